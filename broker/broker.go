@@ -1,0 +1,183 @@
+// Package broker moves customer-service sessions between users, queues and
+// agents on Redis. It is the whole of Bellhop's rules, usable without its HTTP
+// and WebSocket edges: make one with New, connect participants with Connect,
+// and call the commands.
+//
+// # What it promises
+//
+// A session has at most one owner. An acknowledged message is in its session's
+// log exactly once, under a seq without gaps. Unread is exact. An agent never
+// holds more sessions than its capacity. A queue's waiting list holds exactly
+// the sessions that wait in it. Whatever process dies, every session reaches an
+// owner, a queue or its end. docs/architecture.md says how.
+//
+// # States
+//
+//	waiting → serving ⇄ transferring, serving ⇄ ending, any → waiting | ended
+//
+// # Order of locks
+//
+// hub.mu → feed.mu → member.mu → Conn.mu; view.mu → Conn.mu. No lock is held
+// while Redis is asked.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/scripts"
+)
+
+// Options of a Broker. Only Redis is required.
+type Options struct {
+	// Redis is a *redis.Client (standalone or Sentinel) or a *redis.ClusterClient.
+	Redis redis.UniversalClient
+	// Partitions is how many parts the sessions are spread over, 1 to 256; 0
+	// takes what Redis says, or 16 at the first start. It can never change.
+	Partitions int
+	// SendRate is how many messages a second one user may send; bursts of twice
+	// that. 0 takes 20, a negative one means no limit.
+	SendRate float64
+	// JWT, if set, is asked about tokens that look like a JWT.
+	JWT func(ctx context.Context, token string) (Identity, error)
+	// Log gets what operators should know; slog.Default() when nil.
+	Log *slog.Logger
+}
+
+// Broker is one node. All its methods may be called concurrently.
+type Broker struct {
+	rdb     redis.UniversalClient
+	pipe    *redis.AutoPipeliner // joins the scripts of concurrent callers into one write
+	sharded bool                 // a cluster: SSUBSCRIBE and SPUBLISH
+	parts   []partition
+	scripts map[string]*redis.Script
+	node    string // this process, among all that ever ran
+	opt     Options
+	log     *slog.Logger
+	calls   atomic.Int64 // scripts run, for tests and metrics
+
+	hub      *hub
+	settings settings
+	gates    gates
+	limits   limiter
+
+	stop context.CancelFunc // ends the loops
+	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
+	wg   sync.WaitGroup
+}
+
+// ErrPartitions says that Redis was set up with another number of partitions.
+var ErrPartitions = errors.New("another number of partitions")
+
+// New starts a node: it fixes or reads the number of partitions, loads the
+// scripts and starts the background loops. The context bounds only the start.
+func New(ctx context.Context, o Options) (*Broker, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.SendRate == 0 {
+		o.SendRate = 20
+	}
+	_, sharded := o.Redis.(*redis.ClusterClient)
+	set, err := scripts.Load(sharded)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{rdb: o.Redis, sharded: sharded, scripts: set, node: ulid.Make().String(), opt: o, log: o.Log}
+	n, err := b.fixPartitions(ctx, o.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	b.parts = newPartitions(n)
+	if err := b.preload(ctx); err != nil {
+		return nil, redisError("preload", err)
+	}
+	if b.pipe, err = autoPipeline(o.Redis); err != nil {
+		return nil, err
+	}
+	b.hub = newHub(b)
+	b.limits.rate = o.SendRate
+	if err := b.settings.load(ctx, b); err != nil {
+		return nil, err
+	}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.loops()
+	return b, nil
+}
+
+func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
+	switch c := c.(type) {
+	case *redis.ClusterClient:
+		return c.AutoPipeline()
+	case *redis.Client:
+		return c.AutoPipeline()
+	default:
+		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
+	}
+}
+
+// fixPartitions writes the number at the first start and reads it at later ones.
+func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
+	if want < 0 || want > MaxPartitions {
+		return 0, fmt.Errorf("%w: %d is not within 1 and %d", ErrPartitions, want, MaxPartitions)
+	}
+	first := want
+	if first == 0 {
+		first = 16
+	}
+	if err := b.rdb.SetNX(ctx, partitionsKey, first, 0).Err(); err != nil {
+		return 0, redisError("partitions", err)
+	}
+	text, err := b.rdb.Get(ctx, partitionsKey).Result()
+	if err != nil {
+		return 0, redisError("partitions", err)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > MaxPartitions {
+		return 0, fmt.Errorf("%w: Redis says %q", ErrPartitions, text)
+	}
+	if want != 0 && want != n {
+		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
+	}
+	return n, nil
+}
+
+// Ready tells whether Redis answers.
+func (b *Broker) Ready(ctx context.Context) error {
+	return redisError("ping", b.rdb.Ping(ctx).Err())
+}
+
+// Close stops the loops and subscribers and takes this node off the list of
+// those alive. Connections should be closed before.
+func (b *Broker) Close(ctx context.Context) error {
+	b.stop()
+	b.hub.close()
+	b.wg.Wait()
+	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, part := range b.parts {
+			if b.hub.left(part) {
+				p.ZRem(ctx, part.nodes(), b.node)
+			}
+		}
+		return nil
+	})
+	return errors.Join(redisError("close", err), b.pipe.Close())
+}
+
+// loop runs f every pause, jittered by a quarter downwards, until Close.
+func (b *Broker) loop(pause time.Duration, f func(ctx context.Context)) {
+	b.wg.Go(func() {
+		for sleep(b.ctx, jitter(pause)) {
+			f(b.ctx)
+		}
+	})
+}

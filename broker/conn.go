@@ -1,0 +1,211 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Conn is one device of a participant at this node. Its methods may be called
+// concurrently; commands are the Broker's, given an Actor with this Conn.
+type Conn struct {
+	b      *Broker
+	id     string // node/number: unlike any other that ever was
+	device string
+	sink   Sink
+	m      *member
+
+	mu     sync.Mutex
+	ident  Identity
+	hold   [][]byte // events that came before hello was sent
+	ready  bool
+	closed bool
+	quiet  map[string]time.Time // when a session's typing was last passed on
+	silent []*feed              // sessions watched unseen
+	watch  []*view              // queues watched
+}
+
+var connCount atomic.Int64
+
+// ID names the connection among all that ever were.
+func (c *Conn) ID() string { return c.id }
+
+// Identity is who it is; an agent's queues and capacity as last set.
+func (c *Conn) Identity() Identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ident
+}
+
+// deliver gives an event to the sink, after hello.
+func (c *Conn) deliver(line []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+	case c.ready:
+		c.sink.Deliver(line)
+	default:
+		c.hold = append(c.hold, line)
+	}
+}
+
+// greet sends hello, then what waited for it.
+func (c *Conn) greet(hello []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sink.Deliver(hello)
+	for _, line := range c.hold {
+		c.sink.Deliver(line)
+	}
+	c.hold, c.ready = nil, true
+}
+
+// shut ends the connection from the broker's side.
+func (c *Conn) shut(code uint16, reason string) { c.sink.Close(code, reason) }
+
+type connectArgs struct {
+	Who      string `json:"who"`
+	Agent    string `json:"agent,omitempty"`
+	Device   string `json:"device"`
+	Conn     string `json:"conn"`
+	Max      int    `json:"max"`
+	Info     string `json:"info"`
+	Queues   string `json:"queues"`
+	Capacity int    `json:"capacity"`
+	Issued   int64  `json:"issued"`
+}
+
+// Connect registers a device and delivers hello to the sink as its first
+// event. An empty device gets a name of its own. CodeRateLimited: too many
+// devices; CodeUnauthorized: revoked meanwhile; CodeBlocked.
+func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink Sink) (*Conn, error) {
+	if device == "" {
+		device = ulid.Make().String()
+	}
+	if err := validID("device", device); err != nil {
+		return nil, err
+	}
+	w := who(id.Role, id.ID)
+	c := &Conn{b: b, id: b.node + "/" + strconv.FormatInt(connCount.Add(1), 36), device: device, sink: sink, ident: id}
+	part := b.hub.at(id.ID)
+	m, err := part.join(ctx, w, c)
+	if err != nil {
+		return nil, err
+	}
+	c.m = m
+	if err := b.register(ctx, c); err != nil {
+		part.leave(m, c)
+		return nil, err
+	}
+	hello, err := b.hello(ctx, c)
+	if err != nil {
+		c.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	c.greet(hello)
+	return c, nil
+}
+
+// register tells Redis that the device is here.
+func (b *Broker) register(ctx context.Context, c *Conn) error {
+	id := c.Identity()
+	w, p := who(id.Role, id.ID), b.home(id.ID)
+	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: MaxDevices, Info: encode(id.Person()),
+		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli()}
+	if id.Role.Staff() {
+		args.Agent = id.ID
+	}
+	r, err := b.runJSON(ctx, "connect", []string{p.conns(w), p.profile(w), p.timers(), p.node(b.node), p.agents(),
+		p.load(id.ID)}, args, p.waiting(""))
+	if err != nil {
+		return err
+	}
+	if r.str(0) == "full" {
+		return &Error{Code: CodeRateLimited, Message: "too many devices", RetryMS: 60000}
+	}
+	if err := refusal(r); err != nil {
+		return err
+	}
+	if id.Role.Staff() {
+		c.assign(r.str(1), int(r.num(2)))
+	}
+	return nil
+}
+
+// assign takes over an agent's queues, as JSON, and its capacity.
+func (c *Conn) assign(queues string, capacity int) {
+	var list []string
+	if json.Unmarshal([]byte(queues), &list) != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ident.Queues, c.ident.Capacity = list, capacity
+}
+
+// Close unregisters the device; the sink is not called afterwards. Calling it
+// twice does no harm. If Redis is away, the registration is found dead with the node's.
+func (c *Conn) Close(ctx context.Context) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	silent, watch := c.silent, c.watch
+	c.silent, c.watch, c.hold = nil, nil, nil
+	c.mu.Unlock()
+	for _, f := range silent {
+		f.unwatch(c)
+	}
+	for _, v := range watch {
+		v.leave(c)
+	}
+	id := c.Identity()
+	c.b.hub.at(id.ID).leave(c.m, c)
+	if err := c.b.unregister(ctx, disconnectArgs{Who: c.m.who, Node: c.b.node, Device: c.device, Conn: c.id}, id); err != nil {
+		c.b.log.Warn("disconnect not recorded; the sweep will", "error", err)
+	}
+}
+
+type disconnectArgs struct {
+	Who    string `json:"who"`
+	Agent  string `json:"agent,omitempty"`
+	Node   string `json:"node"`
+	Device string `json:"device,omitempty"`
+	Conn   string `json:"conn,omitempty"`
+	Grace  int64  `json:"grace"` // ms
+}
+
+// unregister tells Redis that a device, or all of a node's, is gone.
+func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) error {
+	p := b.home(id.ID)
+	if args.Who[0] == 'a' {
+		args.Agent, args.Grace = id.ID, b.grace(id.Queues)
+	}
+	_, err := b.runJSON(ctx, "disconnect", []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node)}, args)
+	return err
+}
+
+// grace is how long an agent may be without a connection: the longest of its
+// queues', in ms; 0, for ever, if it is so for one of them.
+func (b *Broker) grace(queues []string) int64 {
+	longest := 0
+	if len(queues) == 0 {
+		longest = DefaultQueue("").AgentGrace
+	}
+	for _, q := range queues {
+		g := b.settings.queue(q).AgentGrace
+		if g == 0 {
+			return 0
+		}
+		longest = max(longest, g)
+	}
+	return ms(longest)
+}

@@ -1,0 +1,408 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// feed follows one session for those connected here. Pub/sub may lose; the log
+// is the truth: events carry a seq, and where one is missing the feed reads the
+// log before it delivers on, so that nobody sees a hole the log does not have.
+type feed struct {
+	h      *hub
+	part   *hubPart
+	id     string
+	users  int           // holds; under part.mu
+	loaded chan struct{} // closed when open is through
+
+	failed     error // set before loaded is closed
+	subscribed bool  // likewise
+
+	mu      sync.Mutex
+	st      *state // of the latest rev seen
+	seq     int64  // delivered up to here
+	unread  map[string]int64
+	read    map[string]int64
+	seats   map[string]*member
+	silent  []*Conn  // supervisors who watch unseen
+	busy    bool     // being loaded or filled; events wait
+	backlog []string // those
+	freed   int      // holds to release once mu is free
+	came    []string // participants who are new since the last look
+	placed  [2]int   // position and wait last told to the user
+}
+
+const feedPatience = 10 * time.Second
+
+// open subscribes, then reads the session: what happens after the read is heard.
+func (f *feed) open(context.Context) {
+	// Others wait for this feed, too: it must not end with the first one's context.
+	ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+	defer cancel()
+	defer close(f.loaded)
+	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
+		return
+	}
+	f.subscribed = true
+	st, err := f.h.b.look(ctx, f.id)
+	if err != nil {
+		f.failed = err
+		return
+	}
+	f.mu.Lock()
+	f.st, f.seq, f.unread, f.read = st, st.Seq, maps.Clone(st.unread), maps.Clone(st.read)
+	f.mu.Unlock()
+	f.drain()
+}
+
+// handle takes one event off the session's channel.
+func (f *feed) handle(payload string) {
+	f.mu.Lock()
+	switch {
+	case f.busy:
+		f.backlog = append(f.backlog, payload)
+	case !f.apply(payload):
+		f.busy, f.backlog = true, append(f.backlog, payload)
+		f.h.b.wg.Go(f.fill)
+	}
+	f.unlock()
+}
+
+// unlock frees the lock and does what must not be done under it.
+func (f *feed) unlock() {
+	freed, came := f.freed, f.came
+	f.freed, f.came = 0, nil
+	f.mu.Unlock()
+	for range freed {
+		f.h.release(f)
+	}
+	for _, w := range came {
+		if m := f.h.at(idOf(w)).member(w); m != nil {
+			f.h.b.wg.Go(func() { f.h.welcome(m, f.id) })
+		}
+	}
+}
+
+// fill reads what the channel lost, trying until it has it, then goes on.
+func (f *feed) fill() {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+		err := f.refresh(ctx)
+		cancel()
+		if err == nil || errors.Is(err, &Error{Code: CodeNotFound}) {
+			break
+		}
+		if !sleep(f.h.b.ctx, jitter(pause)) {
+			return
+		}
+	}
+	f.drain()
+}
+
+// drain applies what waited, and goes back to applying events as they come.
+func (f *feed) drain() {
+	f.mu.Lock()
+	for len(f.backlog) > 0 {
+		if !f.apply(f.backlog[0]) {
+			f.h.b.wg.Go(f.fill)
+			f.unlock()
+			return
+		}
+		f.backlog = f.backlog[1:]
+	}
+	f.busy, f.backlog = false, nil
+	f.unlock()
+}
+
+// refresh reads the session and delivers what was missed.
+func (f *feed) refresh(ctx context.Context) error {
+	st, err := f.h.b.look(ctx, f.id)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	from := f.seq + 1
+	f.mu.Unlock()
+	var missed []entry
+	if from <= st.Seq {
+		if missed, err = f.h.b.readLog(ctx, f.id, from, st.Seq); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	for i := range missed {
+		if missed[i].seq > f.seq {
+			f.message(&missed[i], "")
+		}
+	}
+	f.adopt(st)
+	f.unlock()
+	return nil
+}
+
+// apply carries out one event; false if the log must be read first. f.mu is held.
+func (f *feed) apply(payload string) bool {
+	rest := payload[1:]
+	switch payload[0] {
+	case pubMessage:
+		e, origin, counts, ok := parseMessage(rest)
+		if !ok || e.seq <= f.seq {
+			return true
+		}
+		if e.seq > f.seq+1 {
+			return false
+		}
+		f.message(&e, origin)
+		for w, n := range counts {
+			f.count(w, n, "")
+		}
+	case pubSession:
+		return f.transition(rest)
+	case pubRead:
+		f.marked(rest)
+	case pubRecalled:
+		seq, _ := strconv.ParseInt(rest, 10, 64)
+		f.everyone(eventLine("recalled", struct {
+			Session string `json:"session"`
+			Seq     int64  `json:"seq"`
+		}{f.id, seq}), "")
+	case pubTyping:
+		f.typing(rest)
+	}
+	return true
+}
+
+func (f *feed) transition(payload string) bool {
+	said, snap, err := parseSaid(payload)
+	if err != nil {
+		f.h.b.log.Error("unreadable event", "session", f.id, "error", err)
+		return true
+	}
+	for i := range said {
+		if said[i].seq > f.seq+1 {
+			return false
+		}
+		if said[i].seq == f.seq+1 {
+			f.message(&said[i], "")
+		}
+	}
+	st, err := parseState(f.id, snap)
+	if err != nil || st == nil {
+		f.h.b.log.Error("unreadable snapshot", "session", f.id, "error", err)
+		return true
+	}
+	if st.Seq > f.seq {
+		return false
+	}
+	f.adopt(st)
+	return true
+}
+
+// message delivers one entry to everybody who may see it.
+func (f *feed) message(e *entry, origin string) {
+	f.seq = e.seq
+	var line []byte
+	for w, m := range f.seats {
+		if e.note && m.user() {
+			continue
+		}
+		if w == e.by && e.key != "" {
+			m.deliver(e.line(f.id, true), origin)
+			continue
+		}
+		if line == nil {
+			line = e.line(f.id, false)
+		}
+		m.deliver(line, origin)
+	}
+	for _, c := range f.silent {
+		c.deliver(e.line(f.id, false))
+	}
+}
+
+// count sets one participant's unread and tells its connections.
+func (f *feed) count(w string, n int64, but string) {
+	if f.unread[w] == n {
+		return
+	}
+	f.unread[w] = n
+	if m := f.seats[w]; m != nil {
+		m.count(f.id, n, true, but)
+	}
+}
+
+func (f *feed) marked(payload string) {
+	p := strings.Split(payload, sepField) // by, seq, unread, origin
+	if len(p) != 4 {
+		return
+	}
+	seq, _ := strconv.ParseInt(p[1], 10, 64)
+	n, _ := strconv.ParseInt(p[2], 10, 64)
+	if seq <= f.read[p[0]] {
+		return
+	}
+	f.read[p[0]], f.unread[p[0]] = seq, n
+	line := eventLine("read", struct {
+		Session string `json:"session"`
+		By      string `json:"by"`
+		Seq     int64  `json:"seq"`
+	}{f.id, idOf(p[0]), seq})
+	f.everyone(line, p[0])
+	if m := f.seats[p[0]]; m != nil {
+		m.count(f.id, n, true, p[3])
+	}
+}
+
+func (f *feed) typing(payload string) {
+	p := strings.SplitN(payload, sepField, 3) // by, origin, text
+	if len(p) != 3 {
+		return
+	}
+	line := func(text string) []byte {
+		return eventLine("typing", struct {
+			Session string `json:"session"`
+			By      string `json:"by"`
+			Text    string `json:"text"`
+		}{f.id, idOf(p[0]), text})
+	}
+	for w, m := range f.seats {
+		switch {
+		case w == p[0]:
+		case m.user():
+			m.deliver(line(""), p[1])
+		default:
+			m.deliver(line(p[2]), p[1])
+		}
+	}
+}
+
+// everyone delivers to all seats but one, and to those who watch unseen.
+func (f *feed) everyone(line []byte, but string) {
+	for w, m := range f.seats {
+		if w != but {
+			m.deliver(line, "")
+		}
+	}
+	for _, c := range f.silent {
+		c.deliver(line)
+	}
+}
+
+// adopt takes over what a newer snapshot says. f.mu is held.
+func (f *feed) adopt(st *state) {
+	if st.Seq >= f.seq {
+		maps.Copy(f.read, st.read)
+		for w, n := range st.unread {
+			f.count(w, n, "")
+		}
+	}
+	if st.Rev <= f.st.Rev {
+		return
+	}
+	f.st = st
+	for w, m := range f.seats {
+		m.deliver(f.sessionLine(w), "")
+		if _, in := st.unread[w]; !in {
+			f.remove(m)
+		}
+	}
+	for _, c := range f.silent {
+		c.deliver(f.sessionLine(""))
+	}
+	for w := range st.unread {
+		if f.seats[w] == nil {
+			f.came = append(f.came, w)
+		}
+	}
+	for w := range f.unread {
+		if _, in := st.unread[w]; !in {
+			delete(f.unread, w)
+			delete(f.read, w)
+		}
+	}
+}
+
+// as is the session as one participant sees it now.
+func (f *feed) as(w string) Session {
+	s := f.st.Session
+	s.Seq, s.Unread, s.ReadSeq = f.seq, f.unread[w], f.read[w]
+	return s
+}
+
+func (f *feed) sessionLine(w string) []byte {
+	return eventLine("session", struct {
+		Session Session `json:"session"`
+	}{f.as(w)})
+}
+
+// seat gives a member its place; kept tells whether it uses the caller's hold.
+func (f *feed) seat(m *member) (s Session, kept bool) {
+	f.mu.Lock()
+	defer f.unlock()
+	s, f.placed = f.as(m.who), [2]int{}
+	if _, in := f.unread[m.who]; !in || f.seats[m.who] == m {
+		return s, false
+	}
+	if f.seats[m.who] != nil {
+		f.remove(f.seats[m.who])
+	}
+	f.seats[m.who] = m
+	m.count(f.id, f.unread[m.who], false, "")
+	if !m.alive() {
+		// Its last connection left meanwhile and may not have seen this seat.
+		f.remove(m)
+	}
+	return s, true
+}
+
+// unseat is for a member whose last connection left.
+func (f *feed) unseat(m *member) {
+	f.mu.Lock()
+	defer f.unlock()
+	f.remove(m)
+}
+
+func (f *feed) remove(m *member) {
+	if f.seats[m.who] != m {
+		return
+	}
+	delete(f.seats, m.who)
+	m.forget(f.id)
+	f.freed++
+}
+
+// watch lets a supervisor's connection see the session unseen; kept as in seat.
+func (f *feed) watch(c *Conn) (kept bool) {
+	f.mu.Lock()
+	defer f.unlock()
+	if slices.Contains(f.silent, c) {
+		return false
+	}
+	f.silent = append(f.silent, c)
+	return true
+}
+
+func (f *feed) unwatch(c *Conn) {
+	f.mu.Lock()
+	defer f.unlock()
+	if i := slices.Index(f.silent, c); i >= 0 {
+		f.silent = slices.Delete(f.silent, i, i+1)
+		f.freed++
+	}
+}
+
+// locate is what the feed knows of where the session is.
+func (f *feed) locate() (queue, user string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.st == nil {
+		return "", ""
+	}
+	return f.st.Queue, f.st.User.ID
+}

@@ -1,0 +1,286 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// placeTTL is how long a reserved place waits for its claim or offer. A claim
+// past it is refused, so a place that outlived it can be given back safely.
+const placeTTL = 5 * time.Second
+
+// place is a reserved place in an agent's load.
+type place struct {
+	agent    string
+	info     string // the agent as a Person, JSON
+	token    string
+	deadline int64 // ms
+	queues   []string
+}
+
+type reserveArgs struct {
+	Agent    string `json:"agent"`
+	Session  string `json:"session"`
+	Token    string `json:"token"`
+	TTL      int64  `json:"ttl"`
+	Offer    bool   `json:"offer,omitempty"`
+	Capacity int    `json:"capacity"`
+	Queues   string `json:"queues"`
+	Info     string `json:"info"`
+}
+
+// reserve holds a place in an agent's load.
+func (b *Broker) reserve(ctx context.Context, agent Identity, session string, offer bool) (place, error) {
+	part := b.home(agent.ID)
+	token := ulid.Make().String()
+	if agent.Capacity == 0 {
+		agent.Capacity = DefaultCapacity
+	}
+	if agent.Queues == nil {
+		agent.Queues = []string{}
+	}
+	r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + agent.ID), part.load(agent.ID), part.timers()},
+		reserveArgs{agent.ID, session, token, placeTTL.Milliseconds(), offer, agent.Capacity, encode(agent.Queues),
+			encode(agent.Person())})
+	if err != nil {
+		return place{}, err
+	}
+	if err := refusal(r); err != nil {
+		return place{}, err
+	}
+	pl := place{agent: agent.ID, token: token, deadline: r.num(1), info: r.str(3)}
+	if err := json.Unmarshal([]byte(r.str(2)), &pl.queues); err != nil {
+		return place{}, err
+	}
+	return pl, nil
+}
+
+// free gives a place back after a refusal. If that fails, the place's own timer does it.
+func (b *Broker) free(ctx context.Context, pl place, session string) {
+	err := b.settle(ctx, effect{Agent: pl.agent, Session: session, Role: "none", Token: pl.token})
+	if err != nil {
+		b.log.Warn("place not freed; its timer will", "agent", pl.agent, "session", session, "error", err)
+	}
+}
+
+// Grab takes a waiting session: exactly one of all who try wins. Repeated by
+// the owner it does nothing. Two round trips for the winner.
+func (b *Broker) Grab(ctx context.Context, a Actor, session string) (Session, error) {
+	if !a.Role.Staff() {
+		return Session{}, Errorf(CodeForbidden, "only agents may grab")
+	}
+	if _, ok := b.of(session); !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	for {
+		g, first := b.gates.enter(session)
+		if first {
+			s, err := b.contend(ctx, a, session, g.hot)
+			b.gates.leave(session, g, err)
+			return s, err
+		}
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+			return Session{}, redisError("grab", ctx.Err())
+		}
+		// What the one before saw is an answer for those who waited, unless they won themselves.
+		if g.winner != "" && g.winner != a.ID {
+			return Session{}, &Error{Code: CodeTaken, Message: "somebody else has it", By: g.winner}
+		}
+	}
+}
+
+// contend goes to Redis for one agent. Where others lost or won just now, one
+// cheap look comes first.
+func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool) (Session, error) {
+	if hot {
+		st, err := b.look(ctx, session)
+		if err != nil {
+			return Session{}, err
+		}
+		if !st.readable(a) {
+			return Session{}, Errorf(CodeForbidden, "not of your queues")
+		}
+		if st.State != Waiting && st.State != Ended && st.Agent.ID != a.ID {
+			return Session{}, &Error{Code: CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
+		}
+	}
+	for range 3 {
+		pl, err := b.reserve(ctx, a.Identity, session, false)
+		if err != nil {
+			return Session{}, err
+		}
+		r, err := b.claim(ctx, pl, session)
+		if err != nil {
+			return Session{}, err // unknown whether it took effect: the place's timer finds out
+		}
+		if r.str(0) == "late" {
+			b.free(ctx, pl, session)
+			continue
+		}
+		if err := refusal(r); err != nil {
+			b.free(ctx, pl, session)
+			return Session{}, err
+		}
+		return b.done(ctx, a, session, r)
+	}
+	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+}
+
+func (b *Broker) claim(ctx context.Context, pl place, session string) (reply, error) {
+	p, _ := b.of(session)
+	keys := p.transition(session)
+	for _, q := range pl.queues {
+		keys = append(keys, p.waiting(q))
+	}
+	return b.runJSON(ctx, "claim", keys, struct {
+		Op       string   `json:"op"`
+		Session  string   `json:"session"`
+		Agent    string   `json:"agent"`
+		Info     string   `json:"info"`
+		Token    string   `json:"token"`
+		Deadline int64    `json:"deadline"`
+		Queues   []string `json:"queues"`
+	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues})
+}
+
+// GrabQueue takes the first in line; CodeNotFound when nobody waits. Where
+// others of this node are after the same session, it goes for the next.
+func (b *Broker) GrabQueue(ctx context.Context, a Actor, queue string) (Session, error) {
+	if queue == "" {
+		queue = DefaultQueueID
+	}
+	if err := validID("queue", queue); err != nil {
+		return Session{}, err
+	}
+	if !a.Role.Staff() || !contains(a.Queues, queue) {
+		return Session{}, Errorf(CodeForbidden, "not of your queues")
+	}
+	var lost error
+	for range 20 {
+		line, err := b.line(ctx, queue, 16)
+		if err != nil {
+			return Session{}, err
+		}
+		if len(line) == 0 {
+			return Session{}, Errorf(CodeNotFound, "nobody waits")
+		}
+		for _, session := range b.gates.free(line) {
+			s, err := b.Grab(ctx, a, session)
+			if err == nil {
+				return s, nil
+			}
+			switch AsError(err).Code {
+			case CodeTaken, CodeEnded, CodeNotFound, CodeForbidden:
+				lost = err // moved on since the line was read
+			default:
+				return Session{}, err
+			}
+		}
+		if !sleep(ctx, jitter(5*time.Millisecond)) {
+			break
+		}
+	}
+	return Session{}, lost
+}
+
+// line is the first n that wait in a queue, over all partitions.
+func (b *Broker) line(ctx context.Context, queue string, n int64) ([]string, error) {
+	cmds := make([]*redis.ZSliceCmd, len(b.parts))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.parts {
+			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, n-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, redisError("waiting", err)
+	}
+	var all []redis.Z
+	for _, c := range cmds {
+		all = append(all, c.Val()...)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Score < all[j].Score })
+	out := make([]string, 0, n)
+	for _, z := range all[:min(int(n), len(all))] {
+		id, _ := z.Member.(string)
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// gates let one contender for a session through at a time.
+type gates struct {
+	mu sync.Mutex
+	by map[string]*gate
+}
+
+type gate struct {
+	done   chan struct{} // closed when the one inside is through
+	inside bool
+	hot    bool      // somebody lost or won here lately
+	winner string    // who has it, once known; set before done is closed
+	since  time.Time // of the last one through
+}
+
+const hotFor = 10 * time.Second
+
+// enter gives the gate, and whether the caller is the one inside.
+func (g *gates) enter(session string) (*gate, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by == nil {
+		g.by = map[string]*gate{}
+	}
+	old := g.by[session]
+	if old != nil && old.inside {
+		return old, false
+	}
+	now := &gate{done: make(chan struct{}), inside: true, hot: old != nil && time.Since(old.since) < hotFor}
+	g.by[session] = now
+	return now, true
+}
+
+func (g *gates) leave(session string, gt *gate, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var e *Error
+	if errors.As(err, &e) && e.Code == CodeTaken {
+		gt.winner = e.By
+	}
+	gt.inside, gt.since = false, time.Now()
+	close(gt.done)
+}
+
+// free puts those nobody contends for first.
+func (g *gates) free(line []string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out, busy := make([]string, 0, len(line)), []string(nil)
+	for _, s := range line {
+		if gt := g.by[s]; gt != nil && gt.inside {
+			busy = append(busy, s)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return append(out, busy...)
+}
+
+func (g *gates) sweep() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s, gt := range g.by {
+		if !gt.inside && time.Since(gt.since) > hotFor {
+			delete(g.by, s)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+var unique atomic.Int64
+
+// name is an id no other test of this process uses.
+func name(prefix string) string {
+	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
+}
+
+// startNode starts a broker on a Redis URL and stops it after the test.
+func startNode(t testing.TB, url string) *Broker {
+	t.Helper()
+	rdb, err := Dial(url)
+	require.NoError(t, err)
+	b, err := New(t.Context(), Options{Redis: rdb, SendRate: -1, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = b.Close(ctx)
+		_ = rdb.Close()
+	})
+	return b
+}
+
+// wire is a Sink that keeps what it gets.
+type wire struct {
+	mu     sync.Mutex
+	events []event
+	code   uint16
+	more   chan struct{}
+}
+
+type event map[string]any
+
+func (w *wire) Deliver(line []byte) {
+	var e event
+	if err := json.Unmarshal(line, &e); err != nil {
+		panic(fmt.Sprintf("not JSON: %s", line))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+	close(w.more)
+	w.more = make(chan struct{})
+}
+
+func (w *wire) Close(code uint16, _ string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.code = code
+	close(w.more)
+	w.more = make(chan struct{})
+}
+
+// party is a connected participant.
+type party struct {
+	Actor
+	*wire
+	t testing.TB
+	b *Broker
+}
+
+func connect(t testing.TB, b *Broker, id Identity, device string) *party {
+	t.Helper()
+	if id.Issued.IsZero() {
+		id.Issued = time.Now()
+	}
+	require.NoError(t, id.normalize())
+	p := &party{wire: &wire{more: make(chan struct{})}, t: t, b: b}
+	c, err := b.Connect(t.Context(), id, device, p.wire)
+	require.NoError(t, err)
+	p.Actor = Actor{Identity: c.Identity(), Conn: c}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	return p
+}
+
+func user(t testing.TB, b *Broker, id string) *party {
+	return connect(t, b, Identity{Role: RoleUser, ID: id, Name: "User " + id}, "")
+}
+
+func agent(t testing.TB, b *Broker, id string, queues ...string) *party {
+	return connect(t, b, Identity{Role: RoleAgent, ID: id, Name: "Agent " + id, Queues: queues}, "")
+}
+
+// await waits for an event that fits, among all that came so far and later.
+func (p *party) await(what string, fits func(event) bool) event {
+	p.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for i := 0; ; {
+		p.wire.mu.Lock()
+		for ; i < len(p.events); i++ {
+			if p.events[i]["event"] == what && (fits == nil || fits(p.events[i])) {
+				e := p.events[i]
+				p.wire.mu.Unlock()
+				return e
+			}
+		}
+		more := p.more
+		p.wire.mu.Unlock()
+		select {
+		case <-more:
+		case <-deadline:
+			p.t.Fatalf("%s: no %q came; got %v", p.ID, what, p.seen())
+		}
+	}
+}
+
+func (p *party) seen() []string {
+	p.wire.mu.Lock()
+	defer p.wire.mu.Unlock()
+	var out []string
+	for _, e := range p.events {
+		data, _ := json.Marshal(e)
+		out = append(out, string(data))
+	}
+	return out
+}
+
+func inSession(id string) func(event) bool {
+	return func(e event) bool { return e["session"] == id }
+}
+
+func (p *party) send(session, text string) SendReply {
+	p.t.Helper()
+	r, err := p.b.Send(p.t.Context(), p.Actor, SendRequest{Session: session, Body: json.RawMessage(quote(text))})
+	require.NoError(p.t, err)
+	return r
+}
+
+func (p *party) open(queue string) Session {
+	p.t.Helper()
+	s, err := p.b.Open(p.t.Context(), p.Actor, OpenRequest{Queue: queue})
+	require.NoError(p.t, err)
+	return s
+}
+
+func (p *party) grab(session string) Session {
+	p.t.Helper()
+	s, err := p.b.Grab(p.t.Context(), p.Actor, session)
+	require.NoError(p.t, err)
+	return s
+}
+
+func code(t testing.TB, want Code, err error) {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, want, AsError(err).Code, "%v", err)
+}

@@ -1,0 +1,213 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// readLog gives a session's entries from one seq to another, both inclusive,
+// ascending. Recalled ones have no body.
+func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([]entry, error) {
+	p, ok := b.of(session)
+	if !ok {
+		return nil, Errorf(CodeNotFound, "no such session")
+	}
+	if from < 1 {
+		from = 1
+	}
+	out := make([]entry, 0, max(0, to-from+1))
+	for ; from <= to; from += 500 {
+		last := min(to, from+499)
+		part, err := b.readChunk(ctx, p, session, from, last)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, part...)
+	}
+	return out, nil
+}
+
+func (b *Broker) readChunk(ctx context.Context, p partition, session string, from, to int64) ([]entry, error) {
+	found, err := b.pipe.XRange(ctx, p.log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
+	if err != nil {
+		return nil, redisError("log", err)
+	}
+	out := make([]entry, 0, to-from+1)
+	var missing []string
+	next := from
+	for i := 0; next <= to; next++ {
+		if i < len(found) && found[i].ID == strconv.FormatInt(next, 10)+"-0" {
+			out = append(out, parseEntry(next, found[i].Values))
+			i++
+			continue
+		}
+		missing = append(missing, strconv.FormatInt(next, 10))
+		out = append(out, entry{seq: next})
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	return b.fillRecalled(ctx, p, session, out, missing)
+}
+
+// fillRecalled puts the heads of recalled entries where the log has none; what
+// neither has does not exist yet.
+func (b *Broker) fillRecalled(ctx context.Context, p partition, session string, out []entry, missing []string) ([]entry, error) {
+	heads, err := b.pipe.HMGet(ctx, p.recalled(session), missing...).Result()
+	if err != nil {
+		return nil, redisError("recalled", err)
+	}
+	bySeq := make(map[int64]string, len(heads))
+	for i, h := range heads {
+		if s, ok := h.(string); ok {
+			seq, _ := strconv.ParseInt(missing[i], 10, 64)
+			bySeq[seq] = s
+		}
+	}
+	kept := out[:0]
+	for _, e := range out {
+		if e.head != "" {
+			kept = append(kept, e)
+			continue
+		}
+		var r struct {
+			At     string
+			By     string
+			Key, H string
+		}
+		if data, ok := bySeq[e.seq]; ok && json.Unmarshal([]byte(data), &r) == nil {
+			at, _ := strconv.ParseInt(r.At, 10, 64)
+			kept = append(kept, entry{seq: e.seq, at: at, by: r.By, key: r.Key, head: r.H, note: noteHead(r.H)})
+		}
+	}
+	return kept, nil
+}
+
+func parseEntry(seq int64, v map[string]any) entry {
+	str := func(name string) string { s, _ := v[name].(string); return s }
+	at, _ := strconv.ParseInt(str("at"), 10, 64)
+	h := str("h")
+	return entry{seq: seq, at: at, by: str("by"), key: str("key"), head: h, body: str("b"), note: noteHead(h)}
+}
+
+// noteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
+func noteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
+
+// headMid takes the mid out of a head, which begins with it.
+func headMid(h string) string {
+	rest, _ := strings.CutPrefix(h, `"mid":"`)
+	mid, _, _ := strings.Cut(rest, `"`)
+	return mid
+}
+
+// History gives a page of the log. With After and its Mid, Reset tells that the
+// log no longer agrees with what the caller holds, and the page is the first.
+func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (HistoryReply, error) {
+	limit, err := listLimit(r.Limit)
+	if err != nil {
+		return HistoryReply{}, err
+	}
+	if r.After >= 0 && r.Before >= 0 {
+		return HistoryReply{}, Errorf(CodeBadRequest, "after or before, not both")
+	}
+	st, err := b.readableState(ctx, a, r.Session)
+	if err != nil {
+		return HistoryReply{}, err
+	}
+	reply := HistoryReply{Messages: []Message{}}
+	if r.After > 0 && r.Mid != "" {
+		held, err := b.readLog(ctx, r.Session, r.After, min(r.After, st.Seq))
+		if err != nil {
+			return reply, err
+		}
+		if len(held) == 0 || headMid(held[0].head) != r.Mid {
+			reply.Reset, r.After = true, 0
+		}
+	}
+	w := who(a.Role, a.ID)
+	sees := func(e entry) bool { return !e.note || w[0] != 'u' || a.Host && a.ID == "" }
+	var entries []entry
+	if r.After >= 0 {
+		entries, err = b.forward(ctx, r.Session, r.After+1, st.Seq, limit+1, sees)
+	} else {
+		before := st.Seq + 1
+		if r.Before >= 0 {
+			before = min(r.Before, before)
+		}
+		entries, err = b.backward(ctx, r.Session, before-1, limit+1, sees)
+	}
+	if err != nil {
+		return reply, err
+	}
+	if len(entries) > limit {
+		reply.More = true
+		if r.After >= 0 {
+			entries = entries[:limit]
+		} else {
+			entries = entries[1:]
+		}
+	}
+	for _, e := range entries {
+		m, err := e.message(r.Session, e.by == w)
+		if err != nil {
+			return reply, err
+		}
+		reply.Messages = append(reply.Messages, m)
+	}
+	return reply, nil
+}
+
+// forward collects up to n entries one may see, from a seq upwards.
+func (b *Broker) forward(ctx context.Context, session string, from, last int64, n int, sees func(entry) bool) ([]entry, error) {
+	var out []entry
+	for from <= last && len(out) < n {
+		to := min(last, from+int64(n-len(out))-1)
+		part, err := b.readLog(ctx, session, from, to)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range part {
+			if sees(e) {
+				out = append(out, e)
+			}
+		}
+		from = to + 1
+	}
+	return out, nil
+}
+
+// backward collects up to n entries one may see, from a seq downwards, ascending.
+func (b *Broker) backward(ctx context.Context, session string, to int64, n int, sees func(entry) bool) ([]entry, error) {
+	var out []entry
+	for to >= 1 && len(out) < n {
+		from := max(1, to-int64(n-len(out))+1)
+		part, err := b.readLog(ctx, session, from, to)
+		if err != nil {
+			return nil, err
+		}
+		kept := part[:0:0]
+		for _, e := range part {
+			if sees(e) {
+				kept = append(kept, e)
+			}
+		}
+		out = append(kept, out...)
+		to = from - 1
+	}
+	return out, nil
+}
+
+// publish sends one event on a session's or queue's channel, from outside a script.
+func (b *Broker) publish(ctx context.Context, channel, payload string) error {
+	var cmd *redis.IntCmd
+	if b.sharded {
+		cmd = b.pipe.SPublish(ctx, channel, payload)
+	} else {
+		cmd = b.pipe.Publish(ctx, channel, payload)
+	}
+	return redisError("publish", cmd.Err())
+}

@@ -1,0 +1,232 @@
+package broker
+
+import (
+	"context"
+	"strings"
+	"sync"
+)
+
+// hub is what this node holds live: the participants connected here, and a
+// feed for each session one of them takes part in, by partition.
+type hub struct {
+	b     *Broker
+	parts []*hubPart
+	views views
+}
+
+type hubPart struct {
+	partition
+	h   *hub
+	sub *subscriber
+
+	mu      sync.Mutex
+	feeds   map[string]*feed
+	members map[string]*member
+}
+
+func newHub(b *Broker) *hub {
+	h := &hub{b: b}
+	for _, p := range b.parts {
+		part := &hubPart{partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
+		part.sub = newSubscriber(h, part)
+		h.parts = append(h.parts, part)
+	}
+	h.views.init(h)
+	return h
+}
+
+// close ends what connections are left.
+func (h *hub) close() {
+	for _, m := range h.everybody() {
+		for _, c := range m.all() {
+			c.sink.Close(CloseGoingAway, "stopping")
+		}
+	}
+}
+
+func (h *hub) everybody() []*member {
+	var out []*member
+	for _, p := range h.parts {
+		p.mu.Lock()
+		for _, m := range p.members {
+			out = append(out, m)
+		}
+		p.mu.Unlock()
+	}
+	return out
+}
+
+// left tells whether no participant of the partition is connected here.
+func (h *hub) left(p partition) bool {
+	part := h.parts[p.index]
+	part.mu.Lock()
+	defer part.mu.Unlock()
+	return len(part.members) == 0
+}
+
+// handle takes one message off the partition's subscriber.
+func (p *hubPart) handle(channel, payload string) {
+	name, ok := strings.CutPrefix(channel, p.prefix)
+	if !ok || payload == "" {
+		return
+	}
+	kind, id, _ := strings.Cut(name, ":")
+	switch kind {
+	case "s":
+		if f := p.feed(id); f != nil {
+			f.handle(payload)
+		}
+	case "profile":
+		if m := p.member(id); m != nil {
+			p.personal(m, payload)
+		}
+	case "waiting":
+		p.h.views.handle(p, id, payload)
+	}
+}
+
+func (p *hubPart) feed(id string) *feed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.feeds[id]
+}
+
+func (p *hubPart) member(who string) *member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.members[who]
+}
+
+// at is the live side of the partition of a participant's id.
+func (h *hub) at(id string) *hubPart { return h.parts[h.b.home(id).index] }
+
+// join puts a connection among its participant's, and hears the participant's channel.
+func (p *hubPart) join(ctx context.Context, w string, c *Conn) (*member, error) {
+	p.mu.Lock()
+	m := p.members[w]
+	if m == nil {
+		m = &member{who: w, part: p, unread: map[string]int64{}}
+		p.members[w] = m
+	}
+	m.add(c)
+	p.mu.Unlock()
+	if err := p.sub.add(ctx, p.profile(w)); err != nil {
+		p.drop(m, c)
+		return nil, err
+	}
+	return m, nil
+}
+
+// leave is join's opposite; the last connection takes the member with it.
+func (p *hubPart) leave(m *member, c *Conn) {
+	p.drop(m, c)
+	p.sub.remove(p.profile(m.who))
+}
+
+func (p *hubPart) drop(m *member, c *Conn) {
+	p.mu.Lock()
+	last := m.remove(c)
+	if last && p.members[m.who] == m {
+		delete(p.members, m.who)
+	}
+	p.mu.Unlock()
+	if !last {
+		return
+	}
+	for _, s := range m.sessions() {
+		if f := p.h.live(s); f != nil {
+			f.unseat(m)
+		}
+	}
+}
+
+// live is a session's feed at this node, if there is one.
+func (h *hub) live(session string) *feed {
+	p, ok := h.b.of(session)
+	if !ok {
+		return nil
+	}
+	return h.parts[p.index].feed(session)
+}
+
+// hold finds or makes a session's feed and waits until it is loaded. Whoever
+// holds it must release it.
+func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
+	p, ok := h.b.of(session)
+	if !ok {
+		return nil, Errorf(CodeNotFound, "no such session")
+	}
+	part := h.parts[p.index]
+	part.mu.Lock()
+	f := part.feeds[session]
+	fresh := f == nil
+	if fresh {
+		f = &feed{h: h, part: part, id: session, seats: map[string]*member{}, busy: true, loaded: make(chan struct{})}
+		part.feeds[session] = f
+	}
+	f.users++
+	part.mu.Unlock()
+	if fresh {
+		f.open(ctx)
+	}
+	select {
+	case <-f.loaded:
+	case <-ctx.Done():
+		h.release(f)
+		return nil, redisError("session", ctx.Err())
+	}
+	if f.failed != nil {
+		h.release(f)
+		return nil, f.failed
+	}
+	return f, nil
+}
+
+// release ends a hold; nobody's feed is closed.
+func (h *hub) release(f *feed) {
+	f.part.mu.Lock()
+	f.users--
+	last := f.users == 0
+	if last && f.part.feeds[f.id] == f {
+		delete(f.part.feeds, f.id)
+	}
+	f.part.mu.Unlock()
+	if last && f.subscribed {
+		f.part.sub.remove(f.part.session(f.id))
+	}
+}
+
+// attach lets a member hear a session it takes part in, and gives the session
+// as the member sees it; fresh tells whether it did not hear it before. It
+// reads Redis, so that what a client was told before it asked is in it.
+func (h *hub) attach(ctx context.Context, m *member, session string) (s Session, fresh bool, err error) {
+	f, err := h.hold(ctx, session)
+	if err != nil {
+		return Session{}, false, err
+	}
+	if err := f.refresh(ctx); err != nil {
+		h.release(f)
+		return Session{}, false, err
+	}
+	s, kept := f.seat(m)
+	if !kept {
+		h.release(f)
+	}
+	return s, kept, nil
+}
+
+// welcome attaches a member to a session it has become part of, and shows it.
+func (h *hub) welcome(m *member, session string) {
+	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
+	defer cancel()
+	s, fresh, err := h.attach(ctx, m, session)
+	if err != nil {
+		h.b.log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
+		return
+	}
+	if fresh {
+		m.deliver(eventLine("session", struct {
+			Session Session `json:"session"`
+		}{s}), "")
+	}
+}

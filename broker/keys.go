@@ -1,0 +1,135 @@
+package broker
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// All names of keys are made here, and the only brace in the code is in this
+// file. An id of a participant or a queue always comes last, since it may hold
+// any character. A channel has the name of the key it speaks of.
+
+const slots = 16384
+
+// MaxPartitions is how many a session's id, which begins with two hex digits,
+// can name.
+const MaxPartitions = 256
+
+const partitionsKey = "bellhop:partitions"
+
+// partition makes the keys of one partition: "{tag}:".
+type partition struct {
+	index  int
+	prefix string
+}
+
+// partitionTags gives one short hash tag for each of n equal ranges of the
+// cluster's slots, so that a cluster is loaded evenly.
+func partitionTags(n int) []string {
+	tags := make([]string, n)
+	for i, found := uint64(0), 0; found < n; i++ {
+		tag := strconv.FormatUint(i, 36)
+		if at := slot(tag) * n / slots; tags[at] == "" {
+			tags[at] = tag
+			found++
+		}
+	}
+	return tags
+}
+
+// slot is the cluster's hash slot of a tag: CRC16 (XMODEM), as the Redis Cluster specification has it.
+func slot(tag string) int {
+	var crc uint16
+	for i := range len(tag) {
+		crc ^= uint16(tag[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return int(crc) % slots
+}
+
+func newPartitions(n int) []partition {
+	ps := make([]partition, n)
+	for i, tag := range partitionTags(n) {
+		ps[i] = partition{i, "{" + tag + "}:"}
+	}
+	return ps
+}
+
+// home is the partition of a participant's or a token's id.
+func (b *Broker) home(id string) partition {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return b.parts[int(h.Sum32()%uint32(len(b.parts)))] //nolint:gosec // at most 256
+}
+
+// newSessionID is an id that names its partition, the user's.
+func (b *Broker) newSessionID(user string) string {
+	return fmt.Sprintf("%02x-%s", b.home(user).index, ulid.Make())
+}
+
+// of is the partition a session's id names; false if it is no session's id.
+func (b *Broker) of(session string) (partition, bool) {
+	tag, rest, ok := strings.Cut(session, "-")
+	if !ok || len(tag) != 2 || len(rest) != ulid.EncodedSize {
+		return partition{}, false
+	}
+	i, err := strconv.ParseUint(tag, 16, 8)
+	if err != nil || int(i) >= len(b.parts) || strings.ToLower(tag) != tag {
+		return partition{}, false
+	}
+	if _, err := ulid.ParseStrict(rest); err != nil || strings.ToUpper(rest) != rest {
+		return partition{}, false
+	}
+	return b.parts[i], true
+}
+
+// who names a participant in keys and in a session's hashes: u:… or a:….
+func who(r Role, id string) string {
+	if r.Staff() {
+		return "a:" + id
+	}
+	return "u:" + id
+}
+
+func (p partition) session(s string) string  { return p.prefix + "s:" + s }
+func (p partition) log(s string) string      { return p.prefix + "s:" + s + ":log" }
+func (p partition) unread(s string) string   { return p.prefix + "s:" + s + ":unread" }
+func (p partition) read(s string) string     { return p.prefix + "s:" + s + ":read" }
+func (p partition) keys(s string) string     { return p.prefix + "s:" + s + ":keys" }
+func (p partition) authors(s string) string  { return p.prefix + "s:" + s + ":authors" }
+func (p partition) recalled(s string) string { return p.prefix + "s:" + s + ":recalled" }
+
+func (p partition) timers() string          { return p.prefix + "timers" }
+func (p partition) dirty() string           { return p.prefix + "dirty" }
+func (p partition) outbox() string          { return p.prefix + "outbox" }
+func (p partition) sessions() string        { return p.prefix + "sessions" }
+func (p partition) agents() string          { return p.prefix + "agents" }
+func (p partition) nodes() string           { return p.prefix + "nodes" }
+func (p partition) queues() string          { return p.prefix + "queues" }
+func (p partition) node(n string) string    { return p.prefix + "node:" + n }
+func (p partition) token(h string) string   { return p.prefix + "token:" + h }
+func (p partition) waiting(q string) string { return p.prefix + "waiting:" + q }
+
+// profile is also the participant's own channel.
+func (p partition) profile(who string) string { return p.prefix + "profile:" + who }
+func (p partition) conns(who string) string   { return p.prefix + "conns:" + who }
+func (p partition) open(user string) string   { return p.prefix + "open:" + user }
+func (p partition) mine(who string) string    { return p.prefix + "mine:" + who }
+func (p partition) listed(who string) string  { return p.prefix + "listed:" + who }
+func (p partition) load(agent string) string  { return p.prefix + "load:" + agent }
+
+// transition gives the keys that every transition's script begins with.
+func (p partition) transition(s string, more ...string) []string {
+	return append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
+		p.outbox()}, more...)
+}

@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// member is one participant connected to this node, with all its devices here.
+type member struct {
+	who  string
+	part *hubPart
+
+	mu     sync.Mutex
+	conns  []*Conn
+	unread map[string]int64 // of each session it has a seat in
+	total  int64
+}
+
+func (m *member) user() bool { return m.who[0] == 'u' }
+
+func (m *member) add(c *Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.conns = append(m.conns, c)
+}
+
+// remove tells whether that was the last connection.
+func (m *member) remove(c *Conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.conns = slices.DeleteFunc(m.conns, func(o *Conn) bool { return o == c })
+	return len(m.conns) == 0
+}
+
+func (m *member) all() []*Conn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.conns)
+}
+
+func (m *member) sessions() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.unread))
+}
+
+// deliver gives an event to every connection but one.
+func (m *member) deliver(line []byte, but string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.conns {
+		if c.id != but {
+			c.deliver(line)
+		}
+	}
+}
+
+// count notes a session's unread, and tells the connections if asked to.
+func (m *member) count(session string, n int64, tell bool, but string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total += n - m.unread[session]
+	m.unread[session] = n
+	if !tell {
+		return
+	}
+	line := unreadLine(session, n, m.total)
+	for _, c := range m.conns {
+		if c.id != but {
+			c.deliver(line)
+		}
+	}
+}
+
+// forget is for a session it has no seat in any more; alive tells whether
+// somebody is still here to have one.
+func (m *member) forget(session string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total -= m.unread[session]
+	delete(m.unread, session)
+}
+
+func (m *member) alive() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.conns) > 0
+}

@@ -1,0 +1,228 @@
+package broker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// recallWindow is how long a sender may take a message back.
+const recallWindow = 2 * time.Minute
+
+// Send puts a message into a session's log: one round trip, once for each key.
+func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, error) {
+	p, ok := b.of(r.Session)
+	if !ok {
+		return SendReply{}, Errorf(CodeNotFound, "no such session")
+	}
+	if r.Type == "" {
+		r.Type = TypeText
+	}
+	body, err := messageBody(r.Type, r.Body)
+	if err != nil {
+		return SendReply{}, err
+	}
+	if len(r.Key) > MaxID {
+		return SendReply{}, Errorf(CodeTooLarge, "key: at most %d bytes", MaxID)
+	}
+	if err := validText("key", r.Key, MaxID); err != nil {
+		return SendReply{}, err
+	}
+	if r.ReplyTo < 0 {
+		return SendReply{}, Errorf(CodeBadRequest, "replyTo: a seq")
+	}
+	by, from, err := b.author(ctx, a, r)
+	if err != nil {
+		return SendReply{}, err
+	}
+	kind := "m"
+	if r.Type == TypeNote {
+		if by[0] == 'u' {
+			return SendReply{}, Errorf(CodeForbidden, "notes are agents'")
+		}
+		kind = "n"
+	}
+	if err := b.limits.allow(by); err != nil {
+		return SendReply{}, err
+	}
+	mid, origin := ulid.Make().String(), ""
+	if a.Conn != nil {
+		origin = a.Conn.id
+	}
+	s := r.Session
+	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
+		p.dirty(), p.keys(s)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
+		origin, r.ReplyTo)
+	if err != nil {
+		return SendReply{}, err
+	}
+	return b.sent(ctx, s, mid, reply)
+}
+
+func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (SendReply, error) {
+	if r.str(0) != "dup" {
+		return SendReply{Seq: r.num(1), Mid: mid, At: At(r.num(2))}, refusal(r)
+	}
+	out := SendReply{Seq: r.num(1), At: At(r.num(2)), Mid: headMid(r.str(3)), Duplicate: true}
+	if out.Mid != "" {
+		out.Duplicate = out.Mid != mid // the client library repeated this very call
+		return out, nil
+	}
+	first, err := b.readLog(ctx, session, out.Seq, out.Seq) // recalled since
+	if err != nil {
+		return out, err
+	}
+	if len(first) > 0 {
+		out.Mid, out.At = headMid(first[0].head), At(first[0].at)
+	}
+	return out, nil
+}
+
+// author tells in whose name a send is: the actor's, or what a host application says.
+func (b *Broker) author(ctx context.Context, a Actor, r SendRequest) (string, Author, error) {
+	if !a.Host || a.ID != "" {
+		if r.As != "" && r.As != a.Role {
+			return "", Author{}, Errorf(CodeForbidden, "as: only for host applications")
+		}
+		return who(a.Role, a.ID), Author{a.ID, a.Role, a.Name}, nil
+	}
+	switch r.As {
+	case RoleBot:
+		return "h:bot", Author{"host", RoleBot, ""}, nil
+	case RoleSystem, "":
+		return "h:system", Author{"", RoleSystem, ""}, nil
+	case RoleUser:
+		st, err := b.look(ctx, r.Session)
+		if err != nil {
+			return "", Author{}, err
+		}
+		return "u:" + st.User.ID, Author{st.User.ID, RoleUser, st.User.Name}, nil
+	default:
+		return "", Author{}, Errorf(CodeBadRequest, "as: user, bot or system")
+	}
+}
+
+// keyHash is short, so that a session's keys stay a compact listpack. Without
+// a key the mid makes this call, too, one that may be repeated.
+func keyHash(by, key, mid string) string {
+	if key == "" {
+		key = "\x00" + mid
+	}
+	sum := sha256.Sum256([]byte(by + "\x00" + key))
+	return base64.RawStdEncoding.EncodeToString(sum[:9])
+}
+
+// Read moves the reader's mark forward; a seq beyond the last counts as the last.
+func (b *Broker) Read(ctx context.Context, a Actor, session string, seq int64) (ReadReply, error) {
+	p, ok := b.of(session)
+	if !ok {
+		return ReadReply{}, Errorf(CodeNotFound, "no such session")
+	}
+	if seq < 0 {
+		return ReadReply{}, Errorf(CodeBadRequest, "seq: not negative")
+	}
+	origin := ""
+	if a.Conn != nil {
+		origin = a.Conn.id
+	}
+	r, err := b.run(ctx, "read", []string{p.session(session), p.unread(session), p.read(session), p.authors(session),
+		p.dirty()}, session, who(a.Role, a.ID), seq, origin)
+	if err != nil {
+		return ReadReply{}, err
+	}
+	return ReadReply{r.num(1), r.num(2)}, refusal(r)
+}
+
+// Recall takes one's own message back within two minutes.
+func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64) error {
+	p, ok := b.of(session)
+	if !ok {
+		return Errorf(CodeNotFound, "no such session")
+	}
+	if seq < 1 {
+		return Errorf(CodeBadRequest, "seq: from 1")
+	}
+	r, err := b.run(ctx, "recall", []string{p.session(session), p.log(session), p.recalled(session), p.authors(session),
+		p.dirty()}, session, who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds())
+	if err != nil {
+		return err
+	}
+	return refusal(r)
+}
+
+// Typing passes on that a participant is typing, at most once a second for
+// each session and connection; more is dropped.
+func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) error {
+	p, ok := b.of(session)
+	if !ok {
+		return Errorf(CodeNotFound, "no such session")
+	}
+	if !utf8.ValidString(text) || len(text) > MaxNote {
+		return Errorf(CodeTooLarge, "text: at most %d bytes", MaxNote)
+	}
+	w := who(a.Role, a.ID)
+	if err := b.participant(ctx, session, w); err != nil {
+		return err
+	}
+	origin := ""
+	if a.Conn != nil {
+		if !a.Conn.typed(session) {
+			return nil
+		}
+		origin = a.Conn.id
+	}
+	if w[0] != 'u' {
+		text = ""
+	}
+	return b.publish(ctx, p.session(session), string(pubTyping)+w+sepField+origin+sepField+text)
+}
+
+// participant is nil for those who take part in an open session.
+func (b *Broker) participant(ctx context.Context, session, w string) error {
+	in, ended := false, false
+	if f := b.hub.live(session); f != nil {
+		f.mu.Lock()
+		_, in = f.unread[w]
+		ended = f.st != nil && f.st.State == Ended
+		f.mu.Unlock()
+	}
+	if !in {
+		st, err := b.look(ctx, session)
+		if err != nil {
+			return err
+		}
+		_, in = st.unread[w]
+		ended = st.State == Ended
+	}
+	switch {
+	case !in:
+		return Errorf(CodeForbidden, "only participants may")
+	case ended:
+		return Errorf(CodeEnded, "the session has ended")
+	}
+	return nil
+}
+
+// typed tells whether a session's typing may be passed on now.
+func (c *Conn) typed(session string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for s, at := range c.quiet {
+		if now.Sub(at) >= time.Second {
+			delete(c.quiet, s)
+		}
+	}
+	if _, quiet := c.quiet[session]; quiet {
+		return false
+	}
+	if c.quiet == nil {
+		c.quiet = map[string]time.Time{}
+	}
+	c.quiet[session] = now
+	return true
+}

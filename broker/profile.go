@@ -1,0 +1,226 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// profile is what Redis knows of a participant besides its sessions.
+type profile struct {
+	Person
+	queues   []string
+	capacity int
+	status   Status
+	revoked  int64 // ms
+	set      bool  // queues and capacity by PUT /agents, not by the token
+	disabled bool
+	blocked  bool
+	known    bool
+}
+
+func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, error) {
+	f, err := b.pipe.HGetAll(ctx, b.home(id).profile(who(role, id))).Result()
+	if err != nil {
+		return profile{}, redisError("profile", err)
+	}
+	return parseProfile(id, f), nil
+}
+
+func parseProfile(id string, f map[string]string) profile {
+	p := profile{Person: *person(f["info"], id), status: Status(f["status"]), set: f["set"] != "",
+		disabled: f["disabled"] != "", blocked: f["blocked"] != "", known: f["info"] != "" || f["set"] != ""}
+	if p.Person.ID == "" {
+		p.Person.ID = id
+	}
+	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
+	p.capacity, _ = strconv.Atoi(f["capacity"])
+	p.revoked, _ = strconv.ParseInt(f["revoked"], 10, 64)
+	if p.status == "" {
+		p.status = Offline
+	}
+	return p
+}
+
+// introduce makes an agent known, with its token's queues and capacity unless they were set.
+func (b *Broker) introduce(ctx context.Context, id Identity) error {
+	w, p := who(id.Role, id.ID), b.home(id.ID)
+	prof, err := b.profile(ctx, id.Role, id.ID)
+	if err != nil {
+		return err
+	}
+	fields := []any{"info", encode(id.Person())}
+	if !prof.set {
+		fields = append(fields, "queues", encode(id.Queues), "capacity", id.Capacity)
+	}
+	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, p.profile(w), fields...)
+		pipe.SAdd(ctx, p.agents(), id.ID)
+		return nil
+	})
+	return redisError("introduce", err)
+}
+
+// AgentActor is an actor for a host application that acts as a known agent.
+func (b *Broker) AgentActor(ctx context.Context, id string) (Actor, error) {
+	if err := validID("agent", id); err != nil {
+		return Actor{}, err
+	}
+	p, err := b.profile(ctx, RoleAgent, id)
+	if err != nil {
+		return Actor{}, err
+	}
+	if !p.known {
+		return Actor{}, Errorf(CodeNotFound, "no such agent")
+	}
+	return Actor{Host: true, Identity: Identity{Role: RoleAgent, ID: id, Name: p.Name, Avatar: p.Avatar, Queues: p.queues,
+		Capacity: p.capacity}}, nil
+}
+
+func mayConfigure(a Actor) error {
+	if a.Host && a.ID == "" || a.Role == RoleSupervisor {
+		return nil
+	}
+	return Errorf(CodeForbidden, "only host applications and supervisors may")
+}
+
+// Agent shows one agent; its own, or any to host applications and supervisors.
+func (b *Broker) Agent(ctx context.Context, a Actor, id string) (AgentInfo, error) {
+	if err := validID("id", id); err != nil {
+		return AgentInfo{}, err
+	}
+	if err := mayConfigure(a); err != nil && (!a.Role.Staff() || a.ID != id) {
+		return AgentInfo{}, err
+	}
+	p, load, err := b.agent(ctx, id)
+	if err != nil {
+		return AgentInfo{}, err
+	}
+	if !p.known {
+		return AgentInfo{}, Errorf(CodeNotFound, "no such agent")
+	}
+	return info(p, load), nil
+}
+
+func info(p profile, load int) AgentInfo {
+	queues := p.queues
+	if queues == nil {
+		queues = []string{}
+	}
+	return AgentInfo{Person: p.Person, AgentSettings: AgentSettings{Queues: queues, Capacity: p.capacity,
+		Disabled: p.disabled}, Status: p.status, Load: load}
+}
+
+func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
+	part := b.home(id)
+	var fields *redis.MapStringStringCmd
+	var load *redis.IntCmd
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		fields = pipe.HGetAll(ctx, part.profile("a:"+id))
+		load = pipe.HLen(ctx, part.load(id))
+		return nil
+	})
+	if err != nil {
+		return profile{}, 0, redisError("agent", err)
+	}
+	return parseProfile(id, fields.Val()), int(load.Val()), nil
+}
+
+// AgentList shows all known agents to any agent: they are whom one transfers to.
+func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
+	if !a.Role.Staff() && mayConfigure(a) != nil {
+		return nil, Errorf(CodeForbidden, "only agents may")
+	}
+	out := []AgentInfo{}
+	for _, part := range b.parts {
+		ids, err := b.rdb.SMembers(ctx, part.agents()).Result()
+		if err != nil {
+			return nil, redisError("agents", err)
+		}
+		fields := make([]*redis.MapStringStringCmd, len(ids))
+		loads := make([]*redis.IntCmd, len(ids))
+		if len(ids) == 0 {
+			continue
+		}
+		_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for i, id := range ids {
+				fields[i], loads[i] = pipe.HGetAll(ctx, part.profile("a:"+id)), pipe.HLen(ctx, part.load(id))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, redisError("agents", err)
+		}
+		for i, id := range ids {
+			out = append(out, info(parseProfile(id, fields[i].Val()), int(loads[i].Val())))
+		}
+	}
+	return out, nil
+}
+
+// PutAgent sets an agent's queues and capacity, which from then on come before
+// its token's. Disabling closes its connections with 4005.
+func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettings) (AgentInfo, error) {
+	if err := mayConfigure(a); err != nil {
+		return AgentInfo{}, err
+	}
+	if err := validID("id", id); err != nil {
+		return AgentInfo{}, err
+	}
+	if err := normalizeStaff(&s.Queues, &s.Capacity); err != nil {
+		return AgentInfo{}, err
+	}
+	part, w := b.home(id), "a:"+id
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, part.profile(w), "queues", encode(s.Queues), "capacity", s.Capacity, "set", 1)
+		if s.Disabled {
+			pipe.HSet(ctx, part.profile(w), "disabled", 1)
+		} else {
+			pipe.HDel(ctx, part.profile(w), "disabled")
+		}
+		pipe.SAdd(ctx, part.agents(), id)
+		return nil
+	})
+	if err != nil {
+		return AgentInfo{}, redisError("agent", err)
+	}
+	kind := "settings"
+	if s.Disabled {
+		kind = "removed"
+	}
+	if err := b.tell(ctx, RoleAgent, id, personal{Kind: kind}); err != nil {
+		return AgentInfo{}, err
+	}
+	p, load, err := b.agent(ctx, id)
+	return info(p, load), err
+}
+
+// SetStatus is what an agent says of itself. Only Online gets offers.
+func (b *Broker) SetStatus(ctx context.Context, a Actor, s Status) (StatusReply, error) {
+	if !a.Role.Staff() {
+		return StatusReply{}, Errorf(CodeForbidden, "only agents have a status")
+	}
+	if s != Online && s != Away && s != Offline {
+		return StatusReply{}, Errorf(CodeBadRequest, "status: online, away or offline")
+	}
+	return b.setStatus(ctx, a.ID, s, false)
+}
+
+func (b *Broker) setStatus(ctx context.Context, agent string, s Status, gone bool) (StatusReply, error) {
+	part := b.home(agent)
+	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent)},
+		struct {
+			Agent  string `json:"agent"`
+			Status Status `json:"status"`
+			Gone   bool   `json:"gone,omitempty"`
+		}{agent, s, gone}, part.waiting(""))
+	if err != nil {
+		return StatusReply{}, err
+	}
+	if r.str(0) == "back" {
+		return StatusReply{Status: Online}, nil
+	}
+	return StatusReply{Status(r.str(1)), int(r.num(2)), int(r.num(3))}, refusal(r)
+}

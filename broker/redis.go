@@ -1,0 +1,159 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// reply is what a script answered: a code, then details.
+type reply []any
+
+func (r reply) str(i int) string {
+	if i >= len(r) {
+		return ""
+	}
+	switch v := r[i].(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	default:
+		return ""
+	}
+}
+
+func (r reply) num(i int) int64 {
+	if i >= len(r) {
+		return 0
+	}
+	switch v := r[i].(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	default:
+		return 0
+	}
+}
+
+func (r reply) strs(i int) []string {
+	if i >= len(r) {
+		return nil
+	}
+	list, _ := r[i].([]any)
+	out := make([]string, 0, len(list))
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// run carries out a script. Concurrent callers share one write to Redis. The
+// error is what became of Redis, never what the script decided: that is in the reply.
+func (b *Broker) run(ctx context.Context, script string, keys []string, args ...any) (reply, error) {
+	b.calls.Add(1)
+	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
+	if err != nil {
+		return nil, redisError(script, err)
+	}
+	switch v := v.(type) {
+	case []any:
+		return v, nil
+	default:
+		return reply{v}, nil
+	}
+}
+
+// runJSON is run with one JSON argument before the others.
+func (b *Broker) runJSON(ctx context.Context, script string, keys []string, arg any, more ...any) (reply, error) {
+	data, err := json.Marshal(arg)
+	if err != nil {
+		return nil, fmt.Errorf("script %s: %w", script, err)
+	}
+	return b.run(ctx, script, keys, append([]any{string(data)}, more...)...)
+}
+
+// redisError is the one place where what Redis or the way to it answered
+// becomes an error of ours.
+func redisError(what string, err error) error {
+	var answer redis.Error
+	switch {
+	case err == nil:
+		return nil
+	case redis.IsOOMError(err):
+		return &Error{Code: CodeOverloaded, Message: "no room for more right now; nothing was stored", Err: err}
+	case errors.As(err, &answer) && !passing(err):
+		return fmt.Errorf("%s: %w", what, err)
+	default:
+		return &Error{Code: CodeUnavailable, Message: "the store does not answer; send again with the same key",
+			Err: fmt.Errorf("%s: %w", what, err)}
+	}
+}
+
+// passing tells whether an answer of Redis's says that it will be well again by itself.
+func passing(err error) bool {
+	_, moved := redis.IsMovedError(err)
+	return moved || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
+		redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsNoReplicasError(err) ||
+		redis.IsMaxClientsError(err) || redis.HasErrorPrefix(err, "MISCONF")
+}
+
+// refusal turns a script's code into the broker's error; nil for 'ok'.
+func refusal(r reply) error {
+	switch code := Code(r.str(0)); code {
+	case "ok":
+		return nil
+	case CodeNotFound:
+		return Errorf(code, "no such session")
+	case CodeForbidden:
+		return Errorf(code, "this is not yours to do")
+	case CodeTaken:
+		return &Error{Code: code, Message: "somebody else has it", By: r.str(1)}
+	case CodeFull:
+		return &Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
+	case CodeEnded:
+		return Errorf(code, "the session has ended")
+	case CodeWrongState:
+		return &Error{Code: code, Message: "not while the session is " + r.str(1), State: State(r.str(1))}
+	case CodeTooLate:
+		return Errorf(code, "too late for that")
+	case CodeNoAgent:
+		return Errorf(code, "that agent is not online, or not of this queue")
+	case CodeBlocked:
+		return Errorf(code, "blocked by an administrator")
+	case CodeUnauthorized:
+		return Errorf(code, "the token was revoked")
+	case CodeBadRequest:
+		return Errorf(code, "%s", r.str(1))
+	default:
+		return fmt.Errorf("script answered %q", code)
+	}
+}
+
+// preload puts every script on every master, so that pipelines find them.
+func (b *Broker) preload(ctx context.Context) error {
+	load := func(ctx context.Context, c *redis.Client) error {
+		for name, s := range b.scripts {
+			if err := s.Load(ctx, c).Err(); err != nil {
+				return fmt.Errorf("loading script %s: %w", name, err)
+			}
+		}
+		return nil
+	}
+	switch c := b.rdb.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(ctx, load)
+	case *redis.Client:
+		return load(ctx, c)
+	default:
+		return errors.New("broker: Redis must be a *redis.Client or a *redis.ClusterClient")
+	}
+}

@@ -1,0 +1,228 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+)
+
+// look reads a session as it is now.
+func (b *Broker) look(ctx context.Context, session string) (*state, error) {
+	p, ok := b.of(session)
+	if !ok {
+		return nil, Errorf(CodeNotFound, "no such session")
+	}
+	r, err := b.run(ctx, "look", []string{p.session(session), p.unread(session), p.read(session)})
+	if err != nil {
+		return nil, err
+	}
+	st, err := parseState(session, r.str(0))
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", session, err)
+	}
+	if st == nil {
+		return nil, Errorf(CodeNotFound, "no such session")
+	}
+	return st, nil
+}
+
+// readableState is look for somebody who must be allowed to.
+func (b *Broker) readableState(ctx context.Context, a Actor, session string) (*state, error) {
+	st, err := b.look(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	if !st.readable(a) {
+		return nil, Errorf(CodeForbidden, "not a session you may read")
+	}
+	return st, nil
+}
+
+// Readable is nil if the actor may read the session; else CodeNotFound or CodeForbidden.
+func (b *Broker) Readable(ctx context.Context, a Actor, session string) error {
+	_, err := b.readableState(ctx, a, session)
+	return err
+}
+
+// Session shows one session to those who may read it.
+func (b *Broker) Session(ctx context.Context, a Actor, id string) (Session, error) {
+	st, err := b.readableState(ctx, a, id)
+	if err != nil {
+		return Session{}, err
+	}
+	return st.as(who(a.Role, a.ID)), nil
+}
+
+// Sessions lists one's own sessions, newest first; everyone's for supervisors
+// and host applications.
+func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (SessionsReply, error) {
+	limit, err := listLimit(r.Limit)
+	if err != nil {
+		return SessionsReply{}, err
+	}
+	for _, s := range r.States {
+		switch s {
+		case Waiting, Serving, Transferring, Ending, Ended:
+		default:
+			return SessionsReply{}, Errorf(CodeBadRequest, "state: waiting, serving, transferring, ending or ended")
+		}
+	}
+	after, err := parseCursor(r.Cursor)
+	if err != nil {
+		return SessionsReply{}, err
+	}
+	if r.Until > 0 && (after == nil || float64(r.Until) < after.created) {
+		after = &listed{created: float64(r.Until)}
+	}
+	sources, boss := b.sources(a, r)
+	reply := SessionsReply{Sessions: []Session{}}
+	for {
+		batch, err := b.page(ctx, sources, after, limit)
+		if err != nil {
+			return reply, err
+		}
+		states, err := b.lookAll(ctx, batch)
+		if err != nil {
+			return reply, err
+		}
+		for i, st := range states {
+			after = &batch[i]
+			if st == nil || !(boss || st.readable(a)) || !r.matches(st) {
+				continue
+			}
+			if len(reply.Sessions) == limit {
+				last := reply.Sessions[limit-1]
+				reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
+				return reply, nil
+			}
+			reply.Sessions = append(reply.Sessions, st.as(who(a.Role, a.ID)))
+		}
+		if len(batch) < limit || (r.Since > 0 && batch[len(batch)-1].created < float64(r.Since)) {
+			return reply, nil
+		}
+	}
+}
+
+func (r *SessionsRequest) matches(st *state) bool {
+	created := st.Created.UnixMilli()
+	switch {
+	case r.Queue != "" && st.Queue != r.Queue, r.User != "" && st.User.ID != r.User,
+		r.Agent != "" && !st.ever["a:"+r.Agent], r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
+		return false
+	}
+	for _, s := range r.States {
+		if st.State == s {
+			return true
+		}
+	}
+	return len(r.States) == 0
+}
+
+// sources are the sorted sets to read: the narrowest that hold all that is asked for.
+func (b *Broker) sources(a Actor, r SessionsRequest) (keys []string, boss bool) {
+	boss = a.Role == RoleSupervisor || a.Host && a.ID == ""
+	switch {
+	case !boss:
+		w := who(a.Role, a.ID)
+		return []string{b.home(a.ID).listed(w)}, false
+	case r.User != "":
+		return []string{b.home(r.User).listed("u:" + r.User)}, true
+	case r.Agent != "":
+		return []string{b.home(r.Agent).listed("a:" + r.Agent)}, true
+	}
+	for _, p := range b.parts {
+		keys = append(keys, p.sessions())
+	}
+	return keys, true
+}
+
+// listed is a session's place in a list: newest first, ties by id.
+type listed struct {
+	id      string
+	created float64 // ms
+}
+
+func (l listed) cursor() string { return strconv.FormatInt(int64(l.created), 10) + "." + l.id }
+
+func parseCursor(s string) (*listed, error) {
+	if s == "" {
+		return nil, nil //nolint:nilnil // no cursor is a good cursor
+	}
+	at, id, ok := strings.Cut(s, ".")
+	created, err := strconv.ParseInt(at, 10, 64)
+	if !ok || err != nil || len(id) > MaxID {
+		return nil, Errorf(CodeBadRequest, "cursor: none of ours")
+	}
+	return &listed{id, float64(created)}, nil
+}
+
+func (l listed) before(o listed) bool {
+	if l.created != o.created {
+		return l.created > o.created
+	}
+	return l.id > o.id
+}
+
+// page merges the next limit places of several sorted sets.
+func (b *Broker) page(ctx context.Context, keys []string, after *listed, limit int) ([]listed, error) {
+	upper := "+inf"
+	if after != nil {
+		upper = strconv.FormatFloat(after.created, 'f', -1, 64)
+	}
+	// A few more than asked: those of the very same millisecond come again.
+	by := &redis.ZRangeBy{Min: "-inf", Max: upper, Count: int64(limit + 16)}
+	cmds := make([]*redis.ZSliceCmd, len(keys))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, key := range keys {
+			cmds[i] = pipe.ZRevRangeByScoreWithScores(ctx, key, by)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, redisError("sessions", err)
+	}
+	var all []listed
+	for _, c := range cmds {
+		for _, z := range c.Val() {
+			id, _ := z.Member.(string)
+			if l := (listed{id, z.Score}); after == nil || (after.id != "" && after.before(l)) || (after.id == "" && l.created < after.created) {
+				all = append(all, l)
+			}
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].before(all[j]) })
+	return all[:min(limit, len(all))], nil
+}
+
+// lookAll reads many sessions; nil for one that is gone.
+func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*state, error) {
+	out := make([]*state, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(64)
+	for i, l := range list {
+		g.Go(func() error {
+			st, err := b.look(ctx, l.id)
+			if err != nil && AsError(err).Code != CodeNotFound {
+				return err
+			}
+			out[i] = st
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+func listLimit(n int) (int, error) {
+	switch {
+	case n == 0:
+		return defaultList, nil
+	case n < 0 || n > MaxList:
+		return 0, Errorf(CodeBadRequest, "limit: 1 to %d", MaxList)
+	}
+	return n, nil
+}

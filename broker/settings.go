@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// settings are the queues' rules, kept in one hash and read again every second.
+type settings struct {
+	mu     sync.RWMutex
+	queues map[string]QueueSettings
+}
+
+// settingsPause is how often a node reads the queues' settings: they hold everywhere within a second.
+const settingsPause = time.Second
+
+func (s *settings) queue(id string) QueueSettings {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if q, ok := s.queues[id]; ok {
+		return q
+	}
+	return DefaultQueue(id)
+}
+
+func (s *settings) load(ctx context.Context, b *Broker) error {
+	all, err := b.rdb.HGetAll(ctx, b.parts[0].queues()).Result()
+	if err != nil {
+		return redisError("queues", err)
+	}
+	queues := make(map[string]QueueSettings, len(all))
+	for id, data := range all {
+		q := DefaultQueue(id)
+		if err := json.Unmarshal([]byte(data), &q); err != nil {
+			b.log.Error("unreadable queue settings", "queue", id, "error", err)
+		}
+		queues[id] = q
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues = queues
+	return nil
+}
+
+// QueueList shows the queues that were set, and the default one.
+func (b *Broker) QueueList(ctx context.Context, a Actor) ([]QueueSettings, error) {
+	if err := b.settings.load(ctx, b); err != nil {
+		return nil, err
+	}
+	b.settings.mu.RLock()
+	defer b.settings.mu.RUnlock()
+	out := []QueueSettings{}
+	for _, q := range b.settings.queues {
+		out = append(out, q)
+	}
+	if _, ok := b.settings.queues[DefaultQueueID]; !ok {
+		out = append(out, DefaultQueue(DefaultQueueID))
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out, nil
+}
+
+// Queue shows one queue; one that nobody has set has the defaults.
+func (b *Broker) Queue(ctx context.Context, _ Actor, id string) (QueueSettings, error) {
+	if err := validID("id", id); err != nil {
+		return QueueSettings{}, err
+	}
+	data, err := b.rdb.HGet(ctx, b.parts[0].queues(), id).Bytes()
+	q := DefaultQueue(id)
+	if errors.Is(err, redis.Nil) {
+		return q, nil
+	}
+	if err != nil {
+		return q, redisError("queue", err)
+	}
+	return q, json.Unmarshal(data, &q)
+}
+
+// PutQueue replaces a queue's settings; timers that run keep their time.
+func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueSettings, error) {
+	if err := mayConfigure(a); err != nil {
+		return q, err
+	}
+	if err := q.validate(); err != nil {
+		return q, err
+	}
+	if err := b.rdb.HSet(ctx, b.parts[0].queues(), q.ID, encode(q)).Err(); err != nil {
+		return q, redisError("queue", err)
+	}
+	return q, b.settings.load(ctx, b)
+}
+
+// DeleteQueue gives a queue the defaults again. Its sessions stay.
+func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
+	if err := mayConfigure(a); err != nil {
+		return err
+	}
+	if err := validID("id", id); err != nil {
+		return err
+	}
+	n, err := b.rdb.HDel(ctx, b.parts[0].queues(), id).Result()
+	if err != nil {
+		return redisError("queue", err)
+	}
+	if n == 0 {
+		return Errorf(CodeNotFound, "nobody has set this queue")
+	}
+	return b.settings.load(ctx, b)
+}
+
+const maxTimeout = 365 * 24 * 3600
+
+func (q *QueueSettings) validate() error {
+	if err := validID("id", q.ID); err != nil {
+		return err
+	}
+	if q.Name == "" {
+		q.Name = q.ID
+	}
+	if err := validText("name", q.Name, 4*MaxName); err != nil {
+		return err
+	}
+	if q.Routing != "grab" && q.Routing != "auto" {
+		return Errorf(CodeBadRequest, "routing: grab or auto")
+	}
+	for name, v := range map[string]int{"offerTimeout": q.OfferTimeout, "endTimeout": q.EndTimeout,
+		"idleTimeout": q.IdleTimeout, "abandonTimeout": q.AbandonTimeout, "agentGrace": q.AgentGrace,
+		"reopenWindow": q.ReopenWindow, "sticky": q.Sticky, "patience": q.Patience} {
+		if v < 0 || v > maxTimeout {
+			return Errorf(CodeBadRequest, "%s: seconds, 0 to a year", name)
+		}
+	}
+	if q.Priority < 0 || q.Priority > 9 {
+		return Errorf(CodeBadRequest, "priority: 0 to 9")
+	}
+	hours, err := object("hours", q.Hours, MaxMeta, "null")
+	if err != nil {
+		return err
+	}
+	q.Hours = json.RawMessage(hours)
+	if err := validProse("greeting", q.Greeting, MaxNote); err != nil {
+		return err
+	}
+	return validProse("offline", q.Offline, MaxNote)
+}

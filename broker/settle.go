@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// effect is what an agent's partition must learn of a session's.
+type effect struct {
+	Agent   string          `json:"agent"`
+	Session string          `json:"session"`
+	Rev     int64           `json:"rev"`
+	Role    string          `json:"role"`
+	Token   string          `json:"token"`
+	Hold    bool            `json:"hold"`
+	At      int64           `json:"at"` // ms
+	Created int64           `json:"created,omitempty"`
+	Ended   bool            `json:"ended"`
+	Extra   json.RawMessage `json:"extra,omitempty"`
+}
+
+// settle carries one effect out in the agent's partition. It may run any number of times.
+func (b *Broker) settle(ctx context.Context, e effect) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return b.settleRaw(ctx, e.Agent, string(data))
+}
+
+func (b *Broker) settleRaw(ctx context.Context, agent, data string) error {
+	p, w := b.home(agent), "a:"+agent
+	_, err := b.run(ctx, "settle", []string{p.profile(w), p.load(agent), p.mine(w), p.listed(w), p.timers()}, data,
+		p.waiting(""))
+	return err
+}
+
+// carryOut settles what a session's partition owes and takes it off the outbox.
+// What fails stays there, and some node does it within seconds.
+func (b *Broker) carryOut(ctx context.Context, p partition, lease string, effects []string) {
+	done := []any{lease}
+	for _, data := range effects {
+		var e effect
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			b.log.Error("unreadable effect", "partition", p.index, "error", err)
+			continue
+		}
+		if err := b.settleRaw(ctx, e.Agent, data); err != nil {
+			b.log.Warn("effect not settled; it stays in the outbox", "agent", e.Agent, "session", e.Session, "error", err)
+			continue
+		}
+		done = append(done, data)
+	}
+	if len(done) == 1 {
+		return
+	}
+	if _, err := b.run(ctx, "done", []string{p.outbox()}, done...); err != nil {
+		b.log.Warn("outbox not cleared; its effects will run again", "error", err)
+	}
+}
+
+// settlePatience bounds what goes on after an answer.
+const settlePatience = 10 * time.Second
+
+// done turns a transition's reply into its answer, and carries out what it owes
+// elsewhere. A transition that frees a place answers when the place is free.
+func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Session, error) {
+	st, err := parseState(session, r.str(1))
+	if err != nil {
+		return Session{}, err
+	}
+	var effects []string
+	for i := 2; i < len(r); i++ {
+		effects = append(effects, r.str(i))
+	}
+	p, _ := b.of(session)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+	if len(effects) == 1 && st.State == Serving && st.Agent != nil && st.Agent.ID == a.ID {
+		b.wg.Go(func() { // a grab: nothing waits for it
+			defer cancel()
+			b.carryOut(ctx, p, "", effects)
+		})
+	} else {
+		b.carryOut(ctx, p, "", effects)
+		cancel()
+	}
+	if a.Conn != nil {
+		b.hub.joined(ctx, a.Conn, st)
+	}
+	return st.as(who(a.Role, a.ID)), nil
+}
+
+// joined attaches the actor to a session it now takes part in, before it is
+// answered: events flow from then on.
+func (h *hub) joined(ctx context.Context, c *Conn, st *state) {
+	if _, in := st.unread[c.m.who]; in && !c.m.seated(st.ID) {
+		h.welcome(c.m, st.ID)
+	}
+}

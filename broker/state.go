@@ -1,0 +1,139 @@
+package broker
+
+import (
+	"encoding/json"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// state is a session as Redis holds it, with everybody's counts. It is never
+// changed once parsed, so it may be read without a lock.
+type state struct {
+	Session
+	unread map[string]int64 // by participant; its keys are the participants
+	read   map[string]int64
+	ever   map[string]bool // agents who ever took part
+	offer  offer
+	score  float64 // its place in the waiting list
+}
+
+type offer struct {
+	from, note string
+	expires    int64 // ms; 0: never
+}
+
+// flat is a Redis hash as cjson writes it: an array of fields and values, or
+// {} where the hash is empty.
+type flat map[string]string
+
+func (f *flat) UnmarshalJSON(data []byte) error {
+	*f = flat{}
+	if len(data) > 0 && data[0] == '{' {
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	for i := 0; i+1 < len(list); i += 2 {
+		(*f)[list[i]] = list[i+1]
+	}
+	return nil
+}
+
+func (f flat) num(name string) int64 {
+	n, _ := strconv.ParseFloat(f[name], 64)
+	return int64(n)
+}
+
+func (f flat) time(name string) *Time {
+	if f[name] == "" {
+		return nil
+	}
+	t := At(f.num(name))
+	return &t
+}
+
+func person(info, id string) *Person {
+	if id == "" {
+		return nil
+	}
+	p := Person{ID: id}
+	_ = json.Unmarshal([]byte(info), &p) // without it there is still the id
+	return &p
+}
+
+// parseState reads a snapshot; nil without an error where there is no such session.
+func parseState(id, snapshot string) (*state, error) {
+	var snap struct{ S, U, R flat }
+	if err := json.Unmarshal([]byte(snapshot), &snap); err != nil {
+		return nil, err
+	}
+	f := snap.S
+	if f["state"] == "" {
+		return nil, nil //nolint:nilnil // absence is no error here; both callers ask
+	}
+	st := &state{Session: Session{ID: id, Queue: f["queue"], State: State(f["state"]), Rev: f.num("rev"), Seq: f.num("seq"),
+		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{},
+		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
+		Priority: int(f.num("priority")), Created: At(f.num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
+		EndedBy: f["ended_by"], Reason: f["reason"]},
+		unread: counts(snap.U), read: counts(snap.R), ever: map[string]bool{},
+		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
+	st.score, _ = strconv.ParseFloat(f["score"], 64)
+	if len(st.Meta) == 0 {
+		st.Meta = json.RawMessage("{}")
+	}
+	for name, value := range f {
+		if agent, ok := strings.CutPrefix(name, "as:"); ok {
+			st.Assistants = append(st.Assistants, *person(value, agent))
+		}
+		if w, ok := strings.CutPrefix(name, "c:"); ok {
+			st.ever[w] = true
+		}
+	}
+	sort.Slice(st.Assistants, func(i, j int) bool { return st.Assistants[i].ID < st.Assistants[j].ID })
+	return st, nil
+}
+
+func counts(f flat) map[string]int64 {
+	m := make(map[string]int64, len(f))
+	for k := range f {
+		m[k] = f.num(k)
+	}
+	return m
+}
+
+// as is the session as one participant, or anybody else, sees it.
+func (s *state) as(who string) Session {
+	out := s.Session
+	out.Unread, out.ReadSeq = s.unread[who], s.read[who]
+	return out
+}
+
+// readable tells who may read: participants, any agent who ever was one, the
+// target of an open offer, agents of the queue while it waits, supervisors.
+func (s *state) readable(a Actor) bool {
+	w := who(a.Role, a.ID)
+	_, member := s.unread[w]
+	switch {
+	case a.Host && a.ID == "", a.Role == RoleSupervisor, member, s.ever[w]:
+		return true
+	case !a.Role.Staff():
+		return false
+	case s.Target != nil && s.Target.ID == a.ID:
+		return true
+	default:
+		return s.State == Waiting && contains(a.Queues, s.Queue)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,221 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// subscriber keeps one pub/sub connection for one partition, with a receive
+// loop of its own. On a cluster one connection can only hear the channels of
+// one node, and go-redis would hide a lost one; so any error, and any
+// unsubscription we did not ask for, means a new connection and a resync.
+type subscriber struct {
+	h    *hub
+	part *hubPart
+
+	mu      sync.Mutex
+	started bool
+	ps      *redis.PubSub // nil while there is no connection
+	want    map[string]*subscription
+	leaving map[string]int // unsubscriptions under way
+}
+
+// subscription is one channel this node listens to.
+type subscription struct {
+	users   int
+	pending int           // subscribe commands not confirmed yet
+	ready   chan struct{} // closed when confirmed
+}
+
+func newSubscriber(h *hub, part *hubPart) *subscriber {
+	return &subscriber{h: h, part: part, want: map[string]*subscription{}, leaving: map[string]int{}}
+}
+
+// add listens to a channel and waits until Redis has confirmed it: what is
+// published afterwards will be heard, or a resync will follow.
+func (s *subscriber) add(ctx context.Context, channel string) error {
+	s.mu.Lock()
+	sub := s.want[channel]
+	if sub == nil {
+		sub = &subscription{ready: make(chan struct{})}
+		s.want[channel] = sub
+		s.send(sub, channel)
+	}
+	sub.users++
+	ready := sub.ready
+	s.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		s.remove(channel)
+		return redisError("subscribe", ctx.Err())
+	case <-s.h.b.ctx.Done():
+		return Errorf(CodeUnavailable, "this node is stopping")
+	}
+}
+
+// send asks for one channel; s.mu is held. Errors show in the receive loop.
+func (s *subscriber) send(sub *subscription, channel string) {
+	if !s.started {
+		s.started = true
+		s.h.b.wg.Go(s.loop)
+		return // the loop subscribes to all that is wanted
+	}
+	if s.ps != nil {
+		sub.pending++
+		s.subscribe(channel)
+	}
+}
+
+func (s *subscriber) subscribe(channels ...string) {
+	if s.h.b.sharded {
+		_ = s.ps.SSubscribe(s.h.b.ctx, channels...)
+	} else {
+		_ = s.ps.Subscribe(s.h.b.ctx, channels...)
+	}
+}
+
+// remove stops listening once nobody needs the channel.
+func (s *subscriber) remove(channel string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.want[channel]
+	if sub == nil {
+		return
+	}
+	if sub.users--; sub.users > 0 {
+		return
+	}
+	delete(s.want, channel)
+	if s.ps == nil {
+		return
+	}
+	s.leaving[channel]++
+	if s.h.b.sharded {
+		_ = s.ps.SUnsubscribe(s.h.b.ctx, channel)
+	} else {
+		_ = s.ps.Unsubscribe(s.h.b.ctx, channel)
+	}
+}
+
+// loop connects, listens until something breaks, and does it again.
+func (s *subscriber) loop() {
+	ctx := s.h.b.ctx
+	for pause, first := 50*time.Millisecond, true; ctx.Err() == nil; first = false {
+		began := time.Now()
+		err := s.listen(ctx, !first)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > 10*time.Second {
+			pause = 50 * time.Millisecond
+		}
+		s.h.b.log.Warn("subscriber lost; connecting again", "partition", s.part.index, "error", err)
+		sleep(ctx, jitter(pause))
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+// listen holds one connection until it fails.
+func (s *subscriber) listen(ctx context.Context, again bool) error {
+	missing, ps := s.connect(ctx)
+	defer func() {
+		s.mu.Lock()
+		s.ps = nil
+		s.mu.Unlock()
+		_ = ps.Close()
+	}()
+	unblock := context.AfterFunc(ctx, func() { _ = ps.Close() })
+	defer unblock()
+	for silent := 0; ; {
+		msg, err := ps.ReceiveTimeout(ctx, 10*time.Second)
+		var netErr net.Error
+		switch {
+		case err == nil:
+			silent = 0
+		case errors.As(err, &netErr) && netErr.Timeout() && silent < 2:
+			silent++
+			_ = ps.Ping(ctx)
+			continue
+		default:
+			return err
+		}
+		switch m := msg.(type) {
+		case *redis.Message:
+			s.part.handle(m.Channel, m.Payload)
+		case *redis.Subscription:
+			if !s.confirm(m) {
+				return errors.New("unsubscribed: the slot has moved")
+			}
+			if delete(missing, m.Channel); again && len(missing) == 0 {
+				again = false
+				s.h.b.wg.Go(func() { s.part.resync(ctx) })
+			}
+		}
+	}
+}
+
+// connect opens a connection and subscribes to all that is wanted.
+func (s *subscriber) connect(ctx context.Context) (map[string]bool, *redis.PubSub) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.leaving)
+	missing := make(map[string]bool, len(s.want))
+	channels := make([]string, 0, len(s.want))
+	for ch, sub := range s.want {
+		select {
+		case <-sub.ready:
+			sub.ready = make(chan struct{}) // newcomers wait for the new connection
+		default:
+		}
+		sub.pending = 1
+		missing[ch] = true
+		channels = append(channels, ch)
+	}
+	// Without a first channel a cluster client would pick any node.
+	if s.h.b.sharded {
+		s.ps = s.h.b.rdb.SSubscribe(ctx)
+	} else {
+		s.ps = s.h.b.rdb.Subscribe(ctx)
+	}
+	for len(channels) > 0 {
+		n := min(len(channels), 500)
+		s.subscribe(channels[:n]...)
+		channels = channels[n:]
+	}
+	return missing, s.ps
+}
+
+// confirm notes an answer of Redis's; false for one that we did not ask for.
+func (s *subscriber) confirm(m *redis.Subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch m.Kind {
+	case "subscribe", "ssubscribe":
+		sub := s.want[m.Channel]
+		if sub == nil {
+			return true
+		}
+		if sub.pending--; sub.pending <= 0 {
+			select {
+			case <-sub.ready:
+			default:
+				close(sub.ready)
+			}
+		}
+	case "unsubscribe", "sunsubscribe":
+		if s.leaving[m.Channel] == 0 {
+			return false
+		}
+		if s.leaving[m.Channel]--; s.leaving[m.Channel] == 0 {
+			delete(s.leaving, m.Channel)
+		}
+	}
+	return true
+}

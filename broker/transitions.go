@@ -1,0 +1,415 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// step is what most transitions' scripts take. Each names what it uses.
+type step struct {
+	Op       string    `json:"op"`
+	Session  string    `json:"session"`
+	By       string    `json:"by"`
+	Name     string    `json:"name,omitempty"`
+	Boss     bool      `json:"boss,omitempty"`
+	Force    bool      `json:"force,omitempty"`
+	Due      bool      `json:"due,omitempty"`
+	Gone     string    `json:"gone,omitempty"`
+	Outcome  string    `json:"outcome,omitempty"`
+	Reason   string    `json:"reason"`
+	Queue    string    `json:"queue,omitempty"`
+	To       string    `json:"to,omitempty"`
+	Front    bool      `json:"front,omitempty"`
+	Agent    string    `json:"agent,omitempty"`
+	Info     string    `json:"info,omitempty"`
+	Token    string    `json:"token,omitempty"`
+	Deadline int64     `json:"deadline,omitempty"`
+	Queues   []string  `json:"queues,omitempty"`
+	Note     string    `json:"note"`
+	Entry    *stepNote `json:"entry,omitempty"`
+	TTL      int64     `json:"ttl"`     // ms
+	Abandon  int64     `json:"abandon"` // ms
+	Max      int       `json:"max,omitempty"`
+}
+
+// stepNote is a note that a transition appends.
+type stepNote struct {
+	Mid  string `json:"mid"`
+	Head string `json:"head"`
+	Body string `json:"body"`
+}
+
+func newStep(a Actor, session string) step {
+	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: boss(a), Queues: []string{}}
+}
+
+// boss tells who may do with any session what its owner may.
+func boss(a Actor) bool { return a.Role == RoleSupervisor || a.Host && a.ID == "" }
+
+func staff(a Actor) error {
+	if a.Role.Staff() {
+		return nil
+	}
+	return Errorf(CodeForbidden, "only agents may")
+}
+
+// where tells a session's queue and user: from its feed, else from Redis. It
+// may be outdated; scripts that depend on it answer 'moved' then.
+func (b *Broker) where(ctx context.Context, p partition, session string) (queue, user string, err error) {
+	if f := b.hub.live(session); f != nil {
+		if queue, user = f.locate(); queue != "" {
+			return queue, user, nil
+		}
+	}
+	v, err := b.pipe.HMGet(ctx, p.session(session), "queue", "user").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", "", redisError("session", err)
+	}
+	queue, ok := v[0].(string)
+	if !ok {
+		return "", "", Errorf(CodeNotFound, "no such session")
+	}
+	user, _ = v[1].(string)
+	return queue, user, nil
+}
+
+// transit runs a transition's script whose keys need no queue.
+func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (Session, error) {
+	p, ok := b.of(s.Session)
+	if !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	r, err := b.runJSON(ctx, script, p.transition(s.Session), s)
+	if err != nil {
+		return Session{}, err
+	}
+	if err := refusal(r); err != nil {
+		return Session{}, err
+	}
+	return b.done(ctx, a, s.Session, r)
+}
+
+// relocate runs a transition's script that moves a session in waiting lists:
+// keys gives its further keys, for the queue and user the session is thought to have.
+func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
+	keys func(p partition, queue, user string) []string) (Session, error) {
+	p, ok := b.of(s.Session)
+	if !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	queue, user, err := b.where(ctx, p, s.Session)
+	if err != nil {
+		return Session{}, err
+	}
+	for range 5 {
+		s.Queue = queue
+		r, err := b.runJSON(ctx, script, p.transition(s.Session, keys(p, queue, user)...), s)
+		if err != nil {
+			return Session{}, err
+		}
+		if r.str(0) == "moved" {
+			queue, user = r.str(1), r.str(2)
+			continue
+		}
+		if r.str(0) == "too_early" {
+			return Session{}, errEarly
+		}
+		if err := refusal(r); err != nil {
+			return Session{}, err
+		}
+		return b.done(ctx, a, s.Session, r)
+	}
+	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
+}
+
+// errEarly: a timer's condition does not hold (any more).
+var errEarly = errors.New("not due")
+
+// Open opens a session for a user, or gives the one it has open in that queue.
+func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, error) {
+	user := a.Person()
+	priority := a.Priority
+	if a.Host {
+		user, priority = r.User, r.Priority
+	} else if a.Role != RoleUser {
+		return Session{}, Errorf(CodeForbidden, "only users open sessions")
+	}
+	meta, err := r.normalize(user, priority)
+	if err != nil {
+		return Session{}, err
+	}
+	q := b.settings.queue(r.Queue)
+	if priority == 0 {
+		priority = q.Priority
+	}
+	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w))
+	reply, err := b.runJSON(ctx, "open", keys, struct {
+		Op       string `json:"op"`
+		Session  string `json:"session"`
+		Queue    string `json:"queue"`
+		User     string `json:"user"`
+		Info     string `json:"info"`
+		Subject  string `json:"subject"`
+		Meta     string `json:"meta"`
+		Priority int    `json:"priority"`
+		Abandon  int64  `json:"abandon"`
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout)})
+	if err != nil {
+		return Session{}, err
+	}
+	if reply.str(0) == "exists" {
+		st, err := b.look(ctx, reply.str(1))
+		if err != nil {
+			return Session{}, err
+		}
+		if a.Conn != nil {
+			b.hub.joined(ctx, a.Conn, st)
+		}
+		return st.as(w), nil
+	}
+	if err := refusal(reply); err != nil {
+		return Session{}, err
+	}
+	return b.done(ctx, a, id, reply)
+}
+
+func (r *OpenRequest) normalize(user Person, priority int) (meta string, err error) {
+	if r.Queue == "" {
+		r.Queue = DefaultQueueID
+	}
+	if err := validID("queue", r.Queue); err != nil {
+		return "", err
+	}
+	owner := Identity{Role: RoleUser, ID: user.ID, Name: user.Name, Avatar: user.Avatar, Priority: priority}
+	if err := owner.normalize(); err != nil {
+		return "", err
+	}
+	if err := validProse("subject", r.Subject, MaxSubject); err != nil {
+		return "", err
+	}
+	return object("meta", r.Meta, MaxMeta, "{}")
+}
+
+// Transfer offers a session to an agent, whose place is held meanwhile, or puts
+// it into a queue at once, keeping its age.
+func (b *Broker) Transfer(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
+	if !boss(a) && !a.Role.Staff() {
+		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
+	}
+	if (r.Agent == "") == (r.Queue == "") {
+		return Session{}, Errorf(CodeBadRequest, "to: an agent or a queue")
+	}
+	if err := validProse("note", r.Note, MaxNote); err != nil {
+		return Session{}, err
+	}
+	if r.Queue != "" {
+		return b.toQueue(ctx, a, r)
+	}
+	return b.toAgent(ctx, a, r)
+}
+
+func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
+	if err := validID("queue", r.Queue); err != nil {
+		return Session{}, err
+	}
+	s := newStep(a, r.Session)
+	s.To, s.Abandon = r.Queue, ms(b.settings.queue(r.Queue).AbandonTimeout)
+	if r.Note != "" && a.ID != "" {
+		mid := ulid.Make().String()
+		s.Entry = &stepNote{mid, head(mid, Author{a.ID, a.Role, a.Name}, TypeNote, 0), quote(r.Note)}
+	}
+	return b.relocate(ctx, a, "requeue", s, requeueKeys(r.Queue))
+}
+
+func requeueKeys(to string) func(p partition, queue, user string) []string {
+	return func(p partition, queue, user string) []string {
+		if to == "" {
+			return []string{p.waiting(queue), p.open(user), p.waiting(queue)}
+		}
+		return []string{p.waiting(queue), p.open(user), p.waiting(to)}
+	}
+}
+
+func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
+	if err := validID("agent", r.Agent); err != nil {
+		return Session{}, err
+	}
+	if r.Agent == a.ID && a.Role.Staff() {
+		return Session{}, Errorf(CodeBadRequest, "to: not oneself")
+	}
+	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
+	st, err := b.look(ctx, r.Session)
+	if err != nil {
+		return Session{}, err
+	}
+	switch {
+	case !boss(a) && (st.Agent == nil || st.Agent.ID != a.ID):
+		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
+	case st.State == Ended:
+		return Session{}, Errorf(CodeEnded, "the session has ended")
+	case st.State != Serving:
+		return Session{}, &Error{Code: CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
+	case st.Agent.ID == r.Agent:
+		return Session{}, Errorf(CodeBadRequest, "to: it is theirs already")
+	}
+	for range 3 {
+		pl, err := b.reserve(ctx, Identity{ID: r.Agent, Role: RoleAgent}, r.Session, true)
+		if err != nil {
+			return Session{}, err
+		}
+		s, err := b.offer(ctx, a, r, pl, ms(b.settings.queue(st.Queue).OfferTimeout))
+		if !errors.Is(err, errEarly) {
+			return s, err
+		}
+	}
+	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+}
+
+// offer puts an offer to the agent whose place was reserved; errEarly if the place is too old.
+func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, ttl int64) (Session, error) {
+	p, _ := b.of(r.Session)
+	s := newStep(a, r.Session)
+	s.Agent, s.Info, s.Token, s.Deadline, s.Queues = pl.agent, pl.info, pl.token, pl.deadline, pl.queues
+	s.Note, s.TTL = r.Note, ttl
+	reply, err := b.runJSON(ctx, "offer", p.transition(r.Session), s)
+	if err != nil {
+		return Session{}, err // unknown whether it took effect: the place's timer finds out
+	}
+	if err := refusal(reply); err != nil {
+		b.free(ctx, pl, r.Session)
+		if reply.str(0) == "late" {
+			return Session{}, errEarly
+		}
+		return Session{}, err
+	}
+	return b.done(ctx, a, r.Session, reply)
+}
+
+// Accept makes the target of an open offer the owner.
+func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, error) {
+	if err := staff(a); err != nil {
+		return Session{}, err
+	}
+	return b.transit(ctx, a, "accept", newStep(a, session))
+}
+
+// Decline ends an offer by its target.
+func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (Session, error) {
+	if err := errors.Join(staff(a), validProse("reason", reason, MaxNote)); err != nil {
+		return Session{}, err
+	}
+	s := newStep(a, session)
+	s.Outcome, s.Reason, s.Boss = "declined", reason, false
+	return b.transit(ctx, a, "withdraw", s)
+}
+
+// Cancel ends an offer by the owner or a supervisor.
+func (b *Broker) Cancel(ctx context.Context, a Actor, session string) (Session, error) {
+	if !boss(a) && !a.Role.Staff() {
+		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
+	}
+	s := newStep(a, session)
+	s.Outcome = "cancelled"
+	return b.transit(ctx, a, "withdraw", s)
+}
+
+// Join makes another agent of the queue, or a supervisor, take part; silent
+// lets a supervisor's connection watch unseen.
+func (b *Broker) Join(ctx context.Context, a Actor, session string, silent bool) (Session, error) {
+	if err := staff(a); err != nil {
+		return Session{}, err
+	}
+	if silent {
+		return b.watchSilently(ctx, a, session)
+	}
+	s := newStep(a, session)
+	s.Info, s.Queues, s.Max = encode(a.Person()), append([]string{}, a.Queues...), maxAssists
+	return b.transit(ctx, a, "join", s)
+}
+
+func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Session, error) {
+	if a.Role != RoleSupervisor {
+		return Session{}, Errorf(CodeForbidden, "only supervisors watch unseen")
+	}
+	if a.Conn == nil {
+		return Session{}, Errorf(CodeBadRequest, "silent: needs a connection")
+	}
+	f, err := b.hub.hold(ctx, session)
+	if err != nil {
+		return Session{}, err
+	}
+	if err := f.refresh(ctx); err != nil || !f.watch(a.Conn) {
+		b.hub.release(f)
+		if err != nil {
+			return Session{}, err
+		}
+	} else {
+		a.Conn.watchesSilently(f)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.as(a.Conn.m.who), nil
+}
+
+func (c *Conn) watchesSilently(f *feed) {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.silent = append(c.silent, f)
+	}
+	c.mu.Unlock()
+	if closed {
+		f.unwatch(c)
+	}
+}
+
+// Leave ends an assistant's part, or a supervisor's silent watching.
+func (b *Broker) Leave(ctx context.Context, a Actor, session string) (Session, error) {
+	if err := staff(a); err != nil {
+		return Session{}, err
+	}
+	if a.Conn != nil {
+		a.Conn.mu.Lock()
+		for i, f := range a.Conn.silent {
+			if f.id == session {
+				a.Conn.silent = append(a.Conn.silent[:i:i], a.Conn.silent[i+1:]...)
+				a.Conn.mu.Unlock()
+				f.unwatch(a.Conn)
+				return b.Session(ctx, a, session)
+			}
+		}
+		a.Conn.mu.Unlock()
+	}
+	return b.transit(ctx, a, "leave", newStep(a, session))
+}
+
+// End ends a session: at once by its user, a supervisor or with force; by its
+// owner without force it asks the user to confirm.
+func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error) {
+	if err := validProse("reason", r.Reason, MaxNote); err != nil {
+		return Session{}, err
+	}
+	s := newStep(a, r.Session)
+	s.By, s.Name, s.Force, s.Reason = who(a.Role, a.ID), a.ID, r.Force, r.Reason
+	p, ok := b.of(r.Session)
+	if !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	queue, user, err := b.where(ctx, p, r.Session)
+	if err != nil {
+		return Session{}, err
+	}
+	if a.Host && a.ID == "" {
+		s.By, s.Name = "u:"+user, user
+	}
+	s.TTL = ms(b.settings.queue(queue).EndTimeout)
+	return b.relocate(ctx, a, "end", s, endKeys)
+}
+
+func endKeys(p partition, queue, user string) []string {
+	return []string{p.waiting(queue), p.open(user)}
+}

@@ -1,0 +1,198 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits of PROTOCOL.md, in bytes unless said otherwise.
+const (
+	MaxID       = 64
+	MaxName     = 64 // characters
+	MaxSubject  = 256
+	MaxNote     = 1 << 10
+	MaxMeta     = 4 << 10
+	MaxCard     = 16 << 10
+	MaxText     = 16384
+	MaxList     = 200
+	MaxDevices  = 20
+	maxAssists  = 50
+	maxQueues   = 200 // of one agent
+	defaultList = 50
+
+	// DefaultCapacity is how many sessions an agent holds at most unless told otherwise.
+	DefaultCapacity = 10
+	// DefaultQueueID is the queue meant where none is named.
+	DefaultQueueID = "default"
+)
+
+// validID accepts any UTF-8 without control characters: ids are data, never
+// parts of a query, a pattern or a path.
+func validID(field, id string) error {
+	if id == "" || len(id) > MaxID {
+		return Errorf(CodeBadRequest, "%s: 1 to %d bytes", field, MaxID)
+	}
+	return validText(field, id, MaxID)
+}
+
+// validText accepts up to limit bytes of UTF-8 without control characters.
+func validText(field, s string, limit int) error {
+	if len(s) > limit {
+		return Errorf(CodeTooLarge, "%s: at most %d bytes", field, limit)
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return Errorf(CodeBadRequest, "%s: UTF-8 without control characters", field)
+	}
+	return nil
+}
+
+// validProse is validText that may have line breaks and tabs.
+func validProse(field, s string, limit int) error {
+	return validText(field, strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s), limit)
+}
+
+// object accepts a JSON object of up to limit bytes, compacted; def where there is none.
+func object(field string, raw json.RawMessage, limit int, def string) (string, error) {
+	trimmed := bytes.TrimSpace(raw)
+	if len(trimmed) == 0 || bytes.Equal(trimmed, []byte("null")) {
+		if def == "" {
+			return "", Errorf(CodeBadRequest, "%s: an object", field)
+		}
+		return def, nil
+	}
+	if trimmed[0] != '{' || !utf8.Valid(trimmed) {
+		return "", Errorf(CodeBadRequest, "%s: an object", field)
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, trimmed); err != nil {
+		return "", Errorf(CodeBadRequest, "%s: an object", field)
+	}
+	if b.Len() > limit {
+		return "", Errorf(CodeTooLarge, "%s: at most %d bytes", field, limit)
+	}
+	return b.String(), nil
+}
+
+func (i *Identity) normalize() error {
+	switch i.Role {
+	case RoleUser, RoleAgent, RoleSupervisor, RoleBot:
+	default:
+		return Errorf(CodeBadRequest, "role: user, agent, supervisor or bot")
+	}
+	if err := validID("id", i.ID); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(i.Name) > MaxName {
+		return Errorf(CodeTooLarge, "name: at most %d characters", MaxName)
+	}
+	if err := validText("name", i.Name, 4*MaxName); err != nil {
+		return err
+	}
+	if err := validText("avatar", i.Avatar, 2048); err != nil {
+		return err
+	}
+	if i.Priority < 0 || i.Priority > 9 {
+		return Errorf(CodeBadRequest, "priority: 0 to 9")
+	}
+	if i.Role.Staff() {
+		return normalizeStaff(&i.Queues, &i.Capacity)
+	}
+	return nil
+}
+
+func normalizeStaff(queues *[]string, capacity *int) error {
+	if *queues == nil {
+		*queues = []string{DefaultQueueID}
+	}
+	if len(*queues) > maxQueues {
+		return Errorf(CodeTooLarge, "queues: at most %d", maxQueues)
+	}
+	for _, q := range *queues {
+		if err := validID("queues", q); err != nil {
+			return err
+		}
+	}
+	if *capacity == 0 {
+		*capacity = DefaultCapacity
+	}
+	if *capacity < 0 || *capacity > 10000 {
+		return Errorf(CodeBadRequest, "capacity: 1 to 10000")
+	}
+	return nil
+}
+
+// messageBody checks a body against its type and gives it in the form the log keeps.
+func messageBody(kind string, raw json.RawMessage) (string, error) {
+	switch kind {
+	case TypeText, TypeNote:
+		return textBody(raw)
+	case TypeCard:
+		return object("body", raw, MaxCard, "")
+	case TypeImage, TypeVoice, TypeVideo, TypeFile:
+		return fileBody(raw)
+	default:
+		return "", Errorf(CodeBadRequest, "type: text, image, voice, video, file, card or note")
+	}
+}
+
+func textBody(raw json.RawMessage) (string, error) {
+	var text string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+		return "", Errorf(CodeBadRequest, "body: a string")
+	}
+	if text == "" {
+		return "", Errorf(CodeBadRequest, "body: empty")
+	}
+	if len(text) > MaxText {
+		return "", Errorf(CodeTooLarge, "body: at most %d bytes", MaxText)
+	}
+	if !bytes.Contains(raw, []byte(`\u`)) && utf8.Valid(raw) {
+		return string(raw), nil
+	}
+	return quote(text), nil // an escaped half of a surrogate pair must not reach other clients
+}
+
+// fileBody keeps the known fields of a file's description.
+func fileBody(raw json.RawMessage) (string, error) {
+	var f struct {
+		URL      string  `json:"url"`
+		Name     string  `json:"name"`
+		Size     int64   `json:"size"`
+		Mime     string  `json:"mime"`
+		Width    int     `json:"width,omitempty"`
+		Height   int     `json:"height,omitempty"`
+		Duration float64 `json:"duration,omitempty"`
+	}
+	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &f) != nil {
+		return "", Errorf(CodeBadRequest, "body: {url, name, size, mime, width, height, duration}")
+	}
+	if f.URL == "" || f.Size < 0 || f.Width < 0 || f.Height < 0 || f.Duration < 0 {
+		return "", Errorf(CodeBadRequest, "body: a url, and no negative numbers")
+	}
+	for name, s := range map[string]string{"url": f.URL, "name": f.Name, "mime": f.Mime} {
+		if err := validText("body."+name, s, 2048); err != nil {
+			return "", err
+		}
+	}
+	if scheme, _, ok := strings.Cut(f.URL, ":"); ok && !strings.Contains(scheme, "/") && scheme != "http" && scheme != "https" {
+		return "", Errorf(CodeBadRequest, "body.url: http, https, or a path")
+	}
+	return encode(f), nil
+}
+
+// encode is JSON as we send it: no HTML escapes, no line break at the end. It is
+// for values that cannot fail to encode.
+func encode(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // a programming error: v is one of our own types
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func quote(s string) string { return encode(s) }

@@ -1,0 +1,358 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// resetPause is how often watchers get a queue's whole list, lest a lost event show for ever.
+const resetPause = 30 * time.Second
+
+// shown is how much of a list watchers see.
+const shown = 200
+
+// views are the queues somebody here watches, or waits in.
+type views struct {
+	h       *hub
+	mu      sync.Mutex
+	byQueue map[string]*view
+	waited  map[string]*view // those users wait in; only the positions loop touches it
+}
+
+// view is one queue's waiting list over all partitions, kept by its channels.
+type view struct {
+	h     *hub
+	queue string
+	users int // under views.mu
+	ready chan struct{}
+	fail  error // set before ready is closed
+
+	mu       sync.Mutex
+	list     []waiter // ordered by score, then id
+	sessions map[string]*state
+	watchers []*Conn
+	loading  bool
+	backlog  []string
+	pace     pace
+}
+
+// waiter is one place in the list.
+type waiter struct {
+	id    string
+	score float64
+}
+
+func (w waiter) compare(o waiter) int {
+	return cmp.Or(cmp.Compare(w.score, o.score), strings.Compare(w.id, o.id))
+}
+
+func (vs *views) init(h *hub) {
+	vs.h, vs.byQueue, vs.waited = h, map[string]*view{}, map[string]*view{}
+}
+
+// hold finds or makes a queue's view and waits until it is loaded.
+func (vs *views) hold(ctx context.Context, queue string) (*view, error) {
+	vs.mu.Lock()
+	v := vs.byQueue[queue]
+	fresh := v == nil
+	if fresh {
+		v = &view{h: vs.h, queue: queue, ready: make(chan struct{}), sessions: map[string]*state{}, loading: true}
+		vs.byQueue[queue] = v
+	}
+	v.users++
+	vs.mu.Unlock()
+	if fresh {
+		v.fail = v.open()
+		close(v.ready)
+	}
+	select {
+	case <-v.ready:
+	case <-ctx.Done():
+		vs.release(v)
+		return nil, redisError("watch", ctx.Err())
+	}
+	if v.fail != nil {
+		vs.release(v)
+		return nil, v.fail
+	}
+	return v, nil
+}
+
+func (vs *views) release(v *view) {
+	vs.mu.Lock()
+	v.users--
+	last := v.users == 0
+	if last && vs.byQueue[v.queue] == v {
+		delete(vs.byQueue, v.queue)
+	}
+	vs.mu.Unlock()
+	if last && v.fail == nil {
+		for _, p := range vs.h.parts {
+			p.sub.remove(p.waiting(v.queue))
+		}
+	}
+}
+
+func (vs *views) handle(p *hubPart, queue, payload string) {
+	vs.mu.Lock()
+	v := vs.byQueue[queue]
+	vs.mu.Unlock()
+	if v != nil {
+		v.handle(payload)
+	}
+}
+
+// resync reads every list again and shows it to its watchers.
+func (vs *views) resync() {
+	vs.mu.Lock()
+	all := make([]*view, 0, len(vs.byQueue))
+	for _, v := range vs.byQueue {
+		all = append(all, v)
+	}
+	vs.mu.Unlock()
+	for _, v := range all {
+		select {
+		case <-v.ready:
+		default:
+			continue
+		}
+		ctx, cancel := context.WithTimeout(vs.h.b.ctx, feedPatience)
+		err := v.load(ctx)
+		cancel()
+		if err != nil {
+			vs.h.b.log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
+		}
+	}
+}
+
+// open listens to the queue in every partition, then reads it.
+func (v *view) open() error {
+	ctx, cancel := context.WithTimeout(v.h.b.ctx, feedPatience)
+	defer cancel()
+	for i, p := range v.h.parts {
+		if err := p.sub.add(ctx, p.waiting(v.queue)); err != nil {
+			for _, done := range v.h.parts[:i] {
+				done.sub.remove(done.waiting(v.queue))
+			}
+			return err
+		}
+	}
+	if err := v.load(ctx); err != nil {
+		for _, p := range v.h.parts {
+			p.sub.remove(p.waiting(v.queue))
+		}
+		return err
+	}
+	return nil
+}
+
+// load reads the whole list; what is published meanwhile is applied after it.
+func (v *view) load(ctx context.Context) error {
+	v.mu.Lock()
+	v.loading = true
+	v.mu.Unlock()
+	list, states, err := v.h.b.waitingList(ctx, v.queue)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err == nil {
+		v.list, v.sessions = list, states
+		if len(v.watchers) > 0 {
+			v.tell(v.event(map[string]any{"reset": v.first()}))
+		}
+	}
+	v.loading = false
+	for _, payload := range v.backlog {
+		v.apply(payload)
+	}
+	v.backlog = nil
+	return err
+}
+
+// waitingList is a queue's list and the sessions at its head.
+func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*state, error) {
+	cmds := make([]*redis.ZSliceCmd, len(b.parts))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.parts {
+			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, -1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, redisError("waiting", err)
+	}
+	var list []waiter
+	for _, c := range cmds {
+		for _, z := range c.Val() {
+			id, _ := z.Member.(string)
+			list = append(list, waiter{id, z.Score})
+		}
+	}
+	slices.SortFunc(list, waiter.compare)
+	head := make([]listed, 0, shown)
+	for _, w := range list[:min(shown, len(list))] {
+		head = append(head, listed{id: w.id})
+	}
+	states, err := b.lookAll(ctx, head)
+	if err != nil {
+		return nil, nil, err
+	}
+	sessions := make(map[string]*state, len(states))
+	for _, st := range states {
+		if st != nil {
+			sessions[st.ID] = st
+		}
+	}
+	return list, sessions, nil
+}
+
+func (v *view) handle(payload string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.loading {
+		v.backlog = append(v.backlog, payload)
+		return
+	}
+	v.apply(payload)
+}
+
+// apply carries out one event: + session and snapshot, - session and by, P presence. v.mu is held.
+func (v *view) apply(payload string) {
+	rest := payload[1:]
+	switch payload[0] {
+	case '+':
+		id, snap, _ := strings.Cut(rest, sepField)
+		st, err := parseState(id, snap)
+		if err != nil || st == nil {
+			v.h.b.log.Error("unreadable event", "queue", v.queue, "error", err)
+			return
+		}
+		w := waiter{st.ID, st.score}
+		i, found := slices.BinarySearchFunc(v.list, w, waiter.compare)
+		if !found {
+			v.list = slices.Insert(v.list, i, w)
+		}
+		v.sessions[st.ID] = st
+		v.tell(v.event(map[string]any{"added": st.as("")}))
+	case '-':
+		id, by, _ := strings.Cut(rest, sepField)
+		i := slices.IndexFunc(v.list, func(w waiter) bool { return w.id == id })
+		if i >= 0 {
+			v.list = slices.Delete(v.list, i, i+1)
+			v.pace.note(time.Now())
+		}
+		delete(v.sessions, id)
+		v.tell(v.event(map[string]any{"removed": id, "by": by}))
+	case 'P':
+		v.tell([]byte(`{"event":"presence",` + rest[1:]))
+	}
+}
+
+func (v *view) event(fields map[string]any) []byte {
+	fields["queue"], fields["size"] = v.queue, len(v.list)
+	return eventLine("queue", fields)
+}
+
+func (v *view) tell(line []byte) {
+	for _, c := range v.watchers {
+		c.deliver(line)
+	}
+}
+
+// first are the sessions at the head of the list.
+func (v *view) first() []Session {
+	out := []Session{}
+	for _, w := range v.list[:min(shown, len(v.list))] {
+		if st := v.sessions[w.id]; st != nil {
+			out = append(out, st.as(""))
+		}
+	}
+	return out
+}
+
+func (v *view) shot() QueueView {
+	q := QueueView{Queue: v.queue, Waiting: v.first(), Size: len(v.list)}
+	for _, s := range v.sessions {
+		if q.Oldest == nil || s.Created.Before(q.Oldest.Time) {
+			at := s.Created
+			q.Oldest = &at
+		}
+	}
+	return q
+}
+
+// join adds a watcher and gives what it sees now; events follow.
+func (v *view) join(c *Conn) QueueView {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.watchers = append(v.watchers, c)
+	return v.shot()
+}
+
+func (v *view) leave(c *Conn) {
+	v.mu.Lock()
+	if i := slices.Index(v.watchers, c); i >= 0 {
+		v.watchers = slices.Delete(v.watchers, i, i+1)
+	}
+	v.mu.Unlock()
+	v.h.views.release(v)
+}
+
+// Watch shows queues, one's own unless named, and lets their events follow.
+// A later call adds to what is watched.
+func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueView, error) {
+	if err := staff(a); err != nil {
+		return nil, err
+	}
+	if a.Conn == nil {
+		return nil, Errorf(CodeBadRequest, "watch: needs a connection")
+	}
+	if queues == nil {
+		queues = a.Queues
+	}
+	if len(queues) > maxQueues {
+		return nil, Errorf(CodeTooLarge, "queues: at most %d", maxQueues)
+	}
+	sort.Strings(queues)
+	queues = slices.Compact(queues)
+	for _, q := range queues {
+		if err := validID("queues", q); err != nil {
+			return nil, err
+		}
+		if a.Role != RoleSupervisor && !contains(a.Queues, q) {
+			return nil, Errorf(CodeForbidden, "not of your queues")
+		}
+	}
+	out := []QueueView{}
+	for _, q := range queues {
+		v, err := b.hub.views.hold(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a.Conn.watches(v))
+	}
+	return out, nil
+}
+
+// watches keeps the caller's hold of a view unless the connection has one.
+func (c *Conn) watches(v *view) QueueView {
+	c.mu.Lock()
+	fresh := !c.closed && !slices.Contains(c.watch, v)
+	if fresh {
+		c.watch = append(c.watch, v)
+	}
+	c.mu.Unlock()
+	if fresh {
+		return v.join(c)
+	}
+	defer v.h.views.release(v)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.shot()
+}

@@ -1,0 +1,31 @@
+-- connect: a participant's device is at a node.
+-- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load
+-- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms}, 2 prefix of queue channels
+-- reply {'ok', queues, capacity, status} | {'full'} | {'unauthorized'} | {'blocked'}
+-- holds one connection a device; an agent with a connection has no `gone` timer.
+--#include time presence
+local a = cjson.decode(ARGV[1])
+local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status')
+if p[1] and a.issued <= tonumber(p[1]) then return {'unauthorized'} end
+if p[2] or p[3] then return {'blocked'} end
+local held, size = redis.call('HGET', KEYS[1], a.device), redis.call('HLEN', KEYS[1])
+if not held and size >= a.max then return {'full'} end
+
+redis.call('HSET', KEYS[1], a.device, a.conn)
+redis.call('SADD', KEYS[4], a.who)
+redis.call('HDEL', KEYS[2], 'away')
+redis.call('HSET', KEYS[2], 'info', a.info)
+if held and held ~= a.conn then
+  redis.call('PUBLISH', KEYS[2], cjson.encode({kind = 'replaced', conn = held}))
+end
+if a.agent then
+  if not p[4] then redis.call('HSET', KEYS[2], 'queues', a.queues, 'capacity', a.capacity) end
+  redis.call('SADD', KEYS[5], a.agent)
+  redis.call('ZREM', KEYS[3], 'gone|' .. a.agent)
+  if size == 0 or not p[5] then
+    redis.call('HSET', KEYS[2], 'status', 'online')
+    announce(KEYS[2], KEYS[6], ARGV[2], a.agent)
+  end
+end
+local now_is = redis.call('HMGET', KEYS[2], 'queues', 'capacity', 'status')
+return {'ok', now_is[1] or '[]', tonumber(now_is[2] or 0), now_is[3] or ''}

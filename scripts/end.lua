@@ -1,0 +1,28 @@
+-- end: by the user, a supervisor or with force at once; by the owner it begins, and the user confirms.
+-- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions
+-- ARGV  {op, session, by (participant), name: by's id, boss, force, due: only if its `ending` is overdue,
+--        queue: as KEYS 9, reason, ttl: ms until an unanswered `ending` ends, 0 never}
+-- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
+-- holds an ended session is in no list, holds no place, and never changes its state again.
+--#include time unread session finish
+if not s.state then return {'not_found'} end
+local user, owner = a.by == 'u:' .. (s.user or ''), s.agent and a.by == 'a:' .. s.agent
+local member = redis.call('HEXISTS', KEYS[3], a.by) == 1
+if not (user or owner or a.boss or a.due or (member and s.state == 'ended')) then return {'forbidden'} end
+if s.state == 'ended' then return {'ok', snapshot()} end
+if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
+if a.due then
+  if s.state ~= 'ending' or at < tonumber(s.ending_due or 0) then return {'too_early', s.ending_due or 0} end
+  return finish(s.ending_by, s.reason)
+end
+if user or a.boss or a.force then return finish(a.name, a.reason ~= '' and a.reason or s.reason or '') end
+if s.state == 'ending' then return {'ok', snapshot()} end
+
+close_offer('cancelled')
+set.state, set.reason, set.ending_by = 'ending', a.reason, a.name
+if a.ttl > 0 then
+  set.ending_due = at + a.ttl
+  redis.call('ZADD', KEYS[6], at + a.ttl, 'end|' .. a.session)
+end
+say('ending', ',"by":' .. cjson.encode(a.name) .. ',"reason":' .. cjson.encode(a.reason))
+return commit()

@@ -1,0 +1,16 @@
+-- finish(by, reason): the session ends now. KEYS 9 waiting list of its queue,
+-- 10 the user's open sessions. Participants stay, so that they can still read.
+local function finish(by, reason)
+  set.state, set.ended, set.ended_by, set.reason = 'ended', at, by, reason
+  if s.state == 'waiting' then
+    redis.call('ZREM', KEYS[9], a.session)
+    redis.call('PUBLISH', KEYS[9], '-' .. a.session .. '\31' .. by)
+  end
+  redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
+  if redis.call('HGET', KEYS[10], s.queue) == a.session then redis.call('HDEL', KEYS[10], s.queue) end
+  close_offer('ended')
+  if s.agent then owe(s.agent, 'owner', s.agent_res, false) end
+  for _, id in ipairs(assistants()) do owe(id, 'assistant', '', false) end
+  say('ended', ',"by":' .. cjson.encode(by) .. ',"reason":' .. cjson.encode(reason))
+  return commit()
+end

@@ -1,0 +1,27 @@
+-- offer: the owner (or a supervisor) offers the session to an agent whose place is reserved.
+-- KEYS  1–8 as in lib/session.lua
+-- ARGV  {op, session, by, boss: supervisor or host, agent, info, token, deadline, queues, note, ttl: ms, 0 for ever}
+-- reply {'ok', snapshot, effect} | {'late'} | {code, state}
+-- holds the owner stays; at most one offer is open; its target's place is held.
+--#include time unread session
+if not s.state then return {'not_found'} end
+if not (a.boss or s.agent == a.by) then return {'forbidden'} end
+if s.state == 'ended' then return {'ended'} end
+if replayed() then return {'ok', snapshot()} end
+if s.agent == a.agent then return {'bad_request', 'it is theirs already'} end
+if s.state ~= 'serving' then return {'wrong_state', s.state} end
+local member = false
+for _, q in ipairs(a.queues) do if q == s.queue then member = true end end
+if not member then return {'no_agent'} end
+if at > a.deadline then return {'late'} end
+
+set.state, set.target, set.target_info, set.target_res = 'transferring', a.agent, a.info, a.token
+set.offer_by, set.offer_note, set.offer_expires = a.by, a.note, 0
+if a.ttl > 0 then
+  set.offer_expires = at + a.ttl
+  redis.call('ZADD', KEYS[6], at + a.ttl, 'offer|' .. a.session)
+end
+say('offered', ',"by":' .. cjson.encode(a.by) .. ',"to":' .. a.info)
+owe(a.agent, s['as:' .. a.agent] and 'assistant' or 'target', a.token, true,
+  {kind = 'offer', from = a.by, note = a.note, expires = set.offer_expires})
+return commit()

@@ -1,0 +1,53 @@
+-- requeue: the session waits again, in its own or another queue, keeping its age.
+-- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 waiting list of `to`
+-- ARGV  {op, session, by, boss, gone: only while this agent owns it, queue: as KEYS 9, to, front, reason,
+--        abandon: ms, entry: a note {mid, head, body} or nil}
+-- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
+-- holds no owner while waiting; one waiting list holds it; every agent's place is owed back.
+--#include time unread session
+if not s.state then return {'not_found'} end
+if a.gone and s.agent ~= a.gone then return {'forbidden'} end
+if not (a.boss or a.gone or s.agent == a.by) then
+  if replayed() then return {'ok', snapshot()} end
+  return {'forbidden'}
+end
+if s.state == 'ended' then return {'ended'} end
+if replayed() then return {'ok', snapshot()} end
+if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
+if s.state == 'waiting' and a.to == s.queue then return {'ok', snapshot()} end
+
+if a.entry then
+  append(a.entry.mid, a.entry.head, a.entry.body, 'a:' .. a.by, tonumber(s['c:a:' .. a.by] or 3), true)
+end
+local score = ((a.front and -1 or 9) - s.priority) * 1e13 + s.created
+if s.state == 'waiting' then
+  redis.call('ZREM', KEYS[9], a.session)
+  redis.call('PUBLISH', KEYS[9], '-' .. a.session .. '\31' .. a.by)
+end
+redis.call('ZADD', KEYS[11], score, a.session)
+if a.to ~= s.queue then
+  if redis.call('HGET', KEYS[10], s.queue) == a.session then redis.call('HDEL', KEYS[10], s.queue) end
+  redis.call('HSETNX', KEYS[10], a.to, a.session)
+end
+close_offer('cancelled')
+redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
+if a.abandon > 0 then redis.call('ZADD', KEYS[6], at + a.abandon, 'abandon|' .. a.session) end
+if s.agent then
+  owe(s.agent, 'past', s.agent_res, false)
+  exit(s.agent)
+end
+for _, id in ipairs(assistants()) do
+  owe(id, 'past', '', false)
+  exit(id)
+  drop('as:' .. id)
+end
+drop('agent', 'agent_info', 'agent_res', 'ending_due', 'ending_by', 'reason')
+set.state, set.queue, set.abandon, set.waiting_since, set.score = 'waiting', a.to, a.abandon, at, score
+if a.reason ~= '' then
+  say('requeued', ',"reason":' .. cjson.encode(a.reason))
+else
+  say('transferred', ',"queue":' .. cjson.encode(a.to) .. ',"by":' .. cjson.encode(a.by))
+end
+local reply = commit()
+redis.call('PUBLISH', KEYS[11], '+' .. a.session .. '\31' .. reply[2])
+return reply

@@ -1,0 +1,21 @@
+-- resolve: what became of a place that was reserved and never heard of again.
+-- KEYS  1 session
+-- ARGV  1 agent 2 token 3 deadline: ms
+-- reply {role, rev, hold: 0 or 1, ended: 0 or 1} | {'later'}
+-- holds it says 'none' only past the deadline, by the clock that `claim` and `offer` obey, so that
+--       neither can take effect afterwards; an owner's or target's session adopts the token.
+--#include time
+if now() <= tonumber(ARGV[3]) then return {'later'} end
+local agent = ARGV[1]
+local s = redis.call('HMGET', KEYS[1], 'state', 'agent', 'target', 'rev', 'as:' .. agent, 'c:a:' .. agent)
+local rev = tonumber(s[4] or 0)
+if s[1] == 'ended' then return {s[2] == agent and 'owner' or (s[6] and 'past' or 'none'), rev, 0, 1} end
+if s[2] == agent then
+  redis.call('HSET', KEYS[1], 'agent_res', ARGV[2])
+  return {'owner', rev, 1, 0}
+end
+if s[3] == agent then
+  redis.call('HSET', KEYS[1], 'target_res', ARGV[2])
+  return {s[5] and 'assistant' or 'target', rev, 1, 0}
+end
+return {s[5] and 'assistant' or (s[6] and 'past' or 'none'), rev, 0, 0}

@@ -1,0 +1,55 @@
+-- send: one message into the log, once.
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys
+-- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
+--       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
+-- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
+-- holds seq has no gap; a key makes one message; unread of all others grows by one.
+--#include time unread
+local id, by, note, user = ARGV[1], ARGV[2], ARGV[7] == 'n', string.sub(ARGV[2], 1, 2) == 'u:'
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'rev')
+local state = s[1]
+if not state then return {'not_found'} end
+local host = string.sub(by, 1, 2) == 'h:'
+local unread, member, counts = redis.call('HGETALL', KEYS[3]), host, {}
+for i = 1, #unread, 2 do
+  local p = unread[i]
+  if p == by then
+    member = true
+  elseif not (note and string.sub(p, 1, 2) == 'u:') then
+    counts[#counts + 1], counts[#counts + 2] = p, unread[i + 1] + 1
+  end
+end
+if not member and not s[3] then return {'forbidden'} end
+
+local seen = (not member or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
+if not seen then
+  if not member then return {'forbidden'} end
+  if state == 'ended' then return {'ended'} end
+  if tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
+  local next_seq = s[2] + 1
+  if redis.call('HSETNX', KEYS[8], ARGV[3], next_seq) == 0 then
+    seen = redis.call('HGET', KEYS[8], ARGV[3])
+  end
+end
+if seen then
+  local entry = redis.call('XRANGE', KEYS[2], seen .. '-0', seen .. '-0')[1]
+  if not entry then return {'dup', seen} end
+  return {'dup', seen, entry[2][2], entry[2][8]}
+end
+
+local seq, at = s[2] + 1, now()
+redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', ARGV[4], 'h', ARGV[5], 'b', ARGV[6])
+redis.call('HSET', KEYS[1], 'seq', seq, 'last', at)
+if #counts > 0 then redis.call('HSET', KEYS[3], unpack(counts)) end
+redis.call('APPEND', KEYS[5], author(tonumber(s[3] or (by == 'h:bot' and 4 or 3)), note))
+redis.call('ZADD', KEYS[7], 'NX', at, id)
+redis.call('PUBLISH', KEYS[1], table.concat({'M' .. seq, at, by, ARGV[7], ARGV[8], ARGV[4],
+  table.concat(counts, '\30'), ARGV[5], ARGV[6]}, '\31'))
+if state == 'ending' and user then
+  redis.call('HSET', KEYS[1], 'state', 'serving', 'rev', s[4] + 1)
+  redis.call('HDEL', KEYS[1], 'ending_due', 'ending_by', 'reason')
+  redis.call('ZREM', KEYS[6], 'end|' .. id)
+  redis.call('PUBLISH', KEYS[1], 'S' .. cjson.encode({said = {}, snap = cjson.encode({
+    s = redis.call('HGETALL', KEYS[1]), u = redis.call('HGETALL', KEYS[3]), r = redis.call('HGETALL', KEYS[4])})}))
+end
+return {'ok', seq, at}

@@ -1,0 +1,11 @@
+-- status: what an agent says of itself, or what the broker finds out (gone).
+-- KEYS  1 the agent's profile 2 its load 3 its connections
+-- ARGV  {agent, status, gone: only if it has no connection}, 2 prefix of queue channels
+-- reply {'ok', status, capacity, load} | {'back'}
+-- holds an agent with a connection is never found gone.
+--#include presence
+local a = cjson.decode(ARGV[1])
+if a.gone and redis.call('HLEN', KEYS[3]) > 0 then return {'back'} end
+redis.call('HSET', KEYS[1], 'status', a.status)
+announce(KEYS[1], KEYS[2], ARGV[2], a.agent)
+return {'ok', a.status, tonumber(redis.call('HGET', KEYS[1], 'capacity') or 0), redis.call('HLEN', KEYS[2])}

@@ -1,0 +1,24 @@
+-- withdraw: an open offer ends without a new owner.
+-- KEYS  1–8 as in lib/session.lua
+-- ARGV  {op, session, by, boss, outcome: declined | cancelled | expired, reason}; by is '' for the broker itself
+-- reply {'ok', snapshot, effect} | {code, state}
+-- holds the owner never changed; the target's place is owed back.
+--#include time unread session
+if not s.state then return {'not_found'} end
+if s.state == 'ended' then return {'ended'} end
+local owner = a.boss or s.agent == a.by
+if s.state ~= 'transferring' then
+  local mine = (a.outcome == 'declined' and s.last_target == a.by) or (a.outcome == 'cancelled' and owner)
+  if mine and s.last_outcome == a.outcome and s.state == 'serving' then return {'ok', snapshot()} end
+  if owner or s.last_target == a.by or s['c:a:' .. a.by] or a.by == '' then return {'wrong_state', s.state} end
+  return {'forbidden'}
+end
+if a.outcome == 'declined' and s.target ~= a.by then return {'forbidden'} end
+if a.outcome == 'cancelled' and not owner then return {'forbidden'} end
+local expires = tonumber(s.offer_expires)
+if a.outcome == 'expired' and (expires == 0 or at < expires) then return {'too_early', expires} end
+
+set.state = 'serving'
+say('declined', ',"by":' .. cjson.encode(s.target) .. ',"outcome":"' .. a.outcome .. '","reason":' .. cjson.encode(a.reason))
+close_offer(a.outcome)
+return commit()
