@@ -110,6 +110,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.tick(ctx) // known to the others before the first connection
 	b.loops()
 	return b, nil
 }

@@ -228,7 +228,7 @@ func (f *feed) message(e *entry, origin string) {
 
 // count sets one participant's unread and tells its connections.
 func (f *feed) count(w string, n int64, but string) {
-	if f.unread[w] == n {
+	if old, in := f.unread[w]; in && old == n {
 		return
 	}
 	f.unread[w] = n

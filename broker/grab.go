@@ -106,10 +106,7 @@ func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool)
 		if err != nil {
 			return Session{}, err
 		}
-		if !st.readable(a) {
-			return Session{}, Errorf(CodeForbidden, "not of your queues")
-		}
-		if st.State != Waiting && st.State != Ended && st.Agent.ID != a.ID {
+		if st.State != Waiting && st.State != Ended && st.Agent.ID != a.ID && contains(a.Queues, st.Queue) {
 			return Session{}, &Error{Code: CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/internal/testenv"
@@ -128,7 +129,7 @@ func (p *party) seen() []string {
 	p.wire.mu.Lock()
 	defer p.wire.mu.Unlock()
 	var out []string
-	for _, e := range p.events {
+	for _, e := range p.events[max(0, len(p.events)-5):] {
 		data, _ := json.Marshal(e)
 		out = append(out, string(data))
 	}
@@ -164,4 +165,22 @@ func code(t testing.TB, want Code, err error) {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, want, AsError(err).Code, "%v", err)
+}
+
+// masters gives a client for each server that holds keys.
+func masters(ctx context.Context, t testing.TB, b *Broker) map[*redis.Client]bool {
+	t.Helper()
+	if c, ok := b.rdb.(*redis.Client); ok {
+		return map[*redis.Client]bool{c: true}
+	}
+	var mu sync.Mutex
+	out := map[*redis.Client]bool{}
+	err := b.rdb.(*redis.ClusterClient).ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		out[c] = true
+		return nil
+	})
+	require.NoError(t, err)
+	return out
 }

@@ -1,0 +1,153 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// audit checks the promises on everything in Redis and gives the violations.
+// It reads from outside: keys and logs, not what the nodes think.
+func audit(ctx context.Context, t testing.TB, b *Broker) []string {
+	t.Helper()
+	var bad []string
+	breach := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
+	holds := map[string]string{} // agent|session → why the place must be held
+	waiting := map[string]string{}
+	for _, p := range b.parts {
+		ids, err := b.rdb.ZRange(ctx, p.sessions(), 0, -1).Result()
+		require.NoError(t, err)
+		for _, id := range ids {
+			st, err := b.look(ctx, id)
+			require.NoError(t, err)
+			bad = append(bad, auditSession(ctx, t, b, p, st)...)
+			if st.State == Waiting {
+				waiting[p.waiting(st.Queue)+"|"+id] = id
+			}
+			if st.State != Ended && st.Agent != nil {
+				holds[st.Agent.ID+"|"+id] = "owner"
+			}
+			if st.Target != nil {
+				holds[st.Target.ID+"|"+id] = "target"
+			}
+			if (st.State == Transferring) != (st.Target != nil) {
+				breach("%s: %s with target %v", id, st.State, st.Target)
+			}
+		}
+		if n := b.rdb.ZCard(ctx, p.outbox()).Val(); n > 0 {
+			breach("%d effects still owed in partition %d", n, p.index)
+		}
+	}
+	for _, p := range b.parts {
+		auditLists(ctx, t, b, p, waiting, holds, breach)
+	}
+	for place := range waiting {
+		breach("waits but is in no list: %s", place)
+	}
+	for place, why := range holds {
+		breach("no place held for the %s of %s", why, place)
+	}
+	return bad
+}
+
+// auditLists checks a partition's waiting lists and loads, taking what it finds out of the maps.
+func auditLists(ctx context.Context, t testing.TB, b *Broker, p partition, waiting, holds map[string]string, breach func(string, ...any)) {
+	t.Helper()
+	each := func(pattern string, f func(key string)) {
+		scan := func(ctx context.Context, keys []string) {
+			for _, k := range keys {
+				f(k)
+			}
+		}
+		scan(ctx, scanAll(ctx, t, b, p.prefix+pattern))
+	}
+	each("waiting:*", func(key string) {
+		for _, id := range b.rdb.ZRange(ctx, key, 0, -1).Val() {
+			if _, ok := waiting[key+"|"+id]; !ok {
+				breach("in list %s but not waiting there: %s", key, id)
+			}
+			delete(waiting, key+"|"+id)
+		}
+	})
+	each("load:*", func(key string) {
+		agent := strings.TrimPrefix(key, p.prefix+"load:")
+		load := b.rdb.HGetAll(ctx, key).Val()
+		for session := range load {
+			if _, ok := holds[agent+"|"+session]; !ok {
+				breach("place of %s held for nothing: %s = %s", agent, session, load[session])
+			}
+			delete(holds, agent+"|"+session)
+		}
+		prof, err := b.profile(ctx, RoleAgent, agent)
+		require.NoError(t, err)
+		if len(load) > prof.capacity {
+			breach("%s holds %d of %d", agent, len(load), prof.capacity)
+		}
+	})
+}
+
+// scanAll lists keys on every master; the pattern is the test's own.
+func scanAll(ctx context.Context, t testing.TB, b *Broker, pattern string) []string {
+	t.Helper()
+	var out []string
+	for c := range masters(ctx, t, b) {
+		iter := c.Scan(ctx, 0, pattern, 1000).Iterator()
+		for iter.Next(ctx) {
+			out = append(out, iter.Val())
+		}
+		require.NoError(t, iter.Err())
+	}
+	return out
+}
+
+// auditSession recounts one session from its log.
+func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st *state) []string {
+	t.Helper()
+	var bad []string
+	log, err := b.readLog(ctx, st.ID, 1, st.Seq+10)
+	require.NoError(t, err)
+	for i, e := range log {
+		if e.seq != int64(i+1) {
+			bad = append(bad, fmt.Sprintf("%s: entry %d has seq %d", st.ID, i+1, e.seq))
+		}
+	}
+	if int64(len(log)) != st.Seq {
+		bad = append(bad, fmt.Sprintf("%s: %d entries, seq %d", st.ID, len(log), st.Seq))
+	}
+	if n := b.rdb.StrLen(ctx, p.authors(st.ID)).Val(); n != 2*st.Seq {
+		bad = append(bad, fmt.Sprintf("%s: %d bytes of authors for %d messages", st.ID, n, st.Seq))
+	}
+	for w, n := range st.unread {
+		var want int64
+		for _, e := range log {
+			if e.by != w && e.by != "" && e.seq > st.read[w] && !(e.note && w[0] == 'u') {
+				want++
+			}
+		}
+		if n != want {
+			bad = append(bad, fmt.Sprintf("%s: unread of %s is %d, counted %d", st.ID, w, n, want))
+		}
+	}
+	owned := st.State == Serving || st.State == Transferring || st.State == Ending
+	if owned != (st.Agent != nil) && st.State != Ended {
+		bad = append(bad, fmt.Sprintf("%s: %s with owner %v", st.ID, st.State, st.Agent))
+	}
+	return bad
+}
+
+// clean waits until the audit finds nothing: effects may be on their way.
+func clean(t testing.TB, b *Broker) {
+	t.Helper()
+	var bad []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if bad = audit(t.Context(), t, b); len(bad) == 0 {
+			return
+		}
+		time.Sleep(200 * time.Millisecond) // there is no signal for "nothing is owed any more"
+	}
+	t.Fatalf("promises broken:\n%s", strings.Join(bad, "\n"))
+}

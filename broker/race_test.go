@@ -1,0 +1,241 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// 200 agents on two nodes race for each of 100 sessions: one winner each,
+// capacity never passed, lists true.
+func TestTwoHundredAgentsRace(t *testing.T) {
+	for _, e := range []testenv.Engine{testenv.EngineRedis, testenv.EngineCluster} {
+		t.Run(string(e), func(t *testing.T) { race(t, testenv.Shared(t, e)) })
+	}
+}
+
+func race(t *testing.T, url string) {
+	nodes := []*Broker{startNode(t, url), startNode(t, url)}
+	q := name("q")
+	const agents, sessions, capacity = 200, 100, 3
+	var racers []*party
+	for i := range agents {
+		racers = append(racers, connect(t, nodes[i%2], Identity{Role: RoleAgent, ID: name("racer"), Queues: []string{q},
+			Capacity: capacity}, ""))
+	}
+	owners := map[string]string{}
+	held := map[string]int{}
+	for i := range sessions {
+		s := user(t, nodes[i%2], name("uma")).open(q)
+		var wins, full atomic.Int64
+		var winner atomic.Value
+		var wg sync.WaitGroup
+		for _, a := range racers {
+			wg.Go(func() {
+				_, err := a.b.Grab(t.Context(), a.Actor, s.ID)
+				if err == nil {
+					wins.Add(1)
+					winner.Store(a.ID)
+					return
+				}
+				switch AsError(err).Code {
+				case CodeTaken:
+				case CodeFull:
+					full.Add(1)
+				default:
+					t.Errorf("%s: %v", a.ID, err)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, wins.Load(), "session %d", i)
+		owners[s.ID] = winner.Load().(string)
+		held[owners[s.ID]]++
+	}
+	for a, n := range held {
+		require.LessOrEqual(t, n, capacity, a)
+	}
+	for s, a := range owners {
+		st, err := nodes[0].look(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, a, st.Agent.ID)
+	}
+	clean(t, nodes[0])
+}
+
+// Agents who ask for the first in line get different sessions, in the order of the line.
+func TestGrabbingFromAQueue(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		nodes := []*Broker{startNode(t, url), startNode(t, url)}
+		q := name("q")
+		var line []string
+		for i := range 20 {
+			line = append(line, user(t, nodes[i%2], name("uma")).open(q).ID)
+			time.Sleep(2 * time.Millisecond) // ages differ in milliseconds
+		}
+		first, err := nodes[1].GrabQueue(t.Context(), agent(t, nodes[1], name("ann"), q).Actor, q)
+		require.NoError(t, err)
+		require.Equal(t, line[0], first.ID)
+		var mu sync.Mutex
+		got := map[string]bool{first.ID: true}
+		var wg sync.WaitGroup
+		for i := range 24 {
+			a := agent(t, nodes[i%2], name("ann"), q)
+			wg.Go(func() {
+				s, err := a.b.GrabQueue(t.Context(), a.Actor, q)
+				if err != nil {
+					if AsError(err).Code != CodeNotFound {
+						t.Errorf("%v", err)
+					}
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if got[s.ID] {
+					t.Errorf("%s grabbed twice", s.ID)
+				}
+				got[s.ID] = true
+			})
+		}
+		wg.Wait()
+		require.Len(t, got, len(line))
+		clean(t, nodes[0])
+	})
+}
+
+// One key makes one message, however often and from wherever it is sent.
+func TestAKeyMakesOneMessage(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		id := name("uma")
+		u1, u2 := user(t, a, id), user(t, b, id)
+		s := u1.open(name("q"))
+		var wg sync.WaitGroup
+		var fresh atomic.Int64
+		for i := range 50 {
+			p := []*party{u1, u2}[i%2]
+			wg.Go(func() {
+				r, err := p.b.Send(t.Context(), p.Actor, SendRequest{Session: s.ID, Key: "k", Body: json.RawMessage(`"once"`)})
+				if err != nil || r.Seq != 2 {
+					t.Errorf("%+v %v", r, err)
+				}
+				if !r.Duplicate {
+					fresh.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, fresh.Load())
+		clean(t, a)
+	})
+}
+
+// What a node owed when it died is carried out by another: here the effects of
+// an end are left in the outbox, and a place is reserved for a claim that never comes.
+func TestADeadNodesDebtsArePaid(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+		s := user(t, b, name("uma")).open(q)
+		pl, err := b.reserve(ctx, ann.Identity, s.ID, false)
+		require.NoError(t, err)
+		other := user(t, b, name("uma")).open(q)
+		_, err = b.Grab(ctx, ann.Actor, other.ID)
+		code(t, CodeFull, err)
+
+		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
+		clean(t, b)
+		r, err := b.claim(ctx, pl, s.ID)
+		require.NoError(t, err)
+		require.Equal(t, "late", r.str(0))
+
+		t.Log("killed between claim and settle: the place stays")
+		pl, err = b.reserve(ctx, ann.Identity, s.ID, false)
+		require.NoError(t, err)
+		r, err = b.claim(ctx, pl, s.ID)
+		require.NoError(t, err)
+		require.Equal(t, "ok", r.str(0))
+		clean(t, b)
+		_, err = b.Grab(ctx, ann.Actor, other.ID)
+		code(t, CodeFull, err)
+
+		t.Log("killed after the end, before the place was freed")
+		p, _ := b.of(s.ID)
+		step := newStep(ann.Actor, s.ID)
+		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
+		r, err = b.runJSON(ctx, "end", p.transition(s.ID, endKeys(p, q, s.User.ID)...), step)
+		require.NoError(t, err)
+		require.Equal(t, "ok", r.str(0))
+		clean(t, b)
+		ann.grab(other.ID)
+	})
+}
+
+// An effect that comes late, after a newer place was taken, takes nothing away.
+func TestALateEffectTakesNothingAway(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		ann := agent(t, b, name("ann"), q)
+		s := user(t, b, name("uma")).open(q)
+		ann.grab(s.ID)
+		clean(t, b)
+		token, _, _ := cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val())
+		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+		require.NoError(t, err)
+		ann.grab(s.ID)
+		clean(t, b)
+		late := effect{Agent: ann.ID, Session: s.ID, Rev: 3, Role: "past", Token: token, At: 1}
+		require.NoError(t, b.settle(ctx, late))
+		clean(t, b)
+	})
+}
+
+func cut(s string) (before, after string, ok bool) {
+	for i := range s {
+		if s[i] == '|' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// The number of Redis round trips: one for each send, read and transition, two for a grab.
+func TestRoundTrips(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	ctx, q := t.Context(), name("q")
+	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
+	s := uma.open(q)
+	b.stop() // the loops' scripts would count, too
+	b.wg.Wait()
+	calls := func(f func(ctx context.Context) error) int64 {
+		before := b.calls.Load()
+		require.NoError(t, f(ctx))
+		return b.calls.Load() - before
+	}
+	pl := func(ctx context.Context) error {
+		p, err := b.reserve(ctx, ann.Identity, s.ID, false)
+		if err != nil {
+			return err
+		}
+		_, err = b.claim(ctx, p, s.ID)
+		return err
+	}
+	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")
+	require.EqualValues(t, 1, calls(func(ctx context.Context) error {
+		_, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"hi"`)})
+		return err
+	}))
+	require.EqualValues(t, 1, calls(func(ctx context.Context) error {
+		_, err := b.Read(ctx, uma.Actor, s.ID, 9)
+		return err
+	}))
+}
