@@ -1,0 +1,91 @@
+// Command app is Bellhop: a broker for customer-service chat. Alone it serves,
+// with everything it needs embedded; see README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses.
+const (
+	exitFailed   = 1 // something did not answer, or broke
+	exitSettings = 2 // a setting cannot be used
+)
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve. This is what runs when no command is named."`
+	Token   tokenCommand   `cmd:"" help:"Ask a running node for a participant's token."`
+	Health  healthCommand  `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr)) //nolint:gocritic // stop only restores signals
+}
+
+// settingsError is a setting that cannot be used.
+type settingsError struct{ error }
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli, kong.Name("bellhop"), kong.Description("A broker for customer-service chat."),
+		kong.DefaultEnvars("BELLHOP"), kong.Configuration(loadYAML), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(stdout, (*io.Writer)(nil)))
+	if err != nil {
+		return fail(stderr, exitFailed, err)
+	}
+	cmd, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		return fail(stderr, exitSettings, err)
+	}
+	err = cmd.Run()
+	var bad settingsError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &bad):
+		return fail(stderr, exitSettings, err)
+	default:
+		return fail(stderr, exitFailed, err)
+	}
+}
+
+func fail(w io.Writer, code int, err error) int {
+	_, _ = fmt.Fprintln(w, "bellhop:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return code
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, "bellhop", version())
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker"
+	"bellhop/handlers"
+)
+
+type serveCommand struct {
+	Settings `embed:""`
+}
+
+// Run serves until the context ends, then drains.
+func (c *serveCommand) Run(ctx context.Context) error {
+	app, err := New(ctx, c.Settings)
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx)
+}
+
+// App is one node, put together. Make it with New, which also listens; then Run it.
+type App struct {
+	settings Settings
+	log      *slog.Logger
+	embedded *embedded // nil with a Redis of one's own
+	rdb      redis.UniversalClient
+	broker   *broker.Broker
+	edge     *handlers.Server
+	listener net.Listener
+	server   *http.Server
+}
+
+// New puts a node together and listens. It waits up to 30 s for Redis.
+func New(ctx context.Context, s Settings) (app *App, err error) {
+	if err := s.Validate(); err != nil {
+		return nil, settingsError{err}
+	}
+	a := &App{settings: s, log: newLog(&s)}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	url := s.RedisURL
+	if s.Embedded() {
+		if a.embedded, err = startEmbedded(); err != nil {
+			return nil, err
+		}
+		url = a.embedded.URL()
+	}
+	if a.rdb, err = broker.Dial(url); err != nil {
+		return nil, settingsError{fmt.Errorf("--redis-url: %w", err)}
+	}
+	if err := a.startBroker(ctx); err != nil {
+		return nil, err
+	}
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr); err != nil {
+		return nil, settingsError{fmt.Errorf("--addr: %w", err)}
+	}
+	a.startEdge()
+	return a, nil
+}
+
+// redisPatience is how long a start waits for Redis.
+const redisPatience = 30 * time.Second
+
+func (a *App) startBroker(ctx context.Context) error {
+	if err := waitFor(ctx, a.log, a.rdb); err != nil {
+		return err
+	}
+	if !a.settings.Embedded() {
+		if err := checkEviction(ctx, a.rdb, a.settings.AllowEviction, a.log); err != nil {
+			return err
+		}
+	}
+	verify, err := newVerifier(ctx, a.settings)
+	if err != nil {
+		return settingsError{err}
+	}
+	rate := a.settings.SendRate
+	if rate == 0 {
+		rate = -1 // none, as the broker has it
+	}
+	a.broker, err = broker.New(ctx, broker.Options{Redis: a.rdb, Partitions: a.settings.Partitions, SendRate: rate,
+		JWT: verify, Log: a.log})
+	if errors.Is(err, broker.ErrPartitions) {
+		return settingsError{fmt.Errorf("--partitions: %w", err)}
+	}
+	return err
+}
+
+func (a *App) startEdge() {
+	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.APIKey, Origins: a.settings.Origins,
+		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Log: a.log}
+	if a.demo() {
+		o.Demo = demo()
+	}
+	a.edge = handlers.New(o)
+	a.server = &http.Server{Handler: a.edge.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+}
+
+// demo tells whether there are people to log in as: only where nobody else can reach it.
+func (a *App) demo() bool { return a.settings.Embedded() && loopback(a.settings.Addr) }
+
+// Addr is where the node listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until the context ends, then hands the connections over and closes.
+func (a *App) Run(ctx context.Context) error {
+	a.announce()
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Serve(a.listener) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
+		drain, cancel := context.WithTimeout(context.Background(), a.settings.Drain+5*time.Second)
+		defer cancel()
+		a.edge.Drain(drain)
+		err = a.server.Shutdown(drain)
+		<-failed
+	}
+	a.Close()
+	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	a.log.Info("stopped")
+	return nil
+}
+
+// Close lets go of everything, at once. Calling it twice does no harm.
+func (a *App) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if a.server != nil {
+		_ = a.server.Close()
+	}
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+	if a.broker != nil {
+		if err := a.broker.Close(ctx); err != nil {
+			a.log.Warn("close", "error", err)
+		}
+		a.broker = nil
+	}
+	if a.rdb != nil {
+		_ = a.rdb.Close()
+	}
+	if a.embedded != nil {
+		a.embedded.Close()
+	}
+}
+
+func (a *App) announce() {
+	if !a.demo() {
+		a.log.Info("serving", "addr", a.Addr(), "embedded", a.settings.Embedded())
+		return
+	}
+	a.log.Info("serving; everything is in memory", "addr", a.Addr())
+	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Tokens for demo people: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
+}
+
+func newLog(s *Settings) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum's
+	o := &slog.HandlerOptions{Level: level}
+	if s.textLog() {
+		return slog.New(slog.NewTextHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, o))
+}

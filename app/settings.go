@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+	"golang.org/x/term"
+
+	"bellhop/broker"
+)
+
+// Settings are what an operator may set: each is a flag and an environment
+// variable (--redis-url, BELLHOP_REDIS_URL), or a line of the YAML file that
+// --config names (redis-url: …). A flag comes before the environment, the
+// environment before the file.
+type Settings struct {
+	Config kong.ConfigFlag `help:"YAML file with settings, one a line." placeholder:"FILE"`
+
+	Addr          string        `default:"127.0.0.1:8080" help:"Where to listen."`
+	RedisURL      string        `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
+	Partitions    int           `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start. Unset: 16, or what Redis says." placeholder:"N"`
+	APIKey        []string      `name:"api-key" help:"The host application's key; several, comma-separated, for rotation. Unset: dev, when embedded." placeholder:"KEY"`
+	JWTSecret     string        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
+	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
+	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
+	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
+	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
+	LogLevel      string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat     string        `default:"" enum:",text,json" help:"text or json. Unset: text on a terminal, else json."`
+	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
+	AllowEviction bool          `help:"Start although Redis may evict."`
+}
+
+// Embedded tells whether Redis is this process's own, in memory.
+func (s *Settings) Embedded() bool { return s.RedisURL == "" }
+
+// Validate refuses what cannot work, with a sentence that names the setting.
+func (s *Settings) Validate() error {
+	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		return fmt.Errorf("--addr: %q is not host:port", s.Addr)
+	}
+	if !s.Embedded() {
+		rdb, err := broker.Dial(s.RedisURL)
+		if err != nil {
+			return fmt.Errorf("--redis-url: %w", err)
+		}
+		_ = rdb.Close()
+	}
+	if s.Partitions < 0 || s.Partitions > broker.MaxPartitions {
+		return fmt.Errorf("--partitions: 1 to %d", broker.MaxPartitions)
+	}
+	if err := s.validateKeys(); err != nil {
+		return err
+	}
+	for _, o := range s.Origins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return fmt.Errorf("--origins: %q is not scheme://host[:port]", o)
+		}
+	}
+	if s.JWKSURL != "" {
+		if u, err := url.Parse(s.JWKSURL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			return fmt.Errorf("--jwks-url: %q is not an http(s) URL", s.JWKSURL)
+		}
+	}
+	switch {
+	case s.SendRate < 0 || s.SendRate > 1e6:
+		return errors.New("--send-rate: 0 to 1000000 messages a second")
+	case s.MaxConns < 0:
+		return errors.New("--max-conns: 0 or more")
+	case s.Drain < 0 || s.Drain > 10*time.Minute:
+		return errors.New("--drain: 0s to 10m")
+	}
+	return notYet()
+}
+
+func (s *Settings) validateKeys() error {
+	if len(s.APIKey) == 0 && s.Embedded() && loopback(s.Addr) {
+		s.APIKey = []string{"dev"}
+	}
+	if len(s.APIKey) == 0 {
+		return errors.New("--api-key: required with --redis-url, and beyond loopback")
+	}
+	if slices.Contains(s.APIKey, "") {
+		return errors.New("--api-key: one of the keys is empty")
+	}
+	if s.JWTSecret != "" && len(s.JWTSecret) < 32 {
+		return errors.New("--jwt-secret: at least 32 bytes")
+	}
+	return nil
+}
+
+// notYet refuses settings of later versions rather than ignoring them.
+func notYet() error {
+	for _, name := range []string{"BELLHOP_MONGO_URL", "BELLHOP_FILES_URL", "BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
+		if os.Getenv(name) != "" {
+			return fmt.Errorf("%s: not available in this version", name)
+		}
+	}
+	return nil
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// textLog tells whether the log is for people.
+func (s *Settings) textLog() bool {
+	return s.LogFormat == "text" || s.LogFormat == "" && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// loadYAML reads a flat file of settings for kong. Unknown names are refused:
+// a setting that is misspelt would silently not hold.
+func loadYAML(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("--config: %s", strings.SplitN(err.Error(), "\n", 2)[0])
+	}
+	return fileSettings(values), nil
+}
+
+type fileSettings map[string]any
+
+// Validate implements kong.Resolver.
+func (f fileSettings) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	for _, flags := range app.AllFlags(false) {
+		for _, flag := range flags {
+			known[flag.Name] = true
+		}
+	}
+	for name := range f {
+		if !known[name] || name == "config" || name == "help" {
+			return fmt.Errorf("--config: no setting is called %q", name)
+		}
+	}
+	return nil
+}
+
+// Resolve implements kong.Resolver.
+func (f fileSettings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, env := range flag.Envs {
+		if _, set := os.LookupEnv(env); set {
+			return nil, nil //nolint:nilnil // not resolved here: the environment comes before the file
+		}
+	}
+	value, ok := f[flag.Name]
+	if !ok {
+		return nil, nil //nolint:nilnil // not in the file
+	}
+	if list, ok := value.([]any); ok {
+		words := make([]string, len(list))
+		for i, v := range list {
+			words[i] = fmt.Sprint(v)
+		}
+		return strings.Join(words, ","), nil
+	}
+	return fmt.Sprint(value), nil
+}

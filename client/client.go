@@ -1,0 +1,317 @@
+// Package client speaks Bellhop's WebSocket protocol and its HTTP API. A Client
+// keeps one participant connected: it comes back by itself, reads what it
+// missed, and sends again, under their keys, the messages that were not
+// acknowledged, so that nothing is lost, doubled or out of order.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lxzan/gws"
+)
+
+// Options of a Client. URL and one of Token and TokenFunc are required.
+type Options struct {
+	// URL is the server's: ws://host, or http://host.
+	URL string
+	// Token of the participant.
+	Token string
+	// TokenFunc, if set, is asked for a token at every dial, so that the client
+	// survives an expired one.
+	TokenFunc func(ctx context.Context) (string, error)
+	// Device is the client's own id of this device; the server makes one up when empty.
+	Device string
+	// OnEvent gets every event, in order, one at a time, on a goroutine of the
+	// client's own; it may call the client's methods. Events wait while it works.
+	OnEvent func(Event)
+	// NoReconnect makes a lost connection the client's end.
+	NoReconnect bool
+	// MinBackoff and MaxBackoff bound the pause between two tries: 200 ms and
+	// 20 s. It doubles, with full jitter.
+	MinBackoff, MaxBackoff time.Duration
+	// DialTimeout bounds one try, 10 s.
+	DialTimeout time.Duration
+}
+
+// Client is one participant's connection. Its methods may be called concurrently.
+type Client struct {
+	opt    Options
+	ctx    context.Context //nolint:containedctx // the client's life, from Dial to Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	ws       *gws.Conn // nil while disconnected
+	greeted  bool      // hello came on this connection
+	lastID   int64
+	calls    map[int64]*call
+	sends    []*call // not acknowledged, in order
+	held     map[string]*held
+	resuming int
+	after    time.Duration // the server's wish for the next reconnect
+	closed   bool
+
+	events   []Event
+	emitting bool
+}
+
+// call is one command under way.
+type call struct {
+	id      int64
+	cmd     string
+	fields  []byte
+	session string // of a send
+	key     string // of a send
+	out     any
+	done    chan error // buffered
+}
+
+// Dial connects and waits for hello. A refusal is an *Error with the HTTP status.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	for name, d := range map[*time.Duration]time.Duration{&o.MinBackoff: 200 * time.Millisecond,
+		&o.MaxBackoff: 20 * time.Second, &o.DialTimeout: 10 * time.Second} {
+		if *name == 0 {
+			*name = d
+		}
+	}
+	c := &Client{opt: o, calls: map[int64]*call{}, held: map[string]*held{}}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := c.connect(ctx); err != nil {
+		c.cancel()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close ends the connection and what is under way, and waits until OnEvent returned.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	ws := c.ws
+	c.mu.Unlock()
+	c.cancel()
+	if ws != nil {
+		_ = ws.NetConn().SetWriteDeadline(time.Now().Add(time.Second))
+		_ = ws.WriteClose(1000, nil)
+	}
+	c.wg.Wait()
+}
+
+// Drop cuts the connection as a bad network does; the client comes back.
+func (c *Client) Drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ws != nil {
+		_ = c.ws.NetConn().Close()
+	}
+}
+
+// link is one connection's gws callbacks.
+type link struct {
+	gws.BuiltinEventHandler
+	c     *Client
+	hello chan struct{} // closed when hello came
+	once  sync.Once
+}
+
+// connect makes one try.
+func (c *Client) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.opt.DialTimeout)
+	defer cancel()
+	token := c.opt.Token
+	if c.opt.TokenFunc != nil {
+		var err error
+		if token, err = c.opt.TokenFunc(ctx); err != nil {
+			return err
+		}
+	}
+	l := &link{c: c, hello: make(chan struct{})}
+	ws, res, err := gws.NewClient(l, &gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
+		RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
+		HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx}, nil }})
+	if err != nil {
+		return refused(res, err)
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		_ = ws.NetConn().Close()
+		return net.ErrClosed
+	}
+	c.ws, c.greeted = ws, false
+	c.mu.Unlock()
+	c.wg.Go(ws.ReadLoop)
+	select {
+	case <-l.hello:
+		return nil
+	case <-ctx.Done():
+		_ = ws.NetConn().Close()
+		return ctx.Err()
+	}
+}
+
+// dialer dials within a context.
+type dialer struct{ ctx context.Context } //nolint:containedctx // gws's interface has no room for one
+
+// Dial implements gws.Dialer.
+func (d dialer) Dial(network, addr string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(d.ctx, network, addr)
+}
+
+func (c *Client) address() string {
+	base := strings.TrimSuffix(c.opt.URL, "/")
+	if rest, ok := strings.CutPrefix(base, "http"); ok {
+		base = "ws" + rest
+	}
+	if c.opt.Device != "" {
+		return base + "/websocket?device=" + url.QueryEscape(c.opt.Device)
+	}
+	return base + "/websocket"
+}
+
+// refused reads what the server said instead of upgrading. gws has closed the
+// connection, but what fitted into its buffer can still be read.
+func refused(res *http.Response, err error) error {
+	if res == nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, _ := io.ReadAll(res.Body)
+	e := &Error{}
+	if json.Unmarshal(body, e) != nil || e.Code == "" {
+		e = &Error{Code: "http_" + strconv.Itoa(res.StatusCode), Message: err.Error()}
+	}
+	e.Status = res.StatusCode
+	return e
+}
+
+// OnClose implements gws.Event: fails what cannot be repeated and comes back.
+func (l *link) OnClose(ws *gws.Conn, err error) {
+	c := l.c
+	var closed *gws.CloseError
+	var code uint16
+	if errors.As(err, &closed) {
+		code = closed.Code
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ws != ws {
+		return
+	}
+	c.ws, c.greeted = nil, false
+	again := !c.closed && !c.opt.NoReconnect && c.mayReturn(code)
+	for id, call := range c.calls {
+		if call.key == "" || !again {
+			delete(c.calls, id)
+			call.done <- errDisconnected
+		}
+	}
+	c.emit(&Disconnected{code, err, again})
+	if again {
+		c.wg.Go(c.reconnect)
+	} else {
+		c.closed, c.sends = true, nil
+	}
+}
+
+// mayReturn tells by the close code whether the server would have us again.
+func (c *Client) mayReturn(code uint16) bool {
+	switch code {
+	case 4001:
+		return c.opt.TokenFunc != nil
+	case 4002, 4005:
+		return false
+	}
+	return true
+}
+
+// reconnect tries until it succeeds, is refused for good, or the client is closed.
+func (c *Client) reconnect() {
+	c.mu.Lock()
+	wait := c.after
+	c.after = 0
+	c.mu.Unlock()
+	for backoff := c.opt.MinBackoff; ; backoff = min(2*backoff, c.opt.MaxBackoff) {
+		if wait == 0 {
+			wait = time.Duration(rand.Int64N(int64(backoff) + 1)) //nolint:gosec // jitter
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-c.ctx.Done():
+			t.Stop()
+			c.giveUp(c.ctx.Err())
+			return
+		}
+		wait = 0
+		err := c.connect(c.ctx)
+		if err == nil {
+			return
+		}
+		c.mu.Lock()
+		up := c.ws != nil
+		c.mu.Unlock()
+		var e *Error
+		final := errors.As(err, &e) && (e.Status == 400 || e.Status == 403 || e.Status == 401 && c.opt.TokenFunc == nil)
+		if up {
+			return // connected, but lost again before hello: OnClose has taken over
+		}
+		if final || c.ctx.Err() != nil {
+			c.giveUp(err)
+			return
+		}
+	}
+}
+
+// giveUp fails all that waits.
+func (c *Client) giveUp(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for id, call := range c.calls {
+		delete(c.calls, id)
+		call.done <- errDisconnected
+	}
+	c.sends = nil
+	c.emit(&Disconnected{0, err, false})
+}
+
+// emit queues an event for OnEvent; mu is held.
+func (c *Client) emit(e Event) {
+	if c.opt.OnEvent == nil {
+		return
+	}
+	c.events = append(c.events, e)
+	if !c.emitting {
+		c.emitting = true
+		c.wg.Go(c.drain)
+	}
+}
+
+func (c *Client) drain() {
+	for {
+		c.mu.Lock()
+		batch := c.events
+		c.events = nil
+		if len(batch) == 0 {
+			c.emitting = false
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		for _, e := range batch {
+			c.opt.OnEvent(e)
+		}
+	}
+}

@@ -1,0 +1,333 @@
+package handlers
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"bellhop/broker"
+)
+
+// maxRequest is the longest JSON body, in bytes.
+const maxRequest = 1 << 20
+
+// call answers one request of somebody known; its answer is the JSON body.
+type call func(c *gin.Context, a broker.Actor) (any, error)
+
+// as finds who asks, carries a call out and writes its answer.
+func (s *Server) as(f call) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		for _, p := range c.Params {
+			if !utf8.ValidString(p.Value) {
+				problem(c, broker.Errorf(broker.CodeBadRequest, "%s: not UTF-8", p.Key))
+				return
+			}
+		}
+		a, err := s.actor(c)
+		if err != nil {
+			problem(c, err)
+			return
+		}
+		answer, err := f(c, a)
+		if err != nil {
+			if broker.AsError(err).Code == broker.CodeInternal {
+				s.log.Error("request failed", "method", c.Request.Method, "route", c.FullPath(), "error", err)
+			}
+			problem(c, err)
+			return
+		}
+		if answer == nil {
+			c.Status(http.StatusNoContent)
+			return
+		}
+		c.Data(http.StatusOK, "application/json; charset=utf-8", appendJSON(nil, answer))
+	}
+}
+
+// actor is a host application by its API key, or a participant by its token.
+func (s *Server) actor(c *gin.Context) (broker.Actor, error) {
+	token, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
+	if !ok {
+		return broker.Actor{}, broker.Errorf(broker.CodeUnauthorized, "Authorization: Bearer is missing")
+	}
+	if s.isKey(token) {
+		return broker.Actor{Host: true}, nil
+	}
+	id, err := s.broker.Authenticate(c.Request.Context(), token)
+	return broker.Actor{Identity: id}, err
+}
+
+// isKey compares with every key, in a time that tells nothing.
+func (s *Server) isKey(token string) bool {
+	sum, match := sha256.Sum256([]byte(token)), 0
+	for _, key := range s.opt.APIKeys {
+		k := sha256.Sum256([]byte(key))
+		match |= subtle.ConstantTimeCompare(sum[:], k[:])
+	}
+	return match == 1
+}
+
+// body reads a JSON object; an empty body is an empty object.
+func body(c *gin.Context, into any) error {
+	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxRequest))
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		return broker.Errorf(broker.CodeTooLarge, "the body: at most 1 MiB")
+	}
+	if err != nil {
+		return broker.Errorf(broker.CodeBadRequest, "the body could not be read")
+	}
+	if data = bytes.TrimSpace(data); len(data) == 0 {
+		return nil
+	}
+	if data[0] != '{' || !utf8.Valid(data) {
+		return broker.Errorf(broker.CodeBadRequest, "the body: a JSON object in UTF-8")
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return badField(err)
+	}
+	return nil
+}
+
+func hostOnly(a broker.Actor) error {
+	if a.Host {
+		return nil
+	}
+	return broker.Errorf(broker.CodeForbidden, "only with an API key")
+}
+
+func (s *Server) issueToken(c *gin.Context, a broker.Actor) (any, error) {
+	if err := hostOnly(a); err != nil {
+		return nil, err
+	}
+	var r struct {
+		Role     broker.Role `json:"role"`
+		ID       string      `json:"id"`
+		Name     string      `json:"name"`
+		Avatar   string      `json:"avatar"`
+		Queues   []string    `json:"queues"`
+		Capacity int         `json:"capacity"`
+		Priority int         `json:"priority"`
+		TTL      int64       `json:"ttl"` // seconds
+	}
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	const most = 10 * 365 * 24 * 3600
+	if r.TTL < 0 || r.TTL > most {
+		return nil, broker.Errorf(broker.CodeBadRequest, "ttl: seconds, from 1 to ten years")
+	}
+	token, expires, err := s.broker.IssueToken(c.Request.Context(), broker.Identity{Role: r.Role, ID: r.ID, Name: r.Name,
+		Avatar: r.Avatar, Queues: r.Queues, Capacity: r.Capacity, Priority: r.Priority}, time.Duration(r.TTL)*time.Second)
+	return struct {
+		Token   string      `json:"token"`
+		Expires broker.Time `json:"expires"`
+	}{token, broker.Time{Time: expires}}, err
+}
+
+func (s *Server) revokeToken(c *gin.Context, a broker.Actor) (any, error) {
+	if err := hostOnly(a); err != nil {
+		return nil, err
+	}
+	var r struct {
+		Token string      `json:"token"`
+		Role  broker.Role `json:"role"`
+		ID    string      `json:"id"`
+	}
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Token != "" && r.ID == "" && r.Role == "":
+		return nil, s.broker.RevokeToken(c.Request.Context(), r.Token)
+	case r.Token == "" && r.ID != "" && (r.Role == broker.RoleUser || r.Role.Staff()):
+		return nil, s.broker.RevokeParticipant(c.Request.Context(), r.Role, r.ID)
+	}
+	return nil, broker.Errorf(broker.CodeBadRequest, "a token, or a role and an id")
+}
+
+func (s *Server) listSessions(c *gin.Context, a broker.Actor) (any, error) {
+	r := broker.SessionsRequest{States: states(c.Query("state")), Queue: c.Query("queue"), Agent: c.Query("agent"),
+		User: c.Query("user"), Cursor: c.Query("cursor")}
+	limit, err := number(c, "limit")
+	if err != nil {
+		return nil, err
+	}
+	r.Limit = int(limit)
+	if r.Since, err = instant(c, "since"); err != nil {
+		return nil, err
+	}
+	if r.Until, err = instant(c, "until"); err != nil {
+		return nil, err
+	}
+	return s.broker.Sessions(c.Request.Context(), a, r)
+}
+
+// number reads a query parameter that is a number, not negative; 0 where there is none.
+func number(c *gin.Context, name string) (int64, error) {
+	text, given := c.GetQuery(name)
+	if !given {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 53)
+	if err != nil || n < 0 || name == "limit" && n == 0 {
+		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a number, not negative", name)
+	}
+	return n, nil
+}
+
+// instant reads a query parameter that is RFC 3339, as ms; 0 where there is none.
+func instant(c *gin.Context, name string) (int64, error) {
+	text, given := c.GetQuery(name)
+	if !given {
+		return 0, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a time in RFC 3339", name)
+	}
+	return t.UnixMilli(), nil
+}
+
+func (s *Server) openSession(c *gin.Context, a broker.Actor) (any, error) {
+	var r struct {
+		User *struct {
+			ID     string `json:"id"`
+			Name   string `json:"name"`
+			Avatar string `json:"avatar"`
+		} `json:"user"`
+		Queue    string          `json:"queue"`
+		Subject  string          `json:"subject"`
+		Meta     json.RawMessage `json:"meta"`
+		Priority int             `json:"priority"`
+	}
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	o := broker.OpenRequest{Queue: r.Queue, Subject: r.Subject, Meta: r.Meta, Priority: r.Priority}
+	switch {
+	case a.Host && r.User == nil:
+		return nil, broker.Errorf(broker.CodeBadRequest, "user: missing")
+	case a.Host:
+		o.User = broker.Person{ID: r.User.ID, Name: r.User.Name, Avatar: r.User.Avatar}
+	case r.User != nil || r.Priority != 0:
+		return nil, broker.Errorf(broker.CodeForbidden, "user and priority: only with an API key")
+	}
+	return session(s.broker.Open(c.Request.Context(), a, o))
+}
+
+func (s *Server) getSession(c *gin.Context, a broker.Actor) (any, error) {
+	return session(s.broker.Session(c.Request.Context(), a, c.Param("id")))
+}
+
+func (s *Server) listMessages(c *gin.Context, a broker.Actor) (any, error) {
+	r := broker.HistoryRequest{Session: c.Param("id"), After: -1, Before: -1, Mid: c.Query("mid")}
+	for name, to := range map[string]*int64{"after": &r.After, "before": &r.Before} {
+		if _, given := c.GetQuery(name); given {
+			n, err := number(c, name)
+			if err != nil {
+				return nil, err
+			}
+			*to = n
+		}
+	}
+	limit, err := number(c, "limit")
+	if err != nil {
+		return nil, err
+	}
+	r.Limit = int(limit)
+	return s.broker.History(c.Request.Context(), a, r)
+}
+
+func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
+	var r struct {
+		As      broker.Role     `json:"as"`
+		Type    string          `json:"type"`
+		Body    json.RawMessage `json:"body"`
+		ReplyTo int64           `json:"replyTo"`
+	}
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	if a.Host && r.As == "" {
+		return nil, broker.Errorf(broker.CodeBadRequest, "as: user, bot or system")
+	}
+	return s.broker.Send(c.Request.Context(), a, broker.SendRequest{Session: c.Param("id"), As: r.As, Type: r.Type,
+		Body: r.Body, ReplyTo: r.ReplyTo, Key: c.GetHeader("Idempotency-Key")})
+}
+
+// transitions are the calls that have the command of the same name.
+var transitions = map[string]string{"grab": "grab", "transfer": "transfer", "accept": "accept", "decline": "decline",
+	"cancel": "cancel", "end": "end", "join": "join", "leave": "leave"}
+
+// transition carries out the command of that name. With an API key `agent`
+// names who acts.
+func (s *Server) transition(name string) call {
+	return func(c *gin.Context, a broker.Actor) (any, error) {
+		var r struct {
+			command
+			Agent string `json:"agent"`
+		}
+		if err := body(c, &r); err != nil {
+			return nil, err
+		}
+		if a.Host && r.Agent != "" {
+			var err error
+			if a, err = s.broker.AgentActor(c.Request.Context(), r.Agent); err != nil {
+				return nil, err
+			}
+		}
+		r.Session = c.Param("id")
+		return commands[name](c.Request.Context(), s.broker, a, &r.command)
+	}
+}
+
+func (s *Server) listQueues(c *gin.Context, a broker.Actor) (any, error) {
+	queues, err := s.broker.QueueList(c.Request.Context(), a)
+	return gin.H{"queues": queues}, err
+}
+
+func (s *Server) getQueue(c *gin.Context, a broker.Actor) (any, error) {
+	return s.broker.Queue(c.Request.Context(), a, c.Param("id"))
+}
+
+// putQueue replaces: what the body leaves out takes its default.
+func (s *Server) putQueue(c *gin.Context, a broker.Actor) (any, error) {
+	q := broker.DefaultQueue(c.Param("id"))
+	if err := body(c, &q); err != nil {
+		return nil, err
+	}
+	q.ID = c.Param("id")
+	return s.broker.PutQueue(c.Request.Context(), a, q)
+}
+
+func (s *Server) deleteQueue(c *gin.Context, a broker.Actor) (any, error) {
+	return nil, s.broker.DeleteQueue(c.Request.Context(), a, c.Param("id"))
+}
+
+func (s *Server) listAgents(c *gin.Context, a broker.Actor) (any, error) {
+	agents, err := s.broker.AgentList(c.Request.Context(), a)
+	return gin.H{"agents": agents}, err
+}
+
+func (s *Server) getAgent(c *gin.Context, a broker.Actor) (any, error) {
+	return s.broker.Agent(c.Request.Context(), a, c.Param("id"))
+}
+
+func (s *Server) putAgent(c *gin.Context, a broker.Actor) (any, error) {
+	var r broker.AgentSettings
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	return s.broker.PutAgent(c.Request.Context(), a, c.Param("id"), r)
+}

@@ -1,0 +1,123 @@
+package handlers
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"bellhop/broker"
+)
+
+// run carries out one command; a nil answer means that there is no reply.
+type run func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error)
+
+// commands are those of PROTOCOL.md that this version has.
+var commands = map[string]run{
+	"ping": func(context.Context, *broker.Broker, broker.Actor, *command) (any, error) {
+		return struct {
+			At broker.Time `json:"at"`
+		}{broker.Time{Time: time.Now()}}, nil
+	},
+	"open": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Open(ctx, a, broker.OpenRequest{Queue: c.Queue, Subject: c.Subject, Meta: c.Meta}))
+	},
+	"send": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return b.Send(ctx, a, broker.SendRequest{Session: c.Session, Type: c.Type, Body: c.Body, Key: c.Key, ReplyTo: c.ReplyTo})
+	},
+	"read": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if c.Seq == nil {
+			return nil, broker.Errorf(broker.CodeBadRequest, "seq: missing")
+		}
+		return b.Read(ctx, a, c.Session, *c.Seq)
+	},
+	"typing": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return nil, b.Typing(ctx, a, c.Session, c.Text)
+	},
+	"recall": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if c.Seq == nil {
+			return nil, broker.Errorf(broker.CodeBadRequest, "seq: missing")
+		}
+		return struct{}{}, b.Recall(ctx, a, c.Session, *c.Seq)
+	},
+	"history": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		after, err := optionalSeq("after", c.After)
+		if err != nil {
+			return nil, err
+		}
+		before, err := optionalSeq("before", c.Before)
+		if err != nil {
+			return nil, err
+		}
+		return b.History(ctx, a, broker.HistoryRequest{Session: c.Session, After: after, Before: before, Limit: c.Limit, Mid: c.Mid})
+	},
+	"sessions": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return b.Sessions(ctx, a, broker.SessionsRequest{States: states(c.State), Queue: c.Queue, Limit: c.Limit, Cursor: c.Cursor})
+	},
+	"grab": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if c.Session != "" {
+			return session(b.Grab(ctx, a, c.Session))
+		}
+		return session(b.GrabQueue(ctx, a, c.Queue))
+	},
+	"transfer": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if c.To == nil {
+			return nil, broker.Errorf(broker.CodeBadRequest, "to: an agent or a queue")
+		}
+		return session(b.Transfer(ctx, a, broker.TransferRequest{Session: c.Session, Agent: c.To.Agent, Queue: c.To.Queue, Note: c.Note}))
+	},
+	"accept": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Accept(ctx, a, c.Session))
+	},
+	"decline": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Decline(ctx, a, c.Session, c.Reason))
+	},
+	"cancel": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Cancel(ctx, a, c.Session))
+	},
+	"join": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Join(ctx, a, c.Session, c.Silent))
+	},
+	"leave": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Leave(ctx, a, c.Session))
+	},
+	"end": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.End(ctx, a, broker.EndRequest{Session: c.Session, Reason: c.Reason, Force: c.Force}))
+	},
+	"status": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return b.SetStatus(ctx, a, broker.Status(c.Status))
+	},
+	"watch": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		queues, err := b.Watch(ctx, a, c.Queues)
+		return struct {
+			Queues []broker.QueueView `json:"queues"`
+		}{queues}, err
+	},
+}
+
+// sessionReply is what most transitions answer.
+type sessionReply struct {
+	Session broker.Session `json:"session"`
+}
+
+func session(s broker.Session, err error) (any, error) { return sessionReply{s}, err }
+
+func optionalSeq(name string, seq *int64) (int64, error) {
+	switch {
+	case seq == nil:
+		return -1, nil
+	case *seq < 0:
+		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a seq, not negative", name)
+	}
+	return *seq, nil
+}
+
+// states splits a comma-separated list.
+func states(list string) []broker.State {
+	var out []broker.State
+	for s := range strings.SplitSeq(list, ",") {
+		if s != "" {
+			out = append(out, broker.State(s))
+		}
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"bellhop/broker"
+)
+
+// commandPatience bounds one command.
+const commandPatience = 10 * time.Second
+
+// maxBadLines is how many lines of a connection may be no JSON object; the
+// last of them closes it.
+const maxBadLines = 5
+
+// command is one line from a client: the fields of all commands.
+type command struct {
+	ID       json.RawMessage `json:"id"`
+	Cmd      string          `json:"cmd"`
+	Session  string          `json:"session"`
+	Queue    string          `json:"queue"`
+	Queues   []string        `json:"queues"`
+	Subject  string          `json:"subject"`
+	Meta     json.RawMessage `json:"meta"`
+	Type     string          `json:"type"`
+	Body     json.RawMessage `json:"body"`
+	Key      string          `json:"key"`
+	ReplyTo  int64           `json:"replyTo"`
+	Seq      *int64          `json:"seq"`
+	Text     string          `json:"text"`
+	After    *int64          `json:"after"`
+	Before   *int64          `json:"before"`
+	Mid      string          `json:"mid"`
+	Limit    int             `json:"limit"`
+	Cursor   string          `json:"cursor"`
+	State    string          `json:"state"`
+	To       *destination    `json:"to"`
+	Note     string          `json:"note"`
+	Reason   string          `json:"reason"`
+	Force    bool            `json:"force"`
+	Silent   bool            `json:"silent"`
+	Status   string          `json:"status"`
+}
+
+// destination is where a transfer goes.
+type destination struct {
+	Agent string `json:"agent"`
+	Queue string `json:"queue"`
+}
+
+var errNoObject = errors.New("not a JSON object")
+
+// parse reads one line; errNoObject where it is not even an object. The id is 0
+// where there is no good one.
+func parse(line []byte) (c command, id int64, err error) {
+	if len(line) == 0 || line[0] != '{' {
+		return c, 0, errNoObject
+	}
+	err = json.Unmarshal(line, &c)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return c, 0, errNoObject
+	}
+	id = commandID(c.ID)
+	switch {
+	case err != nil:
+		return c, id, badField(err)
+	case id == 0:
+		return c, 0, broker.Errorf(broker.CodeBadRequest, "id: an integer from 1 to 2^53-1")
+	}
+	return c, id, nil
+}
+
+func badField(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return broker.Errorf(broker.CodeBadRequest, "%s: not a %s", wrong.Field, wrong.Type)
+	}
+	return broker.Errorf(broker.CodeBadRequest, "not understood")
+}
+
+// commandID is the number of a command, 0 if it is none from 1 to 2^53−1.
+func commandID(raw json.RawMessage) int64 {
+	n, err := strconv.ParseUint(string(raw), 10, 53)
+	if err != nil {
+		return 0
+	}
+	return int64(n) //nolint:gosec // 53 bits
+}
+
+// frame carries out the commands of one frame, in order.
+func (s *socket) frame(data []byte) {
+	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		c, id, err := parse(line)
+		if errors.Is(err, errNoObject) {
+			s.replyError(0, broker.Errorf(broker.CodeBadRequest, "not a JSON object"))
+			if s.bad++; s.bad == maxBadLines {
+				s.Close(broker.CloseProtocol, "too many lines that are not JSON objects")
+				return
+			}
+			continue
+		}
+		if err != nil {
+			s.replyError(id, err)
+			continue
+		}
+		s.execute(&c, id)
+	}
+}
+
+func (s *socket) execute(c *command, id int64) {
+	run, ok := commands[c.Cmd]
+	if !ok {
+		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandPatience)
+	defer cancel()
+	answer, err := run(ctx, s.srv.broker, broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}, c)
+	switch {
+	case err != nil:
+		e := broker.AsError(err)
+		if e.Code == broker.CodeInternal {
+			s.srv.log.Error("command failed", "cmd", c.Cmd, "session", c.Session, "error", err)
+		}
+		s.replyError(id, err)
+	case answer != nil:
+		s.reply(id, answer)
+	}
+}
+
+func (s *socket) reply(id int64, ok any) {
+	b := make([]byte, 0, 128)
+	b = append(b, `{"id":`...)
+	b = strconv.AppendInt(b, id, 10)
+	b = append(b, `,"ok":`...)
+	b = appendJSON(b, ok)
+	s.Deliver(append(b, '}'))
+}
+
+// wireError is an error as the WebSocket shows it.
+type wireError struct {
+	Code    broker.Code `json:"code"`
+	Message string      `json:"message"`
+	Retry   bool        `json:"retry"`
+	detail
+}
+
+func (s *socket) replyError(id int64, err error) {
+	e := broker.AsError(err)
+	b := append([]byte(`{"id":`), strconv.FormatInt(id, 10)...)
+	b = append(b, `,"error":`...)
+	b = appendJSON(b, wireError{e.Code, e.Message, e.Retry(), newDetail(e)})
+	s.Deliver(append(b, '}'))
+}
+
+// appendJSON encodes without escapes that only HTML needs.
+func appendJSON(b []byte, v any) []byte {
+	if r, ok := v.(broker.SendReply); ok && !r.Duplicate {
+		return appendSent(b, r)
+	}
+	buf := bytes.NewBuffer(b)
+	e := json.NewEncoder(buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // a programming error: v is one of our own types
+	}
+	return buf.Bytes()[:buf.Len()-1]
+}
+
+// appendSent is the answer that is given most.
+func appendSent(b []byte, r broker.SendReply) []byte {
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, r.Seq, 10)
+	b = append(b, `,"mid":"`...)
+	b = append(b, r.Mid...)
+	b = append(b, `","at":"`...)
+	b = r.At.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+	return append(b, `"}`...)
+}

@@ -1,0 +1,112 @@
+package handlers
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"bellhop/broker"
+)
+
+// detail are the fields of an error beside its code, the same on both edges.
+type detail struct {
+	By         string       `json:"by,omitempty"`
+	State      broker.State `json:"state,omitempty"`
+	Load       *int         `json:"load,omitempty"`
+	Capacity   *int         `json:"capacity,omitempty"`
+	RetryAfter int64        `json:"retryAfter,omitempty"` // ms
+}
+
+func newDetail(e *broker.Error) detail {
+	d := detail{By: e.By, State: e.State, RetryAfter: e.RetryMS}
+	if e.Code == broker.CodeFull {
+		d.Load, d.Capacity = &e.Load, &e.Capacity
+	}
+	return d
+}
+
+// problemDetails is RFC 9457's object, with the code of PROTOCOL.md.
+type problemDetails struct {
+	Type   string      `json:"type"`
+	Title  string      `json:"title"`
+	Status int         `json:"status"`
+	Detail string      `json:"detail"`
+	Code   broker.Code `json:"code"`
+	Retry  bool        `json:"retry"`
+	detail
+}
+
+// problem answers with an error of the broker's, or an internal one.
+func problem(c *gin.Context, err error) {
+	e := broker.AsError(err)
+	problemStatus(c, e.Code.Status(), e)
+}
+
+// problemStatus is for the few answers whose status is not their code's.
+func problemStatus(c *gin.Context, status int, e *broker.Error) {
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", strconv.FormatInt(max(1, (e.RetryMS+999)/1000), 10))
+	}
+	if status == http.StatusUnauthorized {
+		c.Header("WWW-Authenticate", "Bearer")
+	}
+	body, err := json.Marshal(problemDetails{"about:blank", http.StatusText(status), status, e.Message, e.Code, e.Retry(),
+		newDetail(e)})
+	if err != nil {
+		body = []byte(`{"status":500,"code":"internal"}`)
+	}
+	c.Abort()
+	c.Data(status, "application/problem+json", body)
+}
+
+// recover turns a panic into a 500 and a line in the log.
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic", "path", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if !c.Writer.Written() {
+				problem(c, broker.Errorf(broker.CodeInternal, "something went wrong on our side"))
+			}
+		}
+	}()
+	c.Next()
+}
+
+// allowed tells whether a page of that origin may talk to us.
+func (s *Server) allowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.Contains(s.opt.Origins, "*") || slices.Contains(s.opt.Origins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && u.Host == r.Host
+}
+
+// cors answers preflights and lets allowed pages read answers. Others' requests
+// carry no cookies, so they are merely not readable; the WebSocket refuses them.
+func (s *Server) cors(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	origin := c.GetHeader("Origin")
+	if origin == "" {
+		return
+	}
+	h.Add("Vary", "Origin")
+	if !s.allowed(c.Request) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", "Retry-After")
+	if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+		h.Set("Access-Control-Max-Age", "7200")
+		c.AbortWithStatus(http.StatusNoContent)
+	}
+}

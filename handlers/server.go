@@ -1,0 +1,153 @@
+// Package handlers holds Bellhop's edges: the HTTP API, the WebSocket and the
+// pages. They parse, check who asks, call the broker and write its answer; no
+// rule of the domain lives here.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/lxzan/gws"
+
+	"bellhop/broker"
+)
+
+// Options of a Server. Broker and APIKeys are required; zero values are the
+// documented defaults.
+type Options struct {
+	Broker  *broker.Broker
+	APIKeys []string
+	// Origins may open a WebSocket or call the API from a page: exact ones, or
+	// "*" for any. None: the same origin only.
+	Origins []string
+	// Drain is how long a stopping node takes to hand its connections over.
+	Drain time.Duration
+	// MaxConns is how many connections the node takes; 0: no limit.
+	MaxConns int
+	// Heartbeat is the time between pings, 25 s; Silence is after how long
+	// without a sign of life a connection is closed, 60 s.
+	Heartbeat, Silence time.Duration
+	// MaxPending is how many bytes may wait for a slow reader, 1 MiB.
+	MaxPending int
+	// Demo people to log in as; nil for none.
+	Demo *Demo
+	// Log is slog.Default() when nil.
+	Log *slog.Logger
+}
+
+// Server is the edge of one node.
+type Server struct {
+	opt      Options
+	broker   *broker.Broker
+	log      *slog.Logger
+	engine   *gin.Engine
+	upgrader *gws.Upgrader // selects bellhop.v1
+	plain    *gws.Upgrader // selects nothing
+	draining atomic.Bool
+
+	mu      sync.Mutex
+	sockets map[*socket]struct{}
+	empty   chan struct{} // closed when draining and the last socket is gone
+	beat    context.CancelFunc
+	beating sync.WaitGroup
+}
+
+// New makes the edge and starts its heartbeat, which Drain ends.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 25 * time.Second
+	}
+	if o.Silence == 0 {
+		o.Silence = 60 * time.Second
+	}
+	if o.MaxPending == 0 {
+		o.MaxPending = 1 << 20
+	}
+	s := &Server{opt: o, broker: o.Broker, log: o.Log, sockets: map[*socket]struct{}{}, empty: make(chan struct{})}
+	s.upgrader = s.newUpgrader(subprotocol)
+	s.plain = s.newUpgrader("")
+	s.engine = s.routes()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.beat = cancel
+	s.beating.Go(func() { s.heartbeat(ctx) })
+	return s
+}
+
+// Handler serves everything.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// Conns is how many WebSockets are open.
+func (s *Server) Conns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sockets)
+}
+
+func (s *Server) routes() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	// Ids may hold any character, a slash included: routes are matched before decoding.
+	e.UseRawPath, e.UnescapePathValues = true, true
+	e.HandleMethodNotAllowed, e.RedirectTrailingSlash = true, false
+	e.Use(s.recover, s.cors)
+	e.NoRoute(func(c *gin.Context) { problem(c, broker.Errorf(broker.CodeNotFound, "no such page")) })
+	e.NoMethod(func(c *gin.Context) {
+		problemStatus(c, http.StatusMethodNotAllowed, broker.Errorf(broker.CodeBadRequest, "not with this method"))
+	})
+	e.GET("/websocket", s.websocket)
+	e.GET("/websocket/:sessionId/:connectionId", s.websocket)
+	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	e.GET("/readyz", s.ready)
+	e.GET("/docs", s.docs)
+	e.GET("/openapi.yaml", s.spec)
+	if s.opt.Demo != nil {
+		e.GET("/", s.demoPage)
+		e.POST("/demo/token", s.demoToken)
+	}
+	s.api(e.Group("/api/v1"))
+	return e
+}
+
+func (s *Server) api(g *gin.RouterGroup) {
+	g.POST("/tokens", s.as(s.issueToken))
+	g.POST("/tokens/revoke", s.as(s.revokeToken))
+	g.GET("/sessions", s.as(s.listSessions))
+	g.POST("/sessions", s.as(s.openSession))
+	g.GET("/sessions/:id", s.as(s.getSession))
+	g.GET("/sessions/:id/messages", s.as(s.listMessages))
+	g.POST("/sessions/:id/messages", s.as(s.sendMessage))
+	for name, t := range transitions {
+		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
+	}
+	g.GET("/queues", s.as(s.listQueues))
+	g.GET("/queues/:id", s.as(s.getQueue))
+	g.PUT("/queues/:id", s.as(s.putQueue))
+	g.DELETE("/queues/:id", s.as(s.deleteQueue))
+	g.GET("/agents", s.as(s.listAgents))
+	g.GET("/agents/:id", s.as(s.getAgent))
+	g.PUT("/agents/:id", s.as(s.putAgent))
+}
+
+// ready answers 200 while the node can serve.
+func (s *Server) ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
+	defer cancel()
+	redis := "ok"
+	if err := s.broker.Ready(ctx); err != nil {
+		redis = "away"
+	}
+	status := http.StatusOK
+	if redis != "ok" || s.draining.Load() {
+		status = http.StatusServiceUnavailable
+		c.Header("Retry-After", "1")
+	}
+	c.JSON(status, gin.H{"redis": redis, "draining": s.draining.Load(), "connections": s.Conns()})
+}

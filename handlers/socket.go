@@ -1,0 +1,325 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"bellhop/broker"
+)
+
+const (
+	writePatience = 10 * time.Second // for one frame
+	closePatience = 2 * time.Second  // for what is left and the close frame
+)
+
+// socket is one WebSocket: a broker.Sink whose outbound queue is bounded in
+// bytes and needs no goroutine while it is empty.
+type socket struct {
+	srv     *Server
+	ws      *gws.Conn // nil until bound; under mu until then
+	peer    *broker.Conn
+	expires int64 // of its token, seconds; 0: never
+	bad     int   // lines that were no JSON object; only the read loop counts
+
+	seen atomic.Int64 // last sign of life, ms
+	ping int64        // when the next is due, ms; only the heartbeat touches it
+
+	mu      sync.Mutex
+	pending []byte // objects joined by line breaks
+	writing bool   // a flush is under way
+	code    uint16 // asked to close with this
+	reason  string
+	closed  bool // nothing more is taken
+}
+
+func newSocket(s *Server) *socket {
+	sock := &socket{srv: s}
+	now := time.Now().UnixMilli()
+	sock.seen.Store(now)
+	sock.ping = now + rand.Int64N(s.opt.Heartbeat.Milliseconds()+1) //nolint:gosec // spreads the pings
+	return sock
+}
+
+// buffers are outbound queues not in use.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const keepBuffer = 64 << 10
+
+// Deliver implements broker.Sink. A reader too slow is closed with 4003.
+func (s *socket) Deliver(event []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.code != 0 {
+		return
+	}
+	if len(s.pending)+len(event) > s.srv.opt.MaxPending {
+		s.pending = nil
+		s.shut(broker.CloseTooSlow, "too slow a reader")
+		return
+	}
+	if s.pending == nil {
+		s.pending = (*buffers.Get().(*[]byte))[:0] //nolint:forcetypeassert // only these are put in
+	} else if len(s.pending) > 0 {
+		s.pending = append(s.pending, '\n')
+	}
+	s.pending = append(s.pending, event...)
+	s.start()
+}
+
+// Close implements broker.Sink: what is pending goes out first, but not for long.
+func (s *socket) Close(code uint16, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shut(code, reason)
+}
+
+func (s *socket) shut(code uint16, reason string) {
+	if s.closed || s.code != 0 {
+		return
+	}
+	s.code, s.reason = code, reason
+	if s.ws != nil {
+		// Also ends a write that is stuck.
+		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+	}
+	s.start()
+}
+
+// start makes sure that somebody flushes; mu is held.
+func (s *socket) start() {
+	if s.writing || s.ws == nil {
+		return
+	}
+	s.writing = true
+	go s.flush()
+}
+
+// bind gives the socket its connection, and sends what waited for it.
+func (s *socket) bind(ws *gws.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ws = ws
+	if len(s.pending) > 0 || s.code != 0 {
+		s.start()
+	}
+}
+
+// flush writes until nothing is pending: all that came meanwhile is one frame.
+func (s *socket) flush() {
+	for {
+		s.mu.Lock()
+		batch := s.pending
+		s.pending = nil
+		code, reason := s.code, s.reason
+		if len(batch) == 0 {
+			if code != 0 {
+				s.closed = true
+			}
+			s.writing = false
+			s.mu.Unlock()
+			if code != 0 {
+				_ = s.ws.WriteClose(code, []byte(reason)) // closes the connection, too
+				_ = s.ws.NetConn().Close()
+			}
+			return
+		}
+		s.mu.Unlock()
+		if code == 0 {
+			_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(writePatience))
+		}
+		if err := s.write(batch); err != nil {
+			s.fail()
+			return
+		}
+		if cap(batch) <= keepBuffer {
+			buffers.Put(&batch)
+		}
+	}
+}
+
+// fail is for a connection that does not take what is written: the read loop ends, too.
+func (s *socket) fail() {
+	s.mu.Lock()
+	s.closed, s.writing, s.pending = true, false, nil
+	slow := s.code == 0
+	s.mu.Unlock()
+	if slow {
+		_ = s.ws.NetConn().SetWriteDeadline(time.Now())
+	}
+	_ = s.ws.NetConn().Close()
+}
+
+// write sends a batch as one frame, or several of whole objects where it is long.
+func (s *socket) write(batch []byte) error {
+	for len(batch) > maxFrame {
+		cut := maxFrame
+		for cut > 0 && batch[cut] != '\n' {
+			cut--
+		}
+		if cut == 0 {
+			for cut = maxFrame; cut < len(batch) && batch[cut] != '\n'; {
+				cut++
+			}
+			if cut == len(batch) {
+				break
+			}
+		}
+		if err := s.ws.WriteMessage(gws.OpcodeText, batch[:cut]); err != nil {
+			return err
+		}
+		batch = batch[cut+1:]
+	}
+	return s.ws.WriteMessage(gws.OpcodeText, batch)
+}
+
+// events are gws's callbacks; each connection's come one at a time.
+type events struct{}
+
+func socketOf(ws *gws.Conn) *socket {
+	v, _ := ws.Session().Load("")
+	s, _ := v.(*socket)
+	return s
+}
+
+// OnOpen implements gws.Event.
+func (events) OnOpen(*gws.Conn) {}
+
+// OnClose implements gws.Event.
+func (events) OnClose(ws *gws.Conn, _ error) {
+	s := socketOf(ws)
+	s.mu.Lock()
+	s.closed, s.pending = true, nil
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), commandPatience)
+	defer cancel()
+	s.peer.Close(ctx)
+	s.srv.forget(s)
+}
+
+// OnPing implements gws.Event.
+func (events) OnPing(ws *gws.Conn, payload []byte) {
+	socketOf(ws).alive()
+	_ = ws.SetWriteDeadline(time.Now().Add(writePatience))
+	_ = ws.WritePong(payload)
+}
+
+// OnPong implements gws.Event.
+func (events) OnPong(ws *gws.Conn, _ []byte) { socketOf(ws).alive() }
+
+func (s *socket) alive() { s.seen.Store(time.Now().UnixMilli()) }
+
+// OnMessage implements gws.Event: the commands of one frame, in order.
+func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
+	s := socketOf(ws)
+	defer func() { _ = m.Close() }()
+	defer func() {
+		if p := recover(); p != nil {
+			s.srv.log.Error("panic in a command", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.Close(closeInternal, "something went wrong on our side")
+		}
+	}()
+	s.alive()
+	if m.Opcode != gws.OpcodeText {
+		s.Close(closeBinary, "text frames only")
+		return
+	}
+	s.frame(m.Bytes())
+}
+
+const (
+	closeBinary   = 1003
+	closeInternal = 1011
+)
+
+// heartbeat pings, and closes what is silent or whose token has expired.
+func (s *Server) heartbeat(ctx context.Context) {
+	pause := min(time.Second, s.opt.Heartbeat/4, s.opt.Silence/4)
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, sock := range s.all() {
+				sock.check(now)
+			}
+		}
+	}
+}
+
+func (s *Server) all() []*socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*socket, 0, len(s.sockets))
+	for sock := range s.sockets {
+		out = append(out, sock)
+	}
+	return out
+}
+
+func (s *socket) check(now time.Time) {
+	ms := now.UnixMilli()
+	s.mu.Lock()
+	ws, busy := s.ws, s.writing
+	s.mu.Unlock()
+	switch {
+	case ws == nil:
+	case s.expires > 0 && now.Unix() >= s.expires:
+		s.Close(broker.CloseRevoked, "token expired")
+	case ms-s.seen.Load() > s.srv.opt.Silence.Milliseconds():
+		s.Close(broker.CloseSilent, "silent")
+	case ms >= s.ping:
+		s.ping = ms + s.srv.opt.Heartbeat.Milliseconds()
+		if !busy {
+			go func() {
+				_ = ws.SetWriteDeadline(time.Now().Add(writePatience))
+				_ = ws.WritePing(nil)
+			}()
+		}
+	}
+}
+
+// Drain hands the connections over: it tells every client when to come back
+// (jittered over the drain time), then closes each with 1001, and returns when
+// all are gone or the context ends. New handshakes are refused meanwhile.
+func (s *Server) Drain(ctx context.Context) {
+	s.draining.Store(true)
+	s.mu.Lock()
+	if len(s.sockets) == 0 {
+		s.drained()
+	}
+	s.mu.Unlock()
+	for _, sock := range s.all() {
+		go sock.handOver(ctx, s.opt.Drain)
+	}
+	select {
+	case <-s.empty:
+	case <-ctx.Done():
+		for _, sock := range s.all() {
+			sock.Close(broker.CloseGoingAway, "draining")
+		}
+	}
+	s.beat()
+	s.beating.Wait()
+}
+
+// handOver lets a client finish what is under way, then closes it.
+func (s *socket) handOver(ctx context.Context, within time.Duration) {
+	after := time.Duration(rand.Int64N(int64(within)*3/4 + 1)) //nolint:gosec // spreads the reconnects
+	s.Deliver(fmt.Appendf(nil, `{"event":"closing","reason":"draining","reconnectAfter":%d,"jittered":true}`, after.Milliseconds()))
+	t := time.NewTimer(after)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	s.Close(broker.CloseGoingAway, "draining")
+}
