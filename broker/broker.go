@@ -116,11 +116,13 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 }
 
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
+	o := redis.DefaultBlockingAutoPipelineOptions()
+	o.MaxFlushDelay = 100 * time.Microsecond
 	switch c := c.(type) {
 	case *redis.ClusterClient:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	case *redis.Client:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	default:
 		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
 	}

@@ -278,7 +278,6 @@ func (p *hubPart) resync(ctx context.Context) {
 	if err := g.Wait(); err != nil {
 		p.h.b.log.Warn("resync incomplete", "partition", p.index, "error", err)
 	}
-	p.h.views.resync()
 }
 
 // recheck finds what a member's own channel may have lost.

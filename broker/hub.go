@@ -11,6 +11,7 @@ import (
 type hub struct {
 	b     *Broker
 	parts []*hubPart
+	byTag map[string]*hubPart
 	views views
 }
 
@@ -25,11 +26,21 @@ type hubPart struct {
 }
 
 func newHub(b *Broker) *hub {
-	h := &hub{b: b}
+	h := &hub{b: b, byTag: map[string]*hubPart{}}
 	for _, p := range b.parts {
 		part := &hubPart{partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
-		part.sub = newSubscriber(h, part)
 		h.parts = append(h.parts, part)
+		h.byTag[p.tag] = part
+	}
+	for _, part := range h.parts {
+		switch {
+		case b.sharded:
+			part.sub = newSubscriber(h, part)
+		case part.index == 0:
+			part.sub = newSubscriber(h, h.parts...)
+		default:
+			part.sub = h.parts[0].sub
+		}
 	}
 	h.views.init(h)
 	return h
@@ -64,10 +75,11 @@ func (h *hub) left(p partition) bool {
 	return len(part.members) == 0
 }
 
-// handle takes one message off the partition's subscriber.
-func (p *hubPart) handle(channel, payload string) {
-	name, ok := strings.CutPrefix(channel, p.prefix)
-	if !ok || payload == "" {
+// handle takes one message off a subscriber.
+func (h *hub) handle(channel, payload string) {
+	tag, name, ok := tagged(channel)
+	p := h.byTag[tag]
+	if !ok || p == nil || payload == "" {
 		return
 	}
 	kind, id, _ := strings.Cut(name, ":")

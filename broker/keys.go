@@ -25,6 +25,7 @@ const partitionsKey = "bellhop:partitions"
 type partition struct {
 	index  int
 	prefix string
+	tag    string
 }
 
 // partitionTags gives one short hash tag for each of n equal ranges of the
@@ -60,9 +61,17 @@ func slot(tag string) int {
 func newPartitions(n int) []partition {
 	ps := make([]partition, n)
 	for i, tag := range partitionTags(n) {
-		ps[i] = partition{i, "{" + tag + "}:"}
+		ps[i] = partition{i, "{" + tag + "}:", tag}
 	}
 	return ps
+}
+
+// tagged takes a key or channel apart: its tag and what comes after.
+func tagged(key string) (tag, name string, ok bool) {
+	if key == "" || key[0] != '{' {
+		return "", "", false
+	}
+	return strings.Cut(key[1:], "}:")
 }
 
 // home is the partition of a participant's or a token's id.

@@ -10,13 +10,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// subscriber keeps one pub/sub connection for one partition, with a receive
-// loop of its own. On a cluster one connection can only hear the channels of
-// one node, and go-redis would hide a lost one; so any error, and any
-// unsubscription we did not ask for, means a new connection and a resync.
+// subscriber keeps one pub/sub connection, with a receive loop of its own. On a
+// cluster one connection can only hear the channels of one server, so each
+// partition has its own; elsewhere all share one, which saves Redis a write for
+// each. go-redis would hide a lost connection; here any error, and any
+// unsubscription we did not ask for, means a new one and a resync.
 type subscriber struct {
-	h    *hub
-	part *hubPart
+	h     *hub
+	parts []*hubPart // whose channels it hears
 
 	mu      sync.Mutex
 	started bool
@@ -32,8 +33,8 @@ type subscription struct {
 	ready   chan struct{} // closed when confirmed
 }
 
-func newSubscriber(h *hub, part *hubPart) *subscriber {
-	return &subscriber{h: h, part: part, want: map[string]*subscription{}, leaving: map[string]int{}}
+func newSubscriber(h *hub, parts ...*hubPart) *subscriber {
+	return &subscriber{h: h, parts: parts, want: map[string]*subscription{}, leaving: map[string]int{}}
 }
 
 // add listens to a channel and waits until Redis has confirmed it: what is
@@ -116,7 +117,7 @@ func (s *subscriber) loop() {
 		if time.Since(began) > 10*time.Second {
 			pause = 50 * time.Millisecond
 		}
-		s.h.b.log.Warn("subscriber lost; connecting again", "partition", s.part.index, "error", err)
+		s.h.b.log.Warn("subscriber lost; connecting again", "error", err)
 		sleep(ctx, jitter(pause))
 		pause = min(2*pause, 2*time.Second)
 	}
@@ -148,14 +149,17 @@ func (s *subscriber) listen(ctx context.Context, again bool) error {
 		}
 		switch m := msg.(type) {
 		case *redis.Message:
-			s.part.handle(m.Channel, m.Payload)
+			s.h.handle(m.Channel, m.Payload)
 		case *redis.Subscription:
 			if !s.confirm(m) {
 				return errors.New("unsubscribed: the slot has moved")
 			}
 			if delete(missing, m.Channel); again && len(missing) == 0 {
 				again = false
-				s.h.b.wg.Go(func() { s.part.resync(ctx) })
+				for _, p := range s.parts {
+					s.h.b.wg.Go(func() { p.resync(ctx) })
+				}
+				s.h.views.resync()
 			}
 		}
 	}

@@ -23,7 +23,10 @@ func (l *link) OnMessage(_ *gws.Conn, m *gws.Message) {
 }
 
 // OnPing implements gws.Event.
-func (l *link) OnPing(ws *gws.Conn, payload []byte) { _ = ws.WritePong(payload) }
+func (l *link) OnPing(ws *gws.Conn, payload []byte) {
+	_ = ws.SetWriteDeadline(time.Now().Add(l.c.opt.DialTimeout))
+	_ = ws.WritePong(payload)
+}
 
 func (c *Client) line(l *link, line []byte) {
 	var head struct {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -20,31 +19,31 @@ const maxBadLines = 5
 
 // command is one line from a client: the fields of all commands.
 type command struct {
-	ID       json.RawMessage `json:"id"`
-	Cmd      string          `json:"cmd"`
-	Session  string          `json:"session"`
-	Queue    string          `json:"queue"`
-	Queues   []string        `json:"queues"`
-	Subject  string          `json:"subject"`
-	Meta     json.RawMessage `json:"meta"`
-	Type     string          `json:"type"`
-	Body     json.RawMessage `json:"body"`
-	Key      string          `json:"key"`
-	ReplyTo  int64           `json:"replyTo"`
-	Seq      *int64          `json:"seq"`
-	Text     string          `json:"text"`
-	After    *int64          `json:"after"`
-	Before   *int64          `json:"before"`
-	Mid      string          `json:"mid"`
-	Limit    int             `json:"limit"`
-	Cursor   string          `json:"cursor"`
-	State    string          `json:"state"`
-	To       *destination    `json:"to"`
-	Note     string          `json:"note"`
-	Reason   string          `json:"reason"`
-	Force    bool            `json:"force"`
-	Silent   bool            `json:"silent"`
-	Status   string          `json:"status"`
+	ID      json.RawMessage `json:"id"`
+	Cmd     string          `json:"cmd"`
+	Session string          `json:"session"`
+	Queue   string          `json:"queue"`
+	Queues  []string        `json:"queues"`
+	Subject string          `json:"subject"`
+	Meta    json.RawMessage `json:"meta"`
+	Type    string          `json:"type"`
+	Body    json.RawMessage `json:"body"`
+	Key     string          `json:"key"`
+	ReplyTo int64           `json:"replyTo"`
+	Seq     *int64          `json:"seq"`
+	Text    string          `json:"text"`
+	After   *int64          `json:"after"`
+	Before  *int64          `json:"before"`
+	Mid     string          `json:"mid"`
+	Limit   int             `json:"limit"`
+	Cursor  string          `json:"cursor"`
+	State   string          `json:"state"`
+	To      *destination    `json:"to"`
+	Note    string          `json:"note"`
+	Reason  string          `json:"reason"`
+	Force   bool            `json:"force"`
+	Silent  bool            `json:"silent"`
+	Status  string          `json:"status"`
 }
 
 // destination is where a transfer goes.
@@ -123,9 +122,7 @@ func (s *socket) execute(c *command, id int64) {
 		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandPatience)
-	defer cancel()
-	answer, err := run(ctx, s.srv.broker, broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}, c)
+	answer, err := run(s.srv.commands.Load().ctx, s.srv.broker, broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}, c)
 	switch {
 	case err != nil:
 		e := broker.AsError(err)
@@ -144,7 +141,7 @@ func (s *socket) reply(id int64, ok any) {
 	b = strconv.AppendInt(b, id, 10)
 	b = append(b, `,"ok":`...)
 	b = appendJSON(b, ok)
-	s.Deliver(append(b, '}'))
+	s.answer(append(b, '}'))
 }
 
 // wireError is an error as the WebSocket shows it.
@@ -160,7 +157,7 @@ func (s *socket) replyError(id int64, err error) {
 	b := append([]byte(`{"id":`), strconv.FormatInt(id, 10)...)
 	b = append(b, `,"error":`...)
 	b = appendJSON(b, wireError{e.Code, e.Message, e.Retry(), newDetail(e)})
-	s.Deliver(append(b, '}'))
+	s.answer(append(b, '}'))
 }
 
 // appendJSON encodes without escapes that only HTML needs.

@@ -49,6 +49,8 @@ type Server struct {
 	upgrader *gws.Upgrader // selects bellhop.v1
 	plain    *gws.Upgrader // selects nothing
 	draining atomic.Bool
+	writers  *writers
+	commands atomic.Pointer[patience] // whatever runs now is bounded by it
 
 	mu      sync.Mutex
 	sockets map[*socket]struct{}
@@ -71,7 +73,9 @@ func New(o Options) *Server {
 	if o.MaxPending == 0 {
 		o.MaxPending = 1 << 20
 	}
-	s := &Server{opt: o, broker: o.Broker, log: o.Log, sockets: map[*socket]struct{}{}, empty: make(chan struct{})}
+	s := &Server{opt: o, broker: o.Broker, log: o.Log, sockets: map[*socket]struct{}{}, empty: make(chan struct{}),
+		writers: newWriters()}
+	s.renew()
 	s.upgrader = s.newUpgrader(subprotocol)
 	s.plain = s.newUpgrader("")
 	s.engine = s.routes()

@@ -34,6 +34,7 @@ type socket struct {
 	mu      sync.Mutex
 	pending []byte // objects joined by line breaks
 	writing bool   // a flush is under way
+	since   int64  // when it began its latest write, ms
 	code    uint16 // asked to close with this
 	reason  string
 	closed  bool // nothing more is taken
@@ -98,7 +99,62 @@ func (s *socket) start() {
 		return
 	}
 	s.writing = true
-	go s.flush()
+	s.srv.writers.run(s)
+}
+
+// answer is Deliver for what the read loop itself has to say: it writes at
+// once, in its own goroutine, so that a client that sends and does not read
+// slows down only itself.
+func (s *socket) answer(line []byte) {
+	s.mu.Lock()
+	mine := !s.writing && s.ws != nil && !s.closed && s.code == 0
+	s.writing = s.writing || mine
+	s.mu.Unlock()
+	s.Deliver(line)
+	if mine {
+		s.flush()
+	}
+}
+
+// writers are goroutines that flush sockets. They are kept a while, since their
+// stacks have grown to what a write needs.
+type writers struct {
+	work chan *socket
+	idle chan struct{} // a place for each that waits
+	stop chan struct{}
+}
+
+const idleWriters = 64
+
+func newWriters() *writers {
+	return &writers{make(chan *socket), make(chan struct{}, idleWriters), make(chan struct{})}
+}
+
+// run never blocks: where no writer waits, it starts one.
+func (w *writers) run(s *socket) {
+	select {
+	case w.work <- s:
+	default:
+		go w.loop(s)
+	}
+}
+
+func (w *writers) loop(s *socket) {
+	for {
+		s.flush()
+		select {
+		case w.idle <- struct{}{}:
+		default:
+			return // enough wait already
+		}
+		select {
+		case s = <-w.work:
+			<-w.idle
+		case <-w.stop:
+			<-w.idle
+			return
+		}
+	}
 }
 
 // bind gives the socket its connection, and sends what waited for it.
@@ -130,10 +186,8 @@ func (s *socket) flush() {
 			}
 			return
 		}
+		s.since = coarse.Load()
 		s.mu.Unlock()
-		if code == 0 {
-			_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(writePatience))
-		}
 		if err := s.write(batch); err != nil {
 			s.fail()
 			return
@@ -206,14 +260,43 @@ func (events) OnClose(ws *gws.Conn, _ error) {
 // OnPing implements gws.Event.
 func (events) OnPing(ws *gws.Conn, payload []byte) {
 	socketOf(ws).alive()
-	_ = ws.SetWriteDeadline(time.Now().Add(writePatience))
 	_ = ws.WritePong(payload)
 }
 
 // OnPong implements gws.Event.
 func (events) OnPong(ws *gws.Conn, _ []byte) { socketOf(ws).alive() }
 
-func (s *socket) alive() { s.seen.Store(time.Now().UnixMilli()) }
+func (s *socket) alive() { s.seen.Store(coarse.Load()) }
+
+// coarse is the time in ms, a second's step at a time: what is measured by it lasts many.
+var coarse atomic.Int64
+
+func init() { coarse.Store(time.Now().UnixMilli()) }
+
+// patience is a context for the commands of the next second, which thus have
+// between ten and eleven: one for each command would cost more than many commands do.
+type patience struct {
+	ctx    context.Context //nolint:containedctx // that is what it is for
+	cancel context.CancelFunc
+}
+
+// renew begins the next second's.
+func (s *Server) renew() {
+	old := s.commands.Load()
+	if old != nil && time.Until(deadlineOf(old.ctx)) > commandPatience {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandPatience+time.Second)
+	s.commands.Store(&patience{ctx, cancel})
+	if old != nil {
+		time.AfterFunc(commandPatience+time.Second, old.cancel) // for those still under way
+	}
+}
+
+func deadlineOf(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
+}
 
 // OnMessage implements gws.Event: the commands of one frame, in order.
 func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
@@ -248,6 +331,8 @@ func (s *Server) heartbeat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			coarse.Store(now.UnixMilli())
+			s.renew()
 			for _, sock := range s.all() {
 				sock.check(now)
 			}
@@ -268,10 +353,12 @@ func (s *Server) all() []*socket {
 func (s *socket) check(now time.Time) {
 	ms := now.UnixMilli()
 	s.mu.Lock()
-	ws, busy := s.ws, s.writing
+	ws, busy, since := s.ws, s.writing, s.since
 	s.mu.Unlock()
 	switch {
 	case ws == nil:
+	case busy && ms-since > writePatience.Milliseconds():
+		_ = ws.NetConn().Close() // stuck: the write fails, and the read loop ends
 	case s.expires > 0 && now.Unix() >= s.expires:
 		s.Close(broker.CloseRevoked, "token expired")
 	case ms-s.seen.Load() > s.srv.opt.Silence.Milliseconds():
@@ -279,10 +366,7 @@ func (s *socket) check(now time.Time) {
 	case ms >= s.ping:
 		s.ping = ms + s.srv.opt.Heartbeat.Milliseconds()
 		if !busy {
-			go func() {
-				_ = ws.SetWriteDeadline(time.Now().Add(writePatience))
-				_ = ws.WritePing(nil)
-			}()
+			go func() { _ = ws.WritePing(nil) }()
 		}
 	}
 }
@@ -309,6 +393,7 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.beat()
 	s.beating.Wait()
+	close(s.writers.stop)
 }
 
 // handOver lets a client finish what is under way, then closes it.

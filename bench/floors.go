@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lxzan/gws"
+	"github.com/redis/go-redis/v9"
+)
+
+// floorLua does what a send must, with no check: the least its effects can cost.
+//
+//go:embed floor.lua
+var floorLua string
+
+const depth = 64
+
+// redisFloor is Redis's CPU in µs for each run of the floor's script, 64 deep in a pipeline.
+func redisFloor(ctx context.Context, server *proc, rdb *redis.Client, messages int) (float64, error) {
+	script := redis.NewScript(floorLua)
+	if err := script.Load(ctx, rdb).Err(); err != nil {
+		return 0, err
+	}
+	const sessions = 1000
+	keys := make([][]string, sessions)
+	for i := range keys {
+		p := "{floor}:" + strconv.Itoa(i)
+		keys[i] = []string{p, p + ":log", p + ":unread", p + ":keys", p + ":authors", "{floor}:dirty"}
+		if err := rdb.HSet(ctx, p, "state", "serving", "seq", 0).Err(); err != nil {
+			return 0, err
+		}
+		if err := rdb.HSet(ctx, p+":unread", "u:user-"+strconv.Itoa(i), 0, "a:agent-1", 0).Err(); err != nil {
+			return 0, err
+		}
+	}
+	head := `"mid":"01J00000000000000000000000","from":{"id":"user-1","role":"user","name":"user-1"},"type":"text"`
+	before := server.cpu()
+	for sent := 0; sent < messages; sent += depth {
+		_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i := range depth {
+				n := (sent + i) % sessions
+				p.EvalSha(ctx, script.Hash(), keys[n], "u:user-"+strconv.Itoa(n), strconv.Itoa(sent+i), head, `"hello, hello"`)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	used := server.cpu() - before
+	for _, k := range keys {
+		rdb.Del(ctx, k...)
+	}
+	return used / float64(messages), rdb.Del(ctx, "{floor}:dirty").Err()
+}
+
+// echoCommand is the other floor's server.
+type echoCommand struct {
+	Addr string `arg:""`
+}
+
+type echo struct{ gws.BuiltinEventHandler }
+
+// OnMessage implements gws.Event.
+func (echo) OnMessage(ws *gws.Conn, m *gws.Message) {
+	_ = ws.WriteMessage(m.Opcode, m.Bytes())
+	_ = m.Close()
+}
+
+// Run serves until it is killed.
+func (c *echoCommand) Run(ctx context.Context) error {
+	up := gws.NewUpgrader(echo{}, &gws.ServerOption{ReadBufferSize: 1 << 10})
+	l, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return err
+	}
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback
+		if ws, err := up.Upgrade(w, r); err == nil {
+			go ws.ReadLoop()
+		}
+	}))
+}
+
+// echoFloor is a bare echo server's CPU in µs for each message, in and out.
+func echoFloor(ctx context.Context, self string, conns, messages int) (float64, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return 0, err
+	}
+	p, err := start(addr, self, nil, "echo", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	if err := until(ctx, func() error {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	payload := []byte(`{"id":7,"cmd":"send","session":"00-01J00000000000000000000000","body":"hello, hello","key":"01J00000000000000000000000"}`)
+	var wg sync.WaitGroup
+	each := messages / conns
+	failed := make(chan error, conns)
+	before := p.cpu()
+	for range conns {
+		b := &bouncer{payload: payload, left: each, done: make(chan struct{})}
+		ws, _, err := gws.NewClient(b, &gws.ClientOption{Addr: "ws://" + addr, ReadBufferSize: 1 << 10})
+		if err != nil {
+			return 0, err
+		}
+		wg.Go(ws.ReadLoop)
+		wg.Go(func() {
+			if err := ws.WriteMessage(gws.OpcodeText, payload); err != nil {
+				failed <- err
+			}
+			select {
+			case <-b.done:
+			case <-time.After(time.Minute):
+				failed <- fmt.Errorf("echo: no answer")
+			}
+			_ = ws.NetConn().Close()
+		})
+	}
+	wg.Wait()
+	used := p.cpu() - before
+	select {
+	case err := <-failed:
+		return 0, err
+	default:
+		return used / float64(each*conns), nil
+	}
+}
+
+// bouncer sends the next message when the last came back.
+type bouncer struct {
+	gws.BuiltinEventHandler
+	payload []byte
+	left    int
+	done    chan struct{}
+}
+
+// OnMessage implements gws.Event.
+func (b *bouncer) OnMessage(ws *gws.Conn, m *gws.Message) {
+	_ = m.Close()
+	if b.left--; b.left == 0 {
+		close(b.done)
+		return
+	}
+	_ = ws.WriteMessage(gws.OpcodeText, b.payload)
+}

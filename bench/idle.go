@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"bellhop/client"
+)
+
+type idleCommand struct {
+	Conns int `default:"20000" help:"Connections, each of a user of its own."`
+}
+
+type idleReport struct {
+	Conns   int     `json:"connections"`
+	Before  float64 `json:"rssBefore"`
+	After   float64 `json:"rssAfter"`
+	EachAll float64 `json:"bytesEachAllTold"` // RSS divided by connections
+	EachNew float64 `json:"bytesEachAdded"`
+}
+
+func (r *idleReport) table() string {
+	return fmt.Sprintf("idle: %d connections, RSS %.1f MiB (%.1f MiB before)\n%.1f KB a connection all told, %.1f KB added by each\n",
+		r.Conns, r.After/(1<<20), r.Before/(1<<20), r.EachAll/1000, r.EachNew/1000)
+}
+
+type quiet struct{ gws.BuiltinEventHandler }
+
+// OnPing implements gws.Event.
+func (quiet) OnPing(ws *gws.Conn, payload []byte) { _ = ws.WritePong(payload) }
+
+// Run opens the connections and reads the server's memory when it is at rest.
+func (c *idleCommand) Run(ctx context.Context, o *options) error {
+	bed, err := newBed(ctx)
+	if err != nil {
+		return err
+	}
+	defer bed.stop()
+	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
+	tokens := make([]string, c.Conns)
+	for i := range tokens {
+		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "user", ID: id("user-", i)})
+		if err != nil {
+			return err
+		}
+		tokens[i] = t.Token
+	}
+	r := &idleReport{Conns: c.Conns, Before: bed.server.rss()}
+	for _, t := range tokens {
+		ws, _, err := gws.NewClient(quiet{}, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket", ReadBufferSize: 512,
+			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t}}})
+		if err != nil {
+			return err
+		}
+		go ws.ReadLoop()
+	}
+	time.Sleep(30 * time.Second) // a round of pings, and garbage collections of what the handshakes left
+	r.After = bed.server.rss()
+	r.EachAll, r.EachNew = r.After/float64(c.Conns), (r.After-r.Before)/float64(c.Conns)
+	return o.show(r)
+}

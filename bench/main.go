@@ -1,0 +1,55 @@
+// Command bench measures Bellhop beside its floors, alternating in one run, so
+// that ratios hold on a noisy machine:
+//
+//	go run ./bench            # floors and chat
+//	go run ./bench idle       # memory of idle connections
+//	go run ./bench flat       # Redis commands a message as things grow
+//	go run ./bench losers     # what losing grabs cost the next order
+//
+// It starts redis-server and Bellhop itself, on free loopback ports, and stops
+// them. The tables go to stdout; --json names a file for the figures.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/alecthomas/kong"
+)
+
+type options struct {
+	JSON string `help:"Write the figures to this file." placeholder:"FILE"`
+
+	Chat   chatCommand   `cmd:"" default:"withargs" help:"Floors and chat."`
+	Idle   idleCommand   `cmd:"" help:"Memory of idle connections."`
+	Flat   flatCommand   `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
+	Losers losersCommand `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
+	Echo   echoCommand   `cmd:"" hidden:"" help:"A bare gws echo; the benchmark starts it."`
+}
+
+// report is what a command measured; it prints itself, and becomes JSON.
+type report interface{ table() string }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var o options
+	k := kong.Parse(&o, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&o))
+	k.FatalIfErrorf(k.Run())
+}
+
+// show prints a report and writes it as JSON where that is wanted.
+func (o *options) show(r report) error {
+	fmt.Print(r.table())
+	if o.JSON == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.JSON, append(data, '\n'), 0o600)
+}

@@ -1,0 +1,157 @@
+package testenv
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisServer is a redis-server, alone or part of a cluster or a Sentinel set.
+// Kill, Restart, Pause and Resume may be called from any goroutine; what goes
+// wrong in them is an error of the test, which goes on.
+type RedisServer struct {
+	t    testing.TB
+	port port
+	proc *process
+
+	mu     sync.Mutex
+	client *redis.Client
+}
+
+// Redis starts a redis-server that stores nothing on disk. args are added to
+// its command line: "--appendonly", "yes", "--maxmemory", "64mb".
+func Redis(t testing.TB, args ...string) *RedisServer {
+	t.Helper()
+	r := newRedis(t, freePorts(t, 1)[0], []string{`save ""`, "appendonly no"}, args)
+	r.up()
+	return r
+}
+
+// newRedis starts a server and does not wait for it. Its configuration is a
+// file, which the server may rewrite and finds again when it is restarted; args
+// overrule it.
+func newRedis(t testing.TB, p port, conf, args []string) *RedisServer {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "redis.conf")
+	lines := append([]string{
+		"port " + p.String(),
+		"bind 127.0.0.1",
+		`dir "` + dir + `"`,
+	}, conf...)
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	r := &RedisServer{t: t, port: p, proc: &process{
+		path: program(t, "redis-server"), args: append([]string{file}, args...), dir: dir, death: syscall.SIGKILL,
+	}}
+	t.Cleanup(r.proc.kill)
+	if err := r.proc.start(); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return r
+}
+
+// Addr is its host and port.
+func (r *RedisServer) Addr() string { return r.port.addr() }
+
+// URL is its address as BELLHOP_REDIS_URL takes it.
+func (r *RedisServer) URL() string { return "redis://" + r.Addr() }
+
+// Client returns a client to this server, the same one each time, closed at
+// the end of the test.
+func (r *RedisServer) Client() *redis.Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client == nil {
+		r.client = redis.NewClient(&redis.Options{Addr: r.Addr(), ContextTimeoutEnabled: true})
+		r.t.Cleanup(func() { _ = r.client.Close() })
+	}
+	return r.client
+}
+
+// Kill ends the server with SIGKILL and returns when it is gone.
+func (r *RedisServer) Kill() {
+	r.t.Helper()
+	r.proc.kill()
+}
+
+// Restart starts the server again, on its port and in its folder, and waits
+// until it answers. One that still runs is killed before.
+func (r *RedisServer) Restart() {
+	r.t.Helper()
+	r.proc.kill()
+	if err := r.proc.start(); err != nil {
+		r.t.Errorf("testenv: %v", err)
+		return
+	}
+	if err := r.proc.ready(r.ping); err != nil {
+		r.t.Errorf("testenv: %v", err)
+	}
+}
+
+// Pause stops the server without ending it: its connections stay open and
+// nothing answers.
+func (r *RedisServer) Pause() {
+	r.t.Helper()
+	if err := r.proc.signal(syscall.SIGSTOP); err != nil {
+		r.t.Errorf("testenv: pausing: %v", err)
+	}
+}
+
+// Resume lets a paused server go on.
+func (r *RedisServer) Resume() {
+	r.t.Helper()
+	if err := r.proc.signal(syscall.SIGCONT); err != nil {
+		r.t.Errorf("testenv: resuming: %v", err)
+	}
+}
+
+// Running tells whether the server runs and is not paused.
+func (r *RedisServer) Running() bool { return r.proc.serving() }
+
+// up waits until the server answers.
+func (r *RedisServer) up() {
+	r.t.Helper()
+	if err := r.proc.ready(r.ping); err != nil {
+		r.t.Fatalf("testenv: %v", err)
+	}
+}
+
+// ping asks once, without a client that would try again and log. A server that
+// still loads its data is not up.
+func (r *RedisServer) ping() error {
+	c, err := net.DialTimeout("tcp", r.Addr(), time.Second)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && answer != "+PONG\r\n" {
+		err = errors.New(strings.TrimSpace(answer))
+	}
+	return err
+}
+
+// do asks a server, with a limit so that one that hangs is only one bad answer.
+func do(r *RedisServer, args ...any) *redis.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return r.Client().Do(ctx, args...)
+}

@@ -1,0 +1,86 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// shared are the engines of this process that many tests use.
+var shared struct {
+	mu      sync.Mutex
+	main    bool              // Main runs, so somebody will stop them
+	urls    map[Engine]string // "" for one that did not start
+	cleanup []func()
+}
+
+// Shared returns the URL of an engine that all tests of this process share. It
+// is started by the first that asks and stopped by Main. Nothing is ever
+// flushed: tests keep apart by using ids of their own, and none may kill it.
+func Shared(t testing.TB, e Engine) string {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if !shared.main {
+		t.Fatal("testenv: Shared needs `func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }` in this package")
+	}
+	if url, started := shared.urls[e]; started {
+		if url == "" {
+			t.Fatalf("testenv: the shared %s did not start; an earlier test says why", e)
+		}
+		return url
+	}
+	if shared.urls == nil {
+		shared.urls = make(map[Engine]string)
+	}
+	shared.urls[e] = ""
+	shared.urls[e] = e.Start(processTB{t})
+	return shared.urls[e]
+}
+
+// Main runs the tests, stops the shared engines, and then, if all passed,
+// looks for goroutines that they left behind. It returns the exit status.
+func Main(m *testing.M, opts ...goleak.Option) int {
+	shared.mu.Lock()
+	shared.main = true
+	shared.mu.Unlock()
+
+	code := m.Run()
+	stopShared()
+	if code == 0 {
+		if err := goleak.Find(opts...); err != nil {
+			fmt.Fprintln(os.Stderr, "testenv:", err)
+			return 1
+		}
+	}
+	return code
+}
+
+func stopShared() {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for i := len(shared.cleanup) - 1; i >= 0; i-- {
+		shared.cleanup[i]()
+	}
+	shared.cleanup, shared.urls, shared.main = nil, nil, false
+}
+
+// processTB is a test that lasts as long as the process: failures are the
+// asking test's, while folders and cleanups wait for Main. Used only under
+// the lock of shared.
+type processTB struct{ testing.TB }
+
+func (processTB) Cleanup(fn func()) { shared.cleanup = append(shared.cleanup, fn) }
+
+func (p processTB) TempDir() string {
+	p.Helper()
+	dir, err := os.MkdirTemp("", "bellhop-testenv-")
+	if err != nil {
+		p.Fatalf("testenv: %v", err)
+	}
+	p.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
