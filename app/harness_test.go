@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,27 @@ import (
 	"bellhop/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+// binDir holds the binary that tests of whole processes run.
+var binDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binDir, err = os.MkdirTemp("", "bellhop-app-"); err != nil {
+		panic(err)
+	}
+	status := testenv.Main(m)
+	_ = os.RemoveAll(binDir)
+	os.Exit(status)
+}
+
+// freeAddr is a loopback address nobody listens at now.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return l.Addr().String()
+}
 
 const key = "a-key"
 
