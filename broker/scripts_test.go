@@ -1,0 +1,290 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// stage is a session brought into a state, with all who may act on it. ann owns
+// it from serving on; bea is the target while it is transferring.
+type stage struct {
+	t             *testing.T
+	b             *Broker
+	p             partition
+	q, q2         string
+	session, user string
+	ann, bea, cay string
+	op            string // of the transition under test, the same in both runs
+	key           string
+	places        map[string]place
+}
+
+func newStage(t *testing.T, b *Broker, s State) *stage {
+	ctx := t.Context()
+	g := &stage{t: t, b: b, q: name("q"), q2: name("q"), ann: name("ann"), bea: name("bea"), cay: name("cay"),
+		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]place{}}
+	for _, a := range []string{g.ann, g.bea, g.cay} {
+		require.NoError(t, b.introduce(ctx, Identity{Role: RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
+		_, err := b.setStatus(ctx, a, Online, false)
+		require.NoError(t, err)
+	}
+	opened, err := b.Open(ctx, host, OpenRequest{User: Person{ID: g.user}, Queue: g.q})
+	require.NoError(t, err)
+	g.session = opened.ID
+	g.p, _ = b.of(opened.ID)
+	as := func(id string) Actor {
+		return Actor{Identity: Identity{Role: RoleAgent, ID: id, Queues: []string{g.q}}}
+	}
+	uma := Actor{Identity: Identity{Role: RoleUser, ID: g.user}}
+	_, err = b.Send(ctx, uma, SendRequest{Session: g.session, Body: []byte(`"first"`)})
+	require.NoError(t, err)
+	if s != Waiting {
+		_, err = b.Grab(ctx, as(g.ann), g.session)
+		require.NoError(t, err)
+	}
+	switch s {
+	case Transferring:
+		_, err = b.Transfer(ctx, as(g.ann), TransferRequest{Session: g.session, Agent: g.bea})
+	case Ending:
+		_, err = b.End(ctx, as(g.ann), EndRequest{Session: g.session})
+	case Ended:
+		_, err = b.End(ctx, uma, EndRequest{Session: g.session})
+	}
+	require.NoError(t, err)
+	return g
+}
+
+func (g *stage) step(by string) step {
+	return step{Op: g.op, Session: g.session, By: by, Queues: []string{g.q}, Max: maxAssists}
+}
+
+func (g *stage) run(script string, s any, more ...string) reply {
+	g.t.Helper()
+	r, err := g.b.runJSON(g.t.Context(), script, g.p.transition(g.session, more...), s)
+	require.NoError(g.t, err)
+	return r
+}
+
+// place reserves once for each agent: both runs of a claim bring the same one.
+func (g *stage) place(agent string) place {
+	if pl, ok := g.places[agent]; ok {
+		return pl
+	}
+	pl, err := g.b.reserve(g.t.Context(), Identity{ID: agent, Role: RoleAgent}, g.session, false)
+	require.NoError(g.t, err)
+	g.places[agent] = pl
+	return pl
+}
+
+func (g *stage) claim(agent string) reply {
+	pl := g.place(agent)
+	return g.run("claim", struct {
+		step
+		Queues []string `json:"queues"`
+	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token, Deadline: pl.deadline}, pl.queues}, g.p.waiting(g.q))
+}
+
+func (g *stage) send(by string) reply {
+	g.t.Helper()
+	p, s := g.p, g.session
+	r, err := g.b.run(g.t.Context(), "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
+		p.dirty(), p.keys(s)}, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0)
+	require.NoError(g.t, err)
+	return r
+}
+
+// transitions under test: who does what, and what each state answers.
+var matrix = []struct {
+	name   string
+	do     func(g *stage) reply
+	first  [5]string // waiting, serving, transferring, ending, ended
+	second map[string]string
+}{
+	{"open by the user", func(g *stage) reply {
+		id := g.p.index
+		s := fmt.Sprintf("%02x-%s", id, g.op)
+		return g.b.mustRun(g.t, "open", g.p.transition(s, g.p.waiting(g.q), g.p.open(g.user), g.p.listed("u:"+g.user),
+			g.p.sessions(), g.p.profile("u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
+			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0})
+	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
+	{"send by the user", func(g *stage) reply { return g.send("u:" + g.user) },
+		[5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
+	{"send by ann", func(g *stage) reply { return g.send("a:" + g.ann) },
+		[5]string{"forbidden", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
+	{"send by bea", func(g *stage) reply { return g.send("a:" + g.bea) },
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"read by the user", func(g *stage) reply {
+		p, s := g.p, g.session
+		return g.b.mustRaw(g.t, "read", []string{p.session(s), p.unread(s), p.read(s), p.authors(s), p.dirty()}, s, "u:"+g.user, 99, "")
+	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"recall by the user", func(g *stage) reply {
+		p, s := g.p, g.session
+		return g.b.mustRaw(g.t, "recall", []string{p.session(s), p.log(s), p.recalled(s), p.authors(s), p.dirty()}, s, "u:"+g.user,
+			2, g.op, 120000)
+	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"recall of another's", func(g *stage) reply {
+		p, s := g.p, g.session
+		return g.b.mustRaw(g.t, "recall", []string{p.session(s), p.log(s), p.recalled(s), p.authors(s), p.dirty()}, s, "a:"+g.ann,
+			2, g.op, 120000)
+	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"claim by ann", func(g *stage) reply { return g.claim(g.ann) }, [5]string{"ok", "ok", "ok", "ok", "ended"}, nil},
+	{"claim by cay", func(g *stage) reply { return g.claim(g.cay) }, [5]string{"ok", "taken", "taken", "taken", "ended"}, nil},
+	{"offer by ann to cay", func(g *stage) reply {
+		pl := g.place(g.cay)
+		s := g.step(g.ann)
+		s.Agent, s.Info, s.Token, s.Deadline, s.TTL = g.cay, pl.info, pl.token, pl.deadline, 30000
+		return g.run("offer", s)
+	}, [5]string{"forbidden", "ok", "wrong_state", "wrong_state", "ended"}, nil},
+	{"offer by bea to cay", func(g *stage) reply {
+		pl := g.place(g.cay)
+		s := g.step(g.bea)
+		s.Agent, s.Info, s.Token, s.Deadline = g.cay, pl.info, pl.token, pl.deadline
+		return g.run("offer", s)
+	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"accept by bea", func(g *stage) reply { return g.run("accept", g.step(g.bea)) },
+		[5]string{"forbidden", "forbidden", "ok", "forbidden", "ended"}, nil},
+	{"accept by cay", func(g *stage) reply { return g.run("accept", g.step(g.cay)) },
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "ended"}, nil},
+	{"decline by bea", func(g *stage) reply {
+		s := g.step(g.bea)
+		s.Outcome = "declined"
+		return g.run("withdraw", s)
+	}, [5]string{"forbidden", "forbidden", "ok", "forbidden", "ended"}, nil},
+	{"cancel by ann", func(g *stage) reply {
+		s := g.step(g.ann)
+		s.Outcome = "cancelled"
+		return g.run("withdraw", s)
+	}, [5]string{"forbidden", "wrong_state", "ok", "wrong_state", "ended"}, nil},
+	{"expiry before its time", func(g *stage) reply {
+		s := g.step("")
+		s.Outcome = "expired"
+		return g.run("withdraw", s)
+	}, [5]string{"wrong_state", "wrong_state", "too_early", "wrong_state", "ended"}, nil},
+	{"transfer to a queue by ann", func(g *stage) reply { return g.requeue(g.step(g.ann)) },
+		[5]string{"forbidden", "ok", "ok", "ok", "ended"}, nil},
+	{"transfer to a queue by a supervisor", func(g *stage) reply {
+		s := g.step("boss")
+		s.Boss = true
+		return g.requeue(s)
+	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "ok"}},
+	{"requeue for ann who is gone", func(g *stage) reply {
+		s := g.step("")
+		s.Gone, s.Front, s.Reason = g.ann, true, "agent-gone"
+		return g.requeue(s)
+	}, [5]string{"forbidden", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "forbidden"}},
+	{"end by the user", func(g *stage) reply { return g.end("u:"+g.user, g.user, nil) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"end by ann", func(g *stage) reply { return g.end("a:"+g.ann, g.ann, nil) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"end by ann with force", func(g *stage) reply {
+		return g.end("a:"+g.ann, g.ann, func(s *step) { s.Force = true })
+	}, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"end by bea", func(g *stage) reply { return g.end("a:"+g.bea, g.bea, nil) },
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"end by a supervisor", func(g *stage) reply {
+		return g.end("a:boss", "boss", func(s *step) { s.Boss = true })
+	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"end before its time", func(g *stage) reply { return g.end("", "", func(s *step) { s.Due = true }) },
+		[5]string{"too_early", "too_early", "too_early", "too_early", "ok"}, nil},
+	{"abandon before its time", func(g *stage) reply {
+		s := g.step("")
+		s.Queue = g.q
+		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.conns("u:"+g.user), g.p.profile("u:"+g.user))
+	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
+	{"join by bea", func(g *stage) reply {
+		s := g.step(g.bea)
+		s.Info = encode(Person{ID: g.bea})
+		return g.run("join", s)
+	}, [5]string{"wrong_state", "ok", "ok", "ok", "ended"}, nil},
+	{"leave by ann", func(g *stage) reply { return g.run("leave", g.step(g.ann)) },
+		[5]string{"forbidden", "wrong_state", "wrong_state", "wrong_state", "wrong_state"}, nil},
+	{"leave by bea", func(g *stage) reply { return g.run("leave", g.step(g.bea)) },
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+}
+
+func (g *stage) requeue(s step) reply {
+	s.Queue, s.To = g.q, g.q2
+	return g.run("requeue", s, g.p.waiting(g.q), g.p.open(g.user), g.p.waiting(g.q2))
+}
+
+func (g *stage) end(by, id string, change func(*step)) reply {
+	s := g.step(by)
+	s.Name, s.Queue, s.TTL = id, g.q, 60000
+	if change != nil {
+		change(&s)
+	}
+	return g.run("end", s, endKeys(g.p, g.q, g.user)...)
+}
+
+func (b *Broker) mustRaw(t *testing.T, script string, keys []string, args ...any) reply {
+	t.Helper()
+	r, err := b.run(t.Context(), script, keys, args...)
+	require.NoError(t, err)
+	return r
+}
+
+func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) reply {
+	t.Helper()
+	r, err := b.runJSON(t.Context(), script, keys, arg)
+	require.NoError(t, err)
+	return r
+}
+
+// Each state × each transition, each run twice: the first answers as the table
+// says, the second as the first and changes nothing.
+func TestEveryTransitionInEveryState(t *testing.T) {
+	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
+		t.Run(string(e), func(t *testing.T) {
+			b := startNode(t, testenv.Shared(t, e))
+			for _, m := range matrix {
+				for i, state := range []State{Waiting, Serving, Transferring, Ending, Ended} {
+					t.Run(m.name+"/"+string(state), func(t *testing.T) {
+						g := newStage(t, b, state)
+						first := m.do(g)
+						require.Equal(t, m.first[i], first.str(0), "%v", first)
+						after := g.everything()
+						second := m.do(g)
+						want := m.first[i]
+						if other, ok := m.second[want]; ok {
+							want = other
+						}
+						require.Equal(t, want, second.str(0), "the second run: %v", second)
+						require.Equal(t, after, g.everything(), "the second run changed something")
+						g.sound()
+					})
+				}
+			}
+			clean(t, b)
+		})
+	}
+}
+
+// everything is all that Redis holds of the session.
+func (g *stage) everything() map[string]any {
+	ctx, p, s, r := g.t.Context(), g.p, g.session, g.b.rdb
+	out := map[string]any{"session": r.HGetAll(ctx, p.session(s)).Val(), "log": r.XRange(ctx, p.log(s), "-", "+").Val(),
+		"unread": r.HGetAll(ctx, p.unread(s)).Val(), "read": r.HGetAll(ctx, p.read(s)).Val(),
+		"authors": r.Get(ctx, p.authors(s)).Val(), "recalled": r.HGetAll(ctx, p.recalled(s)).Val(),
+		"keys": r.HGetAll(ctx, p.keys(s)).Val(), "open": r.HGetAll(ctx, p.open(g.user)).Val(),
+		"waiting": r.ZRangeWithScores(ctx, p.waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.waiting(g.q2), 0, -1).Val()}
+	for _, timer := range []string{"offer", "end"} {
+		out[timer] = r.ZScore(ctx, p.timers(), timer+"|"+s).Val()
+	}
+	return out
+}
+
+// sound checks the session against its own log and lists.
+func (g *stage) sound() {
+	g.t.Helper()
+	st, err := g.b.look(g.t.Context(), g.session)
+	require.NoError(g.t, err)
+	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
+	for _, q := range []string{g.q, g.q2} {
+		listed := g.b.rdb.ZScore(context.WithoutCancel(g.t.Context()), g.p.waiting(q), g.session).Err() == nil
+		require.Equal(g.t, st.State == Waiting && st.Queue == q, listed, "in the list of %s", q)
+	}
+}
