@@ -123,6 +123,9 @@ func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool)
 			b.free(ctx, pl, session)
 			continue
 		}
+		if r.str(0) == "kept" {
+			return Session{}, refusal(r[1:])
+		}
 		if err := refusal(r); err != nil {
 			b.free(ctx, pl, session)
 			return Session{}, err

@@ -239,3 +239,21 @@ func TestRoundTrips(t *testing.T) {
 		return err
 	}))
 }
+
+// A target who tries to grab what it is offered keeps the place that the offer holds.
+func TestATargetWhoGrabsKeepsItsPlace(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+		s := user(t, b, name("uma")).open(q)
+		ann.grab(s.ID)
+		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		require.NoError(t, err)
+		_, err = b.Grab(ctx, bea.Actor, s.ID)
+		code(t, CodeTaken, err)
+		_, err = b.Accept(ctx, bea.Actor, s.ID)
+		require.NoError(t, err)
+		clean(t, b)
+	})
+}

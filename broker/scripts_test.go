@@ -245,9 +245,15 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 					t.Run(m.name+"/"+string(state), func(t *testing.T) {
 						g := newStage(t, b, state)
 						first := m.do(g)
+						if first.str(0) == "kept" {
+							first = first[1:]
+						}
 						require.Equal(t, m.first[i], first.str(0), "%v", first)
 						after := g.everything()
 						second := m.do(g)
+						if second.str(0) == "kept" {
+							second = second[1:]
+						}
 						want := m.first[i]
 						if other, ok := m.second[want]; ok {
 							want = other

@@ -279,6 +279,9 @@ func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place
 	if err != nil {
 		return Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
+	if reply.str(0) == "kept" {
+		return Session{}, refusal(reply[1:])
+	}
 	if err := refusal(reply); err != nil {
 		b.free(ctx, pl, r.Session)
 		if reply.str(0) == "late" {

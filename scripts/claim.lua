@@ -1,7 +1,7 @@
 -- claim: a waiting session gets the agent who holds a place for it (the second half of a grab).
 -- KEYS  1–8 as in lib/session.lua, 9… waiting lists of the agent's queues
 -- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…}
--- reply {'ok', snapshot, effect} | {'taken', owner} | {'late'} | {code}
+-- reply {'ok', snapshot, effect} | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner; only out of one's own queues; never past the place's deadline.
 --#include time unread session
 if not s.state then return {'not_found'} end
@@ -15,9 +15,9 @@ if owner then
 end
 local waiting
 for i, q in ipairs(a.queues) do if q == s.queue then waiting = KEYS[8 + i] end end
-if not waiting then return {'forbidden'} end
+if not waiting then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end
-if s.state ~= 'waiting' then return {'taken', s.agent} end
+if s.state ~= 'waiting' then return refuse('taken', s.agent) end
 if at > a.deadline then return {'late'} end
 
 set.state, set.agent, set.agent_info, set.agent_res, set.grabbed = 'serving', a.agent, a.info, a.token, at

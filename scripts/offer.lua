@@ -1,15 +1,15 @@
 -- offer: the owner (or a supervisor) offers the session to an agent whose place is reserved.
 -- KEYS  1–8 as in lib/session.lua
 -- ARGV  {op, session, by, boss: supervisor or host, agent, info, token, deadline, queues, note, ttl: ms, 0 for ever}
--- reply {'ok', snapshot, effect} | {'late'} | {code, state}
+-- reply {'ok', snapshot, effect} | {'late'} | {code, state} | {'kept', one of these}
 -- holds the owner stays; at most one offer is open; its target's place is held.
 --#include time unread session
 if not s.state then return {'not_found'} end
-if not (a.boss or s.agent == a.by) then return {'forbidden'} end
+if not (a.boss or s.agent == a.by) then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end
 if replayed() then return {'ok', snapshot()} end
-if s.agent == a.agent then return {'bad_request', 'it is theirs already'} end
-if s.state ~= 'serving' then return {'wrong_state', s.state} end
+if s.agent == a.agent then return refuse('bad_request', 'it is theirs already') end
+if s.state ~= 'serving' then return refuse('wrong_state', s.state) end
 local member = false
 for _, q in ipairs(a.queues) do if q == s.queue then member = true end end
 if not member then return {'no_agent'} end

@@ -68,6 +68,17 @@ local function owe(agent, role, token, hold, extra)
   effects[#effects + 1] = effect
 end
 
+-- refuse(code, detail): a refusal of somebody for whom a place was reserved. The
+-- reservation took over the place of an owner or target, so the session takes
+-- over its token; 'kept' tells the node not to give the place back.
+local function refuse(...)
+  local field = s.state ~= 'ended' and
+    (s.agent == a.agent and 'agent_res' or (s.target == a.agent and 'target_res')) or nil
+  if not field then return {...} end
+  redis.call('HSET', KEYS[1], field, a.token)
+  return {'kept', ...}
+end
+
 -- assistants(): the ids of those who joined.
 local function assistants()
   local ids = {}
