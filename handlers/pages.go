@@ -104,3 +104,6 @@ func (s *Server) demoToken(c *gin.Context) {
 	}
 	c.JSON(http.StatusOK, gin.H{"token": token, "expires": broker.Time{Time: expires}})
 }
+
+// Description is the OpenAPI description of the HTTP API, in YAML.
+func Description() []byte { return openAPI }

@@ -122,12 +122,13 @@ type writers struct {
 	work chan *socket
 	idle chan struct{} // a place for each that waits
 	stop chan struct{}
+	once sync.Once // closes stop
 }
 
 const idleWriters = 64
 
 func newWriters() *writers {
-	return &writers{make(chan *socket), make(chan struct{}, idleWriters), make(chan struct{})}
+	return &writers{work: make(chan *socket), idle: make(chan struct{}, idleWriters), stop: make(chan struct{})}
 }
 
 // run never blocks: where no writer waits, it starts one.
@@ -393,7 +394,7 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.beat()
 	s.beating.Wait()
-	close(s.writers.stop)
+	s.writers.once.Do(func() { close(s.writers.stop) })
 }
 
 // handOver lets a client finish what is under way, then closes it.

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/client"
+	"bellhop/handlers"
+	"bellhop/handlers/openapitest"
+	"bellhop/internal/testenv"
+)
+
+type obj = map[string]any
+
+// The HTTP API as a host application and as participants use it; every answer
+// is held to the description.
+func TestAPI(t *testing.T) {
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	ctx := t.Context()
+	web := &http.Client{Transport: openapitest.Transport(t, handlers.Description())}
+	as := func(key string) client.API { return client.API{BaseURL: n.url(), Key: key, HTTP: web} }
+	host := as(key)
+	q := name("q/?#{}")
+	tok := func(role, id string) client.API {
+		tk, err := host.IssueToken(ctx, client.TokenRequest{Role: role, ID: id, Name: id, Queues: []string{q}})
+		require.NoError(t, err)
+		return as(tk.Token)
+	}
+	uma, ann, bea, boss := tok("user", name("uma")), tok("agent", name("ann")), tok("agent", name("bea")), tok("supervisor", name("sue"))
+	do := func(a client.API, method, path string, in any, want string) obj {
+		t.Helper()
+		out := obj{}
+		err := a.Do(ctx, method, path, in, &out)
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			code(t, want, err)
+		}
+		return out
+	}
+	esc := url.PathEscape
+	t.Log("who may ask")
+	do(as("nobody"), "GET", "/sessions", nil, "unauthorized")
+	do(as(""), "GET", "/sessions", nil, "unauthorized")
+	do(uma, "POST", "/tokens", obj{"role": "user", "id": "x"}, "forbidden")
+	do(host, "POST", "/tokens", obj{"role": "king", "id": "x"}, "bad_request")
+	do(host, "POST", "/tokens", obj{"role": "user", "id": "x", "ttl": -1}, "bad_request")
+	do(host, "POST", "/tokens", obj{"role": "user", "id": strings.Repeat("x", 65)}, "bad_request")
+	do(host, "POST", "/tokens", obj{"role": 1}, "bad_request")
+	do(host, "POST", "/tokens/revoke", obj{}, "bad_request")
+
+	t.Log("queues")
+	set := do(host, "PUT", "/queues/"+esc(q), obj{"name": "Q", "endTimeout": 5}, "")
+	require.Equal(t, q, set["id"])
+	require.EqualValues(t, 5, set["endTimeout"])
+	require.EqualValues(t, 30, set["offerTimeout"])
+	do(uma, "PUT", "/queues/"+esc(q), obj{}, "forbidden")
+	do(host, "PUT", "/queues/"+esc(q), obj{"routing": "x"}, "bad_request")
+	do(host, "PUT", "/queues/"+esc(q), obj{"patience": -1}, "bad_request")
+	require.Equal(t, set, do(ann, "GET", "/queues/"+esc(q), nil, ""))
+	require.NotEmpty(t, do(uma, "GET", "/queues", nil, "")["queues"])
+
+	t.Log("sessions")
+	do(host, "POST", "/sessions", obj{"queue": q}, "bad_request")
+	s := do(uma, "POST", "/sessions", obj{"queue": q, "subject": "help", "meta": obj{"a": 1}}, "")["session"].(obj)
+	id := s["id"].(string)
+	require.Equal(t, s, do(uma, "POST", "/sessions", obj{"queue": q}, "")["session"])
+	do(uma, "POST", "/sessions", obj{"user": obj{"id": "other"}}, "forbidden")
+	do(uma, "GET", "/sessions/"+esc("no{such}"), nil, "not_found")
+	do(tok("user", name("eve")), "GET", "/sessions/"+id, nil, "forbidden")
+	sent := do(uma, "POST", "/sessions/"+id+"/messages", obj{"body": "hi"}, "")
+	require.EqualValues(t, 2, sent["seq"])
+	do(host, "POST", "/sessions/"+id+"/messages", obj{"body": "hi"}, "bad_request")
+	for range 2 {
+		r, err := host.SendMessage(ctx, id, client.HostMessage{As: "system", Body: "read this", Key: "once"})
+		require.NoError(t, err)
+		require.EqualValues(t, 3, r.Seq)
+	}
+	require.EqualValues(t, 4, do(host, "POST", "/sessions/"+id+"/messages", obj{"as": "bot", "type": "card", "body": obj{"x": 1}}, "")["seq"])
+	require.EqualValues(t, 5, do(host, "POST", "/sessions/"+id+"/messages", obj{"as": "user", "body": "as me"}, "")["seq"])
+
+	t.Log("transitions")
+	do(uma, "POST", "/sessions/"+id+"/grab", obj{}, "forbidden")
+	do(ann, "POST", "/sessions/"+id+"/grab", nil, "")
+	do(bea, "POST", "/sessions/"+id+"/grab", nil, "taken")
+	do(ann, "POST", "/sessions/"+id+"/transfer", obj{"to": obj{"agent": "nobody"}}, "no_agent")
+	do(ann, "POST", "/sessions/"+id+"/transfer", obj{"to": obj{}}, "bad_request")
+	beaID := strings.TrimPrefix(do(bea, "GET", "/agents", nil, "")["agents"].([]any)[0].(obj)["id"].(string), "")
+	require.NotEmpty(t, beaID)
+	do(ann, "POST", "/sessions/"+id+"/transfer", obj{"to": obj{"queue": q}, "note": "later"}, "")
+	do(boss, "POST", "/sessions/"+id+"/transfer", obj{"to": obj{"queue": name("q")}}, "")
+	do(boss, "POST", "/sessions/"+id+"/transfer", obj{"to": obj{"queue": q}}, "")
+	do(bea, "POST", "/sessions/"+id+"/grab", nil, "")
+	do(host, "POST", "/sessions/"+id+"/cancel", nil, "wrong_state")
+	do(boss, "POST", "/sessions/"+id+"/join", nil, "")
+	do(boss, "POST", "/sessions/"+id+"/leave", nil, "")
+	do(host, "POST", "/sessions/"+id+"/end", obj{"reason": "enough"}, "")
+	ended := do(uma, "GET", "/sessions/"+id, nil, "")["session"].(obj)
+	require.Equal(t, "ended", ended["state"])
+	require.Equal(t, "enough", ended["reason"])
+
+	t.Log("lists")
+	require.Len(t, do(host, "GET", "/sessions?queue="+url.QueryEscape(q), nil, "")["sessions"], 1)
+	require.Empty(t, do(host, "GET", "/sessions?state=waiting&queue="+url.QueryEscape(q), nil, "")["sessions"])
+	require.Len(t, do(ann, "GET", "/sessions", nil, "")["sessions"], 1)
+	do(host, "GET", "/sessions?limit=0", nil, "bad_request")
+	do(host, "GET", "/sessions?since=yesterday", nil, "bad_request")
+	do(host, "GET", "/sessions?state=x", nil, "bad_request")
+	h := do(uma, "GET", "/sessions/"+id+"/messages?after=0&limit=2", nil, "")
+	require.Len(t, h["messages"], 2)
+	require.Equal(t, true, h["more"])
+	do(uma, "GET", "/sessions/"+id+"/messages?after=-1", nil, "bad_request")
+	do(host, "DELETE", "/queues/"+esc(q), nil, "")
+	do(host, "DELETE", "/queues/"+esc(q), nil, "not_found")
+}
+
+// Every page of a long list, once.
+func TestListPages(t *testing.T) {
+	n := startNode(t, testenv.Shared(t, testenv.EngineCluster))
+	q, want := name("q"), map[string]bool{}
+	for range 23 {
+		s, err := n.api().CreateSession(t.Context(), client.CreateRequest{User: client.Person{ID: name("uma")}, Queue: q})
+		require.NoError(t, err)
+		want[s.ID] = true
+	}
+	got, cursor := map[string]bool{}, ""
+	var last time.Time
+	for range 30 {
+		var page struct {
+			Sessions []client.Session `json:"sessions"`
+			Cursor   string           `json:"cursor"`
+		}
+		require.NoError(t, n.api().Do(t.Context(), "GET", "/sessions?limit=5&queue="+q+"&cursor="+cursor, nil, &page))
+		for _, s := range page.Sessions {
+			require.False(t, got[s.ID], "twice")
+			require.False(t, !last.IsZero() && s.Created.After(last), "newest first")
+			got[s.ID], last = true, s.Created
+		}
+		if cursor = page.Cursor; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+// Errors are problem+json everywhere, and pages are served safely.
+func TestProblemsEverywhere(t *testing.T) {
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.Origins = []string{"https://good.example"} })
+	get := func(method, path string, body io.Reader, header ...string) (*http.Response, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, n.url()+path, body)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+key)
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		data, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		return res, string(data)
+	}
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"GET", "/nowhere", "", 404}, {"GET", "/", "", 404}, {"POST", "/demo/token", "", 404}, {"DELETE", "/api/v1/sessions", "", 405},
+		{"POST", "/api/v1/tokens", "{", 400}, {"POST", "/api/v1/tokens", "[]", 400}, {"POST", "/api/v1/tokens", "{\"id\":\"\xff\"}", 400},
+		{"POST", "/api/v1/tokens", `{"id":"` + strings.Repeat("x", 1<<20) + `"}`, 413}, {"GET", "/api/v1/queues/%ff", "", 400},
+	} {
+		res, body := get(c.method, c.path, strings.NewReader(c.body))
+		require.Equal(t, c.status, res.StatusCode, "%s %s %s", c.method, c.path, body)
+		require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"), c.path)
+	}
+	res, _ := get("OPTIONS", "/api/v1/sessions", nil, "Origin", "https://good.example", "Access-Control-Request-Method", "POST")
+	require.Equal(t, "https://good.example", res.Header.Get("Access-Control-Allow-Origin"))
+	res, _ = get("GET", "/api/v1/queues", nil, "Origin", "https://evil.example")
+	require.Empty(t, res.Header.Get("Access-Control-Allow-Origin"))
+	res, body := get("GET", "/docs", nil)
+	require.Equal(t, 200, res.StatusCode)
+	require.Contains(t, body, "/api/v1/sessions/{id}/messages")
+	require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	res, body = get("GET", "/readyz", nil)
+	require.Equal(t, 200, res.StatusCode, body)
+}
+
+// JWTs are accepted by their claims, and revoked with their participant.
+func TestJWT(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.JWTSecret = secret })
+	sign := func(change func(jwt.MapClaims), method jwt.SigningMethod, key any) string {
+		c := jwt.MapClaims{"sub": "ann-" + t.Name(), "role": "agent", "queues": []string{"x"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+		change(c)
+		s, err := jwt.NewWithClaims(method, c).SignedString(key)
+		require.NoError(t, err)
+		return s
+	}
+	none := func(jwt.MapClaims) {}
+	ask := func(token string) error {
+		return client.API{BaseURL: n.url(), Key: token}.Do(t.Context(), "GET", "/sessions", nil, nil)
+	}
+	good := sign(none, jwt.SigningMethodHS256, []byte(secret))
+	require.NoError(t, ask(good))
+	for what, bad := range map[string]string{
+		"another secret": sign(none, jwt.SigningMethodHS256, []byte("x")), "no signature": sign(none, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
+		"another method": sign(none, jwt.SigningMethodHS512, []byte(secret)),
+		"expired":        sign(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Hour).Unix() }, jwt.SigningMethodHS256, []byte(secret)),
+		"no expiry":      sign(func(c jwt.MapClaims) { delete(c, "exp") }, jwt.SigningMethodHS256, []byte(secret)),
+	} {
+		t.Log(what)
+		code(t, "unauthorized", ask(bad))
+	}
+	require.NoError(t, n.api().RevokeParticipant(t.Context(), "agent", "ann-"+t.Name()))
+	code(t, "unauthorized", ask(good))
+}

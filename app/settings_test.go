@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// An unusable setting is refused at start: exit status 2 and one line that names it.
+func TestUnusableSettings(t *testing.T) {
+	evicting := testenv.Redis(t, "--maxmemory-policy", "allkeys-lru").URL()
+	file := filepath.Join(t.TempDir(), "bad.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("redis-ulr: redis://x\n"), 0o600))
+	for _, c := range []struct{ args, names string }{
+		{"--addr nowhere", "--addr"}, {"--addr 127.0.0.1:99999", "--addr"}, {"--redis-url http://x", "--redis-url"},
+		{"--redis-url redis+sentinel://127.0.0.1:1 --api-key k", "--redis-url"}, {"--redis-url redis+cluster://x --api-key k", "--redis-url"},
+		{"--redis-url redis://127.0.0.1:1", "--api-key"}, {"--addr 0.0.0.0:0", "--api-key"}, {"--partitions 257", "--partitions"},
+		{"--origins example.org", "--origins"}, {"--jwt-secret short", "--jwt-secret"}, {"--jwks-url ftp://x", "--jwks-url"},
+		{"--send-rate -1", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--fly", "--fly"},
+		{"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},
+	} {
+		var out, err bytes.Buffer
+		status := run(t.Context(), strings.Fields(c.args), &out, &err)
+		require.Equal(t, 2, status, "%s: %s", c.args, err.String())
+		require.Equal(t, 1, strings.Count(err.String(), "\n"), "%s: %s", c.args, err.String())
+		require.Contains(t, err.String(), c.names, c.args)
+	}
+	n := startNode(t, evicting, func(s *Settings) { s.AllowEviction = true })
+	n.stop()
+}
+
+// A flag comes before the environment, the environment before the file.
+func TestWhereSettingsComeFrom(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bellhop.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("addr: nowhere-file\napi-key: [a, b]\npartitions: 4\n"), 0o600))
+	fails := func(args ...string) string {
+		var out, err bytes.Buffer
+		require.Equal(t, 2, run(t.Context(), append([]string{"--config", file}, args...), &out, &err))
+		return err.String()
+	}
+	require.Contains(t, fails(), "nowhere-file")
+	t.Setenv("BELLHOP_ADDR", "nowhere-env")
+	require.Contains(t, fails(), "nowhere-env")
+	require.Contains(t, fails("--addr", "nowhere-flag"), "nowhere-flag")
+}
+
+// A Redis that does not answer is waited for, with a line a second, then exit status 1.
+func TestRedisThatDoesNotAnswer(t *testing.T) {
+	r := testenv.Redis(t)
+	r.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var out, err bytes.Buffer
+	require.Equal(t, 1, run(ctx, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0"}, &out, &err))
+	require.Contains(t, err.String(), "redis does not answer")
+
+	started := make(chan error, 1)
+	go func() {
+		app, err := New(t.Context(), Settings{Addr: "127.0.0.1:0", RedisURL: r.URL(), APIKey: []string{"k"}, LogLevel: "error"})
+		if err == nil {
+			app.Close()
+		}
+		started <- err
+	}()
+	time.Sleep(500 * time.Millisecond)
+	r.Restart()
+	require.NoError(t, <-started)
+}
+
+// With no settings at all everything runs in one process, with demo people.
+func TestEmbedded(t *testing.T) {
+	n := startNode(t, "", func(s *Settings) { s.APIKey = nil })
+	var out, errs bytes.Buffer
+	require.Equal(t, 0, run(t.Context(), []string{"token", "lin", "--url", n.url()}, &out, &errs), errs.String())
+	token := strings.TrimSpace(out.String())
+	r := dialRaw(t, n, "/websocket", "bellhop.v1", token)
+	require.Contains(t, r.next("hello"), `"id":"lin"`)
+	require.Equal(t, 0, run(t.Context(), []string{"health", "--addr", n.Addr()}, &out, &errs))
+	n.stop()
+	require.Equal(t, 1, run(t.Context(), []string{"health", "--addr", n.Addr()}, &out, &errs))
+}
