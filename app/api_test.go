@@ -153,7 +153,7 @@ func TestListPages(t *testing.T) {
 // Errors are problem+json everywhere, and pages are served safely.
 func TestProblemsEverywhere(t *testing.T) {
 	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.Origins = []string{"https://good.example"} })
-	get := func(method, path string, body io.Reader, header ...string) (*http.Response, string) {
+	get := func(method, path string, body io.Reader, header ...string) answer {
 		req, err := http.NewRequestWithContext(t.Context(), method, n.url()+path, body)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+key)
@@ -162,10 +162,10 @@ func TestProblemsEverywhere(t *testing.T) {
 		}
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
 		data, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
-		_ = res.Body.Close()
-		return res, string(data)
+		return answer{res.StatusCode, res.Header, string(data)}
 	}
 	for _, c := range []struct {
 		method, path, body string
@@ -175,20 +175,27 @@ func TestProblemsEverywhere(t *testing.T) {
 		{"POST", "/api/v1/tokens", "{", 400}, {"POST", "/api/v1/tokens", "[]", 400}, {"POST", "/api/v1/tokens", "{\"id\":\"\xff\"}", 400},
 		{"POST", "/api/v1/tokens", `{"id":"` + strings.Repeat("x", 1<<20) + `"}`, 413}, {"GET", "/api/v1/queues/%ff", "", 400},
 	} {
-		res, body := get(c.method, c.path, strings.NewReader(c.body))
-		require.Equal(t, c.status, res.StatusCode, "%s %s %s", c.method, c.path, body)
-		require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"), c.path)
+		a := get(c.method, c.path, strings.NewReader(c.body))
+		require.Equal(t, c.status, a.status, "%s %s %s", c.method, c.path, a.body)
+		require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), c.path)
 	}
-	res, _ := get("OPTIONS", "/api/v1/sessions", nil, "Origin", "https://good.example", "Access-Control-Request-Method", "POST")
-	require.Equal(t, "https://good.example", res.Header.Get("Access-Control-Allow-Origin"))
-	res, _ = get("GET", "/api/v1/queues", nil, "Origin", "https://evil.example")
-	require.Empty(t, res.Header.Get("Access-Control-Allow-Origin"))
-	res, body := get("GET", "/docs", nil)
-	require.Equal(t, 200, res.StatusCode)
-	require.Contains(t, body, "/api/v1/sessions/{id}/messages")
-	require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'")
-	res, body = get("GET", "/readyz", nil)
-	require.Equal(t, 200, res.StatusCode, body)
+	a := get("OPTIONS", "/api/v1/sessions", nil, "Origin", "https://good.example", "Access-Control-Request-Method", "POST")
+	require.Equal(t, "https://good.example", a.header.Get("Access-Control-Allow-Origin"))
+	a = get("GET", "/api/v1/queues", nil, "Origin", "https://evil.example")
+	require.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
+	a = get("GET", "/docs", nil)
+	require.Equal(t, 200, a.status)
+	require.Contains(t, a.body, "/api/v1/sessions/{id}/messages")
+	require.Contains(t, a.header.Get("Content-Security-Policy"), "default-src 'none'")
+	a = get("GET", "/readyz", nil)
+	require.Equal(t, 200, a.status, a.body)
+}
+
+// answer is an HTTP answer, read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
 }
 
 // JWTs are accepted by their claims, and revoked with their participant.

@@ -168,10 +168,10 @@ func (p *party) say(session, text string) client.SendReply {
 	return r
 }
 
-func code(t testing.TB, want string, err error) *client.Error {
+func code(t testing.TB, want string, err error) client.Error {
 	t.Helper()
 	var e *client.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, want, e.Code, "%v", err)
-	return e
+	return *e
 }

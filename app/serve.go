@@ -49,7 +49,7 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	a := &App{settings: s, log: newLog(&s)}
 	defer func() {
 		if err != nil {
-			a.Close()
+			a.Close(ctx)
 		}
 	}()
 	url := s.RedisURL
@@ -127,13 +127,15 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-failed:
 	case <-ctx.Done():
 		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
-		drain, cancel := context.WithTimeout(context.Background(), a.settings.Drain+5*time.Second)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Drain+5*time.Second)
 		defer cancel()
 		a.edge.Drain(drain)
 		err = a.server.Shutdown(drain)
-		<-failed
+		if serving := <-failed; !errors.Is(serving, http.ErrServerClosed) {
+			err = errors.Join(err, serving)
+		}
 	}
-	a.Close()
+	a.Close(ctx)
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -141,9 +143,10 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of everything, at once. Calling it twice does no harm.
-func (a *App) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+// Close lets go of everything, at once, even if the context has ended. Calling
+// it twice does no harm.
+func (a *App) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if a.server != nil {
 		_ = a.server.Close()

@@ -66,7 +66,7 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	go func() {
 		app, err := New(t.Context(), Settings{Addr: "127.0.0.1:0", RedisURL: r.URL(), APIKey: []string{"k"}, LogLevel: "error"})
 		if err == nil {
-			app.Close()
+			app.Close(t.Context())
 		}
 		started <- err
 	}()

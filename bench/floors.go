@@ -74,13 +74,13 @@ func (echo) OnMessage(ws *gws.Conn, m *gws.Message) {
 }
 
 // Run serves until it is killed.
-func (c *echoCommand) Run(ctx context.Context) error {
+func (c *echoCommand) Run() error {
 	up := gws.NewUpgrader(echo{}, &gws.ServerOption{ReadBufferSize: 1 << 10})
-	l, err := net.Listen("tcp", c.Addr)
+	l, err := net.Listen("tcp", c.Addr) //nolint:noctx // until it is killed
 	if err != nil {
 		return err
 	}
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ws, err := up.Upgrade(w, r); err == nil {
 			go ws.ReadLoop()
 		}
@@ -99,7 +99,7 @@ func echoFloor(ctx context.Context, self string, conns, messages int) (float64, 
 	}
 	defer p.stop()
 	if err := until(ctx, func() error {
-		c, err := net.Dial("tcp", addr)
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -114,10 +114,11 @@ func echoFloor(ctx context.Context, self string, conns, messages int) (float64, 
 	before := p.cpu()
 	for range conns {
 		b := &bouncer{payload: payload, left: each, done: make(chan struct{})}
-		ws, _, err := gws.NewClient(b, &gws.ClientOption{Addr: "ws://" + addr, ReadBufferSize: 1 << 10})
+		ws, res, err := gws.NewClient(b, &gws.ClientOption{Addr: "ws://" + addr, ReadBufferSize: 1 << 10})
 		if err != nil {
 			return 0, err
 		}
+		_ = res.Body.Close()
 		wg.Go(ws.ReadLoop)
 		wg.Go(func() {
 			if err := ws.WriteMessage(gws.OpcodeText, payload); err != nil {

@@ -50,11 +50,12 @@ func (c *idleCommand) Run(ctx context.Context, o *options) error {
 	}
 	r := &idleReport{Conns: c.Conns, Before: bed.server.rss()}
 	for _, t := range tokens {
-		ws, _, err := gws.NewClient(quiet{}, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket", ReadBufferSize: 512,
+		ws, res, err := gws.NewClient(quiet{}, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket", ReadBufferSize: 512,
 			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t}}})
 		if err != nil {
 			return err
 		}
+		_ = res.Body.Close()
 		go ws.ReadLoop()
 	}
 	time.Sleep(30 * time.Second) // a round of pings, and garbage collections of what the handshakes left

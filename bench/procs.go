@@ -30,14 +30,14 @@ type proc struct {
 
 // start runs a program until the benchmark stops it or ends.
 func start(addr, program string, env []string, args ...string) (*proc, error) {
-	cmd := exec.Command(program, args...) //nolint:gosec // our own programs
+	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stat, err := process.NewProcess(int32(cmd.Process.Pid)) //nolint:gosec // a pid
+	stat, err := process.NewProcess(int32(cmd.Process.Pid))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (p *proc) rss() float64 {
 
 // freeAddr is a loopback address nobody listens at now.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
 	if err != nil {
 		return "", err
 	}
@@ -97,7 +97,7 @@ func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
 // build makes the server's binary once.
 func build(ctx context.Context, dir string) (string, error) {
 	bin := filepath.Join(dir, "bellhop")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "bellhop/app") //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "bellhop/app")
 	cmd.Stderr = os.Stderr
 	return bin, cmd.Run()
 }

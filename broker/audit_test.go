@@ -58,12 +58,9 @@ func audit(ctx context.Context, t testing.TB, b *Broker) []string {
 func auditLists(ctx context.Context, t testing.TB, b *Broker, p partition, waiting, holds map[string]string, breach func(string, ...any)) {
 	t.Helper()
 	each := func(pattern string, f func(key string)) {
-		scan := func(ctx context.Context, keys []string) {
-			for _, k := range keys {
-				f(k)
-			}
+		for _, k := range scanAll(ctx, t, b, p.prefix+pattern) {
+			f(k)
 		}
-		scan(ctx, scanAll(ctx, t, b, p.prefix+pattern))
 	}
 	each("waiting:*", func(key string) {
 		for _, id := range b.rdb.ZRange(ctx, key, 0, -1).Val() {

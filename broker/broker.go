@@ -109,7 +109,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
-	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	b.tick(ctx) // known to the others before the first connection
 	b.loops()
 	return b, nil

@@ -83,7 +83,7 @@ func (b *Broker) Grab(ctx context.Context, a Actor, session string) (Session, er
 		g, first := b.gates.enter(session)
 		if first {
 			s, err := b.contend(ctx, a, session, g.hot)
-			b.gates.leave(session, g, err)
+			b.gates.leave(g, err)
 			return s, err
 		}
 		select {
@@ -249,7 +249,7 @@ func (g *gates) enter(session string) (*gate, bool) {
 	return now, true
 }
 
-func (g *gates) leave(session string, gt *gate, err error) {
+func (g *gates) leave(gt *gate, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var e *Error

@@ -93,7 +93,7 @@ func (h *hub) handle(channel, payload string) {
 			p.personal(m, payload)
 		}
 	case "waiting":
-		p.h.views.handle(p, id, payload)
+		h.views.handle(id, payload)
 	}
 }
 

@@ -86,14 +86,14 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 		cancel()
 	}
 	if a.Conn != nil {
-		b.hub.joined(ctx, a.Conn, st)
+		b.hub.joined(a.Conn, st)
 	}
 	return st.as(who(a.Role, a.ID)), nil
 }
 
 // joined attaches the actor to a session it now takes part in, before it is
 // answered: events flow from then on.
-func (h *hub) joined(ctx context.Context, c *Conn, st *state) {
+func (h *hub) joined(c *Conn, st *state) {
 	if _, in := st.unread[c.m.who]; in && !c.m.seated(st.ID) {
 		h.welcome(c.m, st.ID)
 	}

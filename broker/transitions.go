@@ -167,7 +167,7 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 			return Session{}, err
 		}
 		if a.Conn != nil {
-			b.hub.joined(ctx, a.Conn, st)
+			b.hub.joined(a.Conn, st)
 		}
 		return st.as(w), nil
 	}

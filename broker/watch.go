@@ -100,7 +100,7 @@ func (vs *views) release(v *view) {
 	}
 }
 
-func (vs *views) handle(p *hubPart, queue, payload string) {
+func (vs *views) handle(queue, payload string) {
 	vs.mu.Lock()
 	v := vs.byQueue[queue]
 	vs.mu.Unlock()

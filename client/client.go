@@ -137,9 +137,10 @@ func (c *Client) connect(ctx context.Context) error {
 		}
 	}
 	l := &link{c: c, hello: make(chan struct{})}
-	ws, res, err := gws.NewClient(l, &gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
-		RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
-		HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx}, nil }})
+	ws, res, err := gws.NewClient(l, //nolint:bodyclose // refused closes it; an upgrade's is empty
+		&gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
+			RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
+			HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx}, nil }})
 	if err != nil {
 		return refused(res, err)
 	}

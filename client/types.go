@@ -239,7 +239,7 @@ func (e *Error) Error() string {
 
 // Is matches errors of the same code.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // Is is called on each link of the chain already
+	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
 

@@ -89,7 +89,7 @@ func commandID(raw json.RawMessage) int64 {
 	if err != nil {
 		return 0
 	}
-	return int64(n) //nolint:gosec // 53 bits
+	return int64(n)
 }
 
 // frame carries out the commands of one frame, in order.

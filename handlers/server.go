@@ -54,7 +54,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	sockets map[*socket]struct{}
-	empty   chan struct{} // closed when draining and the last socket is gone
+	empty   chan struct{}   // closed when draining and the last socket is gone
+	ctx     context.Context //nolint:containedctx // the edge's life, from New to Drain
 	beat    context.CancelFunc
 	beating sync.WaitGroup
 }
@@ -75,11 +76,12 @@ func New(o Options) *Server {
 	}
 	s := &Server{opt: o, broker: o.Broker, log: o.Log, sockets: map[*socket]struct{}{}, empty: make(chan struct{}),
 		writers: newWriters()}
-	s.renew()
 	s.upgrader = s.newUpgrader(subprotocol)
 	s.plain = s.newUpgrader("")
 	s.engine = s.routes()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // a server's life begins here
+	s.ctx = ctx
+	s.renew()
 	s.beat = cancel
 	s.beating.Go(func() { s.heartbeat(ctx) })
 	return s

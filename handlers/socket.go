@@ -252,7 +252,7 @@ func (events) OnClose(ws *gws.Conn, _ error) {
 	s.mu.Lock()
 	s.closed, s.pending = true, nil
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), commandPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.srv.ctx), commandPatience)
 	defer cancel()
 	s.peer.Close(ctx)
 	s.srv.forget(s)
@@ -287,7 +287,7 @@ func (s *Server) renew() {
 	if old != nil && time.Until(deadlineOf(old.ctx)) > commandPatience {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandPatience+time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), commandPatience+time.Second) //nolint:gosec // the next but one calls it
 	s.commands.Store(&patience{ctx, cancel})
 	if old != nil {
 		time.AfterFunc(commandPatience+time.Second, old.cancel) // for those still under way
