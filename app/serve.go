@@ -154,6 +154,9 @@ func (a *App) Close(ctx context.Context) {
 	if a.listener != nil {
 		_ = a.listener.Close()
 	}
+	if a.edge != nil {
+		a.edge.Close()
+	}
 	if a.broker != nil {
 		if err := a.broker.Close(ctx); err != nil {
 			a.log.Warn("close", "error", err)

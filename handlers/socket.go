@@ -392,8 +392,18 @@ func (s *Server) Drain(ctx context.Context) {
 			sock.Close(broker.CloseGoingAway, "draining")
 		}
 	}
+	s.Close()
+}
+
+// Close ends the heartbeat and what connections are left, without a word of
+// warning. Calling it twice, or after Drain, does no harm.
+func (s *Server) Close() {
+	s.draining.Store(true)
 	s.beat()
 	s.beating.Wait()
+	for _, sock := range s.all() {
+		sock.Close(broker.CloseGoingAway, "stopping")
+	}
 	s.writers.once.Do(func() { close(s.writers.stop) })
 }
 
