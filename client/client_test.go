@@ -1,0 +1,166 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/client"
+)
+
+func dial(t *testing.T, f *fake, o client.Options) (*client.Client, func() []client.Event) {
+	t.Helper()
+	var mu sync.Mutex
+	var events []client.Event
+	o.URL, o.MinBackoff, o.MaxBackoff = f.URL, time.Millisecond, 20*time.Millisecond
+	if o.Token == "" && o.TokenFunc == nil {
+		o.Token = "good"
+	}
+	o.OnEvent = func(e client.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events = append(events, e)
+	}
+	c, err := client.Dial(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c, func() []client.Event {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]client.Event{}, events...)
+	}
+}
+
+func start(t *testing.T) *fake {
+	f := newFake()
+	t.Cleanup(f.stop)
+	return f
+}
+
+func seqs(events []client.Event) (out []int64) {
+	for _, e := range events {
+		if m, ok := e.(*client.MessageEvent); ok {
+			out = append(out, m.Seq)
+		}
+	}
+	return out
+}
+
+// A send whose answer was lost goes out again under its key, and is one message.
+func TestLostAnswers(t *testing.T) {
+	f := start(t)
+	f.lose = 3
+	c, _ := dial(t, f, client.Options{})
+	for i := range 5 {
+		r, err := c.SendText(t.Context(), session, fmt.Sprint(i))
+		require.NoError(t, err)
+		require.EqualValues(t, i+1, r.Seq)
+	}
+	require.Len(t, f.log, 5)
+	for i, l := range f.log {
+		require.Equal(t, fmt.Sprint(i), l.body)
+	}
+}
+
+// What was missed comes before what is live, each once, in order.
+func TestResume(t *testing.T) {
+	f := start(t)
+	f.log = []line{{"", "1"}, {"", "2"}, {"", "3"}, {"", "4"}, {"", "5"}}
+	_, events := dial(t, f, client.Options{})
+	require.Eventually(t, func() bool { return len(seqs(events())) == 5 }, 5*time.Second, time.Millisecond)
+	f.drop(0)
+	f.mu.Lock()
+	f.log = append(f.log, line{"", "6"}, line{"", "7"}, line{"", "8"})
+	f.mu.Unlock()
+	require.Eventually(t, func() bool { return len(seqs(events())) == 8 }, 5*time.Second, time.Millisecond)
+	f.say(`{"event":"message",%s`, message(8, "8")[1:])
+	f.say(`{"event":"message",%s`, message(9, "9")[1:])
+	require.Eventually(t, func() bool { return len(seqs(events())) == 9 }, 5*time.Second, time.Millisecond)
+	require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9}, seqs(events()))
+}
+
+// An overloaded server is asked again, with the same key, until it takes the message.
+func TestOverloaded(t *testing.T) {
+	f := start(t)
+	f.busy = 2
+	c, _ := dial(t, f, client.Options{})
+	r, err := c.SendText(t.Context(), session, "x")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, r.Seq)
+	f.mu.Lock()
+	f.busy = 1000
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.SendText(ctx, session, "y")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// The server's wish for the next reconnect is honoured.
+func TestClosing(t *testing.T) {
+	f := start(t)
+	dial(t, f, client.Options{})
+	f.say(`{"event":"closing","reason":"draining","reconnectAfter":300,"jittered":true}`)
+	time.Sleep(20 * time.Millisecond)
+	began := time.Now()
+	f.drop(1001)
+	require.Eventually(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.dials) == 2
+	}, 5*time.Second, time.Millisecond)
+	require.GreaterOrEqual(t, f.dials[1].Sub(began), 250*time.Millisecond)
+}
+
+// Some closes are for good; a token that ended is replaced where there is a way to.
+func TestForGood(t *testing.T) {
+	for code, again := range map[uint16]bool{4001: false, 4002: false, 4005: false, 4003: true, 4008: true, 1001: true} {
+		f := start(t)
+		c, events := dial(t, f, client.Options{})
+		f.drop(code)
+		require.Eventually(t, func() bool {
+			for _, e := range events() {
+				if d, ok := e.(*client.Disconnected); ok {
+					require.Equal(t, again, d.WillRetry, code)
+					return true
+				}
+			}
+			return false
+		}, 5*time.Second, time.Millisecond)
+		if !again {
+			_, err := c.SendText(t.Context(), session, "x")
+			require.ErrorIs(t, err, &client.Error{Code: "disconnected"})
+		}
+	}
+	f := start(t)
+	n := 0
+	dial(t, f, client.Options{TokenFunc: func(context.Context) (string, error) { n++; return fmt.Sprint("t", n), nil }})
+	f.drop(4001)
+	require.Eventually(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.tokens) == 2 && f.tokens[1] == "t2"
+	}, 5*time.Second, time.Millisecond)
+}
+
+// Refusals are errors with their codes, of the handshake and of commands.
+func TestRefusals(t *testing.T) {
+	f := start(t)
+	_, err := client.Dial(t.Context(), client.Options{URL: f.URL, Token: "bad"})
+	var e *client.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "unauthorized", e.Code)
+	require.Equal(t, 401, e.Status)
+	c, _ := dial(t, f, client.Options{})
+	_, err = c.Grab(t.Context(), session)
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "bea", e.By)
+	require.True(t, errors.Is(err, &client.Error{Code: "taken"}))
+	_, err = client.Dial(t.Context(), client.Options{URL: "http://127.0.0.1:1", Token: "x"})
+	require.Error(t, err)
+}
