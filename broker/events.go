@@ -157,8 +157,7 @@ func eventLine(event string, fields any) []byte {
 	return []byte(`{"event":"` + event + `",` + encode(fields)[1:])
 }
 
-func unreadLine(session string, unread, total int64) []byte {
-	b := make([]byte, 0, 96)
+func appendUnread(b []byte, session string, unread, total int64) []byte {
 	b = append(b, `{"event":"unread","session":"`...)
 	b = append(b, session...)
 	b = append(b, `","unread":`...)

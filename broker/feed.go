@@ -138,7 +138,7 @@ func (f *feed) refresh(ctx context.Context) error {
 	f.mu.Lock()
 	for i := range missed {
 		if missed[i].seq > f.seq {
-			f.message(&missed[i], "")
+			f.message(&missed[i], "", nil)
 		}
 	}
 	f.adopt(st)
@@ -158,10 +158,7 @@ func (f *feed) apply(payload string) bool {
 		if e.seq > f.seq+1 {
 			return false
 		}
-		f.message(&e, origin)
-		for w, n := range counts {
-			f.count(w, n, "")
-		}
+		f.message(&e, origin, counts)
 	case pubSession:
 		return f.transition(rest)
 	case pubRead:
@@ -189,7 +186,7 @@ func (f *feed) transition(payload string) bool {
 			return false
 		}
 		if said[i].seq == f.seq+1 {
-			f.message(&said[i], "")
+			f.message(&said[i], "", nil)
 		}
 	}
 	st, err := parseState(f.id, snap)
@@ -204,8 +201,9 @@ func (f *feed) transition(payload string) bool {
 	return true
 }
 
-// message delivers one entry to everybody who may see it.
-func (f *feed) message(e *entry, origin string) {
+// message delivers one entry to everybody who may see it, and to each its new
+// unread, if that is known, together: they are one frame then.
+func (f *feed) message(e *entry, origin string, counts map[string]int64) {
 	f.seq = e.seq
 	var line []byte
 	for w, m := range f.seats {
@@ -219,8 +217,13 @@ func (f *feed) message(e *entry, origin string) {
 		if line == nil {
 			line = e.line(f.id, false)
 		}
-		m.deliver(line, origin)
+		if n, ok := counts[w]; ok && n != f.unread[w] {
+			m.message(line, origin, f.id, n)
+		} else {
+			m.deliver(line, origin)
+		}
 	}
+	maps.Copy(f.unread, counts)
 	for _, c := range f.silent {
 		c.deliver(e.line(f.id, false))
 	}

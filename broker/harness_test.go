@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,14 +53,16 @@ type wire struct {
 
 type event map[string]any
 
-func (w *wire) Deliver(line []byte) {
-	var e event
-	if err := json.Unmarshal(line, &e); err != nil {
-		panic(fmt.Sprintf("not JSON: %s", line))
-	}
+func (w *wire) Deliver(lines []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events = append(w.events, e)
+	for line := range bytes.SplitSeq(lines, []byte{'\n'}) {
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			panic(fmt.Sprintf("not JSON: %s", line))
+		}
+		w.events = append(w.events, e)
+	}
 	close(w.more)
 	w.more = make(chan struct{})
 }

@@ -56,6 +56,22 @@ func (m *member) deliver(line []byte, but string) {
 	}
 }
 
+// message is deliver with the session's new unread beside it.
+func (m *member) message(line []byte, but, session string, n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total += n - m.unread[session]
+	m.unread[session] = n
+	both := make([]byte, 0, len(line)+128)
+	both = append(append(both, line...), '\n')
+	both = appendUnread(both, session, n, m.total)
+	for _, c := range m.conns {
+		if c.id != but {
+			c.deliver(both)
+		}
+	}
+}
+
 // count notes a session's unread, and tells the connections if asked to.
 func (m *member) count(session string, n int64, tell bool, but string) {
 	m.mu.Lock()
@@ -65,7 +81,7 @@ func (m *member) count(session string, n int64, tell bool, but string) {
 	if !tell {
 		return
 	}
-	line := unreadLine(session, n, m.total)
+	line := appendUnread(nil, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
 			c.deliver(line)

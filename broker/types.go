@@ -152,9 +152,10 @@ type Actor struct {
 // WebSocket edge implements it. Both methods may be called from any goroutine
 // and never block.
 type Sink interface {
-	// Deliver queues one event, a JSON object without a line break. The bytes
-	// are shared between connections and must not be changed.
-	Deliver(event []byte)
+	// Deliver queues one event, a JSON object without a line break, or several
+	// joined by line breaks. The bytes are shared between connections and must
+	// not be changed.
+	Deliver(events []byte)
 	// Close ends the connection with a close code of PROTOCOL.md.
 	Close(code uint16, reason string)
 }

@@ -54,13 +54,13 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 const keepBuffer = 64 << 10
 
 // Deliver implements broker.Sink. A reader too slow is closed with 4003.
-func (s *socket) Deliver(event []byte) {
+func (s *socket) Deliver(events []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.code != 0 {
 		return
 	}
-	if len(s.pending)+len(event) > s.srv.opt.MaxPending {
+	if len(s.pending)+len(events) > s.srv.opt.MaxPending {
 		s.pending = nil
 		s.shut(broker.CloseTooSlow, "too slow a reader")
 		return
@@ -70,7 +70,7 @@ func (s *socket) Deliver(event []byte) {
 	} else if len(s.pending) > 0 {
 		s.pending = append(s.pending, '\n')
 	}
-	s.pending = append(s.pending, event...)
+	s.pending = append(s.pending, events...)
 	s.start()
 }
 
