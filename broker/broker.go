@@ -69,6 +69,8 @@ type Broker struct {
 	settings settings
 	gates    gates
 	limits   limiter
+	taken    atomic.Int64  // pieces of background work taken and not done
+	places   chan struct{} // one for each that is being done
 
 	stop context.CancelFunc // ends the loops
 	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
@@ -110,6 +112,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.places = make(chan struct{}, atOnce)
 	b.tick(ctx) // known to the others before the first connection
 	b.loops()
 	return b, nil

@@ -17,7 +17,8 @@ const (
 	takeLimit = 100              // of each kind and partition, a tick
 	deadAfter = 10 * time.Second // a node silent for this long; noticed within 12 s
 	tidyPause = time.Minute
-	atOnce    = 16 // partitions worked on at a time
+	atOnce    = 64   // timers carried out at a time
+	tooMany   = 1000 // taken and not done: take no more for now
 )
 
 // loops starts the background work. Any node does any of it: no leader, no
@@ -48,49 +49,76 @@ type taken struct {
 	dead    []string
 }
 
-// tick takes what is due, partition by partition, and does it.
+// tick takes what is due, partition by partition, and begins to do it. It does
+// not wait for that: what is slow must not make the next tick late.
 func (b *Broker) tick(ctx context.Context) {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	limit := takeLimit
+	if b.taken.Load() > tooMany {
+		limit = 0 // a heartbeat only
+	}
+	var g errgroup.Group
 	for _, p := range b.parts {
 		g.Go(func() error {
-			r, err := b.run(gctx, "take", []string{p.timers(), p.outbox(), p.nodes()}, b.node, takeLimit,
+			r, err := b.run(ctx, "take", []string{p.timers(), p.outbox(), p.nodes()}, b.node, limit,
 				takeLease.Milliseconds(), deadAfter.Milliseconds())
 			if err != nil {
-				if gctx.Err() == nil {
+				if ctx.Err() == nil {
 					b.log.Warn("nothing taken", "partition", p.index, "error", err)
 				}
 				return nil // the other partitions go on
 			}
-			b.work(gctx, taken{p, r.num(0) == 1, r.str(1), r.strs(2), r.strs(3), r.strs(4)})
+			b.work(taken{p, r.num(0) == 1, r.str(1), r.strs(2), r.strs(3), r.strs(4)})
 			return nil
 		})
 	}
 	_ = g.Wait() // nothing returns an error
 }
 
-func (b *Broker) work(ctx context.Context, t taken) {
+func (b *Broker) work(t taken) {
 	if t.fresh {
-		b.reregister(ctx, t.part)
+		b.later(func(ctx context.Context) { b.reregister(ctx, t.part) })
 	}
 	if len(t.effects) > 0 {
-		b.carryOut(ctx, t.part, t.lease, t.effects)
+		b.later(func(ctx context.Context) { b.carryOut(ctx, t.part, t.lease, t.effects) })
 	}
 	for _, timer := range t.timers {
-		if err := b.fire(ctx, t.part, timer); err != nil {
-			if ctx.Err() == nil {
-				b.log.Warn("timer not carried out; it comes again", "timer", timer, "error", err)
-			}
-			continue
-		}
-		if _, err := b.run(ctx, "done", []string{t.part.timers()}, t.lease, timer); err != nil {
-			b.log.Warn("timer not cleared; it comes again", "timer", timer, "error", err)
-		}
+		b.later(func(ctx context.Context) { b.finish(ctx, t, timer) })
 	}
 	for _, node := range t.dead {
-		if err := b.reap(ctx, t.part, node); err != nil {
-			b.log.Warn("dead node not cleared; it comes again", "node", node, "error", err)
+		b.later(func(ctx context.Context) {
+			if err := b.reap(ctx, t.part, node); err != nil {
+				b.log.Warn("dead node not cleared; it comes again", "node", node, "error", err)
+			}
+		})
+	}
+}
+
+// later does a piece of what was taken when there is a place for it, within its lease.
+func (b *Broker) later(f func(ctx context.Context)) {
+	b.taken.Add(1)
+	b.wg.Go(func() {
+		defer b.taken.Add(-1)
+		ctx, cancel := context.WithTimeout(b.ctx, takeLease)
+		defer cancel()
+		select {
+		case b.places <- struct{}{}:
+			defer func() { <-b.places }()
+			f(ctx)
+		case <-ctx.Done():
 		}
+	})
+}
+
+// finish carries a timer out and clears it.
+func (b *Broker) finish(ctx context.Context, t taken, timer string) {
+	if err := b.fire(ctx, t.part, timer); err != nil {
+		if ctx.Err() == nil {
+			b.log.Warn("timer not carried out; it comes again", "timer", timer, "error", err)
+		}
+		return
+	}
+	if _, err := b.run(ctx, "done", []string{t.part.timers()}, t.lease, timer); err != nil && ctx.Err() == nil {
+		b.log.Warn("timer not cleared; it comes again", "timer", timer, "error", err)
 	}
 }
 

@@ -19,7 +19,8 @@ var shared struct {
 
 // Shared returns the URL of an engine that all tests of this process share. It
 // is started by the first that asks and stopped by Main. Nothing is ever
-// flushed: tests keep apart by using ids of their own, and none may kill it.
+// flushed: tests keep apart by using ids of their own, new ones in each run
+// (-count), and none may kill it.
 func Shared(t testing.TB, e Engine) string {
 	t.Helper()
 	shared.mu.Lock()
