@@ -119,13 +119,11 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 }
 
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
-	o := redis.DefaultBlockingAutoPipelineOptions()
-	o.MaxFlushDelay = 100 * time.Microsecond
 	switch c := c.(type) {
 	case *redis.ClusterClient:
-		return c.AutoPipelineWithOptions(o)
+		return c.AutoPipeline()
 	case *redis.Client:
-		return c.AutoPipelineWithOptions(o)
+		return c.AutoPipeline()
 	default:
 		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
 	}

@@ -161,17 +161,30 @@ func (h *hub) live(session string) *feed {
 	return h.parts[p.index].feed(session)
 }
 
-// hold finds or makes a session's feed and waits until it is loaded. Whoever
+// hold finds or makes a session's feed, as up to date as Redis is now. Whoever
 // holds it must release it.
 func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
+	f, fresh, err := h.find(ctx, session)
+	if err != nil || fresh {
+		return f, err
+	}
+	if err := f.refresh(ctx); err != nil {
+		h.release(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// find is hold without a look at Redis where there is a feed already.
+func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
 	p, ok := h.b.of(session)
 	if !ok {
-		return nil, Errorf(CodeNotFound, "no such session")
+		return nil, false, Errorf(CodeNotFound, "no such session")
 	}
 	part := h.parts[p.index]
 	part.mu.Lock()
-	f := part.feeds[session]
-	fresh := f == nil
+	f = part.feeds[session]
+	fresh = f == nil
 	if fresh {
 		f = &feed{h: h, part: part, id: session, seats: map[string]*member{}, busy: true, loaded: make(chan struct{})}
 		part.feeds[session] = f
@@ -185,13 +198,13 @@ func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
 	case <-f.loaded:
 	case <-ctx.Done():
 		h.release(f)
-		return nil, redisError("session", ctx.Err())
+		return nil, false, redisError("session", ctx.Err())
 	}
 	if f.failed != nil {
 		h.release(f)
-		return nil, f.failed
+		return nil, false, f.failed
 	}
-	return f, nil
+	return f, fresh, nil
 }
 
 // release ends a hold; nobody's feed is closed.
@@ -214,10 +227,6 @@ func (h *hub) release(f *feed) {
 func (h *hub) attach(ctx context.Context, m *member, session string) (s Session, fresh bool, err error) {
 	f, err := h.hold(ctx, session)
 	if err != nil {
-		return Session{}, false, err
-	}
-	if err := f.refresh(ctx); err != nil {
-		h.release(f)
 		return Session{}, false, err
 	}
 	s, kept := f.seat(m)

@@ -345,13 +345,10 @@ func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Se
 	if err != nil {
 		return Session{}, err
 	}
-	if err := f.refresh(ctx); err != nil || !f.watch(a.Conn) {
-		b.hub.release(f)
-		if err != nil {
-			return Session{}, err
-		}
-	} else {
+	if f.watch(a.Conn) {
 		a.Conn.watchesSilently(f)
+	} else {
+		b.hub.release(f)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
