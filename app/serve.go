@@ -22,6 +22,8 @@ type serveCommand struct {
 
 // Run serves until the context ends, then drains.
 func (c *serveCommand) Run(ctx context.Context) error {
+	stop := tuneGC()
+	defer stop()
 	app, err := New(ctx, c.Settings)
 	if err != nil {
 		return err

@@ -139,6 +139,9 @@ func messageBody(kind string, raw json.RawMessage) (string, error) {
 }
 
 func textBody(raw json.RawMessage) (string, error) {
+	if n := len(raw) - 2; n > 0 && n <= MaxText && raw[0] == '"' && raw[n+1] == '"' && plain(raw[1:n+1]) && utf8.Valid(raw) {
+		return string(raw), nil // the most usual: JSON already, and nothing in it to decode
+	}
 	var text string
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
 		return "", Errorf(CodeBadRequest, "body: a string")
@@ -195,4 +198,20 @@ func encode(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func quote(s string) string { return encode(s) }
+// quote is encode for a string; most need no escapes.
+func quote(s string) string {
+	if plain(s) && utf8.ValidString(s) {
+		return `"` + s + `"`
+	}
+	return encode(s)
+}
+
+// plain tells whether a string in JSON needs no escapes.
+func plain[T ~string | ~[]byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

@@ -16,7 +16,7 @@ for i = 1, #unread, 2 do
   if p == by then
     member = true
   elseif not (note and string.sub(p, 1, 2) == 'u:') then
-    counts[#counts + 1], counts[#counts + 2] = p, unread[i + 1] + 1
+    counts[#counts + 1], counts[#counts + 2] = p, string.format('%d', unread[i + 1] + 1)
   end
 end
 if not member and not s[3] then return {'forbidden'} end
@@ -26,7 +26,7 @@ if not seen then
   if not member then return {'forbidden'} end
   if state == 'ended' then return {'ended'} end
   if tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
-  local next_seq = s[2] + 1
+  local next_seq = string.format('%d', s[2] + 1)
   if redis.call('HSETNX', KEYS[8], ARGV[3], next_seq) == 0 then
     seen = redis.call('HGET', KEYS[8], ARGV[3])
   end
@@ -37,7 +37,9 @@ if seen then
   return {'dup', seen, entry[2][2], entry[2][8]}
 end
 
-local seq, at = s[2] + 1, now()
+-- Numbers go on as strings: Redis would print each as a float each time it is used.
+local t = redis.call('TIME')
+local seq, at = string.format('%d', s[2] + 1), t[1] .. string.format('%03d', math.floor(t[2] / 1000))
 redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', ARGV[4], 'h', ARGV[5], 'b', ARGV[6])
 redis.call('HSET', KEYS[1], 'seq', seq, 'last', at)
 if #counts > 0 then redis.call('HSET', KEYS[3], unpack(counts)) end
