@@ -93,7 +93,7 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 		if x.RedisFloor, err = redisFloor(ctx, bed.redis, bed.rdb, c.Messages); err != nil {
 			return err
 		}
-		if x.EchoFloor, err = echoFloor(ctx, self, c.InFlight, c.Messages); err != nil {
+		if x.EchoFloor, err = echoFloor(ctx, self, c.Sessions+c.Agents, c.InFlight, c.Messages); err != nil {
 			return err
 		}
 		if err := crowd.talk(ctx, c, bed, &x); err != nil {

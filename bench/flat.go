@@ -64,7 +64,7 @@ func (c *flatCommand) Run(ctx context.Context, o *options) error {
 			return err
 		}
 	}
-	for size := 100; size <= c.Most; size *= 10 { // count sends 100 each time
+	for size := 1000; size <= 10*c.Most; size *= 10 { // count sends 1,000 each time
 		for sent := 0; sent < size; sent++ {
 			if _, err := pair.sides[0].SendText(ctx, pair.session, "more"); err != nil {
 				return err
@@ -104,10 +104,10 @@ func (c *flatCommand) pair(ctx context.Context, bed *bed) (*pair, error) {
 	return &pair{session: s.ID, sides: [2]*client.Client{u, a}}, err
 }
 
-// count is the number of commands for each of 100 messages, less what the
+// count is the number of commands for each of 1,000 messages, less what the
 // nodes do in the background, measured just before over the same time.
 func (c *flatCommand) count(ctx context.Context, bed *bed, p *pair) (float64, error) {
-	const messages, window = 100, 3 * time.Second
+	const messages, window = 1000, 4 * time.Second
 	total := func() (float64, error) {
 		info, err := bed.rdb.InfoMap(ctx, "commandstats").Result()
 		var sum float64

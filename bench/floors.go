@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	_ "embed"
-	"fmt"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -39,6 +38,11 @@ func redisFloor(ctx context.Context, server *proc, rdb *redis.Client, messages i
 			return 0, err
 		}
 	}
+	done, err := hear(ctx, rdb, keys)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	head := `"mid":"01J00000000000000000000000","from":{"id":"user-1","role":"user","name":"user-1"},"type":"text"`
 	before := server.cpu()
 	for sent := 0; sent < messages; sent += depth {
@@ -58,6 +62,29 @@ func redisFloor(ctx context.Context, server *proc, rdb *redis.Client, messages i
 		rdb.Del(ctx, k...)
 	}
 	return used / float64(messages), rdb.Del(ctx, "{floor}:dirty").Err()
+}
+
+// hear subscribes to every session, as the node does that delivers.
+func hear(ctx context.Context, rdb *redis.Client, keys [][]string) (done func(), err error) {
+	ps := rdb.Subscribe(ctx)
+	for _, k := range keys {
+		if err := ps.Subscribe(ctx, k[0]); err != nil {
+			return nil, err
+		}
+	}
+	for range keys {
+		if _, err := ps.Receive(ctx); err != nil {
+			return nil, err
+		}
+	}
+	go func() {
+		for {
+			if _, err := ps.Receive(ctx); err != nil {
+				return
+			}
+		}
+	}()
+	return func() { _ = ps.Close() }, nil
 }
 
 // echoCommand is the other floor's server.
@@ -87,8 +114,9 @@ func (c *echoCommand) Run() error {
 	}))
 }
 
-// echoFloor is a bare echo server's CPU in µs for each message, in and out.
-func echoFloor(ctx context.Context, self string, conns, messages int) (float64, error) {
+// echoFloor is a bare echo server's CPU in µs for each message, in and out,
+// with as many connections and messages on their way as the chat has.
+func echoFloor(ctx context.Context, self string, conns, inFlight, messages int) (float64, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return 0, err
@@ -107,55 +135,54 @@ func echoFloor(ctx context.Context, self string, conns, messages int) (float64, 
 	}); err != nil {
 		return 0, err
 	}
-	payload := []byte(`{"id":7,"cmd":"send","session":"00-01J00000000000000000000000","body":"hello, hello","key":"01J00000000000000000000000"}`)
-	var wg sync.WaitGroup
-	each := messages / conns
-	failed := make(chan error, conns)
-	before := p.cpu()
+	r := &ring{idle: make(chan *gws.Conn, conns), back: make(chan *gws.Conn, conns)}
 	for range conns {
-		b := &bouncer{payload: payload, left: each, done: make(chan struct{})}
-		ws, res, err := gws.NewClient(b, &gws.ClientOption{Addr: "ws://" + addr, ReadBufferSize: 1 << 10})
+		ws, res, err := gws.NewClient(r, &gws.ClientOption{Addr: "ws://" + addr, ReadBufferSize: 1 << 10})
 		if err != nil {
 			return 0, err
 		}
 		_ = res.Body.Close()
-		wg.Go(ws.ReadLoop)
-		wg.Go(func() {
-			if err := ws.WriteMessage(gws.OpcodeText, payload); err != nil {
-				failed <- err
-			}
-			select {
-			case <-b.done:
-			case <-time.After(time.Minute):
-				failed <- fmt.Errorf("echo: no answer")
-			}
-			_ = ws.NetConn().Close()
-		})
+		go ws.ReadLoop()
+		defer func() { _ = ws.NetConn().Close() }()
+		r.idle <- ws
 	}
-	wg.Wait()
-	used := p.cpu() - before
-	select {
-	case err := <-failed:
+	before := p.cpu()
+	if err := r.bounce(inFlight, messages); err != nil {
 		return 0, err
-	default:
-		return used / float64(each*conns), nil
 	}
+	return (p.cpu() - before) / float64(messages), nil
 }
 
-// bouncer sends the next message when the last came back.
-type bouncer struct {
+// ring lets connections take turns, as the chat's sessions do.
+type ring struct {
 	gws.BuiltinEventHandler
-	payload []byte
-	left    int
-	done    chan struct{}
+	idle, back chan *gws.Conn
 }
 
 // OnMessage implements gws.Event.
-func (b *bouncer) OnMessage(ws *gws.Conn, m *gws.Message) {
+func (r *ring) OnMessage(ws *gws.Conn, m *gws.Message) {
 	_ = m.Close()
-	if b.left--; b.left == 0 {
-		close(b.done)
-		return
+	r.back <- ws
+}
+
+// bounce sends each message on the connection that has been quiet longest.
+func (r *ring) bounce(inFlight, messages int) error {
+	payload := []byte(`{"id":7,"cmd":"send","session":"00-01J00000000000000000000000","body":"hello, hello","key":"01J00000000000000000000000"}`)
+	for sent, under := 0, 0; sent < messages || under > 0; {
+		if sent < messages && under < inFlight {
+			if err := (<-r.idle).WriteMessage(gws.OpcodeText, payload); err != nil {
+				return err
+			}
+			sent, under = sent+1, under+1
+			continue
+		}
+		select {
+		case ws := <-r.back:
+			r.idle <- ws
+			under--
+		case <-time.After(time.Minute):
+			return errors.New("echo: no answer")
+		}
 	}
-	_ = ws.WriteMessage(gws.OpcodeText, b.payload)
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -32,8 +33,30 @@ type quiet struct{ gws.BuiltinEventHandler }
 // OnPing implements gws.Event.
 func (quiet) OnPing(ws *gws.Conn, payload []byte) { _ = ws.WritePong(payload) }
 
+// fit raises the limit of open files, which this process and those it starts
+// have, and asks for no more connections than that allows.
+func (c *idleCommand) fit() error {
+	const others = 300 // files that are no connections
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return err
+	}
+	want := uint64(c.Conns + others) //nolint:gosec // a number of connections
+	if l.Cur < want && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: max(want, l.Max)}) != nil {
+		l.Cur = l.Max
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+			return err
+		}
+		c.Conns = min(c.Conns, int(l.Cur)-others) //nolint:gosec // a number of files
+	}
+	return nil
+}
+
 // Run opens the connections and reads the server's memory when it is at rest.
 func (c *idleCommand) Run(ctx context.Context, o *options) error {
+	if err := c.fit(); err != nil {
+		return err
+	}
 	bed, err := newBed(ctx)
 	if err != nil {
 		return err
