@@ -69,6 +69,10 @@ func stopShared() {
 	shared.cleanup, shared.urls, shared.main = nil, nil, false
 }
 
+// Process is a test that lasts as long as the process: what it cleans up is
+// cleaned up by Main. It must be used from one goroutine at a time.
+func Process(t testing.TB) testing.TB { return processTB{t} }
+
 // processTB is a test that lasts as long as the process: failures are the
 // asking test's, while folders and cleanups wait for Main. Used only under
 // the lock of shared.

@@ -1,0 +1,12 @@
+package mongo
+
+import (
+	"testing"
+
+	"bellhop/archive"
+	"bellhop/archive/archivetest"
+)
+
+func TestContract(t *testing.T) {
+	archivetest.Run(t, func(t *testing.T) archive.Archive { return open(t) })
+}

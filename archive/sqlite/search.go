@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"bellhop/archive"
+)
+
+// Before the full-text index is asked, so many of the newest messages are read
+// through: where that index is slow, and of one user's messages, which are few.
+const (
+	readThrough       = 2_000
+	readThroughOfUser = 10_000
+)
+
+// Search implements archive.Archive.
+func (s *Store) Search(ctx context.Context, q archive.SearchQuery) ([]archive.Message, error) {
+	text, slow := match(q.Words)
+	if text == "" {
+		return nil, errors.New("archive: search: no words")
+	}
+	p := page{query: q}
+	from, to := ids(q)
+	rest := to
+	if slow || q.User != "" {
+		var err error
+		if rest, err = s.split(ctx, q.User, from, to); err != nil {
+			return nil, wrap("search", err)
+		}
+		if err := s.collect(ctx, &p, "", rest+1, to); err != nil {
+			return nil, wrap("search", err)
+		}
+	}
+	if !p.full && rest >= from {
+		if err := s.collect(ctx, &p, text, from, rest); err != nil {
+			return nil, wrap("search", err)
+		}
+	}
+	p.flush()
+	return p.out, nil
+}
+
+// ids gives the range of ids in which a query's messages are.
+func ids(q archive.SearchQuery) (from, to int64) {
+	from, to = slot(math.MinInt64), slotEnd(math.MaxInt64)
+	if q.Since != 0 {
+		from = slot(q.Since)
+	}
+	if q.Until != 0 {
+		to = slotEnd(q.Until)
+	}
+	if q.Before != nil {
+		to = min(to, slotEnd(q.Before.At))
+	}
+	return from, to
+}
+
+// split gives the id of the newest message within a range that is not read through.
+func (s *Store) split(ctx context.Context, user string, from, to int64) (int64, error) {
+	var c clause
+	c.add("SELECT coalesce((SELECT id FROM messages m WHERE m.id BETWEEN ? AND ?", from, to)
+	n := readThrough
+	if user != "" {
+		n = readThroughOfUser
+		c.add(" AND m.user = ?", user)
+	}
+	c.add(" ORDER BY m.id DESC LIMIT 1 OFFSET ?), ?)", n, from-1)
+	var id int64
+	err := s.reader.QueryRowContext(ctx, c.sql.String(), c.args...).Scan(&id)
+	return id, err
+}
+
+// collect adds the messages within a range to a page, newest first: all of
+// them, or those that the full-text index has for a query.
+func (s *Store) collect(ctx context.Context, p *page, text string, from, to int64) error {
+	var c clause
+	id := "m.id"
+	c.add("SELECT m.id, " + messageColumns + " FROM ")
+	if text == "" {
+		c.add("messages m WHERE true")
+	} else {
+		id = "g.rowid"
+		c.add("grams g CROSS JOIN messages m ON m.id = g.rowid WHERE g.grams MATCH ?", text)
+	}
+	c.add(" AND "+id+" BETWEEN ? AND ?", from, to)
+	q := p.query
+	if q.User != "" {
+		c.add(" AND m.user = ?", q.User)
+	}
+	if q.Queue != "" {
+		c.add(" AND m.queue = ?", q.Queue)
+	}
+	if q.NoNotes {
+		c.add(" AND m.type <> 'note'")
+	}
+	if q.Since != 0 {
+		c.add(" AND m.at >= ?", q.Since)
+	}
+	if q.Until != 0 {
+		c.add(" AND m.at < ?", q.Until)
+	}
+	for _, a := range q.Agents {
+		c.add(" AND EXISTS (SELECT 1 FROM agents a WHERE a.session = m.session AND a.agent = ?)", a)
+	}
+	c.add(" ORDER BY " + id + " DESC")
+	rows, err := s.reader.QueryContext(ctx, c.sql.String(), c.args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, p.add)
+}
+
+// page is a page of a search on its way. Ids order messages by time, but not
+// within a millisecond, so those of one are gathered before they count.
+type page struct {
+	query archive.SearchQuery
+	out   []archive.Message
+	same  []archive.Message // of the millisecond it is at
+	slot  int64
+	full  bool
+}
+
+// add takes the next message, and tells whether the page wants more.
+func (p *page) add(id int64, m archive.Message) bool {
+	if at := id >> slotBits; at != p.slot {
+		p.flush()
+		p.slot = at
+	}
+	before := p.query.Before
+	if !p.full && (before == nil || older(m, archive.Message{At: before.At, Mid: before.Mid}) < 0) &&
+		archive.Holds(archive.Fold(m.Text()), p.query.Words) {
+		p.same = append(p.same, m)
+	}
+	return !p.full
+}
+
+// flush puts what was gathered on the page.
+func (p *page) flush() {
+	slices.SortFunc(p.same, func(a, b archive.Message) int { return older(b, a) })
+	p.out = append(p.out, p.same[:min(len(p.same), p.query.Limit-len(p.out))]...)
+	p.same = p.same[:0]
+	p.full = len(p.out) >= p.query.Limit
+}
+
+func older(a, b archive.Message) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Mid, b.Mid))
+}

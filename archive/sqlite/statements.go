@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+const (
+	messageColumns = `m.mid, m.session, m.seq, m.at, m."by", m.sender, m.role, m.name, m.type, m.command, m.body, m."key",
+		m.reply_to, m.recalled, m.user, m.queue`
+	sessionColumns = `s.id, s.rev, s.seq, s.reads, s.state, s.queue, s.user, s.user_info, s.user_kind, s.agent,
+		s.agent_info, s.target, s.agents, s.created, s.grabbed, s.ended, s.read, s.snapshot`
+)
+
+// statements are those that run often, prepared once.
+type statements struct {
+	insertMessage, deleteMessage, recall, insertGrams, deleteGrams, learn *sql.Stmt // the writer's
+	upsertSession, dateAgents, upsertAgent, upsertRecord                  *sql.Stmt
+
+	messages, session *sql.Stmt // the readers'
+}
+
+func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error {
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		db   *sql.DB
+		sql  string
+	}{
+		// ?1 is the first number of the message's millisecond.
+		{&s.insertMessage, writer, `INSERT INTO messages
+			VALUES ((SELECT coalesce(max(id) + 1, ?1) FROM messages WHERE id BETWEEN ?1 AND ?1 | 0xfffff),
+				?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+			ON CONFLICT (mid) DO NOTHING`},
+		{&s.deleteMessage, writer, `DELETE FROM messages WHERE id = ?`},
+		{&s.recall, writer, `UPDATE messages SET recalled = 1, body = '', "key" = '' WHERE mid = ? AND NOT recalled RETURNING id`},
+		{&s.insertGrams, writer, `INSERT INTO grams (rowid, text) VALUES (?, ?)`},
+		{&s.deleteGrams, writer, `DELETE FROM grams WHERE rowid = ?`},
+		{&s.learn, writer, `INSERT INTO agents (session, agent) VALUES (?, ?) ON CONFLICT DO NOTHING`},
+
+		{&s.upsertSession, writer, `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET version = excluded.version, rev = excluded.rev, seq = excluded.seq,
+				reads = excluded.reads, state = excluded.state, queue = excluded.queue, user = excluded.user,
+				user_info = excluded.user_info, user_kind = excluded.user_kind, agent = excluded.agent,
+				agent_info = excluded.agent_info, target = excluded.target, agents = excluded.agents,
+				created = excluded.created, grabbed = excluded.grabbed, ended = excluded.ended,
+				read = excluded.read, snapshot = excluded.snapshot
+			WHERE excluded.version >= sessions.version`},
+		{&s.dateAgents, writer, `UPDATE agents SET created = ?1 WHERE session = ?2 AND created <> ?1`},
+		{&s.upsertAgent, writer, `INSERT INTO agents (created, session, agent) VALUES (?, ?, ?)
+			ON CONFLICT (session, agent) DO UPDATE SET created = excluded.created WHERE agents.created IS NOT excluded.created`},
+		{&s.upsertRecord, writer, `INSERT INTO records (kind, id, version, data, expires) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version, data = excluded.data, expires = excluded.expires
+			WHERE excluded.version >= records.version`},
+
+		{&s.messages, reader, `SELECT 0, ` + messageColumns + ` FROM messages m
+			WHERE m.session = ? AND m.seq BETWEEN ? AND ? ORDER BY m.seq`},
+		{&s.session, reader, `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = ?`},
+	} {
+		stmt, err := p.db.PrepareContext(ctx, p.sql)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, p.sql)
+		}
+		*p.stmt = stmt
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxItem is the longest body of a message and snapshot of a session a store
+// takes, in bytes: with it a document stays below MongoDB's limit of 16 MiB.
+const MaxItem = 8 << 20
+
+// Valid is nil for a message that any store can take.
+func (m *Message) Valid() error {
+	switch {
+	case m.Mid == "" || m.Session == "" || m.Seq < 1:
+		return errors.New("no mid, session or seq")
+	case len(m.Body) > MaxItem:
+		return fmt.Errorf("a body of %d bytes; at most %d", len(m.Body), MaxItem)
+	case m.Body != "" && !json.Valid([]byte(m.Body)):
+		return errors.New("the body is no JSON")
+	case !utf8.ValidString(m.Mid + m.Session + m.By + m.Sender + m.Role + m.Name + m.Type + m.Command + m.Body + m.Key + m.User + m.Queue):
+		return errors.New("not UTF-8")
+	}
+	return nil
+}
+
+// Valid is nil for a session that any store can take.
+func (s *Session) Valid() error {
+	switch {
+	case s.ID == "":
+		return errors.New("no id")
+	case len(s.Snapshot) > MaxItem:
+		return fmt.Errorf("a snapshot of %d bytes; at most %d", len(s.Snapshot), MaxItem)
+	case !utf8.ValidString(s.ID + s.State + s.Queue + s.User + s.UserInfo + s.UserKind + s.Agent + s.AgentInfo + s.Target + s.Snapshot):
+		return errors.New("not UTF-8")
+	}
+	return nil
+}
+
+// Text is what a message is found by: a text, a file's name, a card's strings.
+func (m *Message) Text() string {
+	var v any
+	if m.Type == "system" || m.Body == "" || json.Unmarshal([]byte(m.Body), &v) != nil {
+		return ""
+	}
+	switch m.Type {
+	case "image", "voice", "video", "file":
+		file, _ := v.(map[string]any)
+		name, _ := file["name"].(string)
+		return name
+	}
+	return strings.Join(texts(v, nil), "\n")
+}
+
+// texts collects the strings in a JSON value, an object's by the order of its keys.
+func texts(v any, out []string) []string {
+	switch v := v.(type) {
+	case string:
+		out = append(out, v)
+	case []any:
+		for _, e := range v {
+			out = texts(e, out)
+		}
+	case map[string]any:
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			out = texts(v[k], out)
+		}
+	}
+	return out
+}
+
+// Fold makes text comparable: letters lose their case, rune by rune, so that
+// places stay the same.
+func Fold(s string) string { return strings.Map(foldRune, s) }
+
+func foldRune(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
+
+// Words splits what somebody searches for at white space, folds it, and leaves out what comes twice.
+func Words(query string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, w := range strings.Fields(Fold(query)) {
+		if !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// Holds tells whether a folded text has all the words.
+func Holds(folded string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(folded, w) {
+			return false
+		}
+	}
+	return true
+}
