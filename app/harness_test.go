@@ -56,11 +56,27 @@ func (n *node) url() string { return "http://" + n.Addr() }
 
 func (n *node) api() client.API { return client.API{BaseURL: n.url(), Key: key} }
 
+// folders are where the archives are, by the Redis they belong to.
+var folders sync.Map
+
+// dataOf is the folder that all nodes on a Redis share; the embedded one has one for each test.
+func dataOf(t testing.TB, redisURL string) string {
+	t.Helper()
+	if redisURL == "" {
+		return t.TempDir()
+	}
+	dir, known := folders.Load(redisURL)
+	if !known {
+		dir, _ = folders.LoadOrStore(redisURL, testenv.Process(t).TempDir())
+	}
+	return dir.(string) //nolint:forcetypeassert // only these are stored
+}
+
 // startNode starts a node on a free port. change may alter its settings.
 func startNode(t testing.TB, redisURL string, change ...func(*Settings)) *node {
 	t.Helper()
-	s := Settings{Addr: "127.0.0.1:0", RedisURL: redisURL, APIKey: []string{key}, LogLevel: "error", LogFormat: "text",
-		Drain: 300 * time.Millisecond, SendRate: 0}
+	s := Settings{Stores: Stores{RedisURL: redisURL, DataDir: dataOf(t, redisURL), LogLevel: "error", LogFormat: "text"},
+		Addr: "127.0.0.1:0", APIKey: []string{key}, Archiver: true, Drain: 300 * time.Millisecond, SendRate: 0}
 	for _, f := range change {
 		f(&s)
 	}

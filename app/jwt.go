@@ -62,7 +62,7 @@ func newVerifier(ctx context.Context, s Settings) (verifier, error) {
 			return broker.Identity{}, &broker.Error{Code: broker.CodeUnauthorized, Message: "the token is not valid", Err: err}
 		}
 		id := broker.Identity{Role: c.Role, ID: c.Subject, Name: c.Name, Avatar: c.Avatar, Queues: c.Queues,
-			Capacity: c.Capacity, Priority: c.Priority, Expires: c.ExpiresAt.Time, Issued: time.Unix(0, 0)}
+			Capacity: c.Capacity, Priority: c.Priority, Expires: c.ExpiresAt.Time, Issued: time.UnixMilli(1)}
 		if c.IssuedAt != nil {
 			id.Issued = c.IssuedAt.Time
 		}

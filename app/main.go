@@ -25,6 +25,8 @@ const (
 // commands is the command line.
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve. This is what runs when no command is named."`
+	Restore restoreCommand `cmd:"" help:"Rebuild an empty Redis from the archive: every session that had not ended."`
+	Audit   auditCommand   `cmd:"" help:"Check the promises on a live deployment; exit status 1 if one is broken."`
 	Token   tokenCommand   `cmd:"" help:"Ask a running node for a participant's token."`
 	Health  healthCommand  `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version."`

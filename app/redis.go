@@ -31,13 +31,16 @@ func (e *embedded) URL() string { return "redis://" + e.server.Addr() }
 // Close stops it; what it held is gone.
 func (e *embedded) Close() { e.server.Close() }
 
-// waitFor asks Redis until it answers, with a line a second, for 30 s at most.
-func waitFor(ctx context.Context, log *slog.Logger, rdb redis.UniversalClient) error {
-	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+// patience is how long a start waits for Redis, and as long for the archive.
+const patience = 30 * time.Second
+
+// waitFor asks until there is an answer, with a line a second, for 30 s at most.
+func waitFor(ctx context.Context, log *slog.Logger, what string, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		try, done := context.WithTimeout(ctx, time.Second)
-		err := rdb.Ping(try).Err()
+		err := ask(try)
 		wait := try.Err() == nil
 		if err == nil {
 			done()
@@ -48,9 +51,9 @@ func waitFor(ctx context.Context, log *slog.Logger, rdb redis.UniversalClient) e
 		}
 		done()
 		if ctx.Err() != nil {
-			return fmt.Errorf("redis does not answer: %w", err)
+			return fmt.Errorf("%s does not answer: %w", what, err)
 		}
-		log.Warn("waiting for Redis", "error", err)
+		log.Warn("waiting for "+what, "error", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"bellhop/archive"
 	"bellhop/broker"
 	"bellhop/handlers"
 )
@@ -37,18 +38,20 @@ type App struct {
 	log      *slog.Logger
 	embedded *embedded // nil with a Redis of one's own
 	rdb      redis.UniversalClient
+	archive  archive.Archive
 	broker   *broker.Broker
 	edge     *handlers.Server
 	listener net.Listener
 	server   *http.Server
 }
 
-// New puts a node together and listens. It waits up to 30 s for Redis.
+// New puts a node together and listens. It waits up to 30 s for Redis and as
+// long for the archive.
 func New(ctx context.Context, s Settings) (app *App, err error) {
 	if err := s.Validate(); err != nil {
 		return nil, settingsError{err}
 	}
-	a := &App{settings: s, log: newLog(&s)}
+	a := &App{settings: s, log: newLog(&s.Stores)}
 	defer func() {
 		if err != nil {
 			a.Close(ctx)
@@ -64,6 +67,9 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	if a.rdb, err = broker.Dial(url); err != nil {
 		return nil, settingsError{fmt.Errorf("--redis-url: %w", err)}
 	}
+	if a.archive, err = openArchive(ctx, &s.Stores, a.log); err != nil {
+		return nil, err
+	}
 	if err := a.startBroker(ctx); err != nil {
 		return nil, err
 	}
@@ -74,11 +80,8 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	return a, nil
 }
 
-// redisPatience is how long a start waits for Redis.
-const redisPatience = 30 * time.Second
-
 func (a *App) startBroker(ctx context.Context) error {
-	if err := waitFor(ctx, a.log, a.rdb); err != nil {
+	if err := waitFor(ctx, a.log, "Redis", func(ctx context.Context) error { return a.rdb.Ping(ctx).Err() }); err != nil {
 		return err
 	}
 	if !a.settings.Embedded() {
@@ -90,16 +93,27 @@ func (a *App) startBroker(ctx context.Context) error {
 	if err != nil {
 		return settingsError{err}
 	}
-	rate := a.settings.SendRate
-	if rate == 0 {
-		rate = -1 // none, as the broker has it
+	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
+	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
+	if o.SendRate == 0 {
+		o.SendRate = -1 // no limit, as the broker has it
 	}
-	a.broker, err = broker.New(ctx, broker.Options{Redis: a.rdb, Partitions: a.settings.Partitions, SendRate: rate,
-		JWT: verify, Log: a.log})
-	if errors.Is(err, broker.ErrPartitions) {
-		return settingsError{fmt.Errorf("--partitions: %w", err)}
+	if a.settings.Embedded() {
+		if err := a.restoreEmbedded(ctx, o); err != nil {
+			return err
+		}
 	}
-	return err
+	a.broker, err = broker.New(ctx, o)
+	return refusedStores(err)
+}
+
+// restoreEmbedded brings back what was going on when the process ended.
+func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
+	done, err := broker.Restore(ctx, o, nil)
+	if err == nil && done.Sessions > 0 {
+		a.log.Info("restored from the archive", "sessions", done.Sessions)
+	}
+	return refusedStores(err)
 }
 
 func (a *App) startEdge() {
@@ -165,6 +179,12 @@ func (a *App) Close(ctx context.Context) {
 		}
 		a.broker = nil
 	}
+	if a.archive != nil {
+		if err := a.archive.Close(); err != nil {
+			a.log.Warn("close", "error", err)
+		}
+		a.archive = nil
+	}
 	if a.rdb != nil {
 		_ = a.rdb.Close()
 	}
@@ -178,11 +198,11 @@ func (a *App) announce() {
 		a.log.Info("serving", "addr", a.Addr(), "embedded", a.settings.Embedded())
 		return
 	}
-	a.log.Info("serving; everything is in memory", "addr", a.Addr())
+	a.log.Info("serving", "addr", a.Addr(), "embedded", true, "data", a.settings.DataDir)
 	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Tokens for demo people: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
 }
 
-func newLog(s *Settings) *slog.Logger {
+func newLog(s *Stores) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum's
 	o := &slog.HandlerOptions{Level: level}

@@ -15,39 +15,46 @@ import (
 	"github.com/goccy/go-yaml"
 	"golang.org/x/term"
 
+	"bellhop/archive/mongo"
 	"bellhop/broker"
 )
 
-// Settings are what an operator may set: each is a flag and an environment
+// Stores are the settings that every command on a deployment needs.
+type Stores struct {
+	Config kong.ConfigFlag `help:"YAML file with settings, one a line." placeholder:"FILE"`
+
+	RedisURL   string `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
+	MongoURL   string `name:"mongo-url" help:"mongodb://host/database: where everything is kept for good. Unset: SQLite in the data folder." placeholder:"URL"`
+	DataDir    string `name:"data-dir" default:"./data" help:"Folder of the archive, where it is SQLite."`
+	Partitions int    `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start. Unset: 16, or what Redis says." placeholder:"N"`
+	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat  string `default:"" enum:",text,json" help:"text or json. Unset: text on a terminal, else json."`
+}
+
+// Settings are what an operator may set of a node: each is a flag and an environment
 // variable (--redis-url, BELLHOP_REDIS_URL), or a line of the YAML file that
 // --config names (redis-url: …). A flag comes before the environment, the
 // environment before the file.
 type Settings struct {
-	Config kong.ConfigFlag `help:"YAML file with settings, one a line." placeholder:"FILE"`
+	Stores
 
 	Addr          string        `default:"127.0.0.1:8080" help:"Where to listen."`
-	RedisURL      string        `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
-	Partitions    int           `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start. Unset: 16, or what Redis says." placeholder:"N"`
 	APIKey        []string      `name:"api-key" help:"The host application's key; several, comma-separated, for rotation. Unset: dev, when embedded." placeholder:"KEY"`
 	JWTSecret     string        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
 	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
-	LogLevel      string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	LogFormat     string        `default:"" enum:",text,json" help:"text or json. Unset: text on a terminal, else json."`
+	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
 	AllowEviction bool          `help:"Start although Redis may evict."`
 }
 
 // Embedded tells whether Redis is this process's own, in memory.
-func (s *Settings) Embedded() bool { return s.RedisURL == "" }
+func (s *Stores) Embedded() bool { return s.RedisURL == "" }
 
 // Validate refuses what cannot work, with a sentence that names the setting.
-func (s *Settings) Validate() error {
-	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		return fmt.Errorf("--addr: %q is not host:port", s.Addr)
-	}
+func (s *Stores) Validate() error {
 	if !s.Embedded() {
 		rdb, err := broker.Dial(s.RedisURL)
 		if err != nil {
@@ -55,8 +62,26 @@ func (s *Settings) Validate() error {
 		}
 		_ = rdb.Close()
 	}
+	if s.MongoURL != "" {
+		if _, err := mongo.Database(s.MongoURL); err != nil {
+			return fmt.Errorf("--mongo-url: %w", err)
+		}
+	} else if s.DataDir == "" {
+		return errors.New("--data-dir: a folder is needed where there is no --mongo-url")
+	}
 	if s.Partitions < 0 || s.Partitions > broker.MaxPartitions {
 		return fmt.Errorf("--partitions: 1 to %d", broker.MaxPartitions)
+	}
+	return nil
+}
+
+// Validate refuses what cannot work, with a sentence that names the setting.
+func (s *Settings) Validate() error {
+	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		return fmt.Errorf("--addr: %q is not host:port", s.Addr)
+	}
+	if err := s.Stores.Validate(); err != nil {
+		return err
 	}
 	if err := s.validateKeys(); err != nil {
 		return err
@@ -100,7 +125,7 @@ func (s *Settings) validateKeys() error {
 
 // notYet refuses settings of later versions rather than ignoring them.
 func notYet() error {
-	for _, name := range []string{"BELLHOP_MONGO_URL", "BELLHOP_FILES_URL", "BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
+	for _, name := range []string{"BELLHOP_FILES_URL", "BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("%s: not available in this version", name)
 		}
@@ -115,7 +140,7 @@ func loopback(addr string) bool {
 }
 
 // textLog tells whether the log is for people.
-func (s *Settings) textLog() bool {
+func (s *Stores) textLog() bool {
 	return s.LogFormat == "text" || s.LogFormat == "" && term.IsTerminal(int(os.Stderr.Fd()))
 }
 

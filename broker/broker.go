@@ -34,6 +34,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 
+	"bellhop/archive"
 	"bellhop/scripts"
 )
 
@@ -49,6 +50,14 @@ type Options struct {
 	SendRate float64
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (Identity, error)
+	// Archive, if set, is where everything is kept for good. Without one, nothing
+	// ever leaves Redis.
+	Archive archive.Archive
+	// ArchiveDelay is how long a session's changes are gathered before they are
+	// archived, 1 s.
+	ArchiveDelay time.Duration
+	// NoArchiver leaves archiving to other nodes; this one only reads the archive.
+	NoArchiver bool
 	// Log gets what operators should know; slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -66,6 +75,8 @@ type Broker struct {
 	calls   atomic.Int64 // scripts run, for tests and metrics
 
 	hub      *hub
+	archiver *archiver // nil without an archive
+	lag      lagCache
 	settings settings
 	gates    gates
 	limits   limiter
@@ -80,42 +91,66 @@ type Broker struct {
 // ErrPartitions says that Redis was set up with another number of partitions.
 var ErrPartitions = errors.New("another number of partitions")
 
+// ErrRestoring says that a restore was begun and has not ended.
+var ErrRestoring = errors.New("a restore was begun and has not ended: run it to its end")
+
 // New starts a node: it fixes or reads the number of partitions, loads the
 // scripts and starts the background loops. The context bounds only the start.
 func New(ctx context.Context, o Options) (*Broker, error) {
+	b, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := b.rdb.Exists(ctx, restoringKey).Result(); err != nil || n > 0 {
+		return nil, errors.Join(redisError("restoring", err), b.pipe.Close(), ErrRestoring)
+	}
+	if b.archiver != nil {
+		if err := b.claimArchive(ctx); err != nil {
+			return nil, errors.Join(err, b.pipe.Close())
+		}
+	}
+	b.hub = newHub(b)
+	if err := b.settings.load(ctx, b); err != nil {
+		return nil, errors.Join(err, b.pipe.Close())
+	}
+	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.tick(ctx) // known to the others before the first connection
+	b.loops()
+	return b, nil
+}
+
+// open makes a broker whose loops do not run yet.
+func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	if o.SendRate == 0 {
 		o.SendRate = 20
 	}
-	_, sharded := o.Redis.(*redis.ClusterClient)
-	set, err := scripts.Load(sharded)
-	if err != nil {
-		return nil, err
+	if o.ArchiveDelay == 0 {
+		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{rdb: o.Redis, sharded: sharded, scripts: set, node: ulid.Make().String(), opt: o, log: o.Log}
+	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce)}
+	b.limits.rate = o.SendRate
+	if o.Archive != nil {
+		b.archiver = newArchiver(b, o)
+	}
 	n, err := b.fixPartitions(ctx, o.Partitions)
 	if err != nil {
 		return nil, err
 	}
 	b.parts = newPartitions(n)
+	_, b.sharded = o.Redis.(*redis.ClusterClient)
+	// The embedded Redis takes the first line for a mistake.
+	flags := o.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
+	if b.scripts, err = scripts.Load(scripts.Options{Sharded: b.sharded, Flags: flags}); err != nil {
+		return nil, err
+	}
 	if err := b.preload(ctx); err != nil {
 		return nil, redisError("preload", err)
 	}
-	if b.pipe, err = autoPipeline(o.Redis); err != nil {
-		return nil, err
-	}
-	b.hub = newHub(b)
-	b.limits.rate = o.SendRate
-	if err := b.settings.load(ctx, b); err != nil {
-		return nil, err
-	}
-	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
-	b.places = make(chan struct{}, atOnce)
-	b.tick(ctx) // known to the others before the first connection
-	b.loops()
-	return b, nil
+	b.pipe, err = autoPipeline(o.Redis)
+	return b, err
 }
 
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
@@ -134,9 +169,9 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 	if want < 0 || want > MaxPartitions {
 		return 0, fmt.Errorf("%w: %d is not within 1 and %d", ErrPartitions, want, MaxPartitions)
 	}
-	first := want
-	if first == 0 {
-		first = 16
+	first, err := b.firstPartitions(ctx, want)
+	if err != nil {
+		return 0, err
 	}
 	if err := b.rdb.SetNX(ctx, partitionsKey, first, 0).Err(); err != nil {
 		return 0, redisError("partitions", err)
@@ -152,7 +187,31 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 	if want != 0 && want != n {
 		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
 	}
-	return n, nil
+	if b.archiver != nil {
+		err = b.setDeployment(ctx, "partitions", text)
+	}
+	return n, err
+}
+
+// firstPartitions is the number for a Redis that has none yet: that of the
+// archive, if sessions there were made with another, since their ids name theirs.
+func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
+	if b.archiver != nil {
+		n, err := b.archivedPartitions(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if n > 0 && want != 0 && want != n {
+			return 0, fmt.Errorf("%w: the archive was set up with %d, not %d", ErrPartitions, n, want)
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	if want == 0 {
+		want = 16
+	}
+	return want, nil
 }
 
 // Ready tells whether Redis answers.
@@ -160,9 +219,14 @@ func (b *Broker) Ready(ctx context.Context) error {
 	return redisError("ping", b.rdb.Ping(ctx).Err())
 }
 
-// Close stops the loops and subscribers and takes this node off the list of
-// those alive. Connections should be closed before.
+// Close archives what is dirty as far as the context allows, stops the loops and
+// subscribers and takes this node off the list of those alive. Connections
+// should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
+	var flushed error
+	if b.archiver != nil {
+		flushed = b.archiver.close(ctx)
+	}
 	b.stop()
 	b.hub.close()
 	b.wg.Wait()
@@ -174,7 +238,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		}
 		return nil
 	})
-	return errors.Join(redisError("close", err), b.pipe.Close())
+	return errors.Join(flushed, redisError("close", err), b.pipe.Close())
 }
 
 // loop runs f every pause, jittered by a quarter downwards, until Close.

@@ -128,7 +128,7 @@ func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool)
 		}
 		if err := refusal(r); err != nil {
 			b.free(ctx, pl, session)
-			return Session{}, err
+			return Session{}, b.absent(ctx, a, session, err)
 		}
 		return b.done(ctx, a, session, r)
 	}

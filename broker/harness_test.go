@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/archive"
+	"bellhop/archive/sqlite"
 	"bellhop/internal/testenv"
 )
 
@@ -27,12 +30,40 @@ func name(prefix string) string {
 	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
 }
 
+// archives are the process's, by the Redis they belong to.
+var archives struct {
+	sync.Mutex
+	by map[string]archive.Archive
+}
+
+// archiveOf is the archive that all nodes on a Redis share.
+func archiveOf(t testing.TB, url string) archive.Archive {
+	t.Helper()
+	archives.Lock()
+	defer archives.Unlock()
+	if archives.by == nil {
+		archives.by = map[string]archive.Archive{}
+	}
+	if archives.by[url] == nil {
+		lasting := testenv.Process(t)
+		store, err := sqlite.Open(context.Background(), filepath.Join(lasting.TempDir(), "archive.db"))
+		require.NoError(t, err)
+		lasting.Cleanup(func() { _ = store.Close() })
+		archives.by[url] = store
+	}
+	return archives.by[url]
+}
+
 // startNode starts a broker on a Redis URL and stops it after the test.
-func startNode(t testing.TB, url string) *Broker {
+func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 	t.Helper()
 	rdb, err := Dial(url)
 	require.NoError(t, err)
-	b, err := New(t.Context(), Options{Redis: rdb, SendRate: -1, Log: slog.New(slog.DiscardHandler)})
+	o := Options{Redis: rdb, SendRate: -1, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&o)
+	}
+	b, err := New(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -51,40 +51,77 @@ func (b *Broker) readChunk(ctx context.Context, p partition, session string, fro
 	if len(missing) == 0 {
 		return out, nil
 	}
-	return b.fillRecalled(ctx, p, session, out, missing)
+	return b.fillMissing(ctx, p, session, out, missing)
 }
 
-// fillRecalled puts the heads of recalled entries where the log has none; what
-// neither has does not exist yet.
-func (b *Broker) fillRecalled(ctx context.Context, p partition, session string, out []entry, missing []string) ([]entry, error) {
+// fillMissing puts what the log does not have (any more) where it belongs: heads
+// of recalled entries, and what has moved to the archive. What nobody has does
+// not exist yet.
+func (b *Broker) fillMissing(ctx context.Context, p partition, session string, out []entry, missing []string) ([]entry, error) {
 	heads, err := b.pipe.HMGet(ctx, p.recalled(session), missing...).Result()
 	if err != nil {
 		return nil, redisError("recalled", err)
 	}
-	bySeq := make(map[int64]string, len(heads))
+	found := make(map[int64]entry, len(heads))
+	first, last := int64(0), int64(0)
 	for i, h := range heads {
-		if s, ok := h.(string); ok {
-			seq, _ := strconv.ParseInt(missing[i], 10, 64)
-			bySeq[seq] = s
+		text, _ := h.(string)
+		e, ok := parseRecalled(missing[i], text)
+		if ok {
+			found[e.seq] = e
+			continue
+		}
+		if last = e.seq; first == 0 {
+			first = e.seq
+		}
+	}
+	if first > 0 {
+		if err := b.moved(ctx, session, first, last, found); err != nil {
+			return nil, err
 		}
 	}
 	kept := out[:0]
 	for _, e := range out {
-		if e.head != "" {
-			kept = append(kept, e)
-			continue
+		if e.head == "" {
+			var ok bool
+			if e, ok = found[e.seq]; !ok {
+				continue
+			}
 		}
-		var r struct {
-			At     string
-			By     string
-			Key, H string
-		}
-		if data, ok := bySeq[e.seq]; ok && json.Unmarshal([]byte(data), &r) == nil {
-			at, _ := strconv.ParseInt(r.At, 10, 64)
-			kept = append(kept, entry{seq: e.seq, at: at, by: r.By, key: r.Key, head: r.H, note: noteHead(r.H)})
-		}
+		kept = append(kept, e)
 	}
 	return kept, nil
+}
+
+// moved adds what the archive has of a range of seqs. Where a Redis that lost its
+// newest entries gave a seq twice, the later message is the one that counts.
+func (b *Broker) moved(ctx context.Context, session string, from, to int64, found map[int64]entry) error {
+	if b.archiver == nil {
+		return nil
+	}
+	list, err := b.archiver.store.Messages(ctx, session, from, to)
+	if err != nil {
+		return archiveError("messages", err)
+	}
+	mids := make(map[int64]string, len(list))
+	for i := range list {
+		m := &list[i]
+		if _, recalled := found[m.Seq]; (!recalled || mids[m.Seq] != "") && m.Mid > mids[m.Seq] {
+			found[m.Seq], mids[m.Seq] = unarchived(m), m.Mid
+		}
+	}
+	return nil
+}
+
+// parseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
+func parseRecalled(seq, data string) (entry, bool) {
+	var r struct{ At, By, Key, H string }
+	n, _ := strconv.ParseInt(seq, 10, 64)
+	if data == "" || json.Unmarshal([]byte(data), &r) != nil {
+		return entry{seq: n}, false
+	}
+	at, _ := strconv.ParseInt(r.At, 10, 64)
+	return entry{seq: n, at: at, by: r.By, key: r.Key, head: r.H, note: noteHead(r.H)}, true
 }
 
 func parseEntry(seq int64, v map[string]any) entry {
@@ -128,6 +165,7 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 			reply.Reset, r.After = true, 0
 		}
 	}
+	r.After = min(r.After, st.Seq) // the next is a seq, too
 	w := who(a.Role, a.ID)
 	sees := func(e entry) bool { return !e.note || w[0] != 'u' || a.Host && a.ID == "" }
 	var entries []entry

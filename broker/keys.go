@@ -19,7 +19,12 @@ const slots = 16384
 // can name.
 const MaxPartitions = 256
 
-const partitionsKey = "bellhop:partitions"
+// Keys of the deployment as a whole.
+const (
+	partitionsKey = "bellhop:partitions" // how many there are
+	archiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
+	restoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
+)
 
 // partition makes the keys of one partition: "{tag}:".
 type partition struct {
@@ -120,6 +125,7 @@ func (p partition) recalled(s string) string { return p.prefix + "s:" + s + ":re
 
 func (p partition) timers() string          { return p.prefix + "timers" }
 func (p partition) dirty() string           { return p.prefix + "dirty" }
+func (p partition) aside() string           { return p.prefix + "aside" }
 func (p partition) outbox() string          { return p.prefix + "outbox" }
 func (p partition) sessions() string        { return p.prefix + "sessions" }
 func (p partition) agents() string          { return p.prefix + "agents" }

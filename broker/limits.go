@@ -30,7 +30,7 @@ func (l *limiter) allow(w string) error {
 	}
 	lim := l.by[w]
 	if lim == nil {
-		lim = rate.NewLimiter(rate.Limit(perSecond), int(2*perSecond)+1)
+		lim = rate.NewLimiter(rate.Limit(perSecond), max(1, int(2*perSecond)))
 		l.by[w] = lim
 	}
 	l.mu.Unlock()

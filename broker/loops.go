@@ -37,6 +37,9 @@ func (b *Broker) loops() {
 	})
 	b.loop(positionPause, b.positions)
 	b.loop(resetPause, func(context.Context) { b.hub.views.resync() })
+	if b.archiver != nil && !b.opt.NoArchiver {
+		b.archiver.start()
+	}
 }
 
 // taken is what one partition handed to this node.
@@ -142,6 +145,8 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 		})
 	case "gone":
 		err = b.gone(ctx, id)
+	case "expire":
+		err = b.expire(ctx, p, id)
 	case "place":
 		session, agent, _ := strings.Cut(id, "|")
 		err = b.resolve(ctx, p, agent, session)

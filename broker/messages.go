@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -60,7 +61,11 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	if err != nil {
 		return SendReply{}, err
 	}
-	return b.sent(ctx, s, mid, reply)
+	sent, err := b.sent(ctx, s, mid, reply)
+	if err != nil {
+		err = b.absent(ctx, a, s, err)
+	}
+	return sent, err
 }
 
 func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (SendReply, error) {
@@ -125,6 +130,18 @@ func (b *Broker) Read(ctx context.Context, a Actor, session string, seq int64) (
 	if seq < 0 {
 		return ReadReply{}, Errorf(CodeBadRequest, "seq: not negative")
 	}
+	reply, err := b.read(ctx, p, a, session, seq)
+	if !errors.Is(err, &Error{Code: CodeNotFound}) {
+		return reply, err
+	}
+	// It may have left Redis: a mark moves there only.
+	if err := b.revive(ctx, session); err != nil {
+		return ReadReply{}, err
+	}
+	return b.read(ctx, p, a, session, seq)
+}
+
+func (b *Broker) read(ctx context.Context, p partition, a Actor, session string, seq int64) (ReadReply, error) {
 	origin := ""
 	if a.Conn != nil {
 		origin = a.Conn.id
@@ -146,12 +163,36 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	if seq < 1 {
 		return Errorf(CodeBadRequest, "seq: from 1")
 	}
-	r, err := b.run(ctx, "recall", []string{p.session(session), p.log(session), p.recalled(session), p.authors(session),
-		p.dirty()}, session, who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds())
+	args := []any{session, who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
+	keys := []string{p.session(session), p.log(session), p.recalled(session), p.authors(session), p.dirty()}
+	r, err := b.run(ctx, "recall", keys, args...)
+	if err == nil && r.str(0) == "archived" {
+		r, err = b.recallArchived(ctx, session, seq, keys, args)
+	}
 	if err != nil {
 		return err
 	}
-	return refusal(r)
+	if err := refusal(r); err != nil {
+		return b.absent(ctx, a, session, err)
+	}
+	return nil
+}
+
+// recallArchived recalls a message that has left the log already: the script is
+// told what the archive knows of it.
+func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (reply, error) {
+	found := map[int64]entry{}
+	if err := b.moved(ctx, session, seq, seq, found); err != nil {
+		return nil, err
+	}
+	e, ok := found[seq]
+	switch {
+	case !ok:
+		return reply{string(CodeTooLate)}, nil
+	case e.by == args[1] && e.body == "":
+		return reply{"ok"}, nil // recalled before
+	}
+	return b.run(ctx, "recall", keys, append(args, e.at, e.by, e.key, e.head)...)
 }
 
 // Typing passes on that a participant is typing, at most once a second for

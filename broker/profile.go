@@ -55,9 +55,10 @@ func (b *Broker) introduce(ctx context.Context, id Identity) error {
 	if !prof.set {
 		fields = append(fields, "queues", encode(id.Queues), "capacity", id.Capacity)
 	}
-	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, p.profile(w), fields...)
 		pipe.SAdd(ctx, p.agents(), id.ID)
+		b.changed(ctx, pipe, p, recordProfile, w)
 		return nil
 	})
 	return redisError("introduce", err)
@@ -173,7 +174,7 @@ func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettin
 		return AgentInfo{}, err
 	}
 	part, w := b.home(id), "a:"+id
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, part.profile(w), "queues", encode(s.Queues), "capacity", s.Capacity, "set", 1)
 		if s.Disabled {
 			pipe.HSet(ctx, part.profile(w), "disabled", 1)
@@ -181,6 +182,7 @@ func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettin
 			pipe.HDel(ctx, part.profile(w), "disabled")
 		}
 		pipe.SAdd(ctx, part.agents(), id)
+		b.changed(ctx, pipe, part, recordProfile, w)
 		return nil
 	})
 	if err != nil {

@@ -152,6 +152,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		code(t, CodeFull, err)
 
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
+		require.Eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
 		r, err := b.claim(ctx, pl, s.ID)
 		require.NoError(t, err)

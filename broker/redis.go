@@ -98,6 +98,14 @@ func redisError(what string, err error) error {
 	}
 }
 
+// archiveError is the same for the archive.
+func archiveError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Code: CodeUnavailable, Message: "the archive does not answer; try again", Err: fmt.Errorf("archive: %s: %w", what, err)}
+}
+
 // passing tells whether an answer of Redis's says that it will be well again by itself.
 func passing(err error) bool {
 	_, moved := redis.IsMovedError(err)

@@ -239,7 +239,7 @@ func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) re
 func TestEveryTransitionInEveryState(t *testing.T) {
 	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
 		t.Run(string(e), func(t *testing.T) {
-			b := startNode(t, testenv.Shared(t, e))
+			b := startNode(t, testenv.Shared(t, e), func(o *Options) { o.NoArchiver = true })
 			for _, m := range matrix {
 				for i, state := range []State{Waiting, Serving, Transferring, Ending, Ended} {
 					t.Run(m.name+"/"+string(state), func(t *testing.T) {

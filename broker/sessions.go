@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -11,8 +12,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// look reads a session as it is now.
+// look reads a session as it is now: in Redis, or in the archive once it has moved there.
 func (b *Broker) look(ctx context.Context, session string) (*state, error) {
+	st, err := b.lookLive(ctx, session)
+	if st == nil && err == nil {
+		return b.shelved(ctx, session)
+	}
+	return st, err
+}
+
+// lookLive reads a session in Redis; nil where it is not (any more).
+func (b *Broker) lookLive(ctx context.Context, session string) (*state, error) {
 	p, ok := b.of(session)
 	if !ok {
 		return nil, Errorf(CodeNotFound, "no such session")
@@ -24,9 +34,6 @@ func (b *Broker) look(ctx context.Context, session string) (*state, error) {
 	st, err := parseState(session, r.str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", session, err)
-	}
-	if st == nil {
-		return nil, Errorf(CodeNotFound, "no such session")
 	}
 	return st, nil
 }
@@ -79,32 +86,25 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 	if r.Until > 0 && (after == nil || float64(r.Until) < after.created) {
 		after = &listed{created: float64(r.Until)}
 	}
-	sources, boss := b.sources(a, r)
+	live, boss := b.liveList(a, r, after, limit)
+	shelf := b.shelfList(a, r, after, limit)
+	seen := map[string]bool{}
 	reply := SessionsReply{Sessions: []Session{}}
 	for {
-		batch, err := b.page(ctx, sources, after, limit)
-		if err != nil {
+		st, err := later(ctx, live, shelf)
+		if err != nil || st == nil {
 			return reply, err
 		}
-		states, err := b.lookAll(ctx, batch)
-		if err != nil {
-			return reply, err
+		if seen[st.ID] || !(boss || st.readable(a)) || !r.matches(st) {
+			continue
 		}
-		for i, st := range states {
-			after = &batch[i]
-			if st == nil || !(boss || st.readable(a)) || !r.matches(st) {
-				continue
-			}
-			if len(reply.Sessions) == limit {
-				last := reply.Sessions[limit-1]
-				reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
-				return reply, nil
-			}
-			reply.Sessions = append(reply.Sessions, st.as(who(a.Role, a.ID)))
-		}
-		if len(batch) < limit || (r.Since > 0 && batch[len(batch)-1].created < float64(r.Since)) {
+		if len(reply.Sessions) == limit {
+			last := reply.Sessions[limit-1]
+			reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
 			return reply, nil
 		}
+		seen[st.ID] = true
+		reply.Sessions = append(reply.Sessions, st.as(who(a.Role, a.ID)))
 	}
 }
 
@@ -199,19 +199,18 @@ func (b *Broker) page(ctx context.Context, keys []string, after *listed, limit i
 	return all[:min(limit, len(all))], nil
 }
 
-// lookAll reads many sessions; nil for one that is gone.
+// lookAll reads many sessions in Redis; nil for one that is not there.
 func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*state, error) {
 	out := make([]*state, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, l := range list {
-		g.Go(func() error {
-			st, err := b.look(ctx, l.id)
-			if err != nil && AsError(err).Code != CodeNotFound {
-				return err
+		g.Go(func() (err error) {
+			out[i], err = b.lookLive(ctx, l.id)
+			if errors.Is(err, &Error{Code: CodeNotFound}) { // no session's id
+				err = nil
 			}
-			out[i] = st
-			return nil
+			return err
 		})
 	}
 	return out, g.Wait()

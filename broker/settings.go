@@ -90,7 +90,11 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 	if err := q.validate(); err != nil {
 		return q, err
 	}
-	if err := b.rdb.HSet(ctx, b.parts[0].queues(), q.ID, encode(q)).Err(); err != nil {
+	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, b.parts[0].queues(), q.ID, encode(q))
+		b.changed(ctx, pipe, b.parts[0], recordQueue, q.ID)
+		return nil
+	}); err != nil {
 		return q, redisError("queue", err)
 	}
 	return q, b.settings.load(ctx, b)
@@ -104,11 +108,15 @@ func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	n, err := b.rdb.HDel(ctx, b.parts[0].queues(), id).Result()
-	if err != nil {
+	var removed *redis.IntCmd
+	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		removed = pipe.HDel(ctx, b.parts[0].queues(), id)
+		b.changed(ctx, pipe, b.parts[0], recordQueue, id)
+		return nil
+	}); err != nil {
 		return redisError("queue", err)
 	}
-	if n == 0 {
+	if removed.Val() == 0 {
 		return Errorf(CodeNotFound, "nobody has set this queue")
 	}
 	return b.settings.load(ctx, b)

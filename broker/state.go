@@ -66,13 +66,19 @@ func person(info, id string) *Person {
 
 // parseState reads a snapshot; nil without an error where there is no such session.
 func parseState(id, snapshot string) (*state, error) {
+	st, _, err := parseSnapshot(id, snapshot)
+	return st, err
+}
+
+// parseSnapshot gives the fields of the session's hash, too.
+func parseSnapshot(id, snapshot string) (*state, flat, error) {
 	var snap struct{ S, U, R flat }
 	if err := json.Unmarshal([]byte(snapshot), &snap); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f := snap.S
 	if f["state"] == "" {
-		return nil, nil //nolint:nilnil // absence is no error here; both callers ask
+		return nil, f, nil
 	}
 	st := &state{Session: Session{ID: id, Queue: f["queue"], State: State(f["state"]), Rev: f.num("rev"), Seq: f.num("seq"),
 		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{},
@@ -94,7 +100,7 @@ func parseState(id, snapshot string) (*state, error) {
 		}
 	}
 	sort.Slice(st.Assistants, func(i, j int) bool { return st.Assistants[i].ID < st.Assistants[j].ID })
-	return st, nil
+	return st, f, nil
 }
 
 func counts(f flat) map[string]int64 {
@@ -129,7 +135,7 @@ func (s *state) readable(a Actor) bool {
 	}
 }
 
-func contains(list []string, s string) bool {
+func contains[S ~string](list []S, s S) bool {
 	for _, v := range list {
 		if v == s {
 			return true

@@ -56,7 +56,12 @@ func (b *Broker) IssueToken(ctx context.Context, id Identity, ttl time.Duration)
 		return "", time.Time{}, err
 	}
 	hash := tokenHash(token)
-	if err := b.rdb.Set(ctx, b.home(hash).token(hash), data, ttl).Err(); err != nil {
+	p := b.home(hash)
+	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.Set(ctx, p.token(hash), data, ttl)
+		b.changed(ctx, pipe, p, recordToken, hash)
+		return nil
+	}); err != nil {
 		return "", time.Time{}, redisError("token", err)
 	}
 	if id.Role.Staff() {
@@ -110,6 +115,9 @@ func (b *Broker) Authenticate(ctx context.Context, token string) (Identity, erro
 	}
 	if id.Issued.UnixMilli() <= p.revoked {
 		return Identity{}, Errorf(CodeUnauthorized, "the token was revoked")
+	}
+	if p.disabled {
+		return Identity{}, Errorf(CodeUnauthorized, "disabled by an administrator")
 	}
 	if p.set {
 		id.Queues, id.Capacity = p.queues, p.capacity
@@ -170,7 +178,12 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 		}
 		return err
 	}
-	if err := b.rdb.Del(ctx, b.home(id.TokenID).token(id.TokenID)).Err(); err != nil {
+	p := b.home(id.TokenID)
+	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.Del(ctx, p.token(id.TokenID))
+		b.changed(ctx, pipe, p, recordToken, id.TokenID)
+		return nil
+	}); err != nil {
 		return redisError("revoke", err)
 	}
 	if strings.Count(token, ".") == 2 {
@@ -186,7 +199,12 @@ func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) er
 		return err
 	}
 	w, at := who(role, id), time.Now().UnixMilli()
-	if err := b.rdb.HSet(ctx, b.home(id).profile(w), "revoked", at).Err(); err != nil {
+	p := b.home(id)
+	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, p.profile(w), "revoked", at)
+		b.changed(ctx, pipe, p, recordProfile, w)
+		return nil
+	}); err != nil {
 		return redisError("revoke", err)
 	}
 	return b.tell(ctx, role, id, personal{Kind: "revoked", Before: at})

@@ -87,7 +87,7 @@ func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (S
 		return Session{}, err
 	}
 	if err := refusal(r); err != nil {
-		return Session{}, err
+		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	return b.done(ctx, a, s.Session, r)
 }
@@ -102,7 +102,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 	}
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return Session{}, err
+		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	for range 5 {
 		s.Queue = queue
@@ -118,7 +118,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 			return Session{}, errEarly
 		}
 		if err := refusal(r); err != nil {
-			return Session{}, err
+			return Session{}, b.absent(ctx, a, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
@@ -401,13 +401,28 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 	}
 	queue, user, err := b.where(ctx, p, r.Session)
 	if err != nil {
-		return Session{}, err
+		return b.endAgain(ctx, a, r.Session, err)
 	}
 	if a.Host && a.ID == "" {
 		s.By, s.Name = "u:"+user, user
 	}
 	s.TTL = ms(b.settings.queue(queue).EndTimeout)
 	return b.relocate(ctx, a, "end", s, endKeys)
+}
+
+// endAgain answers for a session that ended so long ago that it has left Redis.
+func (b *Broker) endAgain(ctx context.Context, a Actor, session string, err error) (Session, error) {
+	if err = b.absent(ctx, a, session, err); !errors.Is(err, &Error{Code: CodeEnded}) {
+		return Session{}, err
+	}
+	st, err := b.shelved(ctx, session)
+	if err != nil {
+		return Session{}, err
+	}
+	if _, member := st.unread[who(a.Role, a.ID)]; member || boss(a) {
+		return st.as(who(a.Role, a.ID)), nil
+	}
+	return Session{}, Errorf(CodeForbidden, "this is not yours to do")
 }
 
 func endKeys(p partition, queue, user string) []string {

@@ -46,8 +46,11 @@ func (s *Server) as(f call) gin.HandlerFunc {
 			problem(c, err)
 			return
 		}
-		if answer == nil {
+		switch answer.(type) {
+		case nil:
 			c.Status(http.StatusNoContent)
+			return
+		case written:
 			return
 		}
 		c.Data(http.StatusOK, "application/json; charset=utf-8", appendJSON(nil, answer))

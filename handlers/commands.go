@@ -105,8 +105,8 @@ func optionalSeq(name string, seq *int64) (int64, error) {
 	switch {
 	case seq == nil:
 		return -1, nil
-	case *seq < 0:
-		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a seq, not negative", name)
+	case *seq < 0 || *seq >= 1<<53:
+		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a seq, from 0 to 2^53-1", name)
 	}
 	return *seq, nil
 }

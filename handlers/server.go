@@ -112,6 +112,7 @@ func (s *Server) routes() *gin.Engine {
 	e.GET("/websocket/:sessionId/:connectionId", s.websocket)
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", s.ready)
+	e.GET("/metrics", gin.WrapH(s.metrics()))
 	e.GET("/docs", s.docs)
 	e.GET("/openapi.yaml", s.spec)
 	if s.opt.Demo != nil {
@@ -130,6 +131,8 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.GET("/sessions/:id", s.as(s.getSession))
 	g.GET("/sessions/:id/messages", s.as(s.listMessages))
 	g.POST("/sessions/:id/messages", s.as(s.sendMessage))
+	g.GET("/sessions/:id/transcript", s.as(s.transcript))
+	g.GET("/search", s.as(s.search))
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
 	}
@@ -140,20 +143,4 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.GET("/agents", s.as(s.listAgents))
 	g.GET("/agents/:id", s.as(s.getAgent))
 	g.PUT("/agents/:id", s.as(s.putAgent))
-}
-
-// ready answers 200 while the node can serve.
-func (s *Server) ready(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
-	defer cancel()
-	redis := "ok"
-	if err := s.broker.Ready(ctx); err != nil {
-		redis = "away"
-	}
-	status := http.StatusOK
-	if redis != "ok" || s.draining.Load() {
-		status = http.StatusServiceUnavailable
-		c.Header("Retry-After", "1")
-	}
-	c.JSON(status, gin.H{"redis": redis, "draining": s.draining.Load(), "connections": s.Conns()})
 }

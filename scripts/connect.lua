@@ -1,4 +1,5 @@
 -- connect: a participant's device is at a node.
+--#flags allow-oom
 -- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load
 -- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms}, 2 prefix of queue channels
 -- reply {'ok', queues, capacity, status} | {'full'} | {'unauthorized'} | {'blocked'}

@@ -1,4 +1,5 @@
 -- disconnect: a device is not at that node any more.
+--#flags allow-oom
 -- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants
 -- ARGV  {who, agent: its id if staff, node: all devices at this node, or device and conn: that one, grace: ms, 0 never}
 -- reply {'ok', connections left}

@@ -1,4 +1,5 @@
 -- done: removes what was taken and is finished, unless somebody set it anew meanwhile.
+--#flags allow-oom
 -- KEYS  1 the sorted set
 -- ARGV  1 the score it was taken with, '' for any 2… members
 -- reply {'ok'}

@@ -1,4 +1,5 @@
 -- read: moves a participant's mark forward.
+--#flags allow-oom
 -- KEYS  1 session 2 unread 3 read 4 authors 5 dirty
 -- ARGV  1 session id 2 by 3 seq 4 the reading connection
 -- reply {'ok', unread, mark} | {code}

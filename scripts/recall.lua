@@ -1,11 +1,12 @@
 -- recall: its sender takes a message back; the text is gone from Redis.
 -- KEYS  1 session 2 log 3 recalled 4 authors 5 dirty
 -- ARGV  1 session id 2 by 3 seq 4 mid of the system message 5 window in ms
--- reply {'ok'} | {code}
--- holds seq has no gap: a recalled entry's head stays, under `recalled`.
+--       6 at 7 by 8 key 9 head of the message, where the archive had to be asked for it
+-- reply {'ok'} | {'archived'}: it has left the log | {code}
+-- holds seq has no gap: a recalled entry's head stays, under `recalled`; what the archive must still forget is in `recalls`.
 --#include time unread
 local by, seq, mid = ARGV[2], ARGV[3], ARGV[4]
-local s = redis.call('HMGET', KEYS[1], 'seq', 'c:' .. by)
+local s = redis.call('HMGET', KEYS[1], 'seq', 'c:' .. by, 'recalls')
 if not s[1] then return {'not_found'} end
 if not s[2] then return {'forbidden'} end
 local gone = redis.call('HGET', KEYS[3], seq)
@@ -15,8 +16,12 @@ if gone then
 end
 if tonumber(seq) < 1 or tonumber(seq) > tonumber(s[1]) then return {'not_found'} end
 local entry = redis.call('XRANGE', KEYS[2], seq .. '-0', seq .. '-0')[1]
-if not entry then return {'too_late'} end
-local sent, from, key, head = entry[2][2], entry[2][4], entry[2][6], entry[2][8]
+local sent, from, key, head = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+if entry then
+  sent, from, key, head = entry[2][2], entry[2][4], entry[2][6], entry[2][8]
+elseif not sent then
+  return {'archived'}
+end
 if from ~= by then return {'forbidden'} end
 local at = now()
 if at - sent > tonumber(ARGV[5]) then return {'too_late'} end
@@ -28,7 +33,7 @@ head = '"mid":"' .. mid .. '","from":{"id":"","role":"system","name":""},"type":
 local body = '{"what":"recalled","seq":' .. seq .. '}'
 redis.call('XADD', KEYS[2], next_seq .. '-0', 'at', at, 'by', '', 'key', '', 'h', head, 'b', body)
 redis.call('APPEND', KEYS[4], author(0, false))
-redis.call('HSET', KEYS[1], 'seq', next_seq)
+redis.call('HSET', KEYS[1], 'seq', next_seq, 'recalls', (s[3] or '') .. seq .. ',')
 redis.call('ZADD', KEYS[5], 'NX', at, ARGV[1])
 redis.call('PUBLISH', KEYS[1], 'X' .. seq)
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. next_seq, at, '', 'm', '', '', '', head, body}, '\31'))

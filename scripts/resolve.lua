@@ -1,4 +1,5 @@
 -- resolve: what became of a place that was reserved and never heard of again.
+--#flags allow-oom
 -- KEYS  1 session
 -- ARGV  1 agent 2 token 3 deadline: ms
 -- reply {role, rev, hold: 0 or 1, ended: 0 or 1} | {'later'}

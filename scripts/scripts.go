@@ -14,12 +14,25 @@ import (
 //go:embed *.lua lib/*.lua
 var files embed.FS
 
-const includeMark = "--#include "
+const (
+	includeMark = "--#include "
+	flagsMark   = "--#flags "
+)
 
-// Load gives every script by its file's name without the ending. On a cluster
-// they publish with SPUBLISH, elsewhere with PUBLISH: a channel has the name of
-// the key it speaks of, so both stay in the script's slot.
-func Load(sharded bool) (map[string]*redis.Script, error) {
+// Options are what the Redis at hand can do.
+type Options struct {
+	// Sharded says that it is a cluster: scripts publish with SPUBLISH then, else
+	// with PUBLISH. A channel has the name of the key it speaks of, so both stay
+	// in the script's slot.
+	Sharded bool
+	// Flags says that it knows scripts with flags (Redis 7; the embedded one does
+	// not): one that must not run, because memory is full or for another reason,
+	// is refused before its first command then, never in the middle.
+	Flags bool
+}
+
+// Load gives every script by its file's name without the ending.
+func Load(o Options) (map[string]*redis.Script, error) {
 	entries, err := files.ReadDir(".")
 	if err != nil {
 		return nil, err
@@ -30,11 +43,14 @@ func Load(sharded bool) (map[string]*redis.Script, error) {
 		if !ok {
 			continue
 		}
-		src, err := source(name)
+		src, flags, err := source(name)
 		if err != nil {
 			return nil, err
 		}
-		if sharded {
+		if o.Flags {
+			src = "#!lua flags=" + flags + "\n" + src
+		}
+		if o.Sharded {
 			src = strings.ReplaceAll(src, "'PUBLISH'", "'SPUBLISH'")
 		}
 		set[name] = redis.NewScript(src)
@@ -42,15 +58,19 @@ func Load(sharded bool) (map[string]*redis.Script, error) {
 	return set, nil
 }
 
-// source is a script with its includes put in place and its comments taken
-// out: Redis has no require.
-func source(name string) (string, error) {
+// source is a script with its includes put in place, since Redis has no
+// require, and its flags.
+func source(name string) (src, flags string, err error) {
 	text, err := files.ReadFile(name + ".lua")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	var b strings.Builder
 	for line := range strings.Lines(string(text)) {
+		if f, ok := strings.CutPrefix(line, flagsMark); ok {
+			flags = strings.TrimSpace(f)
+			continue
+		}
 		libs, ok := strings.CutPrefix(line, includeMark)
 		if !ok {
 			b.WriteString(line)
@@ -59,10 +79,10 @@ func source(name string) (string, error) {
 		for _, lib := range strings.Fields(libs) {
 			part, err := files.ReadFile("lib/" + lib + ".lua")
 			if err != nil {
-				return "", fmt.Errorf("script %s: %w", name, err)
+				return "", "", fmt.Errorf("script %s: %w", name, err)
 			}
 			b.Write(part)
 		}
 	}
-	return b.String(), nil
+	return b.String(), flags, nil
 }

@@ -1,6 +1,7 @@
 -- settle: an agent's partition learns what a session's partition decided. Idempotent, in any order.
+--#flags allow-oom
 -- KEYS  1 the agent's profile 2 its load 3 its live sessions 4 all its sessions 5 timers
--- ARGV  1 effect: {agent, session, rev, role: owner | target | assistant | past | none, token, hold, at, created, ended, extra}
+-- ARGV  1 effect: {agent, session, rev, role: owner | target | assistant | past | none | expired, token, hold, at, created, ended, extra}
 --       2 prefix of queue channels
 -- reply {'ok'}
 -- holds a place goes only by the token that took it, so that a late effect never takes a newer place away;
@@ -15,6 +16,11 @@ if place and e.token ~= '' and string.sub(place, 1, #e.token) == e.token then
     redis.call('HDEL', KEYS[2], e.session)
   end
   redis.call('ZREM', KEYS[5], 'place|' .. e.session .. '|' .. e.agent)
+end
+if e.role == 'expired' then
+  redis.call('HDEL', KEYS[3], e.session)
+  redis.call('ZREM', KEYS[4], e.session)
+  return {'ok'}
 end
 local known = redis.call('HGET', KEYS[3], e.session)
 if e.rev > 0 and (not known or tonumber(string.match(known, '^%d+')) <= e.rev) then

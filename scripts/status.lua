@@ -1,4 +1,5 @@
 -- status: what an agent says of itself, or what the broker finds out (gone).
+--#flags allow-oom
 -- KEYS  1 the agent's profile 2 its load 3 its connections
 -- ARGV  {agent, status, gone: only if it has no connection}, 2 prefix of queue channels
 -- reply {'ok', status, capacity, load} | {'back'}

@@ -1,4 +1,5 @@
 -- take: hands what is due to one node for a while; a crash gives it back. Also this node's heartbeat.
+--#flags allow-oom
 -- KEYS  1 timers 2 outbox 3 nodes
 -- ARGV  1 node 2 at most 3 lease: ms 4 a node silent this long is dead: ms
 -- reply {fresh: 1 if the node was unknown, until, timers, effects, dead nodes}

@@ -8,5 +8,6 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	archivetest.Run(t, func(t *testing.T) archive.Archive { return open(t) })
 }

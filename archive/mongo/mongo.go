@@ -139,7 +139,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:forbidigo // the interface gives none
 	defer cancel()
-	if err := s.client.Disconnect(ctx); err != nil {
+	if err := s.client.Disconnect(ctx); err != nil && !errors.Is(err, driver.ErrClientDisconnected) {
 		return fmt.Errorf("mongo: close: %w", err)
 	}
 	return nil

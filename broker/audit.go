@@ -1,0 +1,230 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// Violation is a broken promise that lasts.
+type Violation struct {
+	Promise int // its number in the README
+	What    string
+	Keys    []string // in Redis
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("promise %d: %s [%s]", v.Promise, v.What, strings.Join(v.Keys, " "))
+}
+
+// AuditOptions bound what an audit costs.
+type AuditOptions struct {
+	// Rate is how many checks a second are made, 2,000. Each is a few commands.
+	Rate float64
+	// Progress, if not nil, is called one call at a time.
+	Progress func(done, total int)
+}
+
+const (
+	auditTries = 6           // an audit is no snapshot: what is not seen every time was on its way
+	auditPause = time.Second // between two of them
+	auditSlack = time.Minute // what is due is carried out within this
+)
+
+// Audit checks the promises on everything in Redis, and against the archive, while
+// nodes go on working. It changes nothing. The options are those of the nodes.
+func Audit(ctx context.Context, o Options, a AuditOptions) ([]Violation, error) {
+	b, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = b.pipe.Close() }()
+	return b.audit(ctx, a)
+}
+
+// check is one thing that must hold. It tells what is wrong, or nothing.
+type check struct {
+	promise int
+	keys    []string
+	run     func(ctx context.Context) (string, error)
+}
+
+func (b *Broker) audit(ctx context.Context, o AuditOptions) ([]Violation, error) {
+	if o.Rate == 0 {
+		o.Rate = 2000
+	}
+	a := &auditor{b: b, o: o, pace: rate.NewLimiter(rate.Limit(o.Rate), 64)}
+	checks, err := a.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	suspects, err := a.all(ctx, checks)
+	for try := 1; err == nil && try < auditTries && len(suspects) > 0; try++ {
+		if !sleep(ctx, auditPause) {
+			return nil, ctx.Err()
+		}
+		a.done = len(checks) // the bar stays full
+		suspects, err = a.all(ctx, suspects)
+	}
+	out := make([]Violation, 0, len(suspects))
+	for _, s := range suspects {
+		out = append(out, Violation{s.promise, a.found[s], s.keys})
+	}
+	return out, err
+}
+
+// auditor is an audit under way.
+type auditor struct {
+	b    *Broker
+	o    AuditOptions
+	pace *rate.Limiter
+
+	mu    sync.Mutex
+	total int
+	done  int
+	found map[*check]string
+}
+
+// all makes checks and gives those that failed, in order.
+func (a *auditor) all(ctx context.Context, checks []*check) ([]*check, error) {
+	a.found = map[*check]string{}
+	a.total = max(a.total, len(checks))
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for _, c := range checks {
+		if err := a.pace.Wait(within); err != nil {
+			break // the group, or the context, says why
+		}
+		g.Go(func() error {
+			what, err := c.run(within)
+			if err != nil {
+				return err
+			}
+			a.note(c, what)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var failed []*check
+	for _, c := range checks {
+		if a.found[c] != "" {
+			failed = append(failed, c)
+		}
+	}
+	return failed, ctx.Err()
+}
+
+func (a *auditor) note(c *check, what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if what != "" {
+		a.found[c] = what
+	}
+	a.done++
+	if a.o.Progress != nil {
+		a.o.Progress(min(a.done, a.total), a.total)
+	}
+}
+
+// list makes the checks of all sessions, lists and loads there are.
+func (a *auditor) list(ctx context.Context) ([]*check, error) {
+	var checks []*check
+	for _, p := range a.b.parts {
+		for start := int64(0); ; start += 1000 {
+			ids, err := a.b.rdb.ZRange(ctx, p.sessions(), start, start+999).Result()
+			if err != nil {
+				return nil, redisError("audit", err)
+			}
+			for _, id := range ids {
+				checks = append(checks, a.sessionChecks(p, id)...)
+			}
+			if len(ids) < 1000 {
+				break
+			}
+		}
+		checks = append(checks, a.dueCheck(p, p.outbox()), a.dueCheck(p, p.timers()))
+	}
+	keys, err := a.b.scan(ctx, "{*}:[wl][ao]*:*")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		more, err := a.keyChecks(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, more...)
+	}
+	return checks, nil
+}
+
+// keyChecks are those of a waiting list or a load.
+func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
+	tag, name, _ := tagged(key)
+	part := a.b.byTag(tag)
+	kind, id, _ := strings.Cut(name, ":")
+	if part == nil {
+		return nil, nil // not ours
+	}
+	var checks []*check
+	switch kind {
+	case "waiting":
+		members, err := a.b.rdb.ZRange(ctx, key, 0, -1).Result()
+		if err != nil {
+			return nil, redisError("audit", err)
+		}
+		for _, s := range members {
+			checks = append(checks, a.waitingCheck(*part, id, s))
+		}
+	case "load":
+		load, err := a.b.rdb.HKeys(ctx, key).Result()
+		if err != nil {
+			return nil, redisError("audit", err)
+		}
+		checks = append(checks, a.capacityCheck(*part, id))
+		for _, s := range load {
+			checks = append(checks, a.placeCheck(*part, id, s))
+		}
+	}
+	return checks, nil
+}
+
+func (b *Broker) byTag(tag string) *partition {
+	for i := range b.parts {
+		if b.parts[i].tag == tag {
+			return &b.parts[i]
+		}
+	}
+	return nil
+}
+
+// scan lists keys on every master.
+func (b *Broker) scan(ctx context.Context, pattern string) ([]string, error) {
+	var mu sync.Mutex
+	var out []string
+	each := func(ctx context.Context, c *redis.Client) error {
+		iter := c.Scan(ctx, 0, pattern, 1000).Iterator()
+		for iter.Next(ctx) {
+			mu.Lock()
+			out = append(out, iter.Val())
+			mu.Unlock()
+		}
+		return iter.Err()
+	}
+	var err error
+	switch c := b.rdb.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(ctx, each)
+	case *redis.Client:
+		err = each(ctx, c)
+	}
+	return out, redisError("scan", err)
+}

@@ -1,0 +1,211 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/archive"
+)
+
+// sessionChecks are those of one session in Redis.
+func (a *auditor) sessionChecks(p partition, id string) []*check {
+	with := func(f func(context.Context, partition, *state, flat) (string, error)) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			r, err := a.b.run(ctx, "look", []string{p.session(id), p.unread(id), p.read(id)})
+			if err != nil {
+				return "", err
+			}
+			st, fields, err := parseSnapshot(id, r.str(0))
+			if err != nil || st == nil {
+				return "", err // it may have expired meanwhile
+			}
+			return f(ctx, p, st, fields)
+		}
+	}
+	return []*check{
+		{1, []string{p.session(id)}, with(a.owner)},
+		{2, []string{p.session(id), p.log(id), p.recalled(id), p.authors(id)}, with(a.log)},
+		{3, []string{p.unread(id), p.read(id), p.authors(id)}, with(a.unread)},
+		{4, []string{p.session(id)}, with(a.places)},
+		{5, []string{p.session(id)}, with(a.waits)},
+		{6, []string{p.session(id), p.dirty()}, with(a.archived)},
+	}
+}
+
+func (a *auditor) owner(_ context.Context, _ partition, st *state, _ flat) (string, error) {
+	owned := st.State == Serving || st.State == Transferring || st.State == Ending
+	switch {
+	case st.State != Ended && owned != (st.Agent != nil):
+		return fmt.Sprintf("it is %s with owner %v", st.State, st.Agent), nil
+	case (st.State == Transferring) != (st.Target != nil):
+		return fmt.Sprintf("it is %s with target %v", st.State, st.Target), nil
+	}
+	return "", nil
+}
+
+// log finds every seq once: in the log, recalled, or moved to the archive.
+func (a *auditor) log(ctx context.Context, p partition, st *state, _ flat) (string, error) {
+	if n, err := a.b.pipe.StrLen(ctx, p.authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
+		return fmt.Sprintf("%d bytes of authors for %d messages", n, st.Seq), redisError("audit", err)
+	}
+	mids := make(map[string]bool)
+	for from := int64(1); from <= st.Seq; from += 1000 {
+		to := min(st.Seq, from+999)
+		list, err := a.b.readLog(ctx, st.ID, from, to)
+		if err != nil {
+			return "", err
+		}
+		if int64(len(list)) != to-from+1 {
+			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
+		}
+		for i := range list {
+			mid := headMid(list[i].head)
+			if list[i].seq != from+int64(i) || mid == "" || mids[mid] {
+				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].seq, mid), nil
+			}
+			mids[mid] = true
+		}
+	}
+	return "", nil
+}
+
+// unread counts anew.
+func (a *auditor) unread(ctx context.Context, p partition, st *state, f flat) (string, error) {
+	bytes, err := a.b.pipe.GetRange(ctx, p.authors(st.ID), 0, 2*st.Seq-1).Result()
+	if err != nil {
+		return "", redisError("audit", err)
+	}
+	r := &revived{read: flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
+	for w, n := range st.unread {
+		r.read[w], r.codes[w] = strconv.FormatInt(st.read[w], 10), f.num("c:"+w)
+		if want := r.unread(w); want != n {
+			return fmt.Sprintf("unread of %s is %d, counted %d", w, n, want), nil
+		}
+	}
+	return "", nil
+}
+
+// places: the owner's and the target's are held.
+func (a *auditor) places(ctx context.Context, _ partition, st *state, _ flat) (string, error) {
+	if st.State == Ended {
+		return "", nil
+	}
+	for _, who := range []*Person{st.Agent, st.Target} {
+		if who == nil {
+			continue
+		}
+		held, err := a.b.pipe.HExists(ctx, a.b.home(who.ID).load(who.ID), st.ID).Result()
+		if err != nil || !held {
+			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), redisError("audit", err)
+		}
+	}
+	return "", nil
+}
+
+func (a *auditor) waits(ctx context.Context, p partition, st *state, _ flat) (string, error) {
+	if st.State != Waiting {
+		return "", nil
+	}
+	err := a.b.pipe.ZScore(ctx, p.waiting(st.Queue), st.ID).Err()
+	if errors.Is(err, redis.Nil) {
+		return fmt.Sprintf("it waits in %q and is not in its list", st.Queue), nil
+	}
+	return "", redisError("audit", err)
+}
+
+// archived: what the archive lacks is on its list, and what it is said to have, it has.
+func (a *auditor) archived(ctx context.Context, p partition, st *state, f flat) (string, error) {
+	if a.b.archiver == nil {
+		return "", nil
+	}
+	err := a.b.pipe.ZScore(ctx, p.dirty(), st.ID).Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", redisError("audit", err)
+	}
+	dirty := err == nil
+	if dirty {
+		return "", nil // the archiver is at it
+	}
+	if f.num("archived") < st.Seq || f["recalls"] != "" {
+		return fmt.Sprintf("archived to %d of %d, with recalls %q, and nobody will archive the rest", f.num("archived"), st.Seq, f["recalls"]), nil
+	}
+	doc, err := a.b.archiver.store.Session(ctx, st.ID)
+	if errors.Is(err, archive.ErrNotFound) {
+		return "the archive does not have it", nil
+	}
+	if err != nil {
+		return "", archiveError("audit", err)
+	}
+	if doc.Version() < document(st, f, "").Version() {
+		return fmt.Sprintf("the archive has an older version, rev %d of %d", doc.Rev, st.Rev), nil
+	}
+	return "", nil
+}
+
+func (a *auditor) waitingCheck(p partition, queue, session string) *check {
+	key := p.waiting(queue)
+	return &check{5, []string{key, p.session(session)}, func(ctx context.Context) (string, error) {
+		f, err := a.b.pipe.HMGet(ctx, p.session(session), "state", "queue").Result()
+		if err != nil || (f[0] == string(Waiting) && f[1] == queue) {
+			return "", redisError("audit", err)
+		}
+		err = a.b.pipe.ZScore(ctx, key, session).Err()
+		if errors.Is(err, redis.Nil) {
+			return "", nil
+		}
+		return fmt.Sprintf("in the list of %q, but %v in %v: %s", queue, f[0], f[1], session), redisError("audit", err)
+	}}
+}
+
+func (a *auditor) capacityCheck(p partition, agent string) *check {
+	return &check{4, []string{p.load(agent), p.profile("a:" + agent)}, func(ctx context.Context) (string, error) {
+		prof, load, err := a.b.agent(ctx, agent)
+		if err != nil || load <= prof.capacity {
+			return "", err
+		}
+		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.capacity), nil
+	}}
+}
+
+// placeCheck: a place is held for an owner or a target, or was reserved just now.
+func (a *auditor) placeCheck(p partition, agent, session string) *check {
+	return &check{4, []string{p.load(agent)}, func(ctx context.Context) (string, error) {
+		place, err := a.b.pipe.HGet(ctx, p.load(agent), session).Result()
+		if errors.Is(err, redis.Nil) {
+			return "", nil
+		}
+		if err != nil {
+			return "", redisError("audit", err)
+		}
+		_, until, _ := strings.Cut(place, "|")
+		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < auditSlack {
+			return "", nil
+		}
+		st, err := a.b.look(ctx, session)
+		if err != nil && AsError(err).Code != CodeNotFound {
+			return "", err
+		}
+		if st != nil && st.State != Ended && (st.Agent != nil && st.Agent.ID == agent || st.Target != nil && st.Target.ID == agent) {
+			return "", nil
+		}
+		return fmt.Sprintf("a place of %q is held for nothing: %s = %s", agent, session, place), nil
+	}}
+}
+
+// dueCheck: what is due is carried out.
+func (a *auditor) dueCheck(p partition, key string) *check {
+	return &check{7, []string{key}, func(ctx context.Context) (string, error) {
+		late := strconv.FormatInt(time.Now().Add(-auditSlack).UnixMilli(), 10)
+		n, err := a.b.pipe.ZCount(ctx, key, "-inf", late).Result()
+		if err != nil || n == 0 {
+			return "", redisError("audit", err)
+		}
+		return fmt.Sprintf("%d are more than a minute late", n), nil
+	}}
+}

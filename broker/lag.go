@@ -1,0 +1,121 @@
+package broker
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Lag is how far the archive is behind.
+type Lag struct {
+	Sessions int64 `json:"sessions"` // with something the archive lacks
+	Messages int64 `json:"messages"` // it lacks; estimated where very many sessions are behind
+	Seconds  int64 `json:"seconds"`  // since the oldest change that waits
+	Aside    int64 `json:"aside"`    // sessions with messages that the archive refused
+}
+
+const (
+	lagSample = 1000            // sessions of a partition whose messages are counted
+	lagFresh  = 2 * time.Second // a measurement is good for this long
+)
+
+// lagCache keeps one measurement for all who ask.
+type lagCache struct {
+	mu   sync.Mutex
+	at   time.Time
+	last Lag
+}
+
+// Lag measures how far the archive is behind, at most every two seconds.
+func (b *Broker) Lag(ctx context.Context) (Lag, error) {
+	if b.archiver == nil {
+		return Lag{}, nil
+	}
+	c := &b.lag
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) < lagFresh {
+		return c.last, nil
+	}
+	var lag Lag
+	now := time.Now().UnixMilli()
+	for _, p := range b.parts {
+		if err := b.addLag(ctx, p, now, &lag); err != nil {
+			return lag, err
+		}
+	}
+	c.at, c.last = time.Now(), lag
+	return lag, nil
+}
+
+func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) error {
+	var size, aside *redis.IntCmd
+	var oldest *redis.ZSliceCmd
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		size, aside = pipe.ZCard(ctx, p.dirty()), pipe.ZCard(ctx, p.aside())
+		oldest = pipe.ZRangeWithScores(ctx, p.dirty(), 0, lagSample-1)
+		return nil
+	})
+	if err != nil {
+		return redisError("lag", err)
+	}
+	lag.Aside += aside.Val()
+	list := oldest.Val()
+	if len(list) == 0 {
+		return nil
+	}
+	lag.Seconds = max(lag.Seconds, (now-int64(list[0].Score))/1000)
+	marks := make([]*redis.SliceCmd, 0, len(list))
+	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, z := range list {
+			id, _ := z.Member.(string)
+			marks = append(marks, pipe.HMGet(ctx, p.session(id), "seq", "archived"))
+		}
+		return nil
+	})
+	var behind int64
+	for _, m := range marks {
+		if v := m.Val(); len(v) == 2 {
+			behind += number(v[0]) - number(v[1])
+		}
+	}
+	lag.Sessions += size.Val()
+	lag.Messages += behind * size.Val() / int64(len(list))
+	return redisError("lag", err)
+}
+
+func number(v any) int64 {
+	text, _ := v.(string)
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}
+
+// ArchiveStats are one node's counts since it started.
+type ArchiveStats struct {
+	Saved   int64 // messages the archive acknowledged
+	Refused int64 // items it will not take
+	Failed  int64 // writes that failed
+}
+
+// ArchiveStats tells what this node's archiver has done.
+func (b *Broker) ArchiveStats() ArchiveStats {
+	if b.archiver == nil {
+		return ArchiveStats{}
+	}
+	a := b.archiver
+	return ArchiveStats{a.saved.Load(), a.refused.Load(), a.failed.Load()}
+}
+
+// ArchiveReady tells whether the archive answers; nil where there is none.
+func (b *Broker) ArchiveReady(ctx context.Context) error {
+	if b.archiver == nil {
+		return nil
+	}
+	return archiveError("ping", b.archiver.store.Ping(ctx))
+}
+
+// ScriptsRun is how many scripts this node has run since it started.
+func (b *Broker) ScriptsRun() int64 { return b.calls.Load() }

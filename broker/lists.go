@@ -1,0 +1,165 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bellhop/archive"
+)
+
+// list is one source of sessions, newest first, read a page at a time.
+type list struct {
+	// page reads what comes after a place; fewer than were asked for are the last.
+	page  func(ctx context.Context, after *listed) (batch []*state, last *listed, more bool, err error)
+	after *listed
+	batch []*state
+	more  bool
+}
+
+// peek is the next session, or nil at the end.
+func (l *list) peek(ctx context.Context) (*state, error) {
+	for len(l.batch) == 0 {
+		if !l.more {
+			return nil, nil //nolint:nilnil // the end is no error
+		}
+		var err error
+		if l.batch, l.after, l.more, err = l.page(ctx, l.after); err != nil {
+			return nil, err
+		}
+	}
+	return l.batch[0], nil
+}
+
+// later takes the newest session off several lists; nil when all are at their end.
+func later(ctx context.Context, lists ...*list) (*state, error) {
+	var from *list
+	var best listed
+	for _, l := range lists {
+		st, err := l.peek(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if st == nil {
+			continue
+		}
+		at := listed{st.ID, float64(st.Created.UnixMilli())}
+		if from == nil || at.before(best) {
+			from, best = l, at
+		}
+	}
+	if from == nil {
+		return nil, nil //nolint:nilnil // the end is no error
+	}
+	st := from.batch[0]
+	from.batch = from.batch[1:]
+	return st, nil
+}
+
+// liveList are the sessions in Redis.
+func (b *Broker) liveList(a Actor, r SessionsRequest, after *listed, limit int) (l *list, boss bool) {
+	sources, boss := b.sources(a, r)
+	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*state, *listed, bool, error) {
+		places, err := b.page(ctx, sources, after, limit)
+		if err != nil || len(places) == 0 {
+			return nil, after, false, err
+		}
+		states, err := b.lookAll(ctx, places)
+		last := &places[len(places)-1]
+		more := len(places) == limit && (r.Since == 0 || last.created >= float64(r.Since))
+		return present(states), last, more, err
+	}}, boss
+}
+
+func present(states []*state) []*state {
+	var out []*state
+	for _, st := range states {
+		if st != nil {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+// shelfList are the ended sessions in the archive. Some are still in Redis, too,
+// which knows better how they are; both lists name them then.
+func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int) *list {
+	if b.archiver == nil || len(r.States) > 0 && !contains(r.States, Ended) {
+		return &list{}
+	}
+	q := archive.SessionQuery{States: []string{string(Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Since: r.Since,
+		Until: r.Until, Limit: limit}
+	switch {
+	case boss(a):
+	case a.Role.Staff():
+		q.Agent = a.ID
+	default:
+		q.User = a.ID
+	}
+	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*state, *listed, bool, error) {
+		q.Before = nil
+		if after != nil {
+			q.Before = &archive.SessionPlace{Created: int64(after.created), ID: after.id}
+		}
+		docs, err := b.archiver.store.Sessions(ctx, q)
+		if err != nil || len(docs) == 0 {
+			return nil, after, false, archiveError("sessions", err)
+		}
+		places := make([]listed, len(docs))
+		for i := range docs {
+			places[i] = listed{docs[i].ID, float64(docs[i].Created)}
+		}
+		states, err := b.lookAll(ctx, places)
+		if err != nil {
+			return nil, after, false, err
+		}
+		for i := range docs {
+			if states[i] == nil {
+				if states[i], err = parseState(docs[i].ID, docs[i].Snapshot); err != nil {
+					return nil, after, false, err
+				}
+			}
+		}
+		return present(states), &places[len(places)-1], len(docs) == limit, nil
+	}}
+}
+
+// shelved reads a session that has left Redis.
+func (b *Broker) shelved(ctx context.Context, session string) (*state, error) {
+	st, _, err := b.fromShelf(ctx, session)
+	return st, err
+}
+
+func (b *Broker) fromShelf(ctx context.Context, session string) (*state, archive.Session, error) {
+	if b.archiver == nil {
+		return nil, archive.Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	d, err := b.archiver.store.Session(ctx, session)
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil, d, Errorf(CodeNotFound, "no such session")
+	}
+	if err != nil {
+		return nil, d, archiveError("session", err)
+	}
+	st, err := parseState(session, d.Snapshot)
+	if err == nil && st == nil {
+		err = fmt.Errorf("session %s: an empty snapshot in the archive", session)
+	}
+	return st, d, err
+}
+
+// absent explains why a script did not find a session: it has moved to the
+// archive, and so has ended, or there is none. It is for those errors only.
+func (b *Broker) absent(ctx context.Context, a Actor, session string, err error) error {
+	if !errors.Is(err, &Error{Code: CodeNotFound}) {
+		return err
+	}
+	st, gone := b.shelved(ctx, session)
+	switch {
+	case gone != nil:
+		return gone
+	case !st.readable(a):
+		return Errorf(CodeForbidden, "not a session you may read")
+	}
+	return Errorf(CodeEnded, "the session has ended")
+}

@@ -1,0 +1,199 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bellhop/archive"
+)
+
+// piece is what the archive lacks of one session, as it was at one instant, or one record.
+type piece struct {
+	collected
+	messages []archive.Message
+	doc      *archive.Session // nil for a record, or a session that is gone
+	record   *archive.Record
+
+	upto       int64 // seq; all up to it is archived with these messages
+	recalls    string
+	codes      int64
+	refused    []int64 // seqs
+	docRefused bool
+}
+
+func (p *piece) refuse(seq int64) { p.refused = append(p.refused, seq) }
+
+// savedMark is what saved.lua takes.
+type savedMark struct {
+	Session string  `json:"session"`
+	Upto    int64   `json:"upto"`
+	Rev     int64   `json:"rev"`
+	Seq     int64   `json:"seq"`
+	Reads   int64   `json:"reads"`
+	Recalls string  `json:"recalls"`
+	Codes   int64   `json:"codes"`
+	Refused []int64 `json:"refused"`
+	Taken   []int64 `json:"taken"`
+	Keep    int     `json:"keep"`
+	Expire  int64   `json:"expire"` // ms
+	Again   int64   `json:"again"`  // ms
+	Since   string  `json:"since"`  // ms
+}
+
+func (p *piece) mark(a *archiver) savedMark {
+	m := savedMark{Session: p.id, Upto: p.upto, Recalls: p.recalls, Codes: p.codes, Refused: []int64{}, Taken: []int64{},
+		Keep: a.keep, Expire: a.expire.Milliseconds(), Since: p.since}
+	if p.doc != nil {
+		m.Rev, m.Seq, m.Reads = p.doc.Rev, p.doc.Seq, p.doc.Reads
+	}
+	m.Refused = append(m.Refused, p.refused...)
+	for i := range p.messages {
+		if seq := p.messages[i].Seq; !slices.Contains(p.refused, seq) {
+			m.Taken = append(m.Taken, seq)
+		}
+	}
+	if p.docRefused {
+		m.Again = refusedPause.Milliseconds()
+	}
+	return m
+}
+
+// piece reads what the archive lacks.
+func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
+	if kind, id, ok := strings.Cut(c.id, "|"); ok {
+		rec, err := b.record(ctx, c, kind, id)
+		return &piece{collected: c, record: rec}, err
+	}
+	s := c.id
+	r, err := b.run(ctx, "unsaved", []string{c.part.session(s), c.part.log(s), c.part.unread(s), c.part.read(s),
+		c.part.recalled(s)}, unsavedLimit)
+	if err != nil {
+		return nil, err
+	}
+	p := &piece{collected: c, recalls: r.str(2)}
+	st, fields, err := parseSnapshot(s, r.str(0))
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", s, err)
+	}
+	if st == nil {
+		return p, nil // expired meanwhile: `saved` takes it off the list
+	}
+	p.codes = fields.num("codes")
+	p.doc = document(st, fields, r.str(0))
+	p.doc.NewAgents = p.codes > fields.num("codes_saved")
+	for _, e := range unsavedEntries(r) {
+		p.messages = append(p.messages, e.archived(p.doc))
+	}
+	p.upto = reached(p.messages, fields.num("archived"), st.Seq)
+	return p, nil
+}
+
+// unsavedEntries are the log's, then the recalled ones.
+func unsavedEntries(r reply) []entry {
+	var out []entry
+	list, _ := r[1].([]any)
+	for _, item := range list {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			continue
+		}
+		id, _ := pair[0].(string)
+		seq, _ := strconv.ParseInt(strings.TrimSuffix(id, "-0"), 10, 64)
+		fields := map[string]any{}
+		flat, _ := pair[1].([]any)
+		for i := 0; i+1 < len(flat); i += 2 {
+			name, _ := flat[i].(string)
+			fields[name] = flat[i+1]
+		}
+		out = append(out, parseEntry(seq, fields))
+	}
+	recalled := r.strs(3)
+	for i := 0; i+1 < len(recalled); i += 2 {
+		if e, ok := parseRecalled(recalled[i], recalled[i+1]); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// reached is the seq up to which all is archived once these messages are: there
+// is no gap but where one was archived before.
+func reached(messages []archive.Message, archived, last int64) int64 {
+	have := make(map[int64]bool, len(messages))
+	for i := range messages {
+		have[messages[i].Seq] = true
+	}
+	for archived < last && have[archived+1] {
+		archived++
+	}
+	return archived
+}
+
+// document is a session as the archive keeps it.
+func document(st *state, f flat, snapshot string) *archive.Session {
+	d := &archive.Session{ID: st.ID, Rev: st.Rev, Seq: st.Seq, State: string(st.State), Queue: st.Queue, User: st.User.ID,
+		UserInfo: f["user_info"], UserKind: userKind(st.Meta), Agent: f["agent"], AgentInfo: f["agent_info"],
+		Target: f["target"], Created: st.Created.UnixMilli(), Grabbed: f.num("grabbed"), Ended: f.num("ended"),
+		Read: st.read, Snapshot: snapshot}
+	if d.Target == "" {
+		d.Target = f["last_target"]
+	}
+	for w := range st.ever {
+		if w[0] == 'a' {
+			d.Agents = append(d.Agents, idOf(w))
+		}
+	}
+	slices.Sort(d.Agents)
+	for _, mark := range st.read {
+		d.Reads += mark
+	}
+	return d
+}
+
+// userKind is where the user comes from or what kind it is: what the host
+// application put into meta under that name.
+func userKind(meta json.RawMessage) string {
+	var m struct {
+		UserKind string `json:"userKind"`
+	}
+	_ = json.Unmarshal(meta, &m) // absent, or not a string: none
+	return m.UserKind
+}
+
+// archived is an entry as the archive keeps it. One whose head cannot be read
+// has no mid, and the archive refuses it.
+func (e *entry) archived(d *archive.Session) archive.Message {
+	m := archive.Message{Session: d.ID, Seq: e.seq, At: e.at, By: e.by, Body: e.body, Key: e.key, Recalled: e.body == "",
+		User: d.User, Queue: d.Queue, Agents: d.Agents, Command: "send"}
+	var h struct {
+		Mid     string
+		From    Author
+		Type    string
+		ReplyTo int64
+	}
+	if json.Unmarshal([]byte("{"+e.head+"}"), &h) != nil {
+		return m
+	}
+	m.Mid, m.Sender, m.Role, m.Name, m.Type, m.ReplyTo = h.Mid, h.From.ID, string(h.From.Role), h.From.Name, h.Type, h.ReplyTo
+	if m.Type == TypeSystem {
+		var body struct{ What string }
+		_ = json.Unmarshal([]byte(e.body), &body) // ours; a host's own has none
+		if body.What != "" {
+			m.Command = body.What
+		}
+	}
+	if m.Recalled {
+		m.Key = ""
+	}
+	return m
+}
+
+// unarchived is archived's opposite.
+func unarchived(m *archive.Message) entry {
+	return entry{seq: m.Seq, at: m.At, by: m.By, note: m.Type == TypeNote, key: m.Key, body: m.Body,
+		head: head(m.Mid, Author{m.Sender, Role(m.Role), m.Name}, m.Type, m.ReplyTo)}
+}

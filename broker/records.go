@@ -1,0 +1,181 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/archive"
+)
+
+// The kinds of records: what is no session and must outlive Redis all the same.
+const (
+	recordQueue      = "queue"   // a queue's settings
+	recordProfile    = "profile" // of a participant: who it is, what an administrator set, its revocation
+	recordToken      = "token"   // by its hash
+	recordDeployment = "deployment"
+)
+
+// lasting are the fields of a profile that a record keeps; the others are about
+// connections, which do not outlive Redis.
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "revoked"}
+
+// changed makes the archiver take over a record. Other than a session's, its
+// place on the list is always renewed: a change while it is being archived must
+// not be taken for done.
+func (b *Broker) changed(ctx context.Context, pipe redis.Pipeliner, p partition, kind, id string) {
+	if b.archiver != nil {
+		pipe.ZAdd(ctx, p.dirty(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: kind + "|" + id})
+	}
+}
+
+// record reads one as it is now. Without data it is deleted.
+func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
+	rec := &archive.Record{Kind: kind, ID: id, Version: c.now}
+	switch kind {
+	case recordQueue:
+		data, err := b.pipe.HGet(ctx, c.part.queues(), id).Bytes()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, redisError("queue", err)
+		}
+		rec.Data = data
+	case recordToken:
+		data, err := b.pipe.Get(ctx, c.part.token(id)).Bytes()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, redisError("token", err)
+		}
+		var r tokenRecord
+		if rec.Data = data; json.Unmarshal(data, &r) == nil {
+			rec.Expires = r.Expires
+		}
+	case recordProfile:
+		fields, err := b.pipe.HMGet(ctx, c.part.profile(id), lasting...).Result()
+		if err != nil {
+			return nil, redisError("profile", err)
+		}
+		kept := map[string]string{}
+		for i, v := range fields {
+			if text, ok := v.(string); ok {
+				kept[lasting[i]] = text
+			}
+		}
+		rec.Data = []byte(encode(kept))
+	}
+	return rec, nil
+}
+
+// restoreRecords puts all records back; it may be repeated.
+func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
+	for _, kind := range []string{recordQueue, recordProfile, recordToken} {
+		for after := ""; ; {
+			list, err := b.archiver.store.Records(ctx, kind, after, 500)
+			if err != nil {
+				return archiveError("records", err)
+			}
+			if len(list) == 0 {
+				break
+			}
+			after = list[len(list)-1].ID
+			if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for i := range list {
+					b.restoreRecord(ctx, pipe, &list[i])
+				}
+				return nil
+			}); err != nil {
+				return redisError("restore", err)
+			}
+			step(len(list))
+		}
+	}
+	return nil
+}
+
+func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
+	switch r.Kind {
+	case recordQueue:
+		pipe.HSet(ctx, b.parts[0].queues(), r.ID, r.Data)
+	case recordToken:
+		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
+			pipe.Set(ctx, b.home(r.ID).token(r.ID), r.Data, left)
+		}
+	case recordProfile:
+		var fields map[string]string
+		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
+			return
+		}
+		p := b.home(idOf(r.ID))
+		pipe.HSet(ctx, p.profile(r.ID), fields)
+		if r.ID[0] == 'a' {
+			pipe.SAdd(ctx, p.agents(), idOf(r.ID))
+		}
+	}
+}
+
+// claimArchive makes sure that all nodes of this Redis use one archive.
+func (b *Broker) claimArchive(ctx context.Context) error {
+	mine, err := b.archiveID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.rdb.SetNX(ctx, archiveKey, mine, 0).Err(); err != nil {
+		return redisError("archive", err)
+	}
+	theirs, err := b.rdb.Get(ctx, archiveKey).Result()
+	if err != nil {
+		return redisError("archive", err)
+	}
+	if theirs != mine {
+		return ErrArchive
+	}
+	return nil
+}
+
+// ErrArchive says that this Redis is archived somewhere else.
+var ErrArchive = errors.New("the nodes of this Redis use another archive")
+
+// archiveID is the archive's own id, made at its first use.
+func (b *Broker) archiveID(ctx context.Context) (string, error) {
+	id, err := b.deployment(ctx, "archive")
+	if err != nil || id != "" {
+		return id, err
+	}
+	if err := b.setDeployment(ctx, "archive", b.node); err != nil {
+		return "", err
+	}
+	return b.deployment(ctx, "archive") // another node's, if both made one
+}
+
+// archivedPartitions is the number of partitions that the archived sessions' ids name; 0 where there are none yet.
+func (b *Broker) archivedPartitions(ctx context.Context) (int, error) {
+	text, err := b.deployment(ctx, "partitions")
+	if err != nil || text == "" {
+		return 0, err
+	}
+	return strconv.Atoi(text)
+}
+
+func (b *Broker) deployment(ctx context.Context, name string) (string, error) {
+	list, err := b.archiver.store.Records(ctx, recordDeployment, "", 10)
+	if err != nil {
+		return "", archiveError("records", err)
+	}
+	for _, r := range list {
+		var value string
+		if r.ID == name && json.Unmarshal(r.Data, &value) == nil {
+			return value, nil
+		}
+	}
+	return "", nil
+}
+
+// setDeployment writes a value that never changes: the first written stays.
+func (b *Broker) setDeployment(ctx context.Context, name, value string) error {
+	// The earlier it is written, the later its version.
+	version := int64(1)<<62 - time.Now().UnixMilli()
+	return archiveError("records", b.archiver.store.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
+		Version: version, Data: []byte(encode(value))}}))
+}

@@ -1,0 +1,160 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/archive"
+)
+
+// ErrNotEmpty says that a Redis to restore into holds something already.
+var ErrNotEmpty = errors.New("Redis is not empty; a restore needs an empty one")
+
+// Restored is what a restore has brought back.
+type Restored struct {
+	Sessions int
+	Records  int
+}
+
+// Restore rebuilds, from the archive into an empty Redis, every session that had
+// not ended, and the records: settings, profiles, tokens. It may be stopped at
+// any point and run again; no node starts on that Redis before it has ended.
+// progress, if not nil, is called now and then, one call at a time, with what is
+// done and how much there is. ErrNotEmpty: there is something that no restore began.
+func Restore(ctx context.Context, o Options, progress func(done, total int)) (Restored, error) {
+	if err := mayRestore(ctx, o.Redis); err != nil {
+		return Restored{}, err
+	}
+	b, err := open(ctx, o)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer func() { _ = b.pipe.Close() }()
+	if err := b.claimArchive(ctx); err != nil {
+		return Restored{}, err
+	}
+	q := archive.SessionQuery{States: []string{string(Waiting), string(Serving), string(Transferring), string(Ending)}, Limit: 200}
+	total, err := b.archiver.store.CountSessions(ctx, q)
+	if err != nil {
+		return Restored{}, archiveError("sessions", err)
+	}
+	r := &restore{b: b, total: int(total), progress: progress, agents: map[string]bool{}}
+	if err := r.run(ctx, q); err != nil {
+		return r.done, err
+	}
+	return r.done, redisError("restored", b.rdb.Del(ctx, restoringKey).Err())
+}
+
+// mayRestore marks a Redis as being restored, if it is empty or marked already.
+func mayRestore(ctx context.Context, rdb redis.UniversalClient) error {
+	begun, err := rdb.Exists(ctx, restoringKey).Result()
+	if err != nil || begun > 0 {
+		return redisError("restore", err)
+	}
+	size, err := rdb.DBSize(ctx).Result()
+	if err != nil {
+		return redisError("restore", err)
+	}
+	if size > 0 {
+		return ErrNotEmpty
+	}
+	return redisError("restore", rdb.Set(ctx, restoringKey, time.Now().UTC().Format(time.RFC3339), 0).Err())
+}
+
+// restore is one under way.
+type restore struct {
+	b        *Broker
+	total    int
+	progress func(done, total int)
+
+	mu     sync.Mutex
+	done   Restored
+	agents map[string]bool // who hold a place
+}
+
+func (r *restore) run(ctx context.Context, q archive.SessionQuery) error {
+	err := r.b.restoreRecords(ctx, func(n int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.done.Records += n
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		page, err := r.b.archiver.store.Sessions(ctx, q)
+		if err != nil {
+			return archiveError("sessions", err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		last := page[len(page)-1]
+		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
+		if err := r.page(ctx, page); err != nil {
+			return err
+		}
+	}
+	return r.grace(ctx)
+}
+
+func (r *restore) page(ctx context.Context, page []archive.Session) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, doc := range page {
+		g.Go(func() error {
+			s, _, err := r.b.restoreSession(ctx, doc)
+			if err != nil {
+				return err
+			}
+			if err := r.b.restorePlaces(ctx, s); err != nil {
+				return err
+			}
+			r.step(s)
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (r *restore) step(s *revived) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done.Sessions++
+	for _, agent := range []string{s.hash["agent"], s.hash["target"]} {
+		if agent != "" {
+			r.agents[agent] = true
+		}
+	}
+	if r.progress != nil {
+		r.progress(r.done.Sessions, max(r.total, r.done.Sessions))
+	}
+}
+
+// grace gives agents who do not come back no longer than after a lost connection.
+func (r *restore) grace(ctx context.Context) error {
+	b := r.b
+	if err := b.settings.load(ctx, b); err != nil {
+		return err
+	}
+	for agent := range r.agents {
+		prof, err := b.profile(ctx, RoleAgent, agent)
+		if err != nil {
+			return err
+		}
+		grace := b.grace(prof.queues)
+		if grace == 0 {
+			continue
+		}
+		due := float64(time.Now().UnixMilli() + grace)
+		if err := b.rdb.ZAddNX(ctx, b.home(agent).timers(), redis.Z{Score: due, Member: "gone|" + agent}).Err(); err != nil {
+			return redisError("restore", err)
+		}
+	}
+	return nil
+}

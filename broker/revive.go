@@ -1,0 +1,244 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/archive"
+)
+
+// revived is a session on its way back from the archive into Redis.
+type revived struct {
+	doc     archive.Session
+	hash    flat
+	read    flat
+	seq     int64
+	authors []byte           // two bytes a message, as lib/unread.lua has it
+	codes   map[string]int64 // participant → its code there
+	next    int64            // the next code
+	keys    []any            // hash of sender and key, seq, …
+	tail    []entry          // the newest, the only ones that go into the log
+}
+
+// revive brings an ended session that has left Redis back.
+func (b *Broker) revive(ctx context.Context, session string) error {
+	st, doc, err := b.fromShelf(ctx, session)
+	if err != nil {
+		return err
+	}
+	if st.State != Ended {
+		return Errorf(CodeNotFound, "no such session") // lost with its Redis: restore has not been run
+	}
+	r, fresh, err := b.restoreSession(ctx, doc)
+	if err != nil || !fresh {
+		return err
+	}
+	return b.restorePlaces(ctx, r)
+}
+
+const revivePage = 1000 // messages read at a time
+
+// restoreSession writes all of an archived session into Redis, in one step at
+// the end: until then nobody sees it, and it may be begun anew at any time. The
+// messages tell how far it had got: the document may be a little older. Not
+// fresh if the session was there already.
+func (b *Broker) restoreSession(ctx context.Context, doc archive.Session) (r *revived, fresh bool, err error) {
+	p, ok := b.of(doc.ID)
+	if !ok {
+		return nil, false, Errorf(CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
+	}
+	r = &revived{doc: doc, codes: map[string]int64{}}
+	if err := r.begin(); err != nil {
+		return nil, false, fmt.Errorf("session %s: %w", doc.ID, err)
+	}
+	for {
+		page, err := b.archiver.store.Messages(ctx, doc.ID, r.seq+1, r.seq+revivePage)
+		if err != nil {
+			return nil, false, archiveError("messages", err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		r.add(page)
+		if err := b.restoreKeys(ctx, p, r); err != nil {
+			return nil, false, err
+		}
+	}
+	fresh, err = b.finishRevival(ctx, p, r)
+	return r, fresh, err
+}
+
+// begin reads the document.
+func (r *revived) begin() error {
+	var snap struct{ S, R flat }
+	if err := json.Unmarshal([]byte(r.doc.Snapshot), &snap); err != nil {
+		return err
+	}
+	r.hash, r.read, r.next = snap.S, snap.R, max(16, snap.S.num("codes"))
+	for name := range r.hash {
+		if len(name) > 4 && name[:2] == "c:" {
+			r.codes[name[2:]] = r.hash.num(name)
+		}
+	}
+	return nil
+}
+
+// add takes the next messages. A seq that is missing was refused by the archive
+// and is lost: a recalled message takes its place, lest there be a gap.
+func (r *revived) add(page []archive.Message) {
+	slices.SortStableFunc(page, func(x, y archive.Message) int {
+		return cmp.Or(cmp.Compare(x.Seq, y.Seq), cmp.Compare(x.Mid, y.Mid))
+	})
+	for i := range page {
+		m := &page[i]
+		if i+1 < len(page) && page[i+1].Seq == m.Seq {
+			continue // see moved
+		}
+		for r.seq++; r.seq < m.Seq; r.seq++ {
+			r.take(entry{seq: r.seq, at: m.At, head: head(ulid.Make().String(), Author{Role: RoleSystem}, TypeSystem, 0)})
+		}
+		e := unarchived(m)
+		if e.by != "" {
+			mid := m.Mid
+			r.keys = append(r.keys, keyHash(e.by, e.key, mid), m.Seq)
+		}
+		r.take(e)
+	}
+}
+
+func (r *revived) take(e entry) {
+	code := r.code(e.by)
+	high := byte(code >> 8) //nolint:gosec // codes stay below 32768
+	if e.note {
+		high |= 0x80
+	}
+	r.authors = append(r.authors, high, byte(code)) //nolint:gosec // its lower half
+	if r.tail = append(r.tail, e); len(r.tail) > 2*keepLog {
+		r.tail = slices.Clone(r.tail[len(r.tail)-keepLog:])
+	}
+}
+
+// code is an author's, as send.lua counts: 0 for the broker itself.
+func (r *revived) code(by string) int64 {
+	switch by {
+	case "":
+		return 0
+	case "h:system":
+		return 3
+	case "h:bot":
+		return 4
+	}
+	c, ok := r.codes[by]
+	if !ok { // came in after the document was written
+		c = r.next
+		r.codes[by] = c
+		r.hash["c:"+by] = strconv.FormatInt(c, 10)
+		r.next++
+	}
+	return c
+}
+
+// restoreKeys writes the keys read so far; a session that is not there yet does not mind.
+func (b *Broker) restoreKeys(ctx context.Context, p partition, r *revived) error {
+	keys := r.keys
+	r.keys = nil
+	if len(keys) == 0 {
+		return nil
+	}
+	return redisError("restore", b.rdb.HSet(ctx, p.keys(r.doc.ID), keys...).Err())
+}
+
+// unread counts anew: others' messages above the mark that the reader may see.
+func (r *revived) unread(w string) int64 {
+	own, user, n := r.codes[w], w[0] == 'u', int64(0)
+	for seq := r.read.num(w) + 1; seq <= r.seq; seq++ {
+		high, low := r.authors[2*seq-2], r.authors[2*seq-1]
+		code := int64(high&0x7f)<<8 | int64(low)
+		if code != 0 && code != own && !(user && high&0x80 != 0) {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bool, error) {
+	f := r.hash
+	f["seq"], f["archived"], f["recalls"], f["aside"] = strconv.FormatInt(r.seq, 10), strconv.FormatInt(r.seq, 10), "", ""
+	f["codes"] = strconv.FormatInt(r.next, 10)
+	unread, recalled := flat{}, flat{}
+	for w := range r.read {
+		if r.read.num(w) > r.seq {
+			r.read[w] = f["seq"]
+		}
+		unread[w] = strconv.FormatInt(r.unread(w), 10)
+	}
+	args := []any{"", r.authors}
+	for _, e := range r.tail[max(0, len(r.tail)-keepLog):] {
+		if e.body == "" {
+			recalled[strconv.FormatInt(e.seq, 10)] = encode(map[string]string{"at": strconv.FormatInt(e.at, 10), "by": e.by,
+				"key": e.key, "h": e.head})
+			continue
+		}
+		args = append(args, e.seq, e.at, e.by, e.key, e.head, e.body)
+	}
+	args[0] = encode(map[string]any{"session": r.doc.ID, "hash": f.pairs(), "unread": unread.pairs(), "read": r.read.pairs(),
+		"recalled": recalled.pairs(), "expire": b.archiver.expire.Milliseconds()})
+	s, user, queue := r.doc.ID, f["user"], f["queue"]
+	reply, err := b.run(ctx, "revive", p.transition(s, p.recalled(s), p.waiting(queue), p.open(user),
+		p.listed(who(RoleUser, user)), p.sessions()), args...)
+	return reply.str(0) == "ok", err
+}
+
+// pairs are the fields and values of a hash, by field.
+func (f flat) pairs() []string {
+	out := make([]string, 0, 2*len(f))
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		out = append(out, name, f[name])
+	}
+	return out
+}
+
+// restorePlaces gives the agents' partitions back what they knew of a session.
+// It may be repeated while nobody else changes it.
+func (b *Broker) restorePlaces(ctx context.Context, r *revived) error {
+	f, s := r.hash, r.doc.ID
+	ended := r.doc.State == string(Ended)
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, agent := range r.doc.Agents {
+			w, home, role := who(RoleAgent, agent), b.home(agent), "past"
+			switch {
+			case f["agent"] == agent:
+				role = "owner"
+			case f["as:"+agent] != "":
+				role = "assistant"
+			}
+			pipe.ZAdd(ctx, home.listed(w), redis.Z{Score: float64(r.doc.Created), Member: s})
+			if !ended && role != "past" {
+				pipe.HSet(ctx, home.mine(w), s, f["rev"]+"|"+role+"|0")
+			}
+		}
+		if ended {
+			return nil
+		}
+		for agent, token := range map[string]string{f["agent"]: f["agent_res"], f["target"]: f["target_res"]} {
+			if agent == "" {
+				continue
+			}
+			home := b.home(agent)
+			pipe.HSet(ctx, home.load(agent), s, token+"|held")
+			if agent == f["target"] {
+				pipe.HSetNX(ctx, home.mine(who(RoleAgent, agent)), s, f["rev"]+"|target|0")
+			}
+		}
+		return nil
+	})
+	return redisError("restore", err)
+}

@@ -1,0 +1,145 @@
+package broker
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/archive"
+)
+
+// SearchRequest asks for archived messages that hold every word of Query, in
+// any case, each also as a part of a longer one.
+type SearchRequest struct {
+	Query  string
+	Queue  string
+	Agent  string // took part in the session
+	User   string // the session's
+	Since  int64  // ms, inclusive; 0: no bound
+	Until  int64  // ms, exclusive; 0: no bound
+	Limit  int    // 50 when 0, at most 200
+	Cursor string
+}
+
+// SearchReply is a page, newest first; an empty cursor ends the list.
+type SearchReply struct {
+	Messages []Found `json:"messages"`
+	Cursor   string  `json:"cursor"`
+}
+
+// Found is a message and the part of its text where the words are.
+type Found struct {
+	Message
+	Snippet []archive.Part `json:"snippet"`
+}
+
+const maxQuery = 200 // bytes
+
+// Search finds archived messages: all for host applications and supervisors, of
+// sessions they took part in for agents, of their own sessions and without notes
+// for users. What was sent within the last seconds is not archived yet.
+func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchReply, error) {
+	q, limit, err := b.searchQuery(a, r)
+	if err != nil {
+		return SearchReply{}, err
+	}
+	reply := SearchReply{Messages: []Found{}}
+	for {
+		page, err := b.archiver.store.Search(ctx, q)
+		if err != nil {
+			return reply, archiveError("search", err)
+		}
+		recalled, err := b.recalledSince(ctx, page)
+		if err != nil {
+			return reply, err
+		}
+		for i := range page {
+			m := &page[i]
+			if recalled[i] {
+				continue
+			}
+			if len(reply.Messages) == limit {
+				last := reply.Messages[limit-1]
+				reply.Cursor = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Mid
+				return reply, nil
+			}
+			e := unarchived(m)
+			msg, err := e.message(m.Session, m.By == who(a.Role, a.ID))
+			if err != nil {
+				return reply, err
+			}
+			reply.Messages = append(reply.Messages, Found{msg, archive.Snippet(m.Text(), q.Words)})
+		}
+		if len(page) < q.Limit {
+			return reply, nil
+		}
+		last := page[len(page)-1]
+		q.Before = &archive.MessagePlace{At: last.At, Mid: last.Mid}
+	}
+}
+
+func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, limit int, err error) {
+	if b.archiver == nil {
+		return q, 0, Errorf(CodeNotFound, "there is no archive to search")
+	}
+	if limit, err = listLimit(r.Limit); err != nil {
+		return q, 0, err
+	}
+	if !utf8.ValidString(r.Query) {
+		return q, 0, Errorf(CodeBadRequest, "q: not UTF-8")
+	}
+	if len(r.Query) > maxQuery {
+		return q, 0, Errorf(CodeTooLarge, "q: at most %d bytes", maxQuery)
+	}
+	q = archive.SearchQuery{Words: archive.Words(r.Query), Queue: r.Queue, User: r.User, Since: r.Since, Until: r.Until,
+		Limit: limit + 1}
+	if len(q.Words) == 0 {
+		return q, 0, Errorf(CodeBadRequest, "q: at least one word")
+	}
+	if r.Agent != "" {
+		q.Agents = append(q.Agents, r.Agent)
+	}
+	switch {
+	case boss(a):
+	case a.Role.Staff():
+		q.Agents = append(q.Agents, a.ID)
+	case r.User != "" && r.User != a.ID:
+		return q, 0, Errorf(CodeForbidden, "user: only yourself")
+	default:
+		q.User, q.NoNotes = a.ID, true
+	}
+	if r.Cursor != "" {
+		at, mid, _ := strings.Cut(r.Cursor, ".")
+		n, err := strconv.ParseInt(at, 10, 64)
+		if err != nil || mid == "" || len(mid) > MaxID || !utf8.ValidString(mid) {
+			return q, 0, Errorf(CodeBadRequest, "cursor: none of ours")
+		}
+		q.Before = &archive.MessagePlace{At: n, Mid: mid}
+	}
+	return q, limit, nil
+}
+
+// recalledSince tells which messages were recalled, though the archive does not know yet.
+func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]bool, error) {
+	out := make([]bool, len(page))
+	cmds := make([]*redis.BoolCmd, len(page))
+	if len(page) == 0 {
+		return out, nil
+	}
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i := range page {
+			p, ok := b.of(page[i].Session)
+			if ok {
+				cmds[i] = pipe.HExists(ctx, p.recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
+			}
+		}
+		return nil
+	})
+	for i, c := range cmds {
+		out[i] = c != nil && c.Val()
+	}
+	return out, redisError("recalled", err)
+}

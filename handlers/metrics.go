@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyPatience bounds what monitoring asks.
+const readyPatience = 2 * time.Second
+
+// metrics are the node's own, and the archive's lag, which all nodes see alike.
+func (s *Server) metrics() http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s)
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorLog: nil})
+}
+
+var (
+	connections     = prometheus.NewDesc("bellhop_connections", "WebSockets open at this node.", nil, nil)
+	draining        = prometheus.NewDesc("bellhop_draining", "1 while this node hands its connections over.", nil, nil)
+	scriptsRun      = prometheus.NewDesc("bellhop_redis_scripts_total", "Scripts this node has run in Redis.", nil, nil)
+	archived        = prometheus.NewDesc("bellhop_archive_messages_total", "Messages the archive has acknowledged to this node.", nil, nil)
+	archiveRefused  = prometheus.NewDesc("bellhop_archive_refused_total", "Messages and sessions the archive will not take, each time they were tried.", nil, nil)
+	archiveFailed   = prometheus.NewDesc("bellhop_archive_failed_writes_total", "Writes to the archive that failed and were tried again.", nil, nil)
+	lagMessages     = prometheus.NewDesc("bellhop_archive_lag_messages", "Messages the archive lacks.", nil, nil)
+	lagSeconds      = prometheus.NewDesc("bellhop_archive_lag_seconds", "Age of the oldest change the archive lacks.", nil, nil)
+	lagSessions     = prometheus.NewDesc("bellhop_archive_lag_sessions", "Sessions of which the archive lacks something.", nil, nil)
+	archiveSetAside = prometheus.NewDesc("bellhop_archive_set_aside_sessions", "Sessions with messages that the archive refused; they stay in Redis.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (s *Server) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{connections, draining, scriptsRun, archived, archiveRefused, archiveFailed,
+		lagMessages, lagSeconds, lagSessions, archiveSetAside} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *Server) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	count := func(d *prometheus.Desc, v int64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	gauge(connections, float64(s.Conns()))
+	drains := 0.0
+	if s.draining.Load() {
+		drains = 1
+	}
+	gauge(draining, drains)
+	stats := s.broker.ArchiveStats()
+	count(scriptsRun, s.broker.ScriptsRun())
+	count(archived, stats.Saved)
+	count(archiveRefused, stats.Refused)
+	count(archiveFailed, stats.Failed)
+	ctx, cancel := context.WithTimeout(s.ctx, readyPatience)
+	defer cancel()
+	lag, err := s.broker.Lag(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(lagMessages, err)
+		return
+	}
+	gauge(lagMessages, float64(lag.Messages))
+	gauge(lagSeconds, float64(lag.Seconds))
+	gauge(lagSessions, float64(lag.Sessions))
+	gauge(archiveSetAside, float64(lag.Aside))
+}

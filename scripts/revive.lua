@@ -1,0 +1,45 @@
+-- revive: a session comes back from the archive.
+-- KEYS  1–8 as in lib/session.lua, 9 recalled 10 waiting list of its queue 11 the user's open sessions
+--       12 the user's sessions 13 all sessions of the partition
+-- ARGV  1 {session, hash: {field, value…}, unread: {participant, count…}, read: likewise,
+--       recalled: {seq, head…}, abandon: ms}  2 authors  3… seq, at, by, key, head, body of the log's tail
+-- reply {'ok'} | {'exists'}
+-- holds as after the last transition; everything it writes is in the archive; its timers run.
+--#include time
+local a = cjson.decode(ARGV[1])
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
+local at, s = now(), {}
+local function fill(key, list)
+  redis.call('DEL', key)
+  for i = 1, #list, 2 do redis.call('HSET', key, list[i], list[i + 1]) end
+end
+for i = 1, #a.hash, 2 do s[a.hash[i]] = a.hash[i + 1] end
+redis.call('DEL', KEYS[2])
+for i = 3, #ARGV, 6 do
+  redis.call('XADD', KEYS[2], ARGV[i] .. '-0', 'at', ARGV[i + 1], 'by', ARGV[i + 2], 'key', ARGV[i + 3],
+    'h', ARGV[i + 4], 'b', ARGV[i + 5])
+end
+fill(KEYS[3], a.unread)
+fill(KEYS[4], a.read)
+redis.call('SET', KEYS[5], ARGV[2])
+fill(KEYS[9], a.recalled)
+redis.call('ZADD', KEYS[12], s.created, a.session)
+redis.call('ZADD', KEYS[13], s.created, a.session)
+local function timer(kind, due) redis.call('ZADD', KEYS[6], due, kind .. '|' .. a.session) end
+if s.state == 'ended' then
+  timer('expire', at + a.expire)
+else
+  redis.call('HSETNX', KEYS[11], s.queue, a.session)
+end
+if s.state == 'waiting' then
+  redis.call('ZADD', KEYS[10], s.score, a.session)
+  if tonumber(s.abandon or 0) > 0 then timer('abandon', at + s.abandon) end
+elseif s.state == 'transferring' and tonumber(s.offer_expires) > 0 then
+  timer('offer', s.offer_expires)
+elseif s.state == 'ending' and s.ending_due then
+  timer('end', s.ending_due)
+end
+fill(KEYS[1], a.hash)
+redis.call('HSET', KEYS[1], 'thawed', at)
+redis.call('ZADD', KEYS[7], at, a.session)
+return {'ok'}
