@@ -27,6 +27,8 @@ func (v Violation) String() string {
 type AuditOptions struct {
 	// Rate is how many checks a second are made, 2,000. Each is a few commands.
 	Rate float64
+	// Slack is how late something may be, a minute; negative for not at all.
+	Slack time.Duration
 	// Progress, if not nil, is called one call at a time.
 	Progress func(done, total int)
 }
@@ -34,7 +36,7 @@ type AuditOptions struct {
 const (
 	auditTries = 6           // an audit is no snapshot: what is not seen every time was on its way
 	auditPause = time.Second // between two of them
-	auditSlack = time.Minute // what is due is carried out within this
+	auditSlack = time.Minute
 )
 
 // Audit checks the promises on everything in Redis, and against the archive, while
@@ -58,6 +60,9 @@ type check struct {
 func (b *Broker) audit(ctx context.Context, o AuditOptions) ([]Violation, error) {
 	if o.Rate == 0 {
 		o.Rate = 2000
+	}
+	if o.Slack == 0 {
+		o.Slack = auditSlack
 	}
 	a := &auditor{b: b, o: o, pace: rate.NewLimiter(rate.Limit(o.Rate), 64)}
 	checks, err := a.list(ctx)
@@ -150,7 +155,7 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 				break
 			}
 		}
-		checks = append(checks, a.dueCheck(p, p.outbox()), a.dueCheck(p, p.timers()))
+		checks = append(checks, a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
 	}
 	keys, err := a.b.scan(ctx, "{*}:[wl][ao]*:*")
 	if err != nil {

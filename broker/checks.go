@@ -184,7 +184,7 @@ func (a *auditor) placeCheck(p partition, agent, session string) *check {
 			return "", redisError("audit", err)
 		}
 		_, until, _ := strings.Cut(place, "|")
-		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < auditSlack {
+		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
 			return "", nil
 		}
 		st, err := a.b.look(ctx, session)
@@ -199,13 +199,13 @@ func (a *auditor) placeCheck(p partition, agent, session string) *check {
 }
 
 // dueCheck: what is due is carried out.
-func (a *auditor) dueCheck(p partition, key string) *check {
+func (a *auditor) dueCheck(key string, slack time.Duration) *check {
 	return &check{7, []string{key}, func(ctx context.Context) (string, error) {
-		late := strconv.FormatInt(time.Now().Add(-auditSlack).UnixMilli(), 10)
+		late := strconv.FormatInt(time.Now().Add(-slack).UnixMilli(), 10)
 		n, err := a.b.pipe.ZCount(ctx, key, "-inf", late).Result()
 		if err != nil || n == 0 {
 			return "", redisError("audit", err)
 		}
-		return fmt.Sprintf("%d are more than a minute late", n), nil
+		return fmt.Sprintf("%d are more than %s late", n, max(0, slack)), nil
 	}}
 }
