@@ -33,7 +33,7 @@ func startProcess(t testing.TB, redisURL string) (addr string, kill func()) {
 	bin, err := build()
 	require.NoError(t, err)
 	addr = freeAddr(t)
-	cmd := exec.Command(bin, "--addr", addr, "--redis-url", redisURL, "--api-key", key, "--log-level", "error", "--send-rate", "0")
+	cmd := exec.Command(bin, "--addr", addr, "--redis-url", redisURL, "--data-dir", dataOf(t, redisURL), "--api-key", key, "--log-level", "error", "--send-rate", "0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
 	var once sync.Once
@@ -113,7 +113,7 @@ func startAt(t testing.TB, addr, redisURL string) (string, func()) {
 	t.Helper()
 	bin, err := build()
 	require.NoError(t, err)
-	cmd := exec.Command(bin, "--addr", addr, "--redis-url", redisURL, "--api-key", key, "--log-level", "error")
+	cmd := exec.Command(bin, "--addr", addr, "--redis-url", redisURL, "--data-dir", dataOf(t, redisURL), "--api-key", key, "--log-level", "error")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
 	kill := func() {

@@ -25,10 +25,10 @@ func TestUnusableSettings(t *testing.T) {
 		{"--redis-url redis://127.0.0.1:1", "--api-key"}, {"--addr 0.0.0.0:0", "--api-key"}, {"--partitions 257", "--partitions"},
 		{"--origins example.org", "--origins"}, {"--jwt-secret short", "--jwt-secret"}, {"--jwks-url ftp://x", "--jwks-url"},
 		{"--send-rate -1", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--fly", "--fly"},
-		{"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},
+		{"--mongo-url http://x", "--mongo-url"}, {"--mongo-url mongodb://127.0.0.1", "--mongo-url"}, {"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},
 	} {
 		var out, err bytes.Buffer
-		status := run(t.Context(), strings.Fields(c.args), &out, &err)
+		status := run(t.Context(), append(strings.Fields(c.args), "--data-dir", t.TempDir()), &out, &err)
 		require.Equal(t, 2, status, "%s: %s", c.args, err.String())
 		require.Equal(t, 1, strings.Count(err.String(), "\n"), "%s: %s", c.args, err.String())
 		require.Contains(t, err.String(), c.names, c.args)
@@ -59,8 +59,8 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	var out, err bytes.Buffer
-	require.Equal(t, 1, run(ctx, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0"}, &out, &err))
-	require.Contains(t, err.String(), "redis does not answer")
+	require.Equal(t, 1, run(ctx, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()}, &out, &err))
+	require.Contains(t, err.String(), "Redis does not answer")
 
 	started := make(chan error, 1)
 	go func() {

@@ -43,7 +43,7 @@ func newBed(ctx context.Context) (b *bed, err error) {
 
 // add starts one more node.
 func (b *bed) add(ctx context.Context) error {
-	p, err := startServer(ctx, b.bin, b.redis)
+	p, err := startServer(ctx, b.bin, b.dir, b.redis)
 	if p != nil {
 		b.nodes = append(b.nodes, p)
 	}

@@ -72,7 +72,10 @@ func Open(ctx context.Context, url string) (*Store, error) {
 // Database is the name of the database in a URL. It is cut out by hand: a list
 // of hosts, each with its port, is none of net/url's.
 func Database(address string) (string, error) {
-	_, rest, _ := strings.Cut(address, "://")
+	scheme, rest, _ := strings.Cut(address, "://")
+	if scheme != "mongodb" && scheme != "mongodb+srv" {
+		return "", errors.New("mongo: the URL is none of MongoDB's: mongodb://host/DATABASE")
+	}
 	rest, _, _ = strings.Cut(rest, "?")
 	_, escaped, _ := strings.Cut(rest, "/")
 	name, err := url.PathUnescape(escaped)
