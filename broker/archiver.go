@@ -47,7 +47,7 @@ type archiver struct {
 type collected struct {
 	part  partition
 	id    string
-	since string // its score before: when the first change was made
+	since string // when the first change was made that waits
 	lease string // its score now
 	now   int64  // Redis's clock, ms
 	until time.Time
@@ -117,9 +117,10 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 				full.Store(true)
 			}
 			for _, c := range list {
-				p, err := a.b.piece(ctx, c)
-				if err != nil {
-					return err // comes again when its lease is over
+				p, broken := a.b.piece(ctx, c)
+				if broken != nil {
+					err = errors.Join(err, broken) // comes again when its lease is over
+					continue
 				}
 				emit(p)
 			}
@@ -131,7 +132,7 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 }
 
 func (a *archiver) collect(ctx context.Context, p partition, delay time.Duration) ([]collected, error) {
-	r, err := a.b.run(ctx, "collect", []string{p.dirty()}, collectLimit, takeLease.Milliseconds(), delay.Milliseconds())
+	r, err := a.b.run(ctx, "collect", []string{p.dirty(), p.late()}, collectLimit, takeLease.Milliseconds(), delay.Milliseconds())
 	if err != nil {
 		return nil, err
 	}
@@ -268,11 +269,11 @@ func (a *archiver) mark(ctx context.Context, b batch) error {
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
-				_, err := a.b.run(ctx, "done", []string{p.part.dirty()}, p.lease, p.id)
+				_, err := a.b.run(ctx, "done", []string{p.part.dirty(), p.part.late()}, p.lease, p.id)
 				return err
 			}
 			_, err := a.b.runJSON(ctx, "saved", []string{p.part.session(p.id), p.part.log(p.id), p.part.read(p.id),
-				p.part.recalled(p.id), p.part.dirty(), p.part.timers(), p.part.aside()}, p.mark(a))
+				p.part.recalled(p.id), p.part.dirty(), p.part.timers(), p.part.aside(), p.part.late()}, p.mark(a))
 			return err
 		})
 	}
@@ -287,7 +288,7 @@ func (a *archiver) giveBack(ctx context.Context, b batch) {
 	ctx, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
 	for _, p := range b {
-		if _, err := a.b.run(ctx, "putback", []string{p.part.dirty()}, p.lease, p.id, p.since); err != nil {
+		if _, err := a.b.run(ctx, "putback", []string{p.part.dirty(), p.part.late()}, p.lease, p.id, p.since); err != nil {
 			return // it comes back when its lease is over
 		}
 	}

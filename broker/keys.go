@@ -126,6 +126,7 @@ func (p partition) recalled(s string) string { return p.prefix + "s:" + s + ":re
 func (p partition) timers() string          { return p.prefix + "timers" }
 func (p partition) dirty() string           { return p.prefix + "dirty" }
 func (p partition) aside() string           { return p.prefix + "aside" }
+func (p partition) late() string            { return p.prefix + "late" }
 func (p partition) outbox() string          { return p.prefix + "outbox" }
 func (p partition) sessions() string        { return p.prefix + "sessions" }
 func (p partition) agents() string          { return p.prefix + "agents" }

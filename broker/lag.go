@@ -53,10 +53,11 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 
 func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) error {
 	var size, aside *redis.IntCmd
-	var oldest *redis.ZSliceCmd
+	var oldest, late *redis.ZSliceCmd
 	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		size, aside = pipe.ZCard(ctx, p.dirty()), pipe.ZCard(ctx, p.aside())
 		oldest = pipe.ZRangeWithScores(ctx, p.dirty(), 0, lagSample-1)
+		late = pipe.ZRangeWithScores(ctx, p.late(), 0, 0)
 		return nil
 	})
 	if err != nil {
@@ -67,7 +68,9 @@ func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) e
 	if len(list) == 0 {
 		return nil
 	}
-	lag.Seconds = max(lag.Seconds, (now-int64(list[0].Score))/1000)
+	for _, z := range append(late.Val(), list[0]) {
+		lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
+	}
 	marks := make([]*redis.SliceCmd, 0, len(list))
 	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, z := range list {

@@ -44,15 +44,20 @@ func parseProfile(id string, f map[string]string) profile {
 	return p
 }
 
-// introduce makes an agent known, with its token's queues and capacity unless they were set.
+// introduce makes an agent known, with its token's queues and capacity unless they
+// were set, or it is connected with another token.
 func (b *Broker) introduce(ctx context.Context, id Identity) error {
 	w, p := who(id.Role, id.ID), b.home(id.ID)
 	prof, err := b.profile(ctx, id.Role, id.ID)
 	if err != nil {
 		return err
 	}
+	here, err := b.rdb.HLen(ctx, p.conns(w)).Result()
+	if err != nil {
+		return redisError("introduce", err)
+	}
 	fields := []any{"info", encode(id.Person())}
-	if !prof.set {
+	if !prof.set && here == 0 {
 		fields = append(fields, "queues", encode(id.Queues), "capacity", id.Capacity)
 	}
 	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {

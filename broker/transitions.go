@@ -407,7 +407,11 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 		s.By, s.Name = "u:"+user, user
 	}
 	s.TTL = ms(b.settings.queue(queue).EndTimeout)
-	return b.relocate(ctx, a, "end", s, endKeys)
+	st, err := b.relocate(ctx, a, "end", s, endKeys)
+	if errors.Is(err, &Error{Code: CodeEnded}) {
+		return b.endAgain(ctx, a, r.Session, err) // its feed was still here
+	}
+	return st, err
 }
 
 // endAgain answers for a session that ended so long ago that it has left Redis.

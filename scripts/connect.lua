@@ -1,12 +1,12 @@
 -- connect: a participant's device is at a node.
 --#flags allow-oom
--- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load
+-- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty
 -- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms}, 2 prefix of queue channels
 -- reply {'ok', queues, capacity, status} | {'full'} | {'unauthorized'} | {'blocked'}
--- holds one connection a device; an agent with a connection has no `gone` timer.
+-- holds one connection a device; what lasts of an agent's profile goes to the archive; an agent with a connection has no `gone` timer.
 --#include time presence
 local a = cjson.decode(ARGV[1])
-local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status')
+local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity')
 if p[1] and a.issued <= tonumber(p[1]) then return {'unauthorized'} end
 if p[2] or p[3] then return {'blocked'} end
 local held, size = redis.call('HGET', KEYS[1], a.device), redis.call('HLEN', KEYS[1])
@@ -23,7 +23,9 @@ if a.agent then
   if not p[4] then redis.call('HSET', KEYS[2], 'queues', a.queues, 'capacity', a.capacity) end
   redis.call('SADD', KEYS[5], a.agent)
   redis.call('ZREM', KEYS[3], 'gone|' .. a.agent)
-  if size == 0 or not p[5] then
+  local assigned = p[4] or p[7] == a.queues and tonumber(p[8]) == a.capacity
+  if p[6] ~= a.info or not assigned then redis.call('ZADD', KEYS[7], now(), 'profile|' .. a.who) end
+  if size == 0 or not assigned or p[5] ~= 'online' then
     redis.call('HSET', KEYS[2], 'status', 'online')
     announce(KEYS[2], KEYS[6], ARGV[2], a.agent)
   end

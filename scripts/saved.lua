@@ -1,6 +1,6 @@
 -- saved: the archive has acknowledged what a node gave it of a session.
 --#flags allow-oom
--- KEYS  1 session 2 log 3 read 4 recalled 5 dirty 6 timers 7 aside
+-- KEYS  1 session 2 log 3 read 4 recalled 5 dirty 6 timers 7 aside 8 late
 -- ARGV  {session, upto: seq, rev, seq, reads: sum of the read marks, recalls: those acknowledged, codes,
 --        refused: seqs the store will never take, taken: seqs it took, keep: entries of the log, expire: ms,
 --        again: ms until the session is tried again, where the store refused it, else 0, since: ms}
@@ -10,6 +10,7 @@
 --#include time
 local a = cjson.decode(ARGV[1])
 local s = redis.call('HMGET', KEYS[1], 'seq', 'archived', 'rev', 'recalls', 'aside', 'state', 'ended', 'codes_saved')
+redis.call('ZREM', KEYS[8], a.session)
 if not s[1] then
   redis.call('ZREM', KEYS[5], a.session)
   return {'ok', 1}
@@ -22,7 +23,7 @@ local held, aside = {}, {}
 for seq in string.gmatch(s[5] or '', '%d+') do held[seq] = true end
 for _, seq in ipairs(a.refused) do held[string.format('%d', seq)] = true end
 for _, seq in ipairs(a.taken) do held[string.format('%d', seq)] = nil end
-local first = math.min(archived, s[1] - a.keep) + 1
+local first = math.max(1, math.min(archived, s[1] - a.keep) + 1)
 for seq in pairs(held) do
   aside[#aside + 1] = seq
   first = math.min(first, tonumber(seq))
