@@ -64,7 +64,8 @@ func TestAPI(t *testing.T) {
 	do(uma, "PUT", "/queues/"+esc(q), obj{}, "forbidden")
 	do(host, "PUT", "/queues/"+esc(q), obj{"routing": "x"}, "bad_request")
 	do(host, "PUT", "/queues/"+esc(q), obj{"patience": -1}, "bad_request")
-	require.Equal(t, set, do(ann, "GET", "/queues/"+esc(q), nil, ""))
+	require.Equal(t, set, do(host, "GET", "/queues/"+esc(q), nil, ""))
+	do(ann, "GET", "/queues/"+esc(q), nil, "forbidden")
 	require.NotEmpty(t, do(uma, "GET", "/queues", nil, "")["queues"])
 
 	t.Log("sessions")

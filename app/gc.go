@@ -46,5 +46,5 @@ func gcPercent(live uint64) int {
 	if live > 0 {
 		percent = min(percent, gcRoom*100/live/50*50)
 	}
-	return int(max(100, percent)) //nolint:gosec // 100 to 400
+	return int(max(100, percent))
 }

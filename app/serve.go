@@ -26,6 +26,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	stop := tuneGC()
 	defer stop()
 	app, err := New(ctx, c.Settings)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil // told to stop while it waited for Redis or the archive
+	}
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (s *Settings) Validate() error {
 		}
 	}
 	switch {
-	case s.SendRate < 0 || s.SendRate > 1e6:
+	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
 	case s.MaxConns < 0:
 		return errors.New("--max-conns: 0 or more")

@@ -24,7 +24,7 @@ func TestUnusableSettings(t *testing.T) {
 		{"--redis-url redis+sentinel://127.0.0.1:1 --api-key k", "--redis-url"}, {"--redis-url redis+cluster://x --api-key k", "--redis-url"},
 		{"--redis-url redis://127.0.0.1:1", "--api-key"}, {"--addr 0.0.0.0:0", "--api-key"}, {"--partitions 257", "--partitions"},
 		{"--origins example.org", "--origins"}, {"--jwt-secret short", "--jwt-secret"}, {"--jwks-url ftp://x", "--jwks-url"},
-		{"--send-rate -1", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--fly", "--fly"},
+		{"--send-rate -1", "--send-rate"}, {"--send-rate NaN", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--fly", "--fly"},
 		{"--mongo-url http://x", "--mongo-url"}, {"--mongo-url mongodb://127.0.0.1", "--mongo-url"}, {"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},
 	} {
 		var out, err bytes.Buffer
@@ -61,6 +61,11 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	var out, err bytes.Buffer
 	require.Equal(t, 1, run(ctx, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()}, &out, &err))
 	require.Contains(t, err.String(), "Redis does not answer")
+
+	told, stop := context.WithCancel(t.Context())
+	time.AfterFunc(time.Second, stop)
+	require.Equal(t, 0, run(told, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()}, &out, &err),
+		"told to stop while it waits")
 
 	started := make(chan error, 1)
 	go func() {

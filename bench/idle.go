@@ -41,13 +41,13 @@ func (c *idleCommand) fit() error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return err
 	}
-	want := uint64(c.Conns + others) //nolint:gosec // a number of connections
+	want := uint64(c.Conns + others)
 	if l.Cur < want && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: max(want, l.Max)}) != nil {
 		l.Cur = l.Max
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 			return err
 		}
-		c.Conns = min(c.Conns, int(l.Cur)-others) //nolint:gosec // a number of files
+		c.Conns = min(c.Conns, int(l.Cur)-others)
 	}
 	return nil
 }

@@ -179,10 +179,10 @@ func TestWritesThatFailAtAnyPoint(t *testing.T) {
 func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b := startNode(t, url, soon)
-	ctx, p := t.Context(), partition{}
+	ctx := t.Context()
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
-	p, _ = b.of(s.ID)
+	p, _ := b.of(s.ID)
 	uma.send(s.ID, "good")
 	require.NoError(t, b.rdb.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
 		redis.call('HSET', KEYS[2], 'seq', 3) redis.call('APPEND', KEYS[3], '\0\1') return 1`,

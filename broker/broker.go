@@ -74,14 +74,15 @@ type Broker struct {
 	log     *slog.Logger
 	calls   atomic.Int64 // scripts run, for tests and metrics
 
-	hub      *hub
-	archiver *archiver // nil without an archive
-	lag      lagCache
-	settings settings
-	gates    gates
-	limits   limiter
-	taken    atomic.Int64  // pieces of background work taken and not done
-	places   chan struct{} // one for each that is being done
+	hub       *hub
+	archiver  *archiver // nil without an archive
+	lag       lagCache
+	farewells farewells
+	settings  settings
+	gates     gates
+	limits    limiter
+	taken     atomic.Int64  // pieces of background work taken and not done
+	places    chan struct{} // one for each that is being done
 
 	stop context.CancelFunc // ends the loops
 	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close

@@ -3,10 +3,10 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -25,9 +25,8 @@ type Conn struct {
 	hold   [][]byte // events that came before hello was sent
 	ready  bool
 	closed bool
-	quiet  map[string]time.Time // when a session's typing was last passed on
-	silent []*feed              // sessions watched unseen
-	watch  []*view              // queues watched
+	silent []*feed // sessions watched unseen
+	watch  []*view // queues watched
 }
 
 var connCount atomic.Int64
@@ -99,7 +98,12 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 		return nil, err
 	}
 	c.m = m
-	if err := b.register(ctx, c); err != nil {
+	// What is revoked from here on is heard of; what was before shows now.
+	err = b.held(ctx, id)
+	if err == nil {
+		err = b.register(ctx, c)
+	}
+	if err != nil {
 		part.leave(m, c)
 		return nil, err
 	}
@@ -138,19 +142,33 @@ func (b *Broker) register(ctx context.Context, c *Conn) error {
 	return nil
 }
 
-// assign takes over an agent's queues, as JSON, and its capacity.
+// assign takes over an agent's queues, as JSON, and its capacity. It watches no
+// queue any more that is not its own.
 func (c *Conn) assign(queues string, capacity int) {
 	var list []string
 	if json.Unmarshal([]byte(queues), &list) != nil {
 		return
 	}
+	var lost []*view
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.ident.Queues, c.ident.Capacity = list, capacity
+	if c.ident.Role != RoleSupervisor {
+		c.watch = slices.DeleteFunc(c.watch, func(v *view) bool {
+			gone := !contains(list, v.queue)
+			if gone {
+				lost = append(lost, v)
+			}
+			return gone
+		})
+	}
+	c.mu.Unlock()
+	for _, v := range lost {
+		v.leave(c)
+	}
 }
 
 // Close unregisters the device; the sink is not called afterwards. Calling it
-// twice does no harm. If Redis is away, the registration is found dead with the node's.
+// twice does no harm. If Redis is away, it is told later.
 func (c *Conn) Close(ctx context.Context) {
 	c.mu.Lock()
 	if c.closed {
@@ -169,8 +187,45 @@ func (c *Conn) Close(ctx context.Context) {
 	}
 	id := c.Identity()
 	c.b.hub.at(id.ID).leave(c.m, c)
-	if err := c.b.unregister(ctx, disconnectArgs{Who: c.m.who, Node: c.b.node, Device: c.device, Conn: c.id}, id); err != nil {
-		c.b.log.Warn("disconnect not recorded; the sweep will", "error", err)
+	bye := farewell{disconnectArgs{Who: c.m.who, Node: c.b.node, Device: c.device, Conn: c.id}, id}
+	if err := c.b.unregister(ctx, bye.args, id); err != nil {
+		c.b.farewells.add(bye)
+		c.b.log.Warn("disconnect not recorded yet", "error", err)
+	}
+}
+
+// farewell is a connection that has gone while Redis was away.
+type farewell struct {
+	args disconnectArgs
+	id   Identity
+}
+
+type farewells struct {
+	mu   sync.Mutex
+	list []farewell
+}
+
+func (f *farewells) add(list ...farewell) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, list...)
+}
+
+// say tells Redis of those who have gone meanwhile; at the first that fails it
+// stops until the next time.
+func (f *farewells) say(ctx context.Context, b *Broker) {
+	f.mu.Lock()
+	list := f.list
+	f.list = nil
+	f.mu.Unlock()
+	for i, bye := range list {
+		ctx, cancel := context.WithTimeout(ctx, settlePatience)
+		err := b.unregister(ctx, bye.args, bye.id)
+		cancel()
+		if err != nil {
+			f.add(list[i:]...)
+			return
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	pubMessage  = 'M' // seq, at, by, kind, origin, key, counts, head, body
 	pubRead     = 'R' // by, seq, unread, origin
-	pubRecalled = 'X' // seq
+	pubRecalled = 'X' // seq, kind
 	pubSession  = 'S' // JSON {said, snap}
 	pubTyping   = 'T' // by, origin, text
 )

@@ -30,15 +30,19 @@ type feed struct {
 	unread  map[string]int64
 	read    map[string]int64
 	seats   map[string]*member
-	silent  []*Conn  // supervisors who watch unseen
-	busy    bool     // being loaded or filled; events wait
-	backlog []string // those
-	freed   int      // holds to release once mu is free
-	came    []string // participants who are new since the last look
-	placed  [2]int   // position and wait last told to the user
+	silent  []*Conn           // supervisors who watch unseen
+	busy    bool              // being loaded or filled; events wait
+	backlog []string          // those
+	freed   int               // holds to release once mu is free
+	came    []string          // participants who are new since the last look
+	placed  [2]int            // position and wait last told to the user
+	sending map[string]string // mid → connection, of sends not heard of yet
 }
 
-const feedPatience = 10 * time.Second
+const (
+	feedPatience = 10 * time.Second
+	maxSending   = 256
+)
 
 // open subscribes, then reads the session: what happens after the read is heard.
 func (f *feed) open(context.Context) {
@@ -138,7 +142,7 @@ func (f *feed) refresh(ctx context.Context) error {
 	f.mu.Lock()
 	for i := range missed {
 		if missed[i].seq > f.seq {
-			f.message(&missed[i], "", nil)
+			f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
 		}
 	}
 	f.adopt(st)
@@ -164,11 +168,7 @@ func (f *feed) apply(payload string) bool {
 	case pubRead:
 		f.marked(rest)
 	case pubRecalled:
-		seq, _ := strconv.ParseInt(rest, 10, 64)
-		f.everyone(eventLine("recalled", struct {
-			Session string `json:"session"`
-			Seq     int64  `json:"seq"`
-		}{f.id, seq}), "")
+		f.recalled(rest)
 	case pubTyping:
 		f.typing(rest)
 	}
@@ -201,10 +201,41 @@ func (f *feed) transition(payload string) bool {
 	return true
 }
 
+func (f *feed) recalled(payload string) {
+	text, kind, _ := strings.Cut(payload, sepField)
+	seq, _ := strconv.ParseInt(text, 10, 64)
+	line := eventLine("recalled", struct {
+		Session string `json:"session"`
+		Seq     int64  `json:"seq"`
+	}{f.id, seq})
+	for _, m := range f.seats {
+		if kind != "n" || !m.user() {
+			m.deliver(line, "")
+		}
+	}
+	for _, c := range f.silent {
+		c.deliver(line)
+	}
+}
+
+// sends notes who is about to send a message, since the log, from which it may
+// have to be read, does not tell.
+func (f *feed) sends(mid, conn string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sending == nil || len(f.sending) > maxSending { // refused ones stay here
+		f.sending = map[string]string{}
+	}
+	f.sending[mid] = conn
+}
+
 // message delivers one entry to everybody who may see it, and to each its new
 // unread, if that is known, together: they are one frame then.
 func (f *feed) message(e *entry, origin string, counts map[string]int64) {
 	f.seq = e.seq
+	if origin != "" {
+		delete(f.sending, headMid(e.head))
+	}
 	var line []byte
 	for w, m := range f.seats {
 		if e.note && m.user() {
@@ -283,6 +314,9 @@ func (f *feed) typing(payload string) {
 			m.deliver(line(p[2]), p[1])
 		}
 	}
+	for _, c := range f.silent {
+		c.deliver(line(p[2]))
+	}
 }
 
 // everyone delivers to all seats but one, and to those who watch unseen.
@@ -310,10 +344,14 @@ func (f *feed) adopt(st *state) {
 	}
 	f.st = st
 	for w, m := range f.seats {
-		m.deliver(f.sessionLine(w), "")
-		if _, in := st.unread[w]; !in {
-			f.remove(m)
+		if _, in := st.unread[w]; in {
+			m.deliver(f.sessionLine(w), "")
+			continue
 		}
+		f.count(w, 0, "")
+		delete(f.read, w)
+		m.deliver(f.sessionLine(w), "")
+		f.remove(m)
 	}
 	for _, c := range f.silent {
 		c.deliver(f.sessionLine(""))
@@ -356,6 +394,7 @@ func (f *feed) seat(m *member) (s Session, kept bool) {
 		f.remove(f.seats[m.who])
 	}
 	f.seats[m.who] = m
+	f.seen(m)
 	m.count(f.id, f.unread[m.who], false, "")
 	if !m.alive() {
 		// Its last connection left meanwhile and may not have seen this seat.
@@ -384,11 +423,25 @@ func (f *feed) remove(m *member) {
 func (f *feed) watch(c *Conn) (kept bool) {
 	f.mu.Lock()
 	defer f.unlock()
-	if slices.Contains(f.silent, c) {
+	if slices.Contains(f.silent, c) || f.seats[c.m.who] != nil {
 		return false
 	}
 	f.silent = append(f.silent, c)
 	return true
+}
+
+// seen ends the silent watching of a member who has a seat now.
+func (f *feed) seen(m *member) {
+	f.silent = slices.DeleteFunc(f.silent, func(c *Conn) bool {
+		if c.m != m {
+			return false
+		}
+		c.mu.Lock()
+		c.silent = slices.DeleteFunc(c.silent, func(o *feed) bool { return o == f })
+		c.mu.Unlock()
+		f.freed++
+		return true
+	})
 }
 
 func (f *feed) unwatch(c *Conn) {

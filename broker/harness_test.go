@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/archive"
@@ -199,22 +198,4 @@ func code(t testing.TB, want Code, err error) {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, want, AsError(err).Code, "%v", err)
-}
-
-// masters gives a client for each server that holds keys.
-func masters(ctx context.Context, t testing.TB, b *Broker) map[*redis.Client]bool {
-	t.Helper()
-	if c, ok := b.rdb.(*redis.Client); ok {
-		return map[*redis.Client]bool{c: true}
-	}
-	var mu sync.Mutex
-	out := map[*redis.Client]bool{}
-	err := b.rdb.(*redis.ClusterClient).ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		out[c] = true
-		return nil
-	})
-	require.NoError(t, err)
-	return out
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -113,7 +112,9 @@ func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
 	id := idOf(m.who)
 	p := b.home(id)
 	if m.user() {
-		return b.userCurrent(ctx, p, id)
+		// All that Redis has: the open ones, and those that ended not long ago.
+		ids, err := b.pipe.ZRange(ctx, p.listed(m.who), 0, -1).Result()
+		return ids, redisError("listed", err)
 	}
 	live, err := b.pipe.HGetAll(ctx, p.mine(m.who)).Result()
 	if err != nil {
@@ -134,28 +135,6 @@ func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
 	if len(old) > 0 {
 		if err := b.pipe.HDel(ctx, p.mine(m.who), old...).Err(); err != nil {
 			return nil, redisError("mine", err)
-		}
-	}
-	return ids, nil
-}
-
-// userCurrent: the open ones, and the newest few, among which are those that ended lately.
-func (b *Broker) userCurrent(ctx context.Context, p partition, user string) ([]string, error) {
-	var open *redis.StringSliceCmd
-	var newest *redis.StringSliceCmd
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		open = pipe.HVals(ctx, p.open(user))
-		newest = pipe.ZRevRange(ctx, p.listed(who(RoleUser, user)), 0, 19)
-		return nil
-	})
-	if err != nil {
-		return nil, redisError("open sessions", err)
-	}
-	ids, seen := []string{}, map[string]bool{}
-	for _, s := range append(open.Val(), newest.Val()...) {
-		if !seen[s] {
-			seen[s] = true
-			ids = append(ids, s)
 		}
 	}
 	return ids, nil
@@ -291,8 +270,12 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		return err
 	}
 	for _, c := range m.all() {
+		err := p.h.b.held(ctx, c.Identity())
+		if err != nil && AsError(err).Code != CodeUnauthorized {
+			return err
+		}
 		switch {
-		case c.Identity().Issued.UnixMilli() <= prof.revoked:
+		case err != nil, c.Identity().Issued.UnixMilli() <= prof.revoked:
 			c.shut(CloseRevoked, "token revoked")
 		case prof.disabled || prof.blocked:
 			c.shut(CloseRemoved, "removed by an administrator")

@@ -128,7 +128,13 @@ func parseEntry(seq int64, v map[string]any) entry {
 	str := func(name string) string { s, _ := v[name].(string); return s }
 	at, _ := strconv.ParseInt(str("at"), 10, 64)
 	h := str("h")
-	return entry{seq: seq, at: at, by: str("by"), key: str("key"), head: h, body: str("b"), note: noteHead(h)}
+	return entry{seq: seq, at: at, by: str("by"), key: str("key"), head: h, body: str("b"), note: hidden(str("by"), h, str("b"))}
+}
+
+// hidden tells whether users must not see an entry: a note, or what recall.lua
+// says of one. Nobody but the broker itself writes with an empty `by`.
+func hidden(by, head, body string) bool {
+	return noteHead(head) || by == "" && strings.HasSuffix(body, `,"note":true}`)
 }
 
 // noteHead tells a note by its head, whose free texts are quoted and so cannot look like this.

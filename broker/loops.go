@@ -35,6 +35,7 @@ func (b *Broker) loops() {
 		b.gates.sweep()
 		b.hub.sweep()
 	})
+	b.loop(tickPause, func(ctx context.Context) { b.farewells.say(ctx, b) })
 	b.loop(positionPause, b.positions)
 	b.loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {

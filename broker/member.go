@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // member is one participant connected to this node, with all its devices here.
@@ -15,6 +16,7 @@ type member struct {
 	conns  []*Conn
 	unread map[string]int64 // of each session it has a seat in
 	total  int64
+	quiet  map[string]time.Time // when a session's typing was last passed on
 }
 
 func (m *member) user() bool { return m.who[0] == 'u' }
@@ -102,4 +104,24 @@ func (m *member) alive() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.conns) > 0
+}
+
+// typed tells whether a session's typing may be passed on now.
+func (m *member) typed(session string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	for s, at := range m.quiet {
+		if now.Sub(at) >= time.Second {
+			delete(m.quiet, s)
+		}
+	}
+	if _, quiet := m.quiet[session]; quiet {
+		return false
+	}
+	if m.quiet == nil {
+		m.quiet = map[string]time.Time{}
+	}
+	m.quiet[session] = now
+	return true
 }

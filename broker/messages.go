@@ -11,6 +11,11 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
+// What a host application says in its own name is a bot's.
+const hostBot = "h:bot"
+
+var hostAuthor = Author{"host", RoleBot, ""}
+
 // recallWindow is how long a sender may take a message back.
 const recallWindow = 2 * time.Minute
 
@@ -50,11 +55,13 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	if err := b.limits.allow(by); err != nil {
 		return SendReply{}, err
 	}
-	mid, origin := ulid.Make().String(), ""
+	mid, origin, s := ulid.Make().String(), "", r.Session
 	if a.Conn != nil {
 		origin = a.Conn.id
+		if f := b.hub.live(s); f != nil {
+			f.sends(mid, origin)
+		}
 	}
-	s := r.Session
 	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
 		p.dirty(), p.keys(s)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
 		origin, r.ReplyTo)
@@ -97,7 +104,7 @@ func (b *Broker) author(ctx context.Context, a Actor, r SendRequest) (string, Au
 	}
 	switch r.As {
 	case RoleBot:
-		return "h:bot", Author{"host", RoleBot, ""}, nil
+		return hostBot, hostAuthor, nil
 	case RoleSystem, "":
 		return "h:system", Author{"", RoleSystem, ""}, nil
 	case RoleUser:
@@ -211,7 +218,7 @@ func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) erro
 	}
 	origin := ""
 	if a.Conn != nil {
-		if !a.Conn.typed(session) {
+		if !a.Conn.m.typed(session) {
 			return nil
 		}
 		origin = a.Conn.id
@@ -246,24 +253,4 @@ func (b *Broker) participant(ctx context.Context, session, w string) error {
 		return Errorf(CodeEnded, "the session has ended")
 	}
 	return nil
-}
-
-// typed tells whether a session's typing may be passed on now.
-func (c *Conn) typed(session string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	for s, at := range c.quiet {
-		if now.Sub(at) >= time.Second {
-			delete(c.quiet, s)
-		}
-	}
-	if _, quiet := c.quiet[session]; quiet {
-		return false
-	}
-	if c.quiet == nil {
-		c.quiet = map[string]time.Time{}
-	}
-	c.quiet[session] = now
-	return true
 }

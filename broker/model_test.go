@@ -22,6 +22,7 @@ type model struct {
 	log       []modelMessage
 	mark      map[string]int // of participants
 	lastOffer [2]string      // target and outcome of the last offer
+	moved     [2]string      // who put it into which queue last
 }
 
 type modelMessage struct {
@@ -108,6 +109,8 @@ func (m *model) offer(p, to string) string {
 		return "forbidden"
 	case m.state == Ended:
 		return "ended"
+	case m.state == Transferring && m.target == to:
+		return "ok" // asked again
 	case m.state != Serving:
 		return "wrong_state"
 	case m.queue != "q1":
@@ -118,13 +121,20 @@ func (m *model) offer(p, to string) string {
 	return "ok"
 }
 
+// involved tells whether a session's offers are any business of somebody's.
+func (m *model) involved(p string) bool {
+	return m.owner == p || m.target == p || m.lastOffer[0] == p || m.ever[p]
+}
+
 func (m *model) accept(p string) string {
 	switch {
+	case !m.involved(p):
+		return "forbidden"
 	case m.state == Ended:
 		return "ended"
 	case m.owner == p:
 		return "ok"
-	case m.state != Transferring && (m.lastOffer[0] == p || m.ever[p]):
+	case m.state != Transferring:
 		return "wrong_state"
 	case m.target != p:
 		return "forbidden"
@@ -145,13 +155,15 @@ func (m *model) withdraw(p, outcome string) string {
 		mine = m.owner == p
 	}
 	switch {
+	case !m.involved(p):
+		return "forbidden"
 	case m.state == Ended:
 		return "ended"
 	case m.state != Transferring && mine && m.lastOffer[1] == outcome && m.state == Serving:
 		return "ok"
-	case m.state != Transferring && (m.owner == p || m.lastOffer[0] == p || m.ever[p]):
+	case m.state != Transferring:
 		return "wrong_state"
-	case m.state != Transferring, outcome == "declined" && m.target != p, outcome == "cancelled" && m.owner != p:
+	case outcome == "declined" && m.target != p, outcome == "cancelled" && m.owner != p:
 		return "forbidden"
 	}
 	m.state = Serving
@@ -162,6 +174,8 @@ func (m *model) withdraw(p, outcome string) string {
 
 func (m *model) requeue(p, to string) string {
 	switch {
+	case m.owner != p && m.state == Waiting && m.moved == [2]string{p, to} && m.queue == to:
+		return "ok" // asked again
 	case m.owner != p:
 		return "forbidden"
 	case m.state == Ended:
@@ -173,7 +187,7 @@ func (m *model) requeue(p, to string) string {
 			delete(m.mark, a)
 		}
 	}
-	m.state, m.queue, m.owner, m.assists = Waiting, to, "", map[string]bool{}
+	m.state, m.queue, m.owner, m.assists, m.moved = Waiting, to, "", map[string]bool{}, [2]string{p, to}
 	m.say()
 	return "ok"
 }

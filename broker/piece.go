@@ -194,6 +194,6 @@ func (e *entry) archived(d *archive.Session) archive.Message {
 
 // unarchived is archived's opposite.
 func unarchived(m *archive.Message) entry {
-	return entry{seq: m.Seq, at: m.At, by: m.By, note: m.Type == TypeNote, key: m.Key, body: m.Body,
-		head: head(m.Mid, Author{m.Sender, Role(m.Role), m.Name}, m.Type, m.ReplyTo)}
+	h := head(m.Mid, Author{m.Sender, Role(m.Role), m.Name}, m.Type, m.ReplyTo)
+	return entry{seq: m.Seq, at: m.At, by: m.By, note: hidden(m.By, h, m.Body), key: m.Key, head: h, body: m.Body}
 }

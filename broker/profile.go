@@ -139,6 +139,10 @@ func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
 	if !a.Role.Staff() && mayConfigure(a) != nil {
 		return nil, Errorf(CodeForbidden, "only agents may")
 	}
+	return b.allAgents(ctx)
+}
+
+func (b *Broker) allAgents(ctx context.Context) ([]AgentInfo, error) {
 	out := []AgentInfo{}
 	for _, part := range b.parts {
 		ids, err := b.rdb.SMembers(ctx, part.agents()).Result()
@@ -167,7 +171,7 @@ func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
 }
 
 // PutAgent sets an agent's queues and capacity, which from then on come before
-// its token's. Disabling closes its connections with 4005.
+// its token's; those left out stay as they are. Disabling closes its connections with 4005.
 func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettings) (AgentInfo, error) {
 	if err := mayConfigure(a); err != nil {
 		return AgentInfo{}, err
@@ -175,11 +179,21 @@ func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettin
 	if err := validID("id", id); err != nil {
 		return AgentInfo{}, err
 	}
+	before, err := b.profile(ctx, RoleAgent, id)
+	if err != nil {
+		return AgentInfo{}, err
+	}
+	if s.Queues == nil {
+		s.Queues = before.queues
+	}
+	if s.Capacity == 0 {
+		s.Capacity = before.capacity
+	}
 	if err := normalizeStaff(&s.Queues, &s.Capacity); err != nil {
 		return AgentInfo{}, err
 	}
 	part, w := b.home(id), "a:"+id
-	_, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, part.profile(w), "queues", encode(s.Queues), "capacity", s.Capacity, "set", 1)
 		if s.Disabled {
 			pipe.HSet(ctx, part.profile(w), "disabled", 1)

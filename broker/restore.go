@@ -13,7 +13,7 @@ import (
 )
 
 // ErrNotEmpty says that a Redis to restore into holds something already.
-var ErrNotEmpty = errors.New("Redis is not empty; a restore needs an empty one")
+var ErrNotEmpty = errors.New("this Redis is not empty; a restore needs an empty one")
 
 // Restored is what a restore has brought back.
 type Restored struct {

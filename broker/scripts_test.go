@@ -148,14 +148,14 @@ var matrix = []struct {
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"accept by bea", func(g *stage) reply { return g.run("accept", g.step(g.bea)) },
-		[5]string{"forbidden", "forbidden", "ok", "forbidden", "ended"}, nil},
+		[5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
 	{"accept by cay", func(g *stage) reply { return g.run("accept", g.step(g.cay)) },
-		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "ended"}, nil},
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"decline by bea", func(g *stage) reply {
 		s := g.step(g.bea)
 		s.Outcome = "declined"
 		return g.run("withdraw", s)
-	}, [5]string{"forbidden", "forbidden", "ok", "forbidden", "ended"}, nil},
+	}, [5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
 	{"cancel by ann", func(g *stage) reply {
 		s := g.step(g.ann)
 		s.Outcome = "cancelled"

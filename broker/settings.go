@@ -48,26 +48,40 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 	return nil
 }
 
-// QueueList shows the queues that were set, and the default one.
-func (b *Broker) QueueList(ctx context.Context, a Actor) ([]QueueSettings, error) {
+// QueueList shows the queues that were set, those of known agents, and the default one.
+func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error) {
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
+	}
+	agents, err := b.allAgents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{DefaultQueueID: true}
+	for i := range agents {
+		for _, q := range agents[i].Queues {
+			named[q] = true
+		}
 	}
 	b.settings.mu.RLock()
 	defer b.settings.mu.RUnlock()
 	out := []QueueSettings{}
 	for _, q := range b.settings.queues {
 		out = append(out, q)
+		delete(named, q.ID)
 	}
-	if _, ok := b.settings.queues[DefaultQueueID]; !ok {
-		out = append(out, DefaultQueue(DefaultQueueID))
+	for q := range named {
+		out = append(out, DefaultQueue(q))
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out, nil
 }
 
 // Queue shows one queue; one that nobody has set has the defaults.
-func (b *Broker) Queue(ctx context.Context, _ Actor, id string) (QueueSettings, error) {
+func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, error) {
+	if err := mayConfigure(a); err != nil {
+		return QueueSettings{}, err
+	}
 	if err := validID("id", id); err != nil {
 		return QueueSettings{}, err
 	}

@@ -134,8 +134,10 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 		if err != nil {
 			return Identity{}, err
 		}
-		id.TokenID = tokenHash(token)
-		return id, id.normalize()
+		if err := id.normalize(); err != nil {
+			return Identity{}, Errorf(CodeUnauthorized, "the token's claims: %s", AsError(err).Message)
+		}
+		return id, nil
 	}
 	hash := tokenHash(token)
 	data, err := b.rdb.Get(ctx, b.home(hash).token(hash)).Bytes()
@@ -151,6 +153,21 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	}
 	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
 		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash}, nil
+}
+
+// held is CodeUnauthorized if an opaque token does not exist any more.
+func (b *Broker) held(ctx context.Context, id Identity) error {
+	if id.TokenID == "" {
+		return nil
+	}
+	n, err := b.pipe.Exists(ctx, b.home(id.TokenID).token(id.TokenID)).Result()
+	if err != nil {
+		return redisError("token", err)
+	}
+	if n == 0 {
+		return Errorf(CodeUnauthorized, "the token has expired or was revoked")
+	}
+	return nil
 }
 
 // MaxToken is a token's greatest length in bytes.
@@ -178,6 +195,10 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 		}
 		return err
 	}
+	if id.TokenID == "" {
+		// A JWT cannot be taken back alone: its participant's older tokens all go.
+		return b.RevokeParticipant(ctx, id.Role, id.ID)
+	}
 	p := b.home(id.TokenID)
 	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.Del(ctx, p.token(id.TokenID))
@@ -185,10 +206,6 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 		return nil
 	}); err != nil {
 		return redisError("revoke", err)
-	}
-	if strings.Count(token, ".") == 2 {
-		// A JWT cannot be taken back alone: its participant's older tokens all go.
-		return b.RevokeParticipant(ctx, id.Role, id.ID)
 	}
 	return b.tell(ctx, id.Role, id.ID, personal{Kind: "revoked", Token: id.TokenID})
 }

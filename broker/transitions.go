@@ -37,6 +37,7 @@ type step struct {
 
 // stepNote is a note that a transition appends.
 type stepNote struct {
+	By   string `json:"by"`
 	Mid  string `json:"mid"`
 	Head string `json:"head"`
 	Body string `json:"body"`
@@ -218,9 +219,13 @@ func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Sessi
 	}
 	s := newStep(a, r.Session)
 	s.To, s.Abandon = r.Queue, ms(b.settings.queue(r.Queue).AbandonTimeout)
-	if r.Note != "" && a.ID != "" {
+	if r.Note != "" {
+		by, from := who(a.Role, a.ID), Author{a.ID, a.Role, a.Name}
+		if a.Host && a.ID == "" {
+			by, from = hostBot, hostAuthor
+		}
 		mid := ulid.Make().String()
-		s.Entry = &stepNote{mid, head(mid, Author{a.ID, a.Role, a.Name}, TypeNote, 0), quote(r.Note)}
+		s.Entry = &stepNote{by, mid, head(mid, from, TypeNote, 0), quote(r.Note)}
 	}
 	return b.relocate(ctx, a, "requeue", s, requeueKeys(r.Queue))
 }
@@ -251,6 +256,8 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
 	case st.State == Ended:
 		return Session{}, Errorf(CodeEnded, "the session has ended")
+	case st.State == Transferring && st.Target.ID == r.Agent && st.offer.from == a.ID:
+		return st.as(who(a.Role, a.ID)), nil // asked again
 	case st.State != Serving:
 		return Session{}, &Error{Code: CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
 	case st.Agent.ID == r.Agent:

@@ -132,7 +132,7 @@ type Identity struct {
 	Priority int
 	Issued   time.Time
 	Expires  time.Time // zero: never
-	TokenID  string    // hash of the token, empty for an actor named over HTTP by a host application
+	TokenID  string    // hash of an opaque token; empty for a JWT, or an actor named over HTTP by a host application
 }
 
 // Person is the identity as others see it.

@@ -276,6 +276,13 @@ func (v *view) first() []Session {
 	return out
 }
 
+// incomplete tells whether sessions have moved up into the head that were not in it when it was read.
+func (v *view) incomplete() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.list[:min(shown, len(v.list))], func(w waiter) bool { return v.sessions[w.id] == nil })
+}
+
 func (v *view) shot() QueueView {
 	q := QueueView{Queue: v.queue, Waiting: v.first(), Size: len(v.list)}
 	for _, s := range v.sessions {
@@ -334,6 +341,12 @@ func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueVi
 		v, err := b.hub.views.hold(ctx, q)
 		if err != nil {
 			return nil, err
+		}
+		if v.incomplete() {
+			if err := v.load(ctx); err != nil {
+				b.hub.views.release(v)
+				return nil, err
+			}
 		}
 		out = append(out, a.Conn.watches(v))
 	}

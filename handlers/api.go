@@ -57,9 +57,18 @@ func (s *Server) as(f call) gin.HandlerFunc {
 	}
 }
 
+// bearerToken reads Authorization; the scheme's case does not matter (RFC 9110, 11.1).
+func bearerToken(h http.Header) (token string, ok bool) {
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return strings.TrimLeft(token, " "), true
+}
+
 // actor is a host application by its API key, or a participant by its token.
 func (s *Server) actor(c *gin.Context) (broker.Actor, error) {
-	token, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
+	token, ok := bearerToken(c.Request.Header)
 	if !ok {
 		return broker.Actor{}, broker.Errorf(broker.CodeUnauthorized, "Authorization: Bearer is missing")
 	}

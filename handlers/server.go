@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,13 +98,22 @@ func (s *Server) Conns() int {
 	return len(s.sockets)
 }
 
+// unescape decodes the parts of a path: gin itself takes a + in them for a space.
+func unescape(c *gin.Context) {
+	for i := range c.Params {
+		if v, err := url.PathUnescape(c.Params[i].Value); err == nil {
+			c.Params[i].Value = v
+		}
+	}
+}
+
 func (s *Server) routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	// Ids may hold any character, a slash included: routes are matched before decoding.
-	e.UseRawPath, e.UnescapePathValues = true, true
+	e.UseEscapedPath, e.UnescapePathValues = true, false
 	e.HandleMethodNotAllowed, e.RedirectTrailingSlash = true, false
-	e.Use(s.recover, s.cors)
+	e.Use(s.recover, s.cors, unescape)
 	e.NoRoute(func(c *gin.Context) { problem(c, broker.Errorf(broker.CodeNotFound, "no such page")) })
 	e.NoMethod(func(c *gin.Context) {
 		problemStatus(c, http.StatusMethodNotAllowed, broker.Errorf(broker.CodeBadRequest, "not with this method"))

@@ -142,7 +142,7 @@ func (h *handshake) protocols(header http.Header) error {
 			}
 		}
 	}
-	bearer, _ := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
+	bearer, _ := bearerToken(header)
 	at := slices.Index(list, subprotocol)
 	switch {
 	case len(list) > 2, len(list) == 2 && at < 0:
@@ -171,9 +171,9 @@ func (s *Server) accept(c *gin.Context, h handshake, id broker.Identity) {
 		problem(c, err)
 		return
 	}
-	sock.peer, sock.expires = conn, id.Expires.Unix()
-	if id.Expires.IsZero() {
-		sock.expires = 0
+	sock.peer = conn
+	if !id.Expires.IsZero() {
+		sock.expires = id.Expires.Add(time.Second - 1).Unix() // never early
 	}
 	up := s.plain
 	switch h.selected {

@@ -5,12 +5,10 @@
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
 --#include time unread session
 if not s.state then return {'not_found'} end
+if not (s.agent == a.by or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
 if s.agent == a.by then return {'ok', snapshot()} end
-if s.state ~= 'transferring' then
-  if s.last_target == a.by or s['c:a:' .. a.by] then return {'wrong_state', s.state} end
-  return {'forbidden'}
-end
+if s.state ~= 'transferring' then return {'wrong_state', s.state} end
 if s.target ~= a.by then return {'forbidden'} end
 local expires = tonumber(s.offer_expires)
 if expires > 0 and at >= expires then return {'too_late'} end

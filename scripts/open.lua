@@ -3,12 +3,12 @@
 --       11 the user's sessions, 12 all sessions of the partition, 13 the user's profile
 -- ARGV  {op, session, queue, user, info, subject, meta, priority, abandon: ms}
 -- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason}
--- holds a user has at most one open session in a queue; waiting list = sessions waiting.
---#include time unread session
+-- holds a user opens no second session in a queue; waiting list = sessions waiting.
+--#include time unread session opened
 local blocked = redis.call('HGET', KEYS[13], 'blocked')
 if blocked then return {'blocked', blocked} end
 local held = redis.call('HGET', KEYS[10], a.queue)
-if held then return {'exists', held} end
+if held then return {'exists', string.match(held, '^[^,]+')} end
 
 set.state, set.queue, set.user, set.user_info = 'waiting', a.queue, a.user, a.info
 set.subject, set.meta, set.priority, set.created, set.last = a.subject, a.meta, a.priority, at, at
@@ -16,7 +16,7 @@ set['c:u:' .. a.user] = 1
 say('opened', '')
 redis.call('HSET', KEYS[3], 'u:' .. a.user, 0)
 redis.call('HSET', KEYS[4], 'u:' .. a.user, 0)
-redis.call('HSET', KEYS[10], a.queue, a.session)
+opened(KEYS[10], a.queue, a.session)
 redis.call('ZADD', KEYS[11], at, a.session)
 redis.call('ZADD', KEYS[12], at, a.session)
 local score = (9 - a.priority) * 1e13 + at

@@ -16,9 +16,9 @@ if gone then
 end
 if tonumber(seq) < 1 or tonumber(seq) > tonumber(s[1]) then return {'not_found'} end
 local entry = redis.call('XRANGE', KEYS[2], seq .. '-0', seq .. '-0')[1]
-local sent, from, key, head = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local sent, from, key, entry_head = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 if entry then
-  sent, from, key, head = entry[2][2], entry[2][4], entry[2][6], entry[2][8]
+  sent, from, key, entry_head = entry[2][2], entry[2][4], entry[2][6], entry[2][8]
 elseif not sent then
   return {'archived'}
 end
@@ -26,15 +26,16 @@ if from ~= by then return {'forbidden'} end
 local at = now()
 if at - sent > tonumber(ARGV[5]) then return {'too_late'} end
 
-redis.call('HSET', KEYS[3], seq, cjson.encode({at = sent, by = by, key = key, h = head}))
+redis.call('HSET', KEYS[3], seq, cjson.encode({at = sent, by = by, key = key, h = entry_head}))
 redis.call('XDEL', KEYS[2], seq .. '-0')
 local next_seq = s[1] + 1
-head = '"mid":"' .. mid .. '","from":{"id":"","role":"system","name":""},"type":"system"'
-local body = '{"what":"recalled","seq":' .. seq .. '}'
+local head = '"mid":"' .. mid .. '","from":{"id":"","role":"system","name":""},"type":"system"'
+local note = string.find(entry_head, '"},"type":"note"', 1, true) -- users never hear of those
+local body = '{"what":"recalled","seq":' .. seq .. (note and ',"note":true}' or '}')
 redis.call('XADD', KEYS[2], next_seq .. '-0', 'at', at, 'by', '', 'key', '', 'h', head, 'b', body)
-redis.call('APPEND', KEYS[4], author(0, false))
+redis.call('APPEND', KEYS[4], author(0, note))
 redis.call('HSET', KEYS[1], 'seq', next_seq, 'recalls', (s[3] or '') .. seq .. ',')
 redis.call('ZADD', KEYS[5], 'NX', at, ARGV[1])
-redis.call('PUBLISH', KEYS[1], 'X' .. seq)
-redis.call('PUBLISH', KEYS[1], table.concat({'M' .. next_seq, at, '', 'm', '', '', '', head, body}, '\31'))
+redis.call('PUBLISH', KEYS[1], 'X' .. seq .. '\31' .. (note and 'n' or 'm'))
+redis.call('PUBLISH', KEYS[1], table.concat({'M' .. next_seq, at, '', note and 'n' or 'm', '', '', '', head, body}, '\31'))
 return {'ok'}

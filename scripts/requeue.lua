@@ -3,12 +3,12 @@
 -- ARGV  {op, session, by, boss, gone: only while this agent owns it, queue: as KEYS 9, to, front, reason,
 --        abandon: ms, entry: a note {mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
--- holds no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include time unread session
+-- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
+--#include time unread session opened
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if not (a.boss or a.gone or s.agent == a.by) then
-  if replayed() then return {'ok', snapshot()} end
+  if replayed() or s.state == 'waiting' and s.queue == a.to and s.moved_by == a.by then return {'ok', snapshot()} end
   return {'forbidden'}
 end
 if s.state == 'ended' then return {'ended'} end
@@ -17,7 +17,7 @@ if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 if s.state == 'waiting' and a.to == s.queue then return {'ok', snapshot()} end
 
 if a.entry then
-  append(a.entry.mid, a.entry.head, a.entry.body, 'a:' .. a.by, tonumber(s['c:a:' .. a.by] or 3), true)
+  append(a.entry.mid, a.entry.head, a.entry.body, a.entry.by, a.entry.by == 'h:bot' and 4 or code(a.by), true)
 end
 local score = ((a.front and -1 or 9) - s.priority) * 1e13 + s.created
 if s.state == 'waiting' then
@@ -26,8 +26,8 @@ if s.state == 'waiting' then
 end
 redis.call('ZADD', KEYS[11], score, a.session)
 if a.to ~= s.queue then
-  if redis.call('HGET', KEYS[10], s.queue) == a.session then redis.call('HDEL', KEYS[10], s.queue) end
-  redis.call('HSETNX', KEYS[10], a.to, a.session)
+  closed(KEYS[10], s.queue, a.session)
+  opened(KEYS[10], a.to, a.session)
 end
 close_offer('cancelled')
 redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
@@ -43,6 +43,7 @@ for _, id in ipairs(assistants()) do
 end
 drop('agent', 'agent_info', 'agent_res', 'ending_due', 'ending_by', 'reason')
 set.state, set.queue, set.abandon, set.waiting_since, set.score = 'waiting', a.to, a.abandon, at, score
+set.moved_by = a.by
 if a.reason ~= '' then
   say('requeued', ',"reason":' .. cjson.encode(a.reason))
 else

@@ -5,13 +5,13 @@
 -- holds the owner never changed; the target's place is owed back.
 --#include time unread session
 if not s.state then return {'not_found'} end
-if s.state == 'ended' then return {'ended'} end
 local owner = a.boss or s.agent == a.by
+if not (owner or a.by == '' or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
+if s.state == 'ended' then return {'ended'} end
 if s.state ~= 'transferring' then
   local mine = (a.outcome == 'declined' and s.last_target == a.by) or (a.outcome == 'cancelled' and owner)
   if mine and s.last_outcome == a.outcome and s.state == 'serving' then return {'ok', snapshot()} end
-  if owner or s.last_target == a.by or s['c:a:' .. a.by] or a.by == '' then return {'wrong_state', s.state} end
-  return {'forbidden'}
+  return {'wrong_state', s.state}
 end
 if a.outcome == 'declined' and s.target ~= a.by then return {'forbidden'} end
 if a.outcome == 'cancelled' and not owner then return {'forbidden'} end

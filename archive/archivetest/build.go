@@ -56,7 +56,7 @@ func Text(i int) string {
 		case 0:
 			p = fmt.Sprint(r.IntN(100_000))
 		case 1, 2, 3: // any characters, of the common ones
-			p = string([]rune{rune(0x4e00 + r.IntN(3000)), rune(0x4e00 + r.IntN(3000))})
+			p = string([]rune{0x4e00 + r.Int32N(3000), 0x4e00 + r.Int32N(3000)})
 		}
 		if p[0] < 0x80 {
 			p += " "

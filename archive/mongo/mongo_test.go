@@ -36,10 +36,10 @@ func openAt(t testing.TB, url string) *Store {
 	return s
 }
 
-// text is a message of a session, valid and found by its words.
-func text(session string, seq int64, words string) archive.Message {
+// text is a message of the session s, valid and found by its words.
+func text(seq int64, words string) archive.Message {
 	return archive.Message{
-		Mid: fmt.Sprintf("%s-%04d", session, seq), Session: session, Seq: seq, At: 1_700_000_000_000 + seq,
+		Mid: fmt.Sprintf("s-%04d", seq), Session: "s", Seq: seq, At: 1_700_000_000_000 + seq,
 		By: "u:1", Sender: "1", Role: "user", Name: "Ann", Type: "text", Command: "send",
 		Body: fmt.Sprintf("%q", words), Key: fmt.Sprint("key", seq), User: "1", Queue: "sales", Agents: []string{"7"},
 	}
@@ -73,18 +73,18 @@ func TestOpenAgainFindsItsIndexes(t *testing.T) {
 	t.Parallel()
 	url := testenv.SharedMongo(t).URL() + "test-" + rand.Text()
 	s := openAt(t, url)
-	put(t, s, text("s", 1, "hello"))
+	put(t, s, text(1, "hello"))
 	again := openAt(t, url)
 	require.NoError(t, again.Ping(t.Context()))
 	messages, err := again.Messages(t.Context(), "s", 1, 9)
 	require.NoError(t, err)
-	require.Equal(t, []archive.Message{text("s", 1, "hello")}, messages)
+	require.Equal(t, []archive.Message{text(1, "hello")}, messages)
 }
 
 func TestRecallTakesContentAway(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	first, second, third := text("s", 1, "secret one"), text("s", 2, "secret two"), text("s", 3, "secret three")
+	first, second, third := text(1, "secret one"), text(2, "secret two"), text(3, "secret three")
 	put(t, s, first, second)
 	recalled := func(m archive.Message) archive.Message {
 		m.Recalled = true
@@ -117,7 +117,7 @@ func TestSearchFindsEveryPartOfAText(t *testing.T) {
 		"😀 emoji 👍🏽", "ÄÖÜ straße İstanbul", strings.Repeat("ab", 300),
 	}
 	for i, words := range texts {
-		put(t, s, text("s", int64(i+1), words))
+		put(t, s, text(int64(i+1), words))
 	}
 	for i, words := range texts {
 		letters := []rune(archive.Fold(words))
@@ -129,7 +129,7 @@ func TestSearchFindsEveryPartOfAText(t *testing.T) {
 				word := string(letters[from:to])
 				found, err := s.Search(t.Context(), archive.SearchQuery{Words: []string{word}, Limit: 99})
 				require.NoError(t, err)
-				require.Contains(t, found, text("s", int64(i+1), words), "%q", word)
+				require.Contains(t, found, text(int64(i+1), words), "%q", word)
 				for _, m := range found {
 					require.Contains(t, archive.Fold(m.Text()), word)
 				}
@@ -166,12 +166,12 @@ func TestSearchFindsATextOfTooManyGrams(t *testing.T) {
 	for i := range rune(maxGrams + 10) {
 		b.WriteRune(0x10000 + i)
 	}
-	m := text("s", 1, "")
+	m := text(1, "")
 	m.Body = `"` + b.String() + `needle"`
-	put(t, s, m, text("s", 2, "needle"))
+	put(t, s, m, text(2, "needle"))
 	for _, word := range []string{"needle", "d"} {
 		found, err := s.Search(t.Context(), archive.SearchQuery{Words: []string{word}, Limit: 9})
 		require.NoError(t, err)
-		require.Equal(t, []archive.Message{text("s", 2, "needle"), m}, found)
+		require.Equal(t, []archive.Message{text(2, "needle"), m}, found)
 	}
 }

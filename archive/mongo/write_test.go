@@ -74,7 +74,7 @@ func TestAnItemAtFaultIsRejectedAlone(t *testing.T) {
 	s := open(t)
 	messages := make([]archive.Message, 5)
 	for i := range messages {
-		messages[i] = text("s", int64(i+1), "hello")
+		messages[i] = text(int64(i+1), "hello")
 	}
 	messages[2].Seq = 0                                        // not valid
 	messages[3].Agents = []string{strings.Repeat("x", 17<<20)} // too big for a document
@@ -209,7 +209,7 @@ func TestACutConnectionFailsSoonAndDoublesNothing(t *testing.T) {
 	write := func(ctx context.Context, batch int64) error {
 		messages := make([]archive.Message, each)
 		for i := range messages {
-			messages[i] = text("s", batch*each+int64(i)+1, "hello")
+			messages[i] = text(batch*each+int64(i)+1, "hello")
 		}
 		_, err := s.PutMessages(ctx, messages)
 		return err
@@ -261,7 +261,7 @@ func BenchmarkPut(b *testing.B) {
 		messages := make([]archive.Message, each)
 		for i := range messages {
 			seq++
-			messages[i] = text("s", seq, fmt.Sprintf("您好,我的订单 %06d 什么时候可以发货?谢谢, thank you!", seq))
+			messages[i] = text(seq, fmt.Sprintf("您好,我的订单 %06d 什么时候可以发货?谢谢, thank you!", seq))
 		}
 		put(b, s, messages...)
 	}

@@ -128,7 +128,7 @@ func (s *Store) putMessage(ctx context.Context, t txn, m *archive.Message) (fres
 // recall takes a stored message's content away.
 func (s *Store) recall(ctx context.Context, t txn, mid string) error {
 	var id int64
-	err := t.tx.StmtContext(ctx, s.stmts.recall).QueryRowContext(ctx, mid).Scan(&id)
+	err := t.tx.StmtContext(ctx, s.stmts.recall).QueryRowContext(ctx, mid).Scan(&id) //nolint:sqlclosecheck // goes with the transaction
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it was recalled before
 	}

@@ -57,7 +57,7 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 			WHERE m.session = ? AND m.seq BETWEEN ? AND ? ORDER BY m.seq`},
 		{&s.session, reader, `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = ?`},
 	} {
-		stmt, err := p.db.PrepareContext(ctx, p.sql)
+		stmt, err := p.db.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // Close does
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, p.sql)
 		}

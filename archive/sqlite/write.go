@@ -38,7 +38,7 @@ func (t txn) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (sql.Result,
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	return t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	return t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // goes with the transaction
 }
 
 // changes runs a prepared statement and tells whether it changed anything.

@@ -178,13 +178,13 @@ func ferretSource() (string, error) {
 // is there is the right one, and none is replaced while it runs.
 func ferretPath(dir, source string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.GOOS, runtime.GOARCH, runtime.Version())
+	_, _ = fmt.Fprintln(h, runtime.GOOS, runtime.GOARCH, runtime.Version())
 	for _, name := range []string{"go.mod", "go.sum", "main.go", "relay.go"} {
 		data, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(h, name, len(data))
+		_, _ = fmt.Fprintln(h, name, len(data))
 		h.Write(data)
 	}
 	return filepath.Join(dir, fmt.Sprintf("ferretdb-%x", h.Sum(nil)[:8])), nil

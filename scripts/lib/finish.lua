@@ -7,7 +7,7 @@ local function finish(by, reason)
     redis.call('PUBLISH', KEYS[9], '-' .. a.session .. '\31' .. by)
   end
   redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
-  if redis.call('HGET', KEYS[10], s.queue) == a.session then redis.call('HDEL', KEYS[10], s.queue) end
+  closed(KEYS[10], s.queue, a.session)
   close_offer('ended')
   if s.agent then owe(s.agent, 'owner', s.agent_res, false) end
   for _, id in ipairs(assistants()) do owe(id, 'assistant', '', false) end

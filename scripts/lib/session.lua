@@ -25,11 +25,11 @@ local function replayed()
   return s.ops and string.find(s.ops, a.op, 1, true)
 end
 
--- append(mid, head, body, by, code, note): one message at the end of the log.
-local function append(mid, head, body, by, code, note)
+-- append(mid, head, body, by, author_code, note): one message at the end of the log.
+local function append(mid, head, body, by, author_code, note)
   seq = seq + 1
   redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', '', 'h', head, 'b', body)
-  redis.call('APPEND', KEYS[5], author(code, note))
+  redis.call('APPEND', KEYS[5], author(author_code, note))
   said[#said + 1] = {seq, at, by, note and 'n' or 'm', head, body}
 end
 
@@ -39,16 +39,21 @@ local function say(what, rest)
     '{"what":"' .. what .. '"' .. (rest or '') .. '}', '', 0, false)
 end
 
+-- code(agent): what stands for the agent in `authors`.
+local function code(agent)
+  local p = 'c:a:' .. agent
+  local known = tonumber(s[p] or set[p])
+  if known then return known end
+  local fresh = tonumber(set.codes or s.codes or 16)
+  set[p], set.codes = fresh, fresh + 1
+  return fresh
+end
+
 -- enter(agent): a new participant starts with mark 0; one who is in keeps its mark.
 local function enter(agent)
   local p = 'a:' .. agent
   if redis.call('HEXISTS', KEYS[3], p) == 1 then return end
-  local code = tonumber(s['c:' .. p])
-  if not code then
-    code = tonumber(s.codes or 16)
-    set['c:' .. p], set.codes = code, code + 1
-  end
-  redis.call('HSET', KEYS[3], p, count(KEYS[5], 1, seq, code, false))
+  redis.call('HSET', KEYS[3], p, count(KEYS[5], 1, seq, code(agent), false))
   redis.call('HSET', KEYS[4], p, 0)
 end
 
