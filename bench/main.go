@@ -5,6 +5,10 @@
 //	go run ./bench idle       # memory of idle connections
 //	go run ./bench flat       # Redis commands a message as things grow
 //	go run ./bench losers     # what losing grabs cost the next order
+//	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
+//	go run ./bench memory     # Redis memory of open sessions
+//	go run ./bench history    # pages deep in a session of a million messages
+//	go run ./bench search     # searches over a million messages
 //
 // It starts redis-server and Bellhop itself, on free loopback ports, and stops
 // them. The tables go to stdout; --json names a file for the figures.
@@ -23,11 +27,15 @@ import (
 type options struct {
 	JSON string `help:"Write the figures to this file." placeholder:"FILE"`
 
-	Chat   chatCommand   `cmd:"" default:"withargs" help:"Floors and chat."`
-	Idle   idleCommand   `cmd:"" help:"Memory of idle connections."`
-	Flat   flatCommand   `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
-	Losers losersCommand `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
-	Echo   echoCommand   `cmd:"" hidden:"" help:"A bare gws echo; the benchmark starts it."`
+	Chat    chatCommand    `cmd:"" default:"withargs" help:"Floors and chat."`
+	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
+	Flat    flatCommand    `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
+	Losers  losersCommand  `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
+	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
+	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
+	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
+	Search  searchCommand  `cmd:"" help:"Searches over very many messages."`
+	Echo    echoCommand    `cmd:"" hidden:"" help:"A bare gws echo; the benchmark starts it."`
 }
 
 // report is what a command measured; it prints itself, and becomes JSON.

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/archive"
+	"bellhop/broker"
+)
+
+// parallel does n things, so many at a time.
+func parallel(ctx context.Context, workers, n int, do func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for i := range n {
+		g.Go(func() error { return do(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// bare is a Redis and a folder, for benchmarks of parts in this process.
+type bare struct {
+	bed
+	stores *stores
+}
+
+func newBare(ctx context.Context, store string) (b *bare, err error) {
+	b = &bare{}
+	defer func() {
+		if err != nil {
+			b.stop()
+		}
+	}()
+	if b.dir, err = os.MkdirTemp("", "bellhop-bench-"); err != nil {
+		return b, err
+	}
+	if b.redis, b.rdb, err = startRedis(ctx); err != nil {
+		return b, err
+	}
+	b.stores, err = newStores(ctx, store, b.dir)
+	return b, err
+}
+
+func (b *bare) stop() {
+	if b.stores != nil {
+		b.stores.stop()
+	}
+	b.bed.stop()
+}
+
+type archiveCommand struct {
+	Store    string `enum:"sqlite,mongo" default:"sqlite" help:"sqlite, or mongo: a FerretDB that the benchmark builds and starts."`
+	Sessions int    `default:"1000" help:"Sessions with something to archive."`
+	Each     int    `default:"50" help:"Messages in each."`
+	Rounds   int    `default:"3" help:"Rounds; raw inserts and the archiver alternate."`
+}
+
+type archiveReport struct {
+	Store    string         `json:"store"`
+	Messages int            `json:"messages"`
+	Rounds   []archiveRound `json:"rounds"`
+}
+
+type archiveRound struct {
+	Raw      float64 `json:"rawPerSecond"`
+	Archiver float64 `json:"archiverPerSecond"`
+	Ratio    float64 `json:"ratio"`
+}
+
+func (r *archiveReport) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "archive in %s: %d messages, messages a second\n%12s%12s%8s\n", r.Store, r.Messages, "raw insert", "archiver", "ratio")
+	for _, x := range r.Rounds {
+		fmt.Fprintf(&b, "%12.0f%12.0f%8.2f\n", x.Raw, x.Archiver, x.Ratio)
+	}
+	return b.String()
+}
+
+// Run measures, alternating, what the store takes and what the archiver gives it.
+func (c *archiveCommand) Run(ctx context.Context, o *options) error {
+	b, err := newBare(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	defer b.stop()
+	r := &archiveReport{Store: c.Store, Messages: c.Sessions * (c.Each + 1)} // each begins with a system message
+	for range c.Rounds {
+		raw, err := c.raw(ctx, b, r.Messages)
+		if err != nil {
+			return err
+		}
+		own, err := c.archiver(ctx, b, r.Messages)
+		if err != nil {
+			return err
+		}
+		r.Rounds = append(r.Rounds, archiveRound{raw, own, own / raw})
+	}
+	return o.show(r)
+}
+
+// raw is the rate of one who has nothing to do but insert.
+func (c *archiveCommand) raw(ctx context.Context, b *bare, n int) (float64, error) {
+	store, err := b.stores.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = store.Close() }()
+	now := time.Now().UnixMilli()
+	took, err := put(ctx, store, n, func(i int) archive.Message {
+		s := i / (c.Each + 1)
+		return archived(id("session-", s), id("user-", s), "agent", int64(i%(c.Each+1)+1), i, now)
+	})
+	return float64(n) / took.Seconds(), err
+}
+
+// archiver is the rate at which all that is in Redis gets into the archive,
+// sessions' documents and marks in Redis included.
+func (c *archiveCommand) archiver(ctx context.Context, b *bare, n int) (float64, error) {
+	rdb, err := flushed(ctx, b.rdb)
+	if err != nil {
+		return 0, err
+	}
+	store, err := b.stores.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = store.Close() }()
+	idle, err := quietBroker(ctx, rdb, store, false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = idle.Close(ctx) }()
+	if err := talk(ctx, idle, c.Sessions, c.Each); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	node, err := quietBroker(ctx, rdb, store, true)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = node.Close(ctx) }()
+	for node.ArchiveStats().Saved < int64(n) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	took := time.Since(began)
+	return float64(n) / took.Seconds(), whole(ctx, node)
+}
+
+// whole waits until the archive lacks nothing.
+func whole(ctx context.Context, b *broker.Broker) error {
+	return until(ctx, func() error {
+		lag, err := b.Lag(ctx)
+		if err == nil && lag.Sessions > 0 {
+			err = fmt.Errorf("%d sessions are not archived", lag.Sessions)
+		}
+		return err
+	})
+}
+
+type memoryCommand struct {
+	Sessions int `default:"5000" help:"Open sessions."`
+	Each     int `default:"50" help:"Messages in each, of about 40 characters."`
+}
+
+type memoryReport struct {
+	Sessions int     `json:"sessions"`
+	Each     int     `json:"messagesEach"`
+	Session  float64 `json:"bytesPerSession"`
+	Message  float64 `json:"bytesPerMessage"` // all told, divided by messages
+}
+
+func (r *memoryReport) table() string {
+	return fmt.Sprintf("memory: %d open sessions with %d messages each\n%.1f KB of Redis a session, %.0f bytes a message\n",
+		r.Sessions, r.Each, r.Session/1000, r.Message)
+}
+
+// Run measures what open sessions cost Redis.
+func (c *memoryCommand) Run(ctx context.Context, o *options) error {
+	b, err := newBare(ctx, "sqlite")
+	if err != nil {
+		return err
+	}
+	defer b.stop()
+	store, err := b.stores.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	node, err := quietBroker(ctx, b.rdb, store, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = node.Close(ctx) }()
+	before, err := usedMemory(ctx, b)
+	if err != nil {
+		return err
+	}
+	if err := talk(ctx, node, c.Sessions, c.Each); err != nil {
+		return err
+	}
+	after, err := usedMemory(ctx, b)
+	each := float64(after-before) / float64(c.Sessions)
+	if err != nil {
+		return err
+	}
+	return o.show(&memoryReport{c.Sessions, c.Each, each, each / float64(c.Each+1)})
+}
+
+func usedMemory(ctx context.Context, b *bare) (n int64, err error) {
+	text, err := b.rdb.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, "used_memory:")
+	_, err = fmt.Sscan(rest, &n)
+	return n, err
+}
