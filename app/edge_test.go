@@ -166,14 +166,14 @@ func TestHandshakeRefusals(t *testing.T) {
 func TestHandshakes(t *testing.T) {
 	n := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	uma := user(t, n)
-	odd := "ü{}./ %?#&" + name("x")
+	odd := "ü{}./ %?#&+" + name("x")
 	u := token(t, n, client.TokenRequest{Role: "user", ID: odd})
 	a := token(t, n, client.TokenRequest{Role: "supervisor", ID: odd})
 	s := uma.open(name("q")).ID
 	for path, protocols := range map[string][]string{
 		"/websocket": {"bellhop.v1", u},
-		"/websocket?device=" + url.QueryEscape(odd[:20]):  {"bellhop.v1", u},
-		"/websocket/-/" + url.PathEscape(odd[:20]) + "?1": {u},
+		"/websocket?device=" + url.QueryEscape(odd[:16]):  {"bellhop.v1", u},
+		"/websocket/-/" + url.PathEscape(odd[:16]) + "?1": {u},
 		"/websocket/-/d1?user":                            {u},
 		"/websocket/-/d2?senderType=1":                    {"bellhop.v1", u},
 		"/websocket/" + s + "/d3?2":                       {a},

@@ -20,7 +20,12 @@ import (
 	"bellhop/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(doomedNode); spec != "" {
+		os.Exit(beDoomed(spec))
+	}
+	os.Exit(testenv.Main(m))
+}
 
 var unique atomic.Int64
 

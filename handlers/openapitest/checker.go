@@ -31,6 +31,7 @@ func Transport(t testing.TB, spec []byte) http.RoundTripper {
 		t.Fatalf("the description: %v", err)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
 	return &transport{t, router}
 }
 
