@@ -121,7 +121,7 @@ func echoFloor(ctx context.Context, self string, conns, inFlight, messages int) 
 	if err != nil {
 		return 0, err
 	}
-	p, err := start(addr, self, nil, "echo", addr)
+	p, err := start(addr, self, "echo", addr)
 	if err != nil {
 		return 0, err
 	}

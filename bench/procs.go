@@ -29,9 +29,8 @@ type proc struct {
 }
 
 // start runs a program until the benchmark stops it or ends.
-func start(addr, program string, env []string, args ...string) (*proc, error) {
+func start(addr, program string, args ...string) (*proc, error) {
 	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it
-	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -85,7 +84,7 @@ func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
 		return nil, nil, err
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	p, err := start(addr, "redis-server", nil, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+	p, err := start(addr, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 		"--loglevel", "warning")
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: `make test-deps` installs it", err)
@@ -107,7 +106,7 @@ func startServer(ctx context.Context, bin, dir string, rdb *proc) (*proc, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(addr, bin, nil, "--addr", addr, "--redis-url", "redis://"+rdb.addr, "--data-dir", dir, "--no-archiver", "--api-key", apiKey, "--send-rate", "0",
+	p, err := start(addr, bin, "--addr", addr, "--redis-url", "redis://"+rdb.addr, "--data-dir", dir, "--no-archiver", "--api-key", apiKey, "--send-rate", "0",
 		"--log-level", "warn", "--drain", "1s")
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func newStores(ctx context.Context, kind, dir string) (*stores, error) {
 	}
 	bin := filepath.Join(dir, "ferretdb")
 	source := filepath.Join(string(root[:len(root)-1]), "internal", "testenv", "ferretdb")
-	build := exec.CommandContext(ctx, "go", "build", "-C", source, "-o", bin, ".") //nolint:gosec // this module's own folder
+	build := exec.CommandContext(ctx, "go", "build", "-C", source, "-o", bin, ".")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func newStores(ctx context.Context, kind, dir string) (*stores, error) {
 	if err := os.Mkdir(files, 0o700); err != nil {
 		return nil, err
 	}
-	s.mongo, err = start(addr, bin, nil, "-addr", addr, "-dir", files)
+	s.mongo, err = start(addr, bin, "-addr", addr, "-dir", files)
 	return s, err
 }
 

@@ -96,7 +96,7 @@ func TestAKilledArchiver(t *testing.T) {
 				uma.send(s.ID, fmt.Sprint(i))
 			}
 
-			cmd := exec.Command(os.Args[0]) //nolint:gosec // this very program
+			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), doomedNode+"="+point+"|"+url+"|"+file)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 			require.Error(t, cmd.Run())
