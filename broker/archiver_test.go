@@ -104,6 +104,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		archived(t, b, s.ID)
 		p, _ := b.of(s.ID)
 		require.LessOrEqual(t, b.rdb.XLen(ctx, p.log(s.ID)).Val(), int64(keepLog))
+		code(t, CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "again")

@@ -158,6 +158,8 @@ func (b *Broker) absent(ctx context.Context, a Actor, session string, err error)
 	switch {
 	case gone != nil:
 		return gone
+	case st.State != Ended:
+		return err // lost with its Redis: restore has not been run
 	case !st.readable(a):
 		return Errorf(CodeForbidden, "not a session you may read")
 	}

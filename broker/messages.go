@@ -179,6 +179,9 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	if err != nil {
 		return err
 	}
+	if r.str(0) == "no_message" {
+		return Errorf(CodeNotFound, "no such message")
+	}
 	if err := refusal(r); err != nil {
 		return b.absent(ctx, a, session, err)
 	}
@@ -203,7 +206,7 @@ func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, 
 }
 
 // Typing passes on that a participant is typing, at most once a second for
-// each session and connection; more is dropped.
+// each session and participant; more is dropped.
 func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) error {
 	p, ok := b.of(session)
 	if !ok {

@@ -2,7 +2,7 @@
 -- KEYS  1 session 2 log 3 recalled 4 authors 5 dirty
 -- ARGV  1 session id 2 by 3 seq 4 mid of the system message 5 window in ms
 --       6 at 7 by 8 key 9 head of the message, where the archive had to be asked for it
--- reply {'ok'} | {'archived'}: it has left the log | {code}
+-- reply {'ok'} | {'archived'}: it has left the log | {'no_message'} | {code}
 -- holds seq has no gap: a recalled entry's head stays, under `recalled`; what the archive must still forget is in `recalls`.
 --#include time unread
 local by, seq, mid = ARGV[2], ARGV[3], ARGV[4]
@@ -14,7 +14,7 @@ if gone then
   if cjson.decode(gone).by == by then return {'ok'} end
   return {'forbidden'}
 end
-if tonumber(seq) < 1 or tonumber(seq) > tonumber(s[1]) then return {'not_found'} end
+if tonumber(seq) < 1 or tonumber(seq) > tonumber(s[1]) then return {'no_message'} end
 local entry = redis.call('XRANGE', KEYS[2], seq .. '-0', seq .. '-0')[1]
 local sent, from, key, entry_head = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 if entry then
