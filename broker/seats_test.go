@@ -87,6 +87,31 @@ func TestAnOfferMadeTwice(t *testing.T) {
 	require.Equal(t, rev[0], rev[1])
 }
 
+// Why an agent declined is for its colleagues.
+func TestWhyAnOfferWasDeclined(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+		s := uma.open(q)
+		ann.grab(s.ID)
+		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		require.NoError(t, err)
+		got, err := b.Decline(ctx, bea.Actor, s.ID, "he shouts")
+		require.NoError(t, err)
+		require.Equal(t, Serving, got.State)
+		again, err := b.Decline(ctx, bea.Actor, s.ID, "he shouts")
+		require.NoError(t, err)
+		require.Equal(t, got.Rev, again.Rev)
+		require.Equal(t, 1, ann.body("he shouts"))
+		ann.await("unread", func(e event) bool { return e["session"] == s.ID && e["unread"] == 1.0 })
+		for _, m := range history(t, b, uma.Actor, s.ID, 50) {
+			require.NotContains(t, string(m.Body), "shouts")
+		}
+		clean(t, b)
+	})
+}
+
 // Users never hear of a note, nor of its recall; agents do.
 func TestARecalledNoteIsNoUsersBusiness(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon)

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -144,6 +145,9 @@ func (q *QueueSettings) validate() error {
 	}
 	if q.Name == "" {
 		q.Name = q.ID
+	}
+	if utf8.RuneCountInString(q.Name) > MaxName {
+		return Errorf(CodeTooLarge, "name: at most %d characters", MaxName)
 	}
 	if err := validText("name", q.Name, 4*MaxName); err != nil {
 		return err

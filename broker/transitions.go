@@ -43,6 +43,15 @@ type stepNote struct {
 	Body string `json:"body"`
 }
 
+func note(a Actor, text string) *stepNote {
+	by, from := who(a.Role, a.ID), Author{a.ID, a.Role, a.Name}
+	if a.Host && a.ID == "" {
+		by, from = hostBot, hostAuthor
+	}
+	mid := ulid.Make().String()
+	return &stepNote{by, mid, head(mid, from, TypeNote, 0), quote(text)}
+}
+
 func newStep(a Actor, session string) step {
 	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: boss(a), Queues: []string{}}
 }
@@ -220,12 +229,7 @@ func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Sessi
 	s := newStep(a, r.Session)
 	s.To, s.Abandon = r.Queue, ms(b.settings.queue(r.Queue).AbandonTimeout)
 	if r.Note != "" {
-		by, from := who(a.Role, a.ID), Author{a.ID, a.Role, a.Name}
-		if a.Host && a.ID == "" {
-			by, from = hostBot, hostAuthor
-		}
-		mid := ulid.Make().String()
-		s.Entry = &stepNote{by, mid, head(mid, from, TypeNote, 0), quote(r.Note)}
+		s.Entry = note(a, r.Note)
 	}
 	return b.relocate(ctx, a, "requeue", s, requeueKeys(r.Queue))
 }
@@ -307,13 +311,16 @@ func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, 
 	return b.transit(ctx, a, "accept", newStep(a, session))
 }
 
-// Decline ends an offer by its target.
+// Decline ends an offer by its target. The reason becomes a note of the target's.
 func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (Session, error) {
 	if err := errors.Join(staff(a), validProse("reason", reason, MaxNote)); err != nil {
 		return Session{}, err
 	}
 	s := newStep(a, session)
-	s.Outcome, s.Reason, s.Boss = "declined", reason, false
+	s.Outcome, s.Boss = "declined", false
+	if reason != "" { // for colleagues; the user sees that it was declined, and not why
+		s.Entry = note(a, reason)
+	}
 	return b.transit(ctx, a, "withdraw", s)
 }
 

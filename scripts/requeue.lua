@@ -1,7 +1,7 @@
 -- requeue: the session waits again, in its own or another queue, keeping its age.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 waiting list of `to`
 -- ARGV  {op, session, by, boss, gone: only while this agent owns it, queue: as KEYS 9, to, front, reason,
---        abandon: ms, entry: a note {mid, head, body} or nil}
+--        abandon: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
 --#include time unread session opened

@@ -1,6 +1,7 @@
 -- withdraw: an open offer ends without a new owner.
 -- KEYS  1–8 as in lib/session.lua
--- ARGV  {op, session, by, boss, outcome: declined | cancelled | expired, reason}; by is '' for the broker itself
+-- ARGV  {op, session, by, boss, outcome: declined | cancelled | expired, reason,
+--        entry: a note {by, mid, head, body} of the target's or nil}; by is '' for the broker itself
 -- reply {'ok', snapshot, effect} | {code, state}
 -- holds the owner never changed; the target's place is owed back.
 --#include time unread session
@@ -18,6 +19,12 @@ if a.outcome == 'cancelled' and not owner then return {'forbidden'} end
 local expires = tonumber(s.offer_expires)
 if a.outcome == 'expired' and (expires == 0 or at < expires) then return {'too_early', expires} end
 
+if a.entry then
+  append(a.entry.mid, a.entry.head, a.entry.body, a.entry.by, code(a.by), true)
+  for _, p in ipairs(redis.call('HKEYS', KEYS[3])) do
+    if p ~= a.entry.by and string.sub(p, 1, 2) == 'a:' then redis.call('HINCRBY', KEYS[3], p, 1) end
+  end
+end
 set.state = 'serving'
 say('declined', ',"by":' .. cjson.encode(s.target) .. ',"outcome":"' .. a.outcome .. '","reason":' .. cjson.encode(a.reason))
 close_offer(a.outcome)

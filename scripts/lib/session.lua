@@ -102,7 +102,7 @@ end
 local function close_offer(outcome)
   if not s.target then return end
   local joined = s['as:' .. s.target]
-  owe(s.target, joined and 'assistant' or (s['c:a:' .. s.target] and 'past' or 'none'), s.target_res, false,
+  owe(s.target, joined and 'assistant' or ((s['c:a:' .. s.target] or set['c:a:' .. s.target]) and 'past' or 'none'), s.target_res, false,
     {kind = 'offer-ended', outcome = outcome})
   set.last_target, set.last_outcome = s.target, outcome
   drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires')
