@@ -121,11 +121,22 @@ func (c *Client) Drop() {
 type link struct {
 	gws.BuiltinEventHandler
 	c     *Client
+	ws    *gws.Conn     // set before it reads
 	hello chan struct{} // closed when hello came
+	gone  chan struct{} // closed when the connection was lost before that
+	code  uint16        // why; set before
 	once  sync.Once
 }
 
-// connect makes one try.
+// lostError is a connection lost before hello.
+type lostError struct{ code uint16 }
+
+func (e *lostError) Error() string {
+	return "bellhop: connection lost before hello, close code " + strconv.Itoa(int(e.code))
+}
+
+// connect makes one try. It alone answers for the connection until hello came,
+// and OnClose from then on, so that never two try at once.
 func (c *Client) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opt.DialTimeout)
 	defer cancel()
@@ -136,7 +147,7 @@ func (c *Client) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	l := &link{c: c, hello: make(chan struct{})}
+	l := &link{c: c, hello: make(chan struct{}), gone: make(chan struct{})}
 	ws, res, err := gws.NewClient(l, //nolint:bodyclose // refused closes it; an upgrade's is empty
 		&gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
 			RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
@@ -150,16 +161,33 @@ func (c *Client) connect(ctx context.Context) error {
 		_ = ws.NetConn().Close()
 		return net.ErrClosed
 	}
-	c.ws, c.greeted = ws, false
+	l.ws, c.ws, c.greeted = ws, ws, false
 	c.mu.Unlock()
 	c.wg.Go(ws.ReadLoop)
 	select {
 	case <-l.hello:
 		return nil
+	case <-l.gone:
+		return &lostError{l.code}
 	case <-ctx.Done():
-		_ = ws.NetConn().Close()
-		return ctx.Err()
+		return l.abandon(ctx.Err())
 	}
+}
+
+// abandon gives up waiting for hello, unless it has come at last.
+func (l *link) abandon(err error) error {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	select {
+	case <-l.hello:
+		return nil
+	default:
+	}
+	if l.c.ws == l.ws {
+		l.c.ws = nil
+	}
+	_ = l.ws.NetConn().Close()
+	return err
 }
 
 // dialer dials within a context.
@@ -210,7 +238,13 @@ func (l *link) OnClose(ws *gws.Conn, err error) {
 	if c.ws != ws {
 		return
 	}
+	greeted := c.greeted
 	c.ws, c.greeted = nil, false
+	if !greeted {
+		l.code = code
+		close(l.gone)
+		return
+	}
 	again := !c.closed && !c.opt.NoReconnect && c.mayReturn(code)
 	for id, call := range c.calls {
 		if call.key == "" || !again {
@@ -260,14 +294,10 @@ func (c *Client) reconnect() {
 		if err == nil {
 			return
 		}
-		c.mu.Lock()
-		up := c.ws != nil
-		c.mu.Unlock()
 		var e *Error
-		final := errors.As(err, &e) && (e.Status == 400 || e.Status == 403 || e.Status == 401 && c.opt.TokenFunc == nil)
-		if up {
-			return // connected, but lost again before hello: OnClose has taken over
-		}
+		var lost *lostError
+		final := errors.As(err, &e) && (e.Status == 400 || e.Status == 403 || e.Status == 401 && c.opt.TokenFunc == nil) ||
+			errors.As(err, &lost) && !c.mayReturn(lost.code)
 		if final || c.ctx.Err() != nil {
 			c.giveUp(err)
 			return

@@ -67,6 +67,41 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// Connections that are lost before hello, or never get one, are tried again, one
+// at a time: in the end there is one, and none after Close.
+func TestLostBeforeHello(t *testing.T) {
+	f := start(t)
+	c, events := dial(t, f, client.Options{DialTimeout: 30 * time.Millisecond})
+	for i := range 30 {
+		f.mu.Lock()
+		f.rude, f.silent = i%4, (i+1)%2
+		f.mu.Unlock()
+		f.drop(0)
+		r, err := c.SendText(t.Context(), session, fmt.Sprint(i))
+		require.NoError(t, err)
+		require.EqualValues(t, i+1, r.Seq)
+	}
+	open := func(n int) func() bool {
+		return func() bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return len(f.conns) == n
+		}
+	}
+	require.Eventually(t, open(1), 5*time.Second, time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
+	require.True(t, open(1)())
+	lost := 0
+	for _, e := range events() {
+		if _, ok := e.(*client.Disconnected); ok {
+			lost++
+		}
+	}
+	require.Equal(t, 30, lost, "one that never came up is not lost")
+	c.Close()
+	require.Eventually(t, open(0), 5*time.Second, time.Millisecond)
+}
+
 // What was missed comes before what is live, each once, in order.
 func TestResume(t *testing.T) {
 	f := start(t)

@@ -31,6 +31,8 @@ type fake struct {
 	lose int
 	// busy makes it refuse sends as overloaded.
 	busy int
+	// rude makes it cut that many connections before hello, silent not greet them at all.
+	rude, silent int
 }
 
 type line struct{ key, body string }
@@ -96,8 +98,24 @@ func (f *fake) OnOpen(ws *gws.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.conns[ws] = true
+	switch {
+	case f.rude > 0:
+		f.rude--
+		_ = ws.NetConn().Close()
+		return
+	case f.silent > 0:
+		f.silent--
+		return
+	}
 	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","heartbeat":25,"unread":0,"offers":[],"sessions":[{"id":%q,"state":"serving","seq":%d}]}`,
 		session, len(f.log)))
+}
+
+// OnClose implements gws.Event.
+func (f *fake) OnClose(ws *gws.Conn, _ error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, ws)
 }
 
 // OnMessage implements gws.Event.

@@ -50,6 +50,9 @@ func (c *Client) line(l *link, line []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ws != l.ws {
+		return // given up meanwhile
+	}
 	switch e := e.(type) {
 	case *Hello:
 		c.hello(e)
