@@ -150,17 +150,18 @@ func messagesComeInRanges(t *testing.T, a archive.Archive) {
 	require.Empty(t, got)
 }
 
-func manyMessagesOfManySessions(t *testing.T, a archive.Archive) {
+func manyMessagesOfManySessions(t *testing.T, a archive.Archive, n int) {
+	sessions := n / 10
 	var batch []archive.Message
-	for i := range 1000 {
-		batch = append(batch, Message(fmt.Sprint("s", i%100), int64(i/100)+1, Start+int64(i), Text(i)))
+	for i := range n {
+		batch = append(batch, Message(fmt.Sprint("s", i%sessions), int64(i/sessions)+1, Start+int64(i), Text(i)))
 	}
-	put(t, a, batch[:500]...)
+	put(t, a, batch[:n/2]...)
 	put(t, a, batch...)
 	put(t, a, batch...)
-	for s := range 100 {
+	for s := range sessions {
 		var want []archive.Message
-		for i := s; i < len(batch); i += 100 {
+		for i := s; i < len(batch); i += sessions {
 			want = append(want, batch[i])
 		}
 		sameMessages(t, want, messages(t, a, fmt.Sprint("s", s)))

@@ -9,5 +9,5 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	archivetest.Run(t, func(t *testing.T) archive.Archive { return open(t) })
+	archivetest.Run(t, archivetest.Small, func(t *testing.T) archive.Archive { return open(t) })
 }

@@ -63,8 +63,14 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	// FULL syncs the log at each commit: what was acknowledged outlives a power cut.
-	if s.writer, err = connect(path, 1, "journal_mode(WAL)", "synchronous("+o.synchronous+")", "cache_size(-65536)",
+	if s.writer, err = connect(path, 1, "synchronous("+o.synchronous+")", "cache_size(-65536)",
 		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)"); err != nil {
+		return err
+	}
+	if _, err := version(ctx, s.writer); err != nil { // before anything is changed
+		return err
+	}
+	if _, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.writer); err != nil {

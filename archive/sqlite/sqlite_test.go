@@ -11,7 +11,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	archivetest.Run(t, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) })
+	archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) })
 }
 
 // open opens a file and has it closed at the end.
