@@ -145,15 +145,27 @@ func (a *archiver) collect(ctx context.Context, p partition, delay time.Duration
 	return out, nil
 }
 
-// write gathers pieces into batches. After a failure it waits, longer each time.
+// write gathers pieces into batches, and marks one while it stores the next.
+// After a failure it waits, longer each time.
 func (a *archiver) write(ctx context.Context, pieces <-chan *piece) {
 	const shortest, longest = 100 * time.Millisecond, 10 * time.Second
+	stored := make(chan batch, 1)
+	var marking sync.WaitGroup
+	marking.Go(func() {
+		for b := range stored {
+			_ = a.mark(ctx, b) // it has logged why; what is not marked comes again
+		}
+	})
+	defer marking.Wait()
+	defer close(stored)
 	backoff := shortest
 	for b := next(pieces); len(b) > 0; b = next(pieces) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := a.save(ctx, b); err == nil {
+		b, err := a.commit(ctx, b)
+		if err == nil {
+			stored <- b
 			backoff = shortest
 			continue
 		}
@@ -191,9 +203,18 @@ func next(pieces <-chan *piece) batch {
 	return b
 }
 
-// save writes a batch and marks what was acknowledged. What was not is given
-// back as it was taken.
+// save writes a batch and marks what was acknowledged.
 func (a *archiver) save(ctx context.Context, all batch) error {
+	b, err := a.commit(ctx, all)
+	if err != nil {
+		return err
+	}
+	return a.mark(ctx, b)
+}
+
+// commit writes what of a batch is still ours, and gives that. After a failure
+// it is given back to Redis as it was taken.
+func (a *archiver) commit(ctx context.Context, all batch) (batch, error) {
 	b := all[:0:0]
 	for _, p := range all {
 		if time.Now().Before(p.until) { // else it is somebody else's by now
@@ -203,14 +224,14 @@ func (a *archiver) save(ctx context.Context, all batch) error {
 	err := a.put(ctx, b)
 	if err == nil {
 		a.away.Store(false)
-		return a.mark(ctx, b)
+		return b, nil
 	}
 	a.failed.Add(1)
 	if ctx.Err() == nil && !a.away.Swap(true) {
 		a.b.log.Error("the archive does not take what it is given; nothing is lost, and it is tried again", "error", err)
 	}
 	a.giveBack(context.WithoutCancel(ctx), b)
-	return err
+	return nil, err
 }
 
 // put stores messages first: a session's document never tells of more than there is.

@@ -31,6 +31,8 @@ type AuditOptions struct {
 	Slack time.Duration
 	// Progress, if not nil, is called one call at a time.
 	Progress func(done, total int)
+
+	since int64 // only sessions created since, ms; for tests that share a Redis
 }
 
 const (
@@ -144,7 +146,8 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 	var checks []*check
 	for _, p := range a.b.parts {
 		for start := int64(0); ; start += 1000 {
-			ids, err := a.b.rdb.ZRange(ctx, p.sessions(), start, start+999).Result()
+			ids, err := a.b.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{Key: p.sessions(), ByScore: true, Start: a.o.since,
+				Stop: "+inf", Offset: start, Count: 1000}).Result()
 			if err != nil {
 				return nil, redisError("audit", err)
 			}
@@ -187,20 +190,28 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 			return nil, redisError("audit", err)
 		}
 		for _, s := range members {
-			checks = append(checks, a.waitingCheck(*part, id, s))
+			if a.concerns(s) {
+				checks = append(checks, a.waitingCheck(*part, id, s))
+			}
 		}
 	case "load":
 		load, err := a.b.rdb.HKeys(ctx, key).Result()
 		if err != nil {
 			return nil, redisError("audit", err)
 		}
-		checks = append(checks, a.capacityCheck(*part, id))
 		for _, s := range load {
-			checks = append(checks, a.placeCheck(*part, id, s))
+			if a.concerns(s) {
+				checks = append(checks, a.placeCheck(*part, id, s))
+			}
+		}
+		if len(checks) > 0 {
+			checks = append(checks, a.capacityCheck(*part, id))
 		}
 	}
 	return checks, nil
 }
+
+func (a *auditor) concerns(session string) bool { return createdAt(session, a.o.since) >= a.o.since }
 
 func (b *Broker) byTag(tag string) *partition {
 	for i := range b.parts {

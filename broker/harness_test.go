@@ -58,9 +58,13 @@ func archiveOf(t testing.TB, url string) archive.Archive {
 	return archives.by[url]
 }
 
+// firstNodes tells when a test started its first node, by its name.
+var firstNodes sync.Map
+
 // startNode starts a broker on a Redis URL and stops it after the test.
 func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 	t.Helper()
+	firstNodes.LoadOrStore(t.Name(), time.Now())
 	rdb, err := Dial(url)
 	require.NoError(t, err)
 	o := Options{Redis: rdb, SendRate: -1, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}

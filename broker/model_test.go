@@ -166,6 +166,10 @@ func (m *model) withdraw(p, outcome string) string {
 	case outcome == "declined" && m.target != p, outcome == "cancelled" && m.owner != p:
 		return "forbidden"
 	}
+	if outcome == "declined" { // why is a note
+		m.log = append(m.log, modelMessage{by: p, note: true})
+		m.ever[p] = true
+	}
 	m.state = Serving
 	m.closeOffer(outcome)
 	m.say()

@@ -238,6 +238,7 @@ func TestALongList(t *testing.T) {
 		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		ids[i] = s.ID
+		time.Sleep(2 * time.Millisecond) // no two of the same age
 	}
 	ann := agent(t, b, name("ann"), q)
 	_, err := b.Watch(ctx, ann.Actor, nil)
