@@ -112,8 +112,7 @@ func medians(rounds []round) (m round) {
 		for i := range rounds {
 			all = append(all, *f(&rounds[i]))
 		}
-		sort.Float64s(all)
-		*f(&m) = all[len(all)/2]
+		*f(&m) = median(all)
 	}
 	for _, f := range []func(*round) *float64{
 		func(r *round) *float64 { return &r.RedisFloor }, func(r *round) *float64 { return &r.EchoFloor },
@@ -124,6 +123,11 @@ func medians(rounds []round) (m round) {
 		pick(f)
 	}
 	return m
+}
+
+func median(all []float64) float64 {
+	sort.Float64s(all)
+	return all[len(all)/2]
 }
 
 // crowd are the sessions and who talks in them.

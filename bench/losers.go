@@ -14,6 +14,7 @@ type losersCommand struct {
 	Agents int `default:"200" help:"Agents who race."`
 	Losers int `default:"10000" help:"Losing grabs of one order before the next."`
 	Orders int `default:"200" help:"Grabs timed with, and without, the losers before them."`
+	Rounds int `default:"5" help:"Rounds of both; the medians count."`
 }
 
 type losersReport struct {
@@ -68,15 +69,22 @@ func (c *losersCommand) Run(ctx context.Context, o *options) error {
 		return t.at(50), nil
 	}
 	r := &losersReport{Losers: c.Losers}
-	if r.Quiet, err = grabs(); err != nil {
-		return err
+	var quiet, after []float64
+	for range c.Rounds {
+		q, err := grabs()
+		if err != nil {
+			return err
+		}
+		if err := c.lose(ctx, bed, agents, open, r); err != nil {
+			return err
+		}
+		a, err := grabs()
+		if err != nil {
+			return err
+		}
+		quiet, after = append(quiet, q), append(after, a)
 	}
-	if err := c.lose(ctx, bed, agents, open, r); err != nil {
-		return err
-	}
-	if r.After, err = grabs(); err != nil {
-		return err
-	}
+	r.Quiet, r.After = median(quiet), median(after)
 	r.Ratio = r.After / r.Quiet
 	return o.show(r)
 }
