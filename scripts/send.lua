@@ -5,12 +5,11 @@
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
 -- holds seq has no gap; a key makes one message; unread of all others grows by one.
 --#include time unread
-local id, by, note, user = ARGV[1], ARGV[2], ARGV[7] == 'n', string.sub(ARGV[2], 1, 2) == 'u:'
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'rev')
+local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
 local state = s[1]
 if not state then return {'not_found'} end
-local host = string.sub(by, 1, 2) == 'h:'
-local unread, member, counts = redis.call('HGETALL', KEYS[3]), host, {}
+local unread, member, counts = redis.call('HGETALL', KEYS[3]), false, {}
 for i = 1, #unread, 2 do
   local p = unread[i]
   if p == by then
@@ -19,17 +18,17 @@ for i = 1, #unread, 2 do
     counts[#counts + 1], counts[#counts + 2] = p, string.format('%d', unread[i + 1] + 1)
   end
 end
+if not member and string.sub(by, 1, 2) == 'h:' then member = true end
 if not member and not s[3] then return {'forbidden'} end
 
+-- Numbers go on as strings: Redis would print each as a float each time it is used.
+local seq = string.format('%d', s[2] + 1)
 local seen = (not member or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
 if not seen then
   if not member then return {'forbidden'} end
   if state == 'ended' then return {'ended'} end
-  if tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
-  local next_seq = string.format('%d', s[2] + 1)
-  if redis.call('HSETNX', KEYS[8], ARGV[3], next_seq) == 0 then
-    seen = redis.call('HGET', KEYS[8], ARGV[3])
-  end
+  if ARGV[9] ~= '0' and tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
+  if redis.call('HSETNX', KEYS[8], ARGV[3], seq) == 0 then seen = redis.call('HGET', KEYS[8], ARGV[3]) end
 end
 if seen then
   local entry = redis.call('XRANGE', KEYS[2], seen .. '-0', seen .. '-0')[1]
@@ -37,9 +36,8 @@ if seen then
   return {'dup', seen, entry[2][2], entry[2][8]}
 end
 
--- Numbers go on as strings: Redis would print each as a float each time it is used.
 local t = redis.call('TIME')
-local seq, at = string.format('%d', s[2] + 1), t[1] .. string.format('%03d', math.floor(t[2] / 1000))
+local at = t[1] .. string.format('%03d', math.floor(t[2] / 1000))
 redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', ARGV[4], 'h', ARGV[5], 'b', ARGV[6])
 redis.call('HSET', KEYS[1], 'seq', seq, 'last', at)
 if #counts > 0 then redis.call('HSET', KEYS[3], unpack(counts)) end
@@ -47,8 +45,9 @@ redis.call('APPEND', KEYS[5], author(tonumber(s[3] or (by == 'h:bot' and 4 or 3)
 redis.call('ZADD', KEYS[7], 'NX', at, id)
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. seq, at, by, ARGV[7], ARGV[8], ARGV[4],
   table.concat(counts, '\30'), ARGV[5], ARGV[6]}, '\31'))
-if state == 'ending' and user then
-  redis.call('HSET', KEYS[1], 'state', 'serving', 'rev', s[4] + 1)
+if state == 'ending' and string.sub(by, 1, 2) == 'u:' then
+  redis.call('HSET', KEYS[1], 'state', 'serving')
+  redis.call('HINCRBY', KEYS[1], 'rev', 1)
   redis.call('HDEL', KEYS[1], 'ending_due', 'ending_by', 'reason')
   redis.call('ZREM', KEYS[6], 'end|' .. id)
   redis.call('PUBLISH', KEYS[1], 'S' .. cjson.encode({said = {}, snap = cjson.encode({
