@@ -145,6 +145,27 @@ func TestSearchAndTranscripts(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, get(t, web, n.url(), path+"?format=pdf", key).status)
 	require.Equal(t, http.StatusNotFound, get(t, web, n.url(), "/api/v1/sessions/"+s.ID[:len(s.ID)-1]+"0/transcript", key).status)
 
+	last := int64(0)
+	for i := range 450 { // more than two pages
+		last = uma.say(s.ID, fmt.Sprint("more ", i)).Seq
+	}
+	var long struct {
+		Session  client.Session
+		Messages []client.Message
+	}
+	require.NoError(t, json.Unmarshal([]byte(get(t, web, n.url(), path, key).body), &long))
+	require.Equal(t, last, long.Session.Seq)
+	require.Len(t, long.Messages, int(last))
+	for i := range long.Messages {
+		require.EqualValues(t, i+1, long.Messages[i].Seq)
+	}
+	for _, format := range []string{"text", "html"} {
+		body := get(t, web, n.url(), path+"?format="+format, key).body
+		require.Contains(t, body, "more 0")
+		require.Contains(t, body, "more 449")
+		require.Equal(t, format == "html", strings.HasSuffix(body, "</html>\n"))
+	}
+
 	a := get(t, http.DefaultClient, n.url(), "/metrics", "")
 	for _, line := range []string{"bellhop_archive_lag_messages 0", "bellhop_archive_lag_seconds 0", "bellhop_connections 4"} {
 		require.Contains(t, a.body, line+"\n")

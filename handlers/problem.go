@@ -69,6 +69,9 @@ func problemStatus(c *gin.Context, status int, e *broker.Error) {
 func (s *Server) recover(c *gin.Context) {
 	defer func() {
 		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
+				panic(p)
+			}
 			s.log.Error("panic", "path", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
 				problem(c, broker.Errorf(broker.CodeInternal, "something went wrong on our side"))

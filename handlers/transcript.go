@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the transcript
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -20,11 +21,20 @@ var transcriptHTML string
 
 var transcriptPage = template.Must(template.New("transcript").Parse(transcriptHTML))
 
+// scribe writes a transcript in one format, a message at a time: a session may
+// be longer than memory is large.
+type scribe interface {
+	begin(w io.Writer, session broker.Session) error
+	write(w io.Writer, m broker.Message) error
+	end(w io.Writer) error
+}
+
 // transcript writes a whole session: as json, text or html. Whoever may read the
 // session may have it; users see no notes in it.
 func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
+	nonce := newNonce()
 	format := c.DefaultQuery("format", "json")
-	kind, ok := map[string]string{"json": "application/json", "text": "text/plain", "html": "text/html"}[format]
+	sc, ok := map[string]scribe{"json": &jsonScribe{}, "text": textScribe{}, "html": htmlScribe{nonce}}[format]
 	if !ok {
 		return nil, broker.Errorf(broker.CodeBadRequest, "format: json, text or html")
 	}
@@ -32,79 +42,113 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	messages, err := s.everything(c.Request.Context(), a, session.ID)
+	next := broker.HistoryRequest{Session: session.ID, Before: -1, Limit: broker.MaxList}
+	first, err := s.broker.History(c.Request.Context(), a, next)
 	if err != nil {
 		return nil, err
 	}
-	t := transcript{session, messages}
-	if format == "json" {
-		return t, nil
+	if format == "html" {
+		pagePolicy(c, nonce)
+	} else {
+		c.Header("Content-Type", map[string]string{"json": "application/json", "text": "text/plain"}[format]+"; charset=utf-8")
 	}
-	c.Header("Content-Type", kind+"; charset=utf-8")
-	if format == "text" {
-		return written{}, t.text(c.Writer)
+	err = sc.begin(c.Writer, session)
+	for page := first; err == nil; page, err = s.broker.History(c.Request.Context(), a, next) {
+		for _, m := range page.Messages {
+			if err == nil && m.Seq <= session.Seq { // else it came meanwhile
+				err = sc.write(c.Writer, m)
+			}
+			next.After = m.Seq
+		}
+		if err != nil || !page.More || next.After >= session.Seq {
+			break
+		}
 	}
-	nonce := newNonce()
-	pagePolicy(c, nonce)
-	return written{}, transcriptPage.Execute(c.Writer, struct {
-		transcript
-		Nonce string
-	}{t, nonce})
+	if err = errors.Join(err, sc.end(c.Writer)); err != nil {
+		s.log.Warn("transcript broken off", "session", session.ID, "error", err)
+		panic(http.ErrAbortHandler) // half of it is out: nobody must take it for whole
+	}
+	return written{}, nil
 }
 
-// everything reads a session's log from its first message to its last.
-func (s *Server) everything(ctx context.Context, a broker.Actor, session string) ([]broker.Message, error) {
-	all := []broker.Message{}
-	for after := int64(0); ; {
-		page, err := s.broker.History(ctx, a, broker.HistoryRequest{Session: session, After: after, Before: -1, Limit: broker.MaxList})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Messages...)
-		if !page.More {
-			return all, nil
-		}
-		after = page.Messages[len(page.Messages)-1].Seq
-	}
-}
+// jsonScribe writes {"session":…,"messages":[…]}.
+type jsonScribe struct{ begun bool }
 
-type transcript struct {
-	Session  broker.Session   `json:"session"`
-	Messages []broker.Message `json:"messages"`
-}
-
-func (t transcript) text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s\n%s · %s · %s\n\n", t.Title(), t.Session.ID, t.Session.Queue, t.Session.State)
-	for _, m := range t.Messages {
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w, "[%s] %s: %s\n", t.When(m), t.Who(m), strings.ReplaceAll(t.What(m), "\n", "\n    "))
-	}
+func (j *jsonScribe) begin(w io.Writer, session broker.Session) error {
+	_, err := w.Write(append(appendJSON([]byte(`{"session":`), session), `,"messages":[`...))
 	return err
 }
 
-// Title is what the transcript is headed with.
-func (t transcript) Title() string {
-	if t.Session.Subject != "" {
-		return t.Session.Subject
+func (j *jsonScribe) write(w io.Writer, m broker.Message) error {
+	var b []byte
+	if j.begun {
+		b = append(b, ',')
 	}
-	return "Session of " + called(t.Session.User.Name, t.Session.User.ID)
+	j.begun = true
+	_, err := w.Write(appendJSON(b, m))
+	return err
 }
 
-// When, Who and What are the columns of one message.
-func (t transcript) When(m broker.Message) string { return m.At.UTC().Format("2006-01-02 15:04:05Z") }
+func (j *jsonScribe) end(w io.Writer) error {
+	_, err := io.WriteString(w, "]}")
+	return err
+}
 
-// Who wrote it.
-func (t transcript) Who(m broker.Message) string {
+type textScribe struct{}
+
+func (textScribe) begin(w io.Writer, s broker.Session) error {
+	_, err := fmt.Fprintf(w, "%s\n%s · %s · %s\n\n", title(s), s.ID, s.Queue, s.State)
+	return err
+}
+
+func (textScribe) write(w io.Writer, m broker.Message) error {
+	l := newLine(m)
+	_, err := fmt.Fprintf(w, "[%s] %s: %s\n", l.When, l.Who, strings.ReplaceAll(l.What, "\n", "\n    "))
+	return err
+}
+
+func (textScribe) end(io.Writer) error { return nil }
+
+type htmlScribe struct{ nonce string }
+
+func (h htmlScribe) begin(w io.Writer, s broker.Session) error {
+	return transcriptPage.ExecuteTemplate(w, "head", struct {
+		Title   string
+		Session broker.Session
+		Nonce   string
+	}{title(s), s, h.nonce})
+}
+
+func (htmlScribe) write(w io.Writer, m broker.Message) error {
+	return transcriptPage.ExecuteTemplate(w, "message", newLine(m))
+}
+
+func (htmlScribe) end(w io.Writer) error { return transcriptPage.ExecuteTemplate(w, "foot", nil) }
+
+// title is what a transcript is headed with.
+func title(s broker.Session) string {
+	if s.Subject != "" {
+		return s.Subject
+	}
+	return "Session of " + called(s.User.Name, s.User.ID)
+}
+
+// line is a message as people read it.
+type line struct {
+	broker.Message
+	When, Who, What string
+}
+
+func newLine(m broker.Message) line {
+	l := line{m, m.At.UTC().Format("2006-01-02 15:04:05Z"), called(m.From.Name, m.From.ID), what(m)}
 	if m.From.Role == broker.RoleSystem {
-		return "*"
+		l.Who = "*"
 	}
-	return called(m.From.Name, m.From.ID)
+	return l
 }
 
-// What it says.
-func (t transcript) What(m broker.Message) string {
+// what a message says.
+func what(m broker.Message) string {
 	if m.Recalled {
 		return "(recalled)"
 	}
