@@ -1,0 +1,52 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// End ends a session: at once by its user, a supervisor or with force; by its
+// owner without force it asks the user to confirm.
+func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error) {
+	if err := validProse("reason", r.Reason, MaxNote); err != nil {
+		return Session{}, err
+	}
+	s := newStep(a, r.Session)
+	s.By, s.Name, s.Force, s.Reason = who(a.Role, a.ID), a.ID, r.Force, r.Reason
+	p, ok := b.of(r.Session)
+	if !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	queue, user, err := b.where(ctx, p, r.Session)
+	if err != nil {
+		return b.endAgain(ctx, a, r.Session, err)
+	}
+	if a.Host && a.ID == "" {
+		s.By, s.Name = "u:"+user, user
+	}
+	s.TTL = ms(b.settings.queue(queue).EndTimeout)
+	st, err := b.relocate(ctx, a, "end", s, endKeys)
+	if errors.Is(err, &Error{Code: CodeEnded}) {
+		return b.endAgain(ctx, a, r.Session, err) // its feed was still here
+	}
+	return st, err
+}
+
+// endAgain answers for a session that ended so long ago that it has left Redis.
+func (b *Broker) endAgain(ctx context.Context, a Actor, session string, err error) (Session, error) {
+	if err = b.absent(ctx, a, session, err); !errors.Is(err, &Error{Code: CodeEnded}) {
+		return Session{}, err
+	}
+	st, err := b.shelved(ctx, session)
+	if err != nil {
+		return Session{}, err
+	}
+	if _, member := st.unread[who(a.Role, a.ID)]; member || boss(a) {
+		return st.as(who(a.Role, a.ID)), nil
+	}
+	return Session{}, Errorf(CodeForbidden, "this is not yours to do")
+}
+
+func endKeys(p partition, queue, user string) []string {
+	return []string{p.waiting(queue), p.open(user)}
+}

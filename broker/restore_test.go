@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// A Redis that lost everything is rebuilt: those who come back see what they had.
+func TestRestore(t *testing.T) {
+	testenv.Each(t, func(t *testing.T, url string) {
+		store := archiveOf(t, url)
+		b := startNode(t, url, soon)
+		q, ctx := name("q"), t.Context()
+		_, err := b.PutQueue(ctx, Actor{Host: true}, QueueSettings{ID: q, Routing: "grab", AbandonTimeout: 777, AgentGrace: 30})
+		require.NoError(t, err)
+		token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: name("tok")}, 0)
+		require.NoError(t, err)
+		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+		served, waits, offered := uma.open(q), user(t, b, name("wim")).open(q), user(t, b, name("ola")).open(q)
+		ann.grab(served.ID)
+		ann.grab(offered.ID)
+		_, err = b.Transfer(ctx, ann.Actor, TransferRequest{Session: offered.ID, Agent: bea.ID})
+		require.NoError(t, err)
+		for i := range 450 {
+			uma.send(served.ID, fmt.Sprint(i))
+		}
+		keyed, err := b.Send(ctx, uma.Actor, SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
+		require.NoError(t, err)
+		require.NoError(t, b.Recall(ctx, uma.Actor, served.ID, keyed.Seq-1))
+		_, err = b.Read(ctx, ann.Actor, served.ID, 100)
+		require.NoError(t, err)
+		before := map[string]Session{}
+		for _, id := range []string{served.ID, waits.ID, offered.ID} {
+			archived(t, b, id)
+			before[id], err = b.Session(ctx, ann.Actor, id)
+			require.NoError(t, err)
+		}
+		all := history(t, b, ann.Actor, served.ID, 200)
+		require.NoError(t, b.archiver.flush(ctx))
+
+		fresh := testenv.Redis(t).URL()
+		rdb, err := Dial(fresh)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = rdb.Close() })
+		o := Options{Redis: rdb, Archive: store, Log: slog.New(slog.DiscardHandler)}
+		stopped, stop := context.WithCancel(ctx)
+		_, err = Restore(stopped, o, func(done, _ int) {
+			if done == 1 {
+				stop()
+			}
+		})
+		require.Error(t, err, "stopped half way")
+		_, err = New(ctx, o)
+		require.ErrorIs(t, err, ErrRestoring)
+		done, err := Restore(ctx, o, nil)
+		require.NoError(t, err)
+		require.Equal(t, 3, done.Sessions)
+		_, err = Restore(ctx, o, nil)
+		require.ErrorIs(t, err, ErrNotEmpty)
+
+		c, err := New(ctx, Options{Redis: rdb, SendRate: -1, Archive: store, ArchiveDelay: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close(context.Background()) })
+		clean(t, c)
+		_, err = c.Authenticate(ctx, token)
+		require.NoError(t, err)
+		settings, err := c.Queue(ctx, Actor{Host: true}, q)
+		require.NoError(t, err)
+		require.Equal(t, 777, settings.AbandonTimeout)
+		ann2, bea2, uma2 := agent(t, c, ann.ID, q), agent(t, c, bea.ID, q), user(t, c, uma.ID)
+		for id, was := range before {
+			is, err := c.Session(ctx, ann2.Actor, id)
+			require.NoError(t, err)
+			require.Equal(t, was, is)
+		}
+		require.Equal(t, all, history(t, c, ann2.Actor, served.ID, 200))
+		dup, err := c.Send(ctx, uma2.Actor, SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
+		require.NoError(t, err)
+		require.True(t, dup.Duplicate)
+		require.Equal(t, keyed.Seq, dup.Seq)
+		require.Equal(t, before[served.ID].Seq+1, uma2.send(served.ID, "on we go").Seq)
+		_, err = c.Accept(ctx, bea2.Actor, offered.ID)
+		require.NoError(t, err)
+		got, err := c.GrabQueue(ctx, bea2.Actor, q)
+		require.NoError(t, err)
+		require.Equal(t, waits.ID, got.ID)
+		clean(t, c)
+	})
+}
