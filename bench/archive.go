@@ -122,7 +122,6 @@ func (c *archiveCommand) raw(ctx context.Context, b *bare, batches [][]archive.M
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = store.Close() }()
 	n, began := 0, time.Now()
 	for _, m := range batches {
 		if _, err := store.PutMessages(ctx, m); err != nil {
@@ -144,7 +143,6 @@ func (c *archiveCommand) archiver(ctx context.Context, b *bare, n int, seen *rec
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = store.Close() }()
 	seen.Archive = store
 	idle, err := quietBroker(ctx, rdb, store, false)
 	if err != nil {
@@ -209,7 +207,6 @@ func (c *memoryCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close() }()
 	node, err := quietBroker(ctx, b.rdb, store, false)
 	if err != nil {
 		return err

@@ -51,7 +51,6 @@ func (c *historyCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close() }()
 	session, err := longSession(ctx, b, store, c.Messages)
 	if err != nil {
 		return err
@@ -170,7 +169,6 @@ func (c *searchCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close() }()
 	took, err := put(ctx, store, c.Messages, func(i int) archive.Message {
 		s := i / 50
 		return archived(id("session-", s), id("user-", s%5000), id("agent-", s%200), int64(i%50+1), i, archivetest.Start+int64(i))

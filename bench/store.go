@@ -25,7 +25,7 @@ const batchSize = 1000 // messages of one write, as the archiver's
 type stores struct {
 	dir   string
 	mongo *proc // nil for SQLite
-	made  int
+	made  []archive.Archive
 }
 
 // newStores starts what the kind needs: for mongo a FerretDB, which it builds.
@@ -57,19 +57,27 @@ func newStores(ctx context.Context, kind, dir string) (*stores, error) {
 	return s, err
 }
 
+// open gives an empty archive, which stop closes.
 func (s *stores) open(ctx context.Context) (store archive.Archive, err error) {
-	s.made++
+	name := fmt.Sprintf("archive%d", len(s.made))
 	if s.mongo == nil {
-		return sqlite.Open(ctx, filepath.Join(s.dir, fmt.Sprintf("archive-%d.db", s.made)))
+		store, err = sqlite.Open(ctx, filepath.Join(s.dir, name+".db"))
+	} else {
+		err = until(ctx, func() (err error) {
+			store, err = mongo.Open(ctx, "mongodb://"+s.mongo.addr+"/"+name)
+			return err
+		})
 	}
-	err = until(ctx, func() (err error) {
-		store, err = mongo.Open(ctx, fmt.Sprintf("mongodb://%s/archive%d", s.mongo.addr, s.made))
-		return err
-	})
+	if err == nil {
+		s.made = append(s.made, store)
+	}
 	return store, err
 }
 
 func (s *stores) stop() {
+	for _, store := range s.made {
+		_ = store.Close()
+	}
 	if s.mongo != nil {
 		s.mongo.stop()
 	}

@@ -208,3 +208,15 @@ func code(t testing.TB, want Code, err error) {
 	require.Error(t, err)
 	require.Equal(t, want, AsError(err).Code, "%v", err)
 }
+
+// loseSubscriber cuts the connection that hears a session's channel.
+func loseSubscriber(b *Broker, session string) {
+	p, _ := b.of(session)
+	sub := b.hub.parts[p.index].sub
+	sub.mu.Lock()
+	ps := sub.ps
+	sub.mu.Unlock()
+	if ps != nil {
+		_ = ps.Close()
+	}
+}

@@ -183,15 +183,8 @@ func TestAResyncDoesNotEcho(t *testing.T) {
 	s := uma.open(name("q"))
 	phone := user(t, b, uma.ID)
 	phone.await("hello", nil)
-	p, _ := b.of(s.ID)
-	sub := b.hub.parts[p.index].sub
 	for range 5 {
-		sub.mu.Lock()
-		ps := sub.ps
-		sub.mu.Unlock()
-		if ps != nil {
-			_ = ps.Close()
-		}
+		loseSubscriber(b, s.ID)
 		for range 20 {
 			uma.send(s.ID, "x")
 		}

@@ -279,16 +279,9 @@ func TestALostSubscriber(t *testing.T) {
 		s := uma.open(q)
 		ann := agent(t, b, name("ann"), q)
 		ann.grab(s.ID)
-		p, _ := a.of(s.ID)
-		sub := a.hub.parts[p.index].sub
 		next := int64(3)
 		for range 5 {
-			sub.mu.Lock()
-			ps := sub.ps
-			sub.mu.Unlock()
-			if ps != nil {
-				_ = ps.Close()
-			}
+			loseSubscriber(a, s.ID)
 			for range 20 {
 				ann.send(s.ID, "x")
 			}

@@ -171,18 +171,24 @@ func (s *Server) revokeToken(c *gin.Context, a broker.Actor) (any, error) {
 func (s *Server) listSessions(c *gin.Context, a broker.Actor) (any, error) {
 	r := broker.SessionsRequest{States: states(c.Query("state")), Queue: c.Query("queue"), Agent: c.Query("agent"),
 		User: c.Query("user"), Cursor: c.Query("cursor")}
-	limit, err := number(c, "limit")
-	if err != nil {
-		return nil, err
-	}
-	r.Limit = int(limit)
-	if r.Since, err = instant(c, "since"); err != nil {
-		return nil, err
-	}
-	if r.Until, err = instant(c, "until"); err != nil {
+	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
 		return nil, err
 	}
 	return s.broker.Sessions(c.Request.Context(), a, r)
+}
+
+// bounds reads how much of a list is asked for.
+func bounds(c *gin.Context, limit *int, since, until *int64) error {
+	n, err := number(c, "limit")
+	if err != nil {
+		return err
+	}
+	*limit = int(n)
+	if *since, err = instant(c, "since"); err != nil {
+		return err
+	}
+	*until, err = instant(c, "until")
+	return err
 }
 
 // number reads a query parameter that is a number, not negative; 0 where there is none.

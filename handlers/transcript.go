@@ -180,15 +180,7 @@ func called(name, id string) string {
 func (s *Server) search(c *gin.Context, a broker.Actor) (any, error) {
 	r := broker.SearchRequest{Query: c.Query("q"), Queue: c.Query("queue"), Agent: c.Query("agent"), User: c.Query("user"),
 		Cursor: c.Query("cursor")}
-	limit, err := number(c, "limit")
-	if err != nil {
-		return nil, err
-	}
-	r.Limit = int(limit)
-	if r.Since, err = instant(c, "since"); err != nil {
-		return nil, err
-	}
-	if r.Until, err = instant(c, "until"); err != nil {
+	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
 		return nil, err
 	}
 	return s.broker.Search(c.Request.Context(), a, r)

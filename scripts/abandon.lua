@@ -4,7 +4,7 @@
 -- ARGV  {op, session, queue: as KEYS 9}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; a user who is connected is never abandoned.
---#include time unread session opened finish
+--#include time unread session seats places opened finish
 local timer, wait = 'abandon|' .. a.session, tonumber(s.abandon or 0)
 if s.state ~= 'waiting' or wait == 0 then
   redis.call('ZREM', KEYS[6], timer)

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by}
 -- reply {'ok', snapshot, effect, effect} | {code, state}
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
---#include time unread session
+--#include time unread session seats places
 if not s.state then return {'not_found'} end
 if not (s.agent == a.by or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…}
 -- reply {'ok', snapshot, effect} | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner; only out of one's own queues; never past the place's deadline.
---#include time unread session
+--#include time unread session seats places
 if not s.state then return {'not_found'} end
 local owner = s.agent == a.agent and s.state ~= 'ended'
 if owner then

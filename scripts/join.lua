@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by, boss, info, queues, max: assistants of one session}
 -- reply {'ok', snapshot, effect} | {code, state}
 -- holds the owner stays; the newcomer's mark is 0.
---#include time unread session
+--#include time unread session seats places
 if not s.state then return {'not_found'} end
 local member = a.boss
 for _, q in ipairs(a.queues) do if q == s.queue then member = true end end

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by}
 -- reply {'ok', snapshot, effect} | {code, state}
 -- holds the owner cannot leave: it transfers or ends.
---#include time unread session
+--#include time unread session seats places
 if not s.state then return {'not_found'} end
 if s.agent == a.by then return {'wrong_state', s.state} end
 if not s['as:' .. a.by] then

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by, boss: supervisor or host, agent, info, token, deadline, queues, note, ttl: ms, 0 for ever}
 -- reply {'ok', snapshot, effect} | {'late'} | {code, state} | {'kept', one of these}
 -- holds the owner stays; at most one offer is open; its target's place is held.
---#include time unread session
+--#include time unread session places
 if not s.state then return {'not_found'} end
 if not (a.boss or s.agent == a.by) then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end

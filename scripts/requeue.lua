@@ -4,7 +4,7 @@
 --        abandon: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include time unread session opened
+--#include time unread session seats places opened
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if not (a.boss or a.gone or s.agent == a.by) then

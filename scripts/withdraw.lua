@@ -4,7 +4,7 @@
 --        entry: a note {by, mid, head, body} of the target's or nil}; by is '' for the broker itself
 -- reply {'ok', snapshot, effect} | {code, state}
 -- holds the owner never changed; the target's place is owed back.
---#include time unread session
+--#include time unread session seats places
 if not s.state then return {'not_found'} end
 local owner = a.boss or s.agent == a.by
 if not (owner or a.by == '' or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end

@@ -1,0 +1,38 @@
+-- What agents' partitions must learn. For transitions, after session.
+
+-- owe(agent, role, token, hold, extra): what the agent's partition must learn;
+-- hold: whether the place that token took stays taken. It stays in the outbox
+-- until some node has carried it out.
+local function owe(agent, role, token, hold, extra)
+  local effect = cjson.encode({agent = agent, session = a.session, rev = tonumber(s.rev) + 1, role = role,
+    token = token or '', hold = hold, at = at, created = tonumber(s.created), ended = set.state == 'ended', extra = extra, op = a.op})
+  redis.call('ZADD', KEYS[8], at + 2000, effect)
+  effects[#effects + 1] = effect
+end
+
+-- refuse(code, detail): a refusal of somebody for whom a place was reserved. The
+-- reservation took over the place of an owner or target, so the session takes
+-- over its token; 'kept' tells the node not to give the place back.
+local function refuse(...)
+  local field = s.state ~= 'ended' and
+    (s.agent == a.agent and 'agent_res' or (s.target == a.agent and 'target_res')) or nil
+  if not field then return {...} end
+  redis.call('HSET', KEYS[1], field, a.token)
+  return {'kept', ...}
+end
+
+-- drop(list): clears fields.
+local function drop(...)
+  for _, f in ipairs({...}) do if s[f] then del[#del + 1] = f end end
+end
+
+-- close_offer(outcome): takes an open offer back, if there is one.
+local function close_offer(outcome)
+  if not s.target then return end
+  local joined = s['as:' .. s.target]
+  owe(s.target, joined and 'assistant' or ((s['c:a:' .. s.target] or set['c:a:' .. s.target]) and 'past' or 'none'), s.target_res, false,
+    {kind = 'offer-ended', outcome = outcome})
+  set.last_target, set.last_outcome = s.target, outcome
+  drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires')
+  redis.call('ZREM', KEYS[6], 'offer|' .. a.session)
+end
