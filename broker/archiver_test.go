@@ -261,6 +261,31 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 	})
 }
 
+// An ended session stays in Redis as long as the archive lacks anything of it.
+func TestNothingUnarchivedExpires(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url, func(o *Options) { o.NoArchiver = true })
+		b.archiver.expire = 0
+		ctx, uma := t.Context(), user(t, b, name("uma"))
+		s := uma.open(name("q"))
+		ended, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		p, _ := b.of(s.ID)
+		expires := func(fields ...any) bool {
+			require.NoError(t, b.rdb.HSet(ctx, p.session(s.ID), fields...).Err())
+			require.NoError(t, b.expire(ctx, p, s.ID))
+			return b.rdb.Exists(ctx, p.session(s.ID), p.log(s.ID)).Val() == 0
+		}
+		require.False(t, expires("archived", ended.Seq), "what is dirty has changed since")
+		require.NoError(t, b.rdb.ZRem(ctx, p.dirty(), s.ID).Err())
+		require.False(t, expires("archived", ended.Seq-1), "a message")
+		require.False(t, expires("archived", ended.Seq, "aside", "1"), "one that was refused")
+		require.False(t, expires("aside", "", "recalls", "1,"), "a recall")
+		require.False(t, expires("recalls", "", "state", string(Serving)), "one that has not ended")
+		require.True(t, expires("state", string(Ended)))
+	})
+}
+
 // The archive is cut off under load and comes back: nothing is lost or doubled,
 // the chat does not notice.
 func TestTheArchiveIsCutOff(t *testing.T) {
