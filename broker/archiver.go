@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -54,7 +55,7 @@ type collected struct {
 }
 
 func newArchiver(b *Broker, o Options) *archiver {
-	return &archiver{b: b, store: o.Archive, delay: o.ArchiveDelay, keep: keepLog, expire: expireAfter}
+	return &archiver{b: b, store: o.Archive, delay: o.ArchiveDelay, keep: keepLog, expire: cmp.Or(o.expire, expireAfter)}
 }
 
 // start begins to archive, until close or the broker's end.

@@ -206,8 +206,7 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 // An ended session leaves Redis an hour after its end, and is found all the same.
 func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url, soon)
-		b.archiver.expire = 300 * time.Millisecond
+		b := startNode(t, url, soon, func(o *Options) { o.expire = 300 * time.Millisecond })
 		q, ctx := name("q"), t.Context()
 		uma, ann, eve := user(t, b, name("uma")), agent(t, b, name("ann"), q), user(t, b, name("eve"))
 		s := uma.open(q)
@@ -264,8 +263,7 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 // An ended session stays in Redis as long as the archive lacks anything of it.
 func TestNothingUnarchivedExpires(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url, func(o *Options) { o.NoArchiver = true })
-		b.archiver.expire = 0
+		b := startNode(t, url, func(o *Options) { o.NoArchiver, o.expire = true, time.Nanosecond })
 		ctx, uma := t.Context(), user(t, b, name("uma"))
 		s := uma.open(name("q"))
 		ended, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})

@@ -60,6 +60,8 @@ type Options struct {
 	NoArchiver bool
 	// Log gets what operators should know; slog.Default() when nil.
 	Log *slog.Logger
+
+	expire time.Duration // after its end a session leaves Redis; an hour when 0
 }
 
 // Broker is one node. All its methods may be called concurrently.
