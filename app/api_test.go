@@ -64,6 +64,15 @@ func TestAPI(t *testing.T) {
 	do(uma, "PUT", "/queues/"+esc(q), obj{}, "forbidden")
 	do(host, "PUT", "/queues/"+esc(q), obj{"routing": "x"}, "bad_request")
 	do(host, "PUT", "/queues/"+esc(q), obj{"patience": -1}, "bad_request")
+	for _, hours := range []any{1, obj{"timeZone": "Mars/Base"}, obj{"timeZone": "UTC", "weekly": obj{"mon": []string{"9-5"}}},
+		obj{"timeZone": "UTC", "weekly": obj{"monday": []string{}}}, obj{"timeZone": "UTC", "exceptions": obj{"today": []string{}}},
+		obj{"timeZone": "UTC", "holidays": obj{}}} {
+		do(host, "PUT", "/queues/"+esc(q), obj{"hours": hours}, "bad_request")
+	}
+	hours := obj{"timeZone": "Asia/Shanghai", "weekly": obj{"mon": []any{"09:00-12:00", "13:00-24:00"}}, "exceptions": obj{"2026-12-25": []any{}}}
+	other := "/queues/" + esc(name("q"))
+	require.Equal(t, hours, do(host, "PUT", other, obj{"hours": hours, "bot": "robbie"}, "")["hours"])
+	require.Equal(t, hours, do(host, "GET", other, nil, "")["hours"])
 	require.Equal(t, set, do(host, "GET", "/queues/"+esc(q), nil, ""))
 	do(ann, "GET", "/queues/"+esc(q), nil, "forbidden")
 	require.NotEmpty(t, do(uma, "GET", "/queues", nil, "")["queues"])
@@ -106,6 +115,19 @@ func TestAPI(t *testing.T) {
 	ended := do(uma, "GET", "/sessions/"+id, nil, "")["session"].(obj)
 	require.Equal(t, "ended", ended["state"])
 	require.Equal(t, "enough", ended["reason"])
+
+	t.Log("after the end")
+	do(ann, "POST", "/sessions/"+id+"/rate", obj{"score": 5}, "forbidden")
+	do(uma, "POST", "/sessions/"+id+"/rate", obj{"score": 6}, "bad_request")
+	do(uma, "POST", "/sessions/"+id+"/rate", obj{"score": 4.5}, "bad_request")
+	rated := do(uma, "POST", "/sessions/"+id+"/rate", obj{"score": 5, "comment": "很好"}, "")["session"].(obj)
+	require.EqualValues(t, 5, rated["rating"].(obj)["score"])
+	do(uma, "POST", "/sessions/"+id+"/rate", obj{"score": 1}, "too_late")
+	do(ann, "POST", "/sessions/"+id+"/reopen", nil, "forbidden")
+	require.Equal(t, "waiting", do(uma, "POST", "/sessions/"+id+"/reopen", nil, "")["session"].(obj)["state"])
+	do(ann, "POST", "/sessions/"+id+"/takeover", nil, "forbidden")
+	require.Equal(t, "serving", do(boss, "POST", "/sessions/"+id+"/takeover", nil, "")["session"].(obj)["state"])
+	do(host, "POST", "/sessions/"+id+"/end", obj{"reason": "enough"}, "")
 
 	t.Log("lists")
 	require.Len(t, do(host, "GET", "/sessions?queue="+url.QueryEscape(q), nil, "")["sessions"], 1)

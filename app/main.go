@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // queues name time zones, and a container may have none
 
 	"github.com/alecthomas/kong"
 )

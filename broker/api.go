@@ -77,6 +77,8 @@ type TransferRequest struct {
 	Agent   string
 	Queue   string
 	Note    string
+
+	sticky bool // the broker itself offers it
 }
 
 // EndRequest ends a session, or asks its user to confirm that.
@@ -114,28 +116,29 @@ type QueueView struct {
 
 // QueueSettings are a queue's rules; times in seconds, 0: it never happens.
 type QueueSettings struct {
-	ID             string          `json:"id"`
-	Name           string          `json:"name"`
-	Routing        string          `json:"routing"`
-	OfferTimeout   int             `json:"offerTimeout"`
-	EndTimeout     int             `json:"endTimeout"`
-	IdleTimeout    int             `json:"idleTimeout"`
-	AbandonTimeout int             `json:"abandonTimeout"`
-	AgentGrace     int             `json:"agentGrace"`
-	ReopenWindow   int             `json:"reopenWindow"`
-	Sticky         int             `json:"sticky"`
-	Patience       int             `json:"patience"`
-	Priority       int             `json:"priority"`
-	Hours          json.RawMessage `json:"hours"`
-	Greeting       string          `json:"greeting"`
-	Offline        string          `json:"offline"`
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	Routing        string `json:"routing"`
+	OfferTimeout   int    `json:"offerTimeout"`
+	EndTimeout     int    `json:"endTimeout"`
+	IdleTimeout    int    `json:"idleTimeout"`
+	AbandonTimeout int    `json:"abandonTimeout"`
+	AgentGrace     int    `json:"agentGrace"`
+	ReopenWindow   int    `json:"reopenWindow"`
+	Sticky         int    `json:"sticky"`
+	Patience       int    `json:"patience"`
+	Priority       int    `json:"priority"`
+	Hours          *Hours `json:"hours"`
+	Bot            string `json:"bot"` // gets this queue's sessions first
+	Greeting       string `json:"greeting"`
+	Offline        string `json:"offline"`
 }
 
 // DefaultQueue is what a queue nobody has set is like.
 func DefaultQueue(id string) QueueSettings {
 	return QueueSettings{ID: id, Name: id, Routing: "grab", OfferTimeout: 30, EndTimeout: 60,
 		IdleTimeout: 1800, AbandonTimeout: 300, AgentGrace: 30, ReopenWindow: 86400, Sticky: 86400,
-		Patience: 120, Hours: json.RawMessage("null")}
+		Patience: 120}
 }
 
 // AgentSettings is what a host or supervisor sets of an agent.

@@ -47,6 +47,7 @@ func (b *Broker) endAgain(ctx context.Context, a Actor, session string, err erro
 	return Session{}, Errorf(CodeForbidden, "this is not yours to do")
 }
 
+// endKeys are the further keys of a script that ends a session, or begins it anew.
 func endKeys(p partition, queue, user string) []string {
-	return []string{p.waiting(queue), p.open(user)}
+	return []string{p.waiting(queue), p.open(user), p.profile("u:" + user)}
 }

@@ -31,13 +31,22 @@ type reserveArgs struct {
 	Token    string `json:"token"`
 	TTL      int64  `json:"ttl"`
 	Offer    bool   `json:"offer,omitempty"`
+	Queue    string `json:"queue,omitempty"`
+	Load     *int   `json:"load,omitempty"`
 	Capacity int    `json:"capacity"`
 	Queues   string `json:"queues"`
 	Info     string `json:"info"`
 }
 
+// reserveHow is under which conditions a place is held.
+type reserveHow struct {
+	offer bool   // only if the agent is online
+	queue string // only if it is the agent's
+	load  *int   // only if the agent has no more than this
+}
+
 // reserve holds a place in an agent's load.
-func (b *Broker) reserve(ctx context.Context, agent Identity, session string, offer bool) (place, error) {
+func (b *Broker) reserve(ctx context.Context, agent Identity, session string, how reserveHow) (place, error) {
 	part := b.home(agent.ID)
 	token := ulid.Make().String()
 	if agent.Capacity == 0 {
@@ -47,8 +56,8 @@ func (b *Broker) reserve(ctx context.Context, agent Identity, session string, of
 		agent.Queues = []string{}
 	}
 	r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + agent.ID), part.load(agent.ID), part.timers()},
-		reserveArgs{agent.ID, session, token, placeTTL.Milliseconds(), offer, agent.Capacity, encode(agent.Queues),
-			encode(agent.Person())})
+		reserveArgs{agent.ID, session, token, placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
+			encode(agent.Queues), encode(agent.Person())})
 	if err != nil {
 		return place{}, err
 	}
@@ -111,45 +120,51 @@ func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool)
 		}
 	}
 	for range 3 {
-		pl, err := b.reserve(ctx, a.Identity, session, false)
+		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
 		if err != nil {
 			return Session{}, err
 		}
-		r, err := b.claim(ctx, pl, session)
-		if err != nil {
-			return Session{}, err // unknown whether it took effect: the place's timer finds out
+		s, err := b.win(ctx, a, pl, session)
+		if !errors.Is(err, errLate) {
+			return s, err
 		}
-		if r.str(0) == "late" {
-			b.free(ctx, pl, session)
-			continue
-		}
-		if r.str(0) == "kept" {
-			return Session{}, refusal(r[1:])
-		}
-		if err := refusal(r); err != nil {
-			b.free(ctx, pl, session)
-			return Session{}, b.absent(ctx, a, session, err)
-		}
-		return b.done(ctx, a, session, r)
 	}
 	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
 }
 
-func (b *Broker) claim(ctx context.Context, pl place, session string) (reply, error) {
+// win makes the agent whose place was reserved the owner; errLate if the place is too old.
+func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Session, error) {
+	r, err := b.claim(ctx, pl, session, a.Role == RoleBot)
+	if err != nil {
+		return Session{}, err // unknown whether it took effect: the place's timer finds out
+	}
+	if r.str(0) == "kept" {
+		return Session{}, refusal(r[1:])
+	}
+	if err := refusal(r); err != nil {
+		b.free(ctx, pl, session)
+		return Session{}, b.absent(ctx, a, session, err)
+	}
+	return b.done(ctx, a, session, r)
+}
+
+func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (reply, error) {
 	p, _ := b.of(session)
 	keys := p.transition(session)
 	for _, q := range pl.queues {
 		keys = append(keys, p.waiting(q))
 	}
 	return b.runJSON(ctx, "claim", keys, struct {
-		Op       string   `json:"op"`
-		Session  string   `json:"session"`
-		Agent    string   `json:"agent"`
-		Info     string   `json:"info"`
-		Token    string   `json:"token"`
-		Deadline int64    `json:"deadline"`
-		Queues   []string `json:"queues"`
-	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues})
+		Op       string           `json:"op"`
+		Session  string           `json:"session"`
+		Agent    string           `json:"agent"`
+		Info     string           `json:"info"`
+		Token    string           `json:"token"`
+		Deadline int64            `json:"deadline"`
+		Queues   []string         `json:"queues"`
+		Idle     map[string]int64 `json:"idle"`
+		Bot      bool             `json:"bot,omitempty"`
+	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues, b.idle(pl.queues...), bot})
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

@@ -142,8 +142,14 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 		_, err = b.relocate(ctx, Actor{}, "end", s, endKeys)
 	case "abandon":
 		_, err = b.relocate(ctx, Actor{}, "abandon", newStep(Actor{}, id), func(p partition, queue, user string) []string {
-			return []string{p.waiting(queue), p.open(user), p.conns("u:" + user), p.profile("u:" + user)}
+			return append(endKeys(p, queue, user), p.conns("u:"+user))
 		})
+	case "idle":
+		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, id), endKeys)
+	case "patience":
+		err = b.longWait(ctx, id)
+	case "route":
+		err = b.route(ctx, id)
 	case "gone":
 		err = b.gone(ctx, id)
 	case "expire":
@@ -210,7 +216,7 @@ func (b *Broker) vacate(ctx context.Context, agent, session string) error {
 	if st.Agent != nil && st.Agent.ID == agent {
 		s = newStep(Actor{}, session)
 		s.Gone, s.To, s.Front, s.Reason = agent, st.Queue, true, "agent-gone"
-		s.Abandon = ms(b.settings.queue(st.Queue).AbandonTimeout)
+		s.waits(b.settings.queue(st.Queue))
 		_, err = b.relocate(ctx, Actor{}, "requeue", s, requeueKeys(st.Queue))
 		return err
 	}

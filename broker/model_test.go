@@ -159,7 +159,7 @@ func (m *model) withdraw(p, outcome string) string {
 		return "forbidden"
 	case m.state == Ended:
 		return "ended"
-	case m.state != Transferring && mine && m.lastOffer[1] == outcome && m.state == Serving:
+	case m.state != Transferring && mine && m.lastOffer[1] == outcome && (m.state == Serving || m.state == Waiting):
 		return "ok"
 	case m.state != Transferring:
 		return "wrong_state"

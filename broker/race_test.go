@@ -145,7 +145,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 		s := user(t, b, name("uma")).open(q)
-		pl, err := b.reserve(ctx, ann.Identity, s.ID, false)
+		pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		require.NoError(t, err)
 		other := user(t, b, name("uma")).open(q)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
@@ -154,14 +154,14 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
 		require.Eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
-		r, err := b.claim(ctx, pl, s.ID)
+		r, err := b.claim(ctx, pl, s.ID, false)
 		require.NoError(t, err)
 		require.Equal(t, "late", r.str(0))
 
 		t.Log("killed between claim and settle: the place stays")
-		pl, err = b.reserve(ctx, ann.Identity, s.ID, false)
+		pl, err = b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		require.NoError(t, err)
-		r, err = b.claim(ctx, pl, s.ID)
+		r, err = b.claim(ctx, pl, s.ID, false)
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.str(0))
 		clean(t, b)
@@ -223,11 +223,11 @@ func TestRoundTrips(t *testing.T) {
 		return b.calls.Load() - before
 	}
 	pl := func(ctx context.Context) error {
-		p, err := b.reserve(ctx, ann.Identity, s.ID, false)
+		p, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		if err != nil {
 			return err
 		}
-		_, err = b.claim(ctx, p, s.ID)
+		_, err = b.claim(ctx, p, s.ID, false)
 		return err
 	}
 	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")

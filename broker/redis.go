@@ -131,6 +131,12 @@ func refusal(r reply) error {
 		return Errorf(code, "the session has ended")
 	case CodeWrongState:
 		return &Error{Code: code, Message: "not while the session is " + r.str(1), State: State(r.str(1))}
+	case "late":
+		return errLate
+	case "too_early":
+		return errEarly
+	case "rated":
+		return Errorf(CodeTooLate, "it has been rated already")
 	case CodeTooLate:
 		return Errorf(code, "too late for that")
 	case CodeNoAgent:

@@ -76,7 +76,7 @@ func (g *stage) place(agent string) place {
 	if pl, ok := g.places[agent]; ok {
 		return pl
 	}
-	pl, err := g.b.reserve(g.t.Context(), Identity{ID: agent, Role: RoleAgent}, g.session, false)
+	pl, err := g.b.reserve(g.t.Context(), Identity{ID: agent, Role: RoleAgent}, g.session, reserveHow{})
 	require.NoError(g.t, err)
 	g.places[agent] = pl
 	return pl
@@ -111,7 +111,7 @@ var matrix = []struct {
 		s := fmt.Sprintf("%02x-%s", id, g.op)
 		return g.b.mustRun(g.t, "open", g.p.transition(s, g.p.waiting(g.q), g.p.open(g.user), g.p.listed("u:"+g.user),
 			g.p.sessions(), g.p.profile("u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
-			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0})
+			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
 	{"send by the user", func(g *stage) reply { return g.send("u:" + g.user) },
 		[5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
@@ -147,9 +147,9 @@ var matrix = []struct {
 		s.Agent, s.Info, s.Token, s.Deadline = g.cay, pl.info, pl.token, pl.deadline
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"accept by bea", func(g *stage) reply { return g.run("accept", g.step(g.bea)) },
+	{"accept by bea", func(g *stage) reply { return g.accept(g.bea) },
 		[5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
-	{"accept by cay", func(g *stage) reply { return g.run("accept", g.step(g.cay)) },
+	{"accept by cay", func(g *stage) reply { return g.accept(g.cay) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"decline by bea", func(g *stage) reply {
 		s := g.step(g.bea)
@@ -193,7 +193,7 @@ var matrix = []struct {
 	{"abandon before its time", func(g *stage) reply {
 		s := g.step("")
 		s.Queue = g.q
-		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.conns("u:"+g.user), g.p.profile("u:"+g.user))
+		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.profile("u:"+g.user), g.p.conns("u:"+g.user))
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
 	{"join by bea", func(g *stage) reply {
 		s := g.step(g.bea)
@@ -204,6 +204,12 @@ var matrix = []struct {
 		[5]string{"forbidden", "wrong_state", "wrong_state", "wrong_state", "wrong_state"}, nil},
 	{"leave by bea", func(g *stage) reply { return g.run("leave", g.step(g.bea)) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+}
+
+func (g *stage) accept(by string) reply {
+	s := g.step(by)
+	s.Queue, s.Idle = g.q, map[string]int64{g.q: 60000}
+	return g.run("accept", s, g.p.waiting(g.q))
 }
 
 func (g *stage) requeue(s step) reply {
@@ -277,7 +283,7 @@ func (g *stage) everything() map[string]any {
 		"authors": r.Get(ctx, p.authors(s)).Val(), "recalled": r.HGetAll(ctx, p.recalled(s)).Val(),
 		"keys": r.HGetAll(ctx, p.keys(s)).Val(), "open": r.HGetAll(ctx, p.open(g.user)).Val(),
 		"waiting": r.ZRangeWithScores(ctx, p.waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.waiting(g.q2), 0, -1).Val()}
-	for _, timer := range []string{"offer", "end"} {
+	for _, timer := range []string{"offer", "end", "idle", "patience", "route"} {
 		out[timer] = r.ZScore(ctx, p.timers(), timer+"|"+s).Val()
 	}
 	return out

@@ -165,11 +165,14 @@ func (q *QueueSettings) validate() error {
 	if q.Priority < 0 || q.Priority > 9 {
 		return Errorf(CodeBadRequest, "priority: 0 to 9")
 	}
-	hours, err := object("hours", q.Hours, MaxMeta, "null")
-	if err != nil {
+	if err := q.Hours.validate(); err != nil {
 		return err
 	}
-	q.Hours = json.RawMessage(hours)
+	if q.Bot != "" {
+		if err := validID("bot", q.Bot); err != nil {
+			return err
+		}
+	}
 	if err := validProse("greeting", q.Greeting, MaxNote); err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ type state struct {
 	ever   map[string]bool // agents who ever took part
 	offer  offer
 	score  float64 // its place in the waiting list
+	sticky string  // the user's last agent, who has not been offered it yet
+	bot    bool    // its queue's bot has not been tried yet
 }
 
 type offer struct {
@@ -88,6 +90,8 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		unread: counts(snap.U), read: counts(snap.R), ever: map[string]bool{},
 		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
+	st.sticky, st.bot = f["sticky"], f["bot_first"] != ""
+	st.Rating = rating(f["rating"])
 	if len(st.Meta) == 0 {
 		st.Meta = json.RawMessage("{}")
 	}
@@ -101,6 +105,18 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 	}
 	sort.Slice(st.Assistants, func(i, j int) bool { return st.Assistants[i].ID < st.Assistants[j].ID })
 	return st, f, nil
+}
+
+func rating(data string) *Rating {
+	var r struct {
+		Score   int
+		Comment string
+		At      int64
+	}
+	if json.Unmarshal([]byte(data), &r) != nil || r.Score == 0 {
+		return nil
+	}
+	return &Rating{r.Score, r.Comment, At(r.At)}
 }
 
 func counts(f flat) map[string]int64 {

@@ -33,6 +33,13 @@ type step struct {
 	TTL      int64     `json:"ttl"`     // ms
 	Abandon  int64     `json:"abandon"` // ms
 	Max      int       `json:"max,omitempty"`
+	Patience int64     `json:"patience"`         // ms
+	Window   int64     `json:"window,omitempty"` // ms
+	Score    int       `json:"score,omitempty"`
+	Comment  string    `json:"comment"`
+	Sticky   bool      `json:"sticky,omitempty"` // the broker itself offers
+
+	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
 }
 
 // stepNote is a note that a transition appends.
@@ -104,6 +111,7 @@ func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (S
 
 // relocate runs a transition's script that moves a session in waiting lists:
 // keys gives its further keys, for the queue and user the session is thought to have.
+// The error is a kept one if the place that the step brings is the session's now.
 func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 	keys func(p partition, queue, user string) []string) (Session, error) {
 	p, ok := b.of(s.Session)
@@ -115,7 +123,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	for range 5 {
-		s.Queue = queue
+		s.Queue, s.Idle = queue, b.idle(queue)
 		r, err := b.runJSON(ctx, script, p.transition(s.Session, keys(p, queue, user)...), s)
 		if err != nil {
 			return Session{}, err
@@ -124,8 +132,8 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 			queue, user = r.str(1), r.str(2)
 			continue
 		}
-		if r.str(0) == "too_early" {
-			return Session{}, errEarly
+		if r.str(0) == "kept" {
+			return Session{}, kept{refusal(r[1:])}
 		}
 		if err := refusal(r); err != nil {
 			return Session{}, b.absent(ctx, a, s.Session, err)
@@ -135,74 +143,17 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
 }
 
-// errEarly: a timer's condition does not hold (any more).
-var errEarly = errors.New("not due")
+var (
+	// errEarly: a timer's condition does not hold (any more).
+	errEarly = errors.New("not due")
+	// errLate: the place that was reserved is too old.
+	errLate = errors.New("the place is too old")
+)
 
-// Open opens a session for a user, or gives the one it has open in that queue.
-func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, error) {
-	user := a.Person()
-	priority := a.Priority
-	if a.Host {
-		user, priority = r.User, r.Priority
-	} else if a.Role != RoleUser {
-		return Session{}, Errorf(CodeForbidden, "only users open sessions")
-	}
-	meta, err := r.normalize(user, priority)
-	if err != nil {
-		return Session{}, err
-	}
-	q := b.settings.queue(r.Queue)
-	if priority == 0 {
-		priority = q.Priority
-	}
-	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w))
-	reply, err := b.runJSON(ctx, "open", keys, struct {
-		Op       string `json:"op"`
-		Session  string `json:"session"`
-		Queue    string `json:"queue"`
-		User     string `json:"user"`
-		Info     string `json:"info"`
-		Subject  string `json:"subject"`
-		Meta     string `json:"meta"`
-		Priority int    `json:"priority"`
-		Abandon  int64  `json:"abandon"`
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout)})
-	if err != nil {
-		return Session{}, err
-	}
-	if reply.str(0) == "exists" {
-		st, err := b.look(ctx, reply.str(1))
-		if err != nil {
-			return Session{}, err
-		}
-		if a.Conn != nil {
-			b.hub.joined(a.Conn, st)
-		}
-		return st.as(w), nil
-	}
-	if err := refusal(reply); err != nil {
-		return Session{}, err
-	}
-	return b.done(ctx, a, id, reply)
-}
+// kept is a refusal after which the place that was reserved is the session's all the same.
+type kept struct{ error }
 
-func (r *OpenRequest) normalize(user Person, priority int) (meta string, err error) {
-	if r.Queue == "" {
-		r.Queue = DefaultQueueID
-	}
-	if err := validID("queue", r.Queue); err != nil {
-		return "", err
-	}
-	owner := Identity{Role: RoleUser, ID: user.ID, Name: user.Name, Avatar: user.Avatar, Priority: priority}
-	if err := owner.normalize(); err != nil {
-		return "", err
-	}
-	if err := validProse("subject", r.Subject, MaxSubject); err != nil {
-		return "", err
-	}
-	return object("meta", r.Meta, MaxMeta, "{}")
-}
+func (k kept) Unwrap() error { return k.error }
 
 // Transfer offers a session to an agent, whose place is held meanwhile, or puts
 // it into a queue at once, keeping its age.
@@ -227,7 +178,8 @@ func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Sessi
 		return Session{}, err
 	}
 	s := newStep(a, r.Session)
-	s.To, s.Abandon = r.Queue, ms(b.settings.queue(r.Queue).AbandonTimeout)
+	s.To = r.Queue
+	s.waits(b.settings.queue(r.Queue))
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
 	}
@@ -260,32 +212,32 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
 	case st.State == Ended:
 		return Session{}, Errorf(CodeEnded, "the session has ended")
-	case st.State == Transferring && st.Target.ID == r.Agent && st.offer.from == a.ID:
+	case st.Target != nil && st.Target.ID == r.Agent && st.offer.from == a.ID:
 		return st.as(who(a.Role, a.ID)), nil // asked again
-	case st.State != Serving:
+	case st.State != Serving && !(st.State == Waiting && st.Target == nil && boss(a)):
 		return Session{}, &Error{Code: CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
-	case st.Agent.ID == r.Agent:
+	case st.Agent != nil && st.Agent.ID == r.Agent:
 		return Session{}, Errorf(CodeBadRequest, "to: it is theirs already")
 	}
 	for range 3 {
-		pl, err := b.reserve(ctx, Identity{ID: r.Agent, Role: RoleAgent}, r.Session, true)
+		pl, err := b.reserve(ctx, Identity{ID: r.Agent, Role: RoleAgent}, r.Session, reserveHow{offer: true})
 		if err != nil {
 			return Session{}, err
 		}
 		s, err := b.offer(ctx, a, r, pl, ms(b.settings.queue(st.Queue).OfferTimeout))
-		if !errors.Is(err, errEarly) {
+		if !errors.Is(err, errLate) {
 			return s, err
 		}
 	}
 	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
 }
 
-// offer puts an offer to the agent whose place was reserved; errEarly if the place is too old.
+// offer puts an offer to the agent whose place was reserved; errLate if the place is too old.
 func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, ttl int64) (Session, error) {
 	p, _ := b.of(r.Session)
 	s := newStep(a, r.Session)
 	s.Agent, s.Info, s.Token, s.Deadline, s.Queues = pl.agent, pl.info, pl.token, pl.deadline, pl.queues
-	s.Note, s.TTL = r.Note, ttl
+	s.Note, s.TTL, s.Sticky = r.Note, ttl, r.sticky
 	reply, err := b.runJSON(ctx, "offer", p.transition(r.Session), s)
 	if err != nil {
 		return Session{}, err // unknown whether it took effect: the place's timer finds out
@@ -295,9 +247,6 @@ func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place
 	}
 	if err := refusal(reply); err != nil {
 		b.free(ctx, pl, r.Session)
-		if reply.str(0) == "late" {
-			return Session{}, errEarly
-		}
 		return Session{}, err
 	}
 	return b.done(ctx, a, r.Session, reply)
@@ -308,7 +257,7 @@ func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, 
 	if err := staff(a); err != nil {
 		return Session{}, err
 	}
-	return b.transit(ctx, a, "accept", newStep(a, session))
+	return b.relocate(ctx, a, "accept", newStep(a, session), acceptKeys)
 }
 
 // Decline ends an offer by its target. The reason becomes a note of the target's.
@@ -332,71 +281,4 @@ func (b *Broker) Cancel(ctx context.Context, a Actor, session string) (Session, 
 	s := newStep(a, session)
 	s.Outcome = "cancelled"
 	return b.transit(ctx, a, "withdraw", s)
-}
-
-// Join makes another agent of the queue, or a supervisor, take part; silent
-// lets a supervisor's connection watch unseen.
-func (b *Broker) Join(ctx context.Context, a Actor, session string, silent bool) (Session, error) {
-	if err := staff(a); err != nil {
-		return Session{}, err
-	}
-	if silent {
-		return b.watchSilently(ctx, a, session)
-	}
-	s := newStep(a, session)
-	s.Info, s.Queues, s.Max = encode(a.Person()), append([]string{}, a.Queues...), maxAssists
-	return b.transit(ctx, a, "join", s)
-}
-
-func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Session, error) {
-	if a.Role != RoleSupervisor {
-		return Session{}, Errorf(CodeForbidden, "only supervisors watch unseen")
-	}
-	if a.Conn == nil {
-		return Session{}, Errorf(CodeBadRequest, "silent: needs a connection")
-	}
-	f, err := b.hub.hold(ctx, session)
-	if err != nil {
-		return Session{}, err
-	}
-	if f.watch(a.Conn) {
-		a.Conn.watchesSilently(f)
-	} else {
-		b.hub.release(f)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.as(a.Conn.m.who), nil
-}
-
-func (c *Conn) watchesSilently(f *feed) {
-	c.mu.Lock()
-	closed := c.closed
-	if !closed {
-		c.silent = append(c.silent, f)
-	}
-	c.mu.Unlock()
-	if closed {
-		f.unwatch(c)
-	}
-}
-
-// Leave ends an assistant's part, or a supervisor's silent watching.
-func (b *Broker) Leave(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := staff(a); err != nil {
-		return Session{}, err
-	}
-	if a.Conn != nil {
-		a.Conn.mu.Lock()
-		for i, f := range a.Conn.silent {
-			if f.id == session {
-				a.Conn.silent = append(a.Conn.silent[:i:i], a.Conn.silent[i+1:]...)
-				a.Conn.mu.Unlock()
-				f.unwatch(a.Conn)
-				return b.Session(ctx, a, session)
-			}
-		}
-		a.Conn.mu.Unlock()
-	}
-	return b.transit(ctx, a, "leave", newStep(a, session))
 }

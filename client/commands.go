@@ -189,6 +189,21 @@ func (c *Client) End(ctx context.Context, session, reason string, force bool) (S
 	return c.session(ctx, "end", m{"session": session, "reason": reason, "force": force})
 }
 
+// Rate says what one, the user, thought of an ended session: a score of 1 to 5.
+func (c *Client) Rate(ctx context.Context, session string, score int, comment string) (Session, error) {
+	return c.session(ctx, "rate", m{"session": session, "score": score, "comment": comment})
+}
+
+// Reopen lets an ended session wait again.
+func (c *Client) Reopen(ctx context.Context, session string) (Session, error) {
+	return c.session(ctx, "reopen", m{"session": session})
+}
+
+// TakeOver makes a supervisor the owner of a session, whatever state it is in.
+func (c *Client) TakeOver(ctx context.Context, session string) (Session, error) {
+	return c.session(ctx, "takeover", m{"session": session})
+}
+
 // SetStatus says online, away or offline.
 func (c *Client) SetStatus(ctx context.Context, status string) (StatusReply, error) {
 	var out StatusReply

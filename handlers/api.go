@@ -286,7 +286,8 @@ func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
 
 // transitions are the calls that have the command of the same name.
 var transitions = map[string]string{"grab": "grab", "transfer": "transfer", "accept": "accept", "decline": "decline",
-	"cancel": "cancel", "end": "end", "join": "join", "leave": "leave"}
+	"cancel": "cancel", "end": "end", "join": "join", "leave": "leave", "reopen": "reopen", "rate": "rate",
+	"takeover": "takeover"}
 
 // transition carries out the command of that name. With an API key `agent`
 // names who acts.

@@ -83,6 +83,15 @@ var commands = map[string]run{
 	"end": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.End(ctx, a, broker.EndRequest{Session: c.Session, Reason: c.Reason, Force: c.Force}))
 	},
+	"reopen": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Reopen(ctx, a, c.Session))
+	},
+	"rate": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Rate(ctx, a, broker.RateRequest{Session: c.Session, Score: c.Score, Comment: c.Comment}))
+	},
+	"takeover": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.TakeOver(ctx, a, c.Session))
+	},
 	"status": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return b.SetStatus(ctx, a, broker.Status(c.Status))
 	},

@@ -42,6 +42,8 @@ type command struct {
 	Note    string          `json:"note"`
 	Reason  string          `json:"reason"`
 	Force   bool            `json:"force"`
+	Score   int             `json:"score"`
+	Comment string          `json:"comment"`
 	Silent  bool            `json:"silent"`
 	Status  string          `json:"status"`
 }

@@ -1,9 +1,9 @@
 -- claim: a waiting session gets the agent who holds a place for it (the second half of a grab).
 -- KEYS  1–8 as in lib/session.lua, 9… waiting lists of the agent's queues
--- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…}
--- reply {'ok', snapshot, effect} | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
+-- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…, idle: ms by queue, bot}
+-- reply {'ok', snapshot, effect…} | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner; only out of one's own queues; never past the place's deadline.
---#include time unread session seats places
+--#include time unread session seats places line serve
 if not s.state then return {'not_found'} end
 local owner = s.agent == a.agent and s.state ~= 'ended'
 if owner then
@@ -18,13 +18,10 @@ for i, q in ipairs(a.queues) do if q == s.queue then waiting = KEYS[8 + i] end e
 if not waiting then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end
 if s.state ~= 'waiting' then return refuse('taken', s.agent) end
-if at > a.deadline then return {'late'} end
+if at > a.deadline then return refuse('late') end
 
-set.state, set.agent, set.agent_info, set.agent_res, set.grabbed = 'serving', a.agent, a.info, a.token, at
+local mine = take_offer(a.agent)
 say('grabbed', ',"agent":' .. a.info)
-enter(a.agent)
-redis.call('ZREM', waiting, a.session)
-redis.call('ZREM', KEYS[6], 'abandon|' .. a.session)
-owe(a.agent, 'owner', a.token, true)
-redis.call('PUBLISH', waiting, '-' .. a.session .. '\31' .. a.agent)
+serve(a.agent, a.info, a.token, mine and {kind = 'offer-ended', outcome = 'accepted'} or nil)
+step_out(waiting, a.agent)
 return commit()

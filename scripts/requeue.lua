@@ -1,10 +1,10 @@
 -- requeue: the session waits again, in its own or another queue, keeping its age.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 waiting list of `to`
 -- ARGV  {op, session, by, boss, gone: only while this agent owns it, queue: as KEYS 9, to, front, reason,
---        abandon: ms, entry: a note {by, mid, head, body} or nil}
+--        abandon: ms, patience: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include time unread session seats places opened
+--#include time unread session seats places line opened
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if not (a.boss or a.gone or s.agent == a.by) then
@@ -19,19 +19,13 @@ if s.state == 'waiting' and a.to == s.queue then return {'ok', snapshot()} end
 if a.entry then
   append(a.entry.mid, a.entry.head, a.entry.body, a.entry.by, a.entry.by == 'h:bot' and 4 or code(a.by), true)
 end
-local score = ((a.front and -1 or 9) - s.priority) * 1e13 + s.created
-if s.state == 'waiting' then
-  redis.call('ZREM', KEYS[9], a.session)
-  redis.call('PUBLISH', KEYS[9], '-' .. a.session .. '\31' .. a.by)
-end
-redis.call('ZADD', KEYS[11], score, a.session)
+if s.state == 'waiting' then step_out(KEYS[9], a.by) end
 if a.to ~= s.queue then
   closed(KEYS[10], s.queue, a.session)
   opened(KEYS[10], a.to, a.session)
 end
 close_offer('cancelled')
-redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
-if a.abandon > 0 then redis.call('ZADD', KEYS[6], at + a.abandon, 'abandon|' .. a.session) end
+redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'idle|' .. a.session)
 if s.agent then
   owe(s.agent, 'past', s.agent_res, false)
   exit(s.agent)
@@ -41,8 +35,8 @@ for _, id in ipairs(assistants()) do
   exit(id)
   drop('as:' .. id)
 end
-drop('agent', 'agent_info', 'agent_res', 'ending_due', 'ending_by', 'reason')
-set.state, set.queue, set.abandon, set.waiting_since, set.score = 'waiting', a.to, a.abandon, at, score
+drop('agent', 'agent_info', 'agent_res', 'ending_due', 'ending_by', 'reason', 'sticky', 'bot_first')
+line_up(KEYS[11], a.to, tonumber(s.queued or s.created), a.front)
 set.moved_by = a.by
 if a.reason ~= '' then
   say('requeued', ',"reason":' .. cjson.encode(a.reason))

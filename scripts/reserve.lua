@@ -1,7 +1,8 @@
 -- reserve: holds a place in an agent's load for a session, for a short while.
 -- KEYS  1 the agent's profile 2 its load 3 timers
--- ARGV  {agent, session, token, ttl: ms, offer: only if online, capacity, queues, info: of the token, where no profile is}
--- reply {'ok', deadline, queues, info} | {'full', load, capacity} | {'no_agent'} | {'forbidden'}
+-- ARGV  {agent, session, token, ttl: ms, offer: only if online, queue: only if it is the agent's, or nil,
+--        load: only if it is no more, or nil, capacity, queues, info: of the token, where no profile is}
+-- reply {'ok', deadline, queues, info} | {'full', load, capacity} | {'busy', load} | {'no_agent'} | {'forbidden'}
 -- holds load never exceeds capacity; a place stays taken until somebody says what became of it.
 --#include time
 local a = cjson.decode(ARGV[1])
@@ -9,10 +10,16 @@ local at = now()
 local p = redis.call('HMGET', KEYS[1], 'status', 'capacity', 'queues', 'info', 'disabled')
 if a.offer and (p[1] ~= 'online' or p[5]) then return {'no_agent'} end
 if p[5] then return {'forbidden'} end
+if a.queue then
+  local member = false
+  for _, q in ipairs(cjson.decode(p[3] or '[]')) do if q == a.queue then member = true end end
+  if not member then return {'no_agent'} end
+end
 local capacity = tonumber(p[2] or a.capacity)
 if redis.call('HEXISTS', KEYS[2], a.session) == 0 then
   local load = redis.call('HLEN', KEYS[2])
   if load >= capacity then return {'full', load, capacity} end
+  if a.load and load > a.load then return {'busy', load} end
 end
 local deadline = at + a.ttl
 redis.call('HSET', KEYS[2], a.session, a.token .. '|' .. deadline)

@@ -34,11 +34,13 @@ end
 if s.state == 'waiting' then
   redis.call('ZADD', KEYS[10], s.score, a.session)
   if tonumber(s.abandon or 0) > 0 then timer('abandon', at + s.abandon) end
-elseif s.state == 'transferring' and tonumber(s.offer_expires) > 0 then
-  timer('offer', s.offer_expires)
-elseif s.state == 'ending' and s.ending_due then
-  timer('end', s.ending_due)
+  if tonumber(s.patience or 0) > 0 and not s.told then timer('patience', at + s.patience) end
+  if s.sticky or s.bot_first then timer('route', at) end
+elseif s.state ~= 'ended' and tonumber(s.idle or 0) > 0 then
+  timer('idle', at) -- finds out when it is due
 end
+if s.target and tonumber(s.offer_expires) > 0 then timer('offer', s.offer_expires) end
+if s.state == 'ending' and s.ending_due then timer('end', s.ending_due) end
 fill(KEYS[1], a.hash)
 redis.call('HSET', KEYS[1], 'thawed', at)
 redis.call('ZADD', KEYS[7], at, a.session)

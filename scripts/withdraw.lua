@@ -3,15 +3,15 @@
 -- ARGV  {op, session, by, boss, outcome: declined | cancelled | expired, reason,
 --        entry: a note {by, mid, head, body} of the target's or nil}; by is '' for the broker itself
 -- reply {'ok', snapshot, effect} | {code, state}
--- holds the owner never changed; the target's place is owed back.
+-- holds the owner, or the wait, never changed; the target's place is owed back.
 --#include time unread session seats places
 if not s.state then return {'not_found'} end
 local owner = a.boss or s.agent == a.by
 if not (owner or a.by == '' or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
-if s.state ~= 'transferring' then
+if not s.target then
   local mine = (a.outcome == 'declined' and s.last_target == a.by) or (a.outcome == 'cancelled' and owner)
-  if mine and s.last_outcome == a.outcome and s.state == 'serving' then return {'ok', snapshot()} end
+  if mine and s.last_outcome == a.outcome and (s.state == 'serving' or s.state == 'waiting') then return {'ok', snapshot()} end
   return {'wrong_state', s.state}
 end
 if a.outcome == 'declined' and s.target ~= a.by then return {'forbidden'} end
@@ -25,7 +25,7 @@ if a.entry then
     if p ~= a.entry.by and string.sub(p, 1, 2) == 'a:' then redis.call('HINCRBY', KEYS[3], p, 1) end
   end
 end
-set.state = 'serving'
+if s.state == 'transferring' then set.state = 'serving' end
 say('declined', ',"by":' .. cjson.encode(s.target) .. ',"outcome":"' .. a.outcome .. '","reason":' .. cjson.encode(a.reason))
 close_offer(a.outcome)
 return commit()

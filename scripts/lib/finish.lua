@@ -1,12 +1,10 @@
 -- finish(by, reason): the session ends now. KEYS 9 waiting list of its queue,
--- 10 the user's open sessions. Participants stay, so that they can still read.
+-- 10 the user's open sessions, 11 the user's profile. Participants stay, so that they can still read.
 local function finish(by, reason)
   set.state, set.ended, set.ended_by, set.reason = 'ended', at, by, reason
-  if s.state == 'waiting' then
-    redis.call('ZREM', KEYS[9], a.session)
-    redis.call('PUBLISH', KEYS[9], '-' .. a.session .. '\31' .. by)
-  end
-  redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
+  if s.state == 'waiting' then step_out(KEYS[9], by) end
+  redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'idle|' .. a.session)
+  if s.agent and (s.bot_owns or '') == '' then redis.call('HSET', KEYS[11], 'last_agent', s.agent, 'last_at', at) end
   closed(KEYS[10], s.queue, a.session)
   close_offer('ended')
   if s.agent then owe(s.agent, 'owner', s.agent_res, false) end

@@ -1,0 +1,91 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// rateWindow is how long after its end a session can be rated.
+const rateWindow = 7 * 24 * time.Hour
+
+// RateRequest is what a user thought of a session.
+type RateRequest struct {
+	Session string
+	Score   int // 1 to 5
+	Comment string
+}
+
+// Rate keeps what the user thought of an ended session: once, within seven
+// days. A second, different rating is CodeTooLate.
+func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, error) {
+	if r.Score < 1 || r.Score > 5 {
+		return Session{}, Errorf(CodeBadRequest, "score: 1 to 5")
+	}
+	if err := validProse("comment", r.Comment, MaxNote); err != nil {
+		return Session{}, err
+	}
+	return b.afterEnd(ctx, a, r.Session, func(s step) (Session, error) {
+		s.Score, s.Comment, s.Window = r.Score, r.Comment, rateWindow.Milliseconds()
+		return b.transit(ctx, a, "rate", s)
+	})
+}
+
+// Reopen lets an ended session wait again, for its user, within its queue's
+// window. If the user has another one open in that queue, that is the answer.
+func (b *Broker) Reopen(ctx context.Context, a Actor, session string) (Session, error) {
+	return b.afterEnd(ctx, a, session, func(s step) (Session, error) { return b.reopen(ctx, a, s) })
+}
+
+func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
+	p, _ := b.of(s.Session)
+	queue, user, err := b.where(ctx, p, s.Session)
+	if err != nil {
+		return Session{}, b.absent(ctx, a, s.Session, err)
+	}
+	for range 5 {
+		q := b.settings.queue(queue)
+		r, err := b.runJSON(ctx, "reopen", p.transition(s.Session, endKeys(p, queue, user)...), struct {
+			Op      string `json:"op"`
+			Session string `json:"session"`
+			By      string `json:"by"`
+			Boss    bool   `json:"boss,omitempty"`
+			Queue   string `json:"queue"`
+			Window  int64  `json:"window"` // ms
+			wait
+		}{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), q.begin(time.Now())})
+		if err != nil {
+			return Session{}, err
+		}
+		if r.str(0) == "moved" {
+			queue, user = r.str(1), r.str(2)
+			continue
+		}
+		st, err := b.begun(ctx, a, s.Session, r)
+		return st, b.absent(ctx, a, s.Session, err)
+	}
+	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
+}
+
+// afterEnd runs a user's transition of an ended session, which may have left Redis.
+func (b *Broker) afterEnd(ctx context.Context, a Actor, session string, do func(s step) (Session, error)) (Session, error) {
+	host := a.Host && a.ID == ""
+	if a.Role != RoleUser && !host {
+		return Session{}, Errorf(CodeForbidden, "only the session's user may")
+	}
+	if _, ok := b.of(session); !ok {
+		return Session{}, Errorf(CodeNotFound, "no such session")
+	}
+	s := step{Op: ulid.Make().String(), Session: session, By: who(a.Role, a.ID), Boss: host, Queues: []string{}}
+	st, err := do(s)
+	if !errors.Is(err, &Error{Code: CodeEnded}) {
+		return st, err
+	}
+	// Neither script answers so: the session has moved to the archive.
+	if err := b.revive(ctx, session); err != nil {
+		return Session{}, err
+	}
+	return do(s)
+}

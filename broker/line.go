@@ -1,0 +1,74 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// wait is what scripts are told of a queue in which a session begins to wait.
+type wait struct {
+	Abandon  int64     `json:"abandon"`  // ms
+	Patience int64     `json:"patience"` // ms
+	Greet    *greeting `json:"greet,omitempty"`
+	Closed   bool      `json:"closed,omitempty"`
+	Sticky   int64     `json:"sticky"` // ms
+	Bot      bool      `json:"bot,omitempty"`
+}
+
+// greeting is a system message that greets a user, or says that nobody is there.
+type greeting struct {
+	Mid  string `json:"mid"`
+	Body string `json:"body"`
+}
+
+// begin is for a session that a user begins.
+func (q *QueueSettings) begin(now time.Time) wait {
+	w := wait{Abandon: ms(q.AbandonTimeout), Patience: ms(q.Patience), Sticky: ms(q.Sticky), Bot: q.Bot != ""}
+	switch {
+	case !q.Hours.open(now):
+		w.Closed, w.Patience, w.Sticky = true, 0, 0
+		w.Greet = &greeting{ulid.Make().String(), encode(map[string]any{"what": "offline", "text": q.Offline, "opens": q.Hours.opens(now)})}
+	case q.Greeting != "":
+		w.Greet = &greeting{ulid.Make().String(), encode(map[string]any{"what": "greeting", "text": q.Greeting})}
+	}
+	return w
+}
+
+// waits is for a session that waits again, or elsewhere.
+func (s *step) waits(q QueueSettings) {
+	s.Abandon = ms(q.AbandonTimeout)
+	if q.Hours.open(time.Now()) {
+		s.Patience = ms(q.Patience)
+	}
+}
+
+// idle are the queues' idle time-outs in ms, for a session whose queue only the script knows.
+func (b *Broker) idle(queues ...string) map[string]int64 {
+	out := make(map[string]int64, len(queues))
+	for _, q := range queues {
+		out[q] = ms(b.settings.queue(q).IdleTimeout)
+	}
+	return out
+}
+
+// longWait tells a user who has waited long so.
+func (b *Broker) longWait(ctx context.Context, session string) error {
+	p, _ := b.of(session)
+	queue, _, err := b.where(ctx, p, session)
+	if err != nil {
+		return err
+	}
+	q := b.settings.queue(queue)
+	r, err := b.runJSON(ctx, "patience", p.transition(session), struct {
+		Op      string `json:"op"`
+		Session string `json:"session"`
+		Text    string `json:"text"`
+		Opens   string `json:"opens"` // JSON
+	}{ulid.Make().String(), session, q.Offline, string(q.Hours.opens(time.Now()))})
+	if err != nil || r.str(0) == "too_early" {
+		return err
+	}
+	return refusal(r)
+}

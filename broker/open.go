@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Open opens a session for a user, or gives the one it has open in that queue.
+func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, error) {
+	user := a.Person()
+	priority := a.Priority
+	if a.Host {
+		user, priority = r.User, r.Priority
+	} else if a.Role != RoleUser {
+		return Session{}, Errorf(CodeForbidden, "only users open sessions")
+	}
+	meta, err := r.normalize(user, priority)
+	if err != nil {
+		return Session{}, err
+	}
+	q := b.settings.queue(r.Queue)
+	if priority == 0 {
+		priority = q.Priority
+	}
+	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w))
+	reply, err := b.runJSON(ctx, "open", keys, struct {
+		Op       string `json:"op"`
+		Session  string `json:"session"`
+		Queue    string `json:"queue"`
+		User     string `json:"user"`
+		Info     string `json:"info"`
+		Subject  string `json:"subject"`
+		Meta     string `json:"meta"`
+		Priority int    `json:"priority"`
+		wait
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, q.begin(time.Now())})
+	if err != nil {
+		return Session{}, err
+	}
+	return b.begun(ctx, a, id, reply)
+}
+
+// begun is the answer of a script that lets a user's session wait, or names
+// another one that the user has open in the queue.
+func (b *Broker) begun(ctx context.Context, a Actor, session string, r reply) (Session, error) {
+	if r.str(0) == "exists" {
+		st, err := b.look(ctx, r.str(1))
+		if err != nil {
+			return Session{}, err
+		}
+		if a.Conn != nil {
+			b.hub.joined(a.Conn, st)
+		}
+		return st.as("u:" + st.User.ID), nil
+	}
+	if err := refusal(r); err != nil {
+		return Session{}, err
+	}
+	s, err := b.done(ctx, a, session, r)
+	if err == nil {
+		b.soon(session)
+	}
+	return s, err
+}
+
+func (r *OpenRequest) normalize(user Person, priority int) (meta string, err error) {
+	if r.Queue == "" {
+		r.Queue = DefaultQueueID
+	}
+	if err := validID("queue", r.Queue); err != nil {
+		return "", err
+	}
+	owner := Identity{Role: RoleUser, ID: user.ID, Name: user.Name, Avatar: user.Avatar, Priority: priority}
+	if err := owner.normalize(); err != nil {
+		return "", err
+	}
+	if err := validProse("subject", r.Subject, MaxSubject); err != nil {
+		return "", err
+	}
+	return object("meta", r.Meta, MaxMeta, "{}")
+}

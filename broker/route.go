@@ -1,0 +1,73 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// soon routes a session that has just begun to wait. If this node dies
+// before it is through, the session's timer makes another do it.
+func (b *Broker) soon(session string) {
+	b.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(b.ctx, settlePatience)
+		defer cancel()
+		p, _ := b.of(session)
+		err := settled(b.route(ctx, session))
+		if err == nil {
+			_, err = b.run(ctx, "done", []string{p.timers()}, "", "route|"+session)
+		}
+		if err != nil && ctx.Err() == nil {
+			b.log.Warn("session not routed; its timer will", "session", session, "error", err)
+		}
+	})
+}
+
+// route gives a session to its queue's bot, or else offers it to the user's
+// last agent. Whoever cannot take it now is passed over: nobody waits for them.
+func (b *Broker) route(ctx context.Context, session string) error {
+	st, err := b.lookLive(ctx, session)
+	if err != nil || st == nil || st.State != Waiting || st.Target != nil {
+		return err
+	}
+	q := b.settings.queue(st.Queue)
+	if st.bot && q.Bot != "" {
+		err := b.assign(ctx, session, q.Bot, RoleBot, reserveHow{offer: true})
+		if settled(unless(err, CodeFull, CodeNoAgent, CodeTaken)) != nil || err == nil {
+			return err
+		}
+	}
+	if st.sticky == "" || q.Routing == "auto" || !q.Hours.open(time.Now()) {
+		return nil
+	}
+	pl, err := b.reserve(ctx, Identity{ID: st.sticky, Role: RoleAgent}, session, reserveHow{offer: true, queue: st.Queue})
+	if err == nil {
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: session, Agent: st.sticky, sticky: true}, pl, ms(q.OfferTimeout))
+	}
+	return unless(err, CodeFull, CodeNoAgent)
+}
+
+// assign makes an agent a waiting session's owner without asking it.
+func (b *Broker) assign(ctx context.Context, session, agent string, role Role, how reserveHow) error {
+	pl, err := b.reserve(ctx, Identity{ID: agent, Role: role}, session, how)
+	if err != nil {
+		return err
+	}
+	if role == RoleBot { // it serves where it is named
+		st, err := b.lookLive(ctx, session)
+		if err != nil || st == nil {
+			b.free(ctx, pl, session)
+			return err
+		}
+		pl.queues = []string{st.Queue}
+	}
+	_, err = b.win(ctx, Actor{Identity: Identity{ID: agent, Role: role}}, pl, session)
+	return err
+}
+
+// unless is err, or nil for these codes.
+func unless(err error, codes ...Code) error {
+	if err != nil && contains(codes, AsError(err).Code) {
+		return nil
+	}
+	return err
+}

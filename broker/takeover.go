@@ -1,0 +1,46 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// TakeOver makes a supervisor the owner of a session, whatever state it is in
+// and whoever owns it. CodeFull if the supervisor has no room for it.
+func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session, error) {
+	if a.Role != RoleSupervisor && !(a.Host && a.ID != "") {
+		return Session{}, Errorf(CodeForbidden, "only supervisors take sessions over")
+	}
+	if _, err := b.look(ctx, session); err != nil { // before a place is taken
+		return Session{}, err
+	}
+	for range 3 {
+		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
+		if err != nil {
+			return Session{}, err
+		}
+		s := newStep(a, session)
+		s.Agent, s.Info, s.Token, s.Deadline = a.ID, pl.info, pl.token, pl.deadline
+		st, err := b.relocate(ctx, a, "takeover", s, acceptKeys)
+		if refused(err) {
+			b.free(ctx, pl, session)
+		}
+		if !errors.Is(err, errLate) {
+			return st, err
+		}
+	}
+	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+}
+
+// refused tells whether an error says for sure that a place that was reserved is
+// not needed. Where that is unknown, its timer finds out.
+func refused(err error) bool {
+	var k kept
+	if err == nil || errors.As(err, &k) {
+		return false
+	}
+	var e *Error
+	return errors.Is(err, errLate) || errors.As(err, &e) && e.Code != CodeUnavailable
+}
+
+func acceptKeys(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }

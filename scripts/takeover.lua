@@ -1,0 +1,30 @@
+-- takeover: a supervisor who holds a place for it owns the session from now on, whatever state it is in.
+-- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue
+-- ARGV  {op, session, agent, info, token, deadline: ms, queue: as KEYS 9, idle: ms by queue}
+-- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {'late'} | {code} | {'kept', one of these}
+-- holds one owner, whose old place is owed back; an open offer ends.
+--#include time unread session seats places line serve
+if not s.state then return {'not_found'} end
+if s.state == 'ended' then return {'ended'} end
+if s.agent == a.agent then
+  redis.call('HSET', KEYS[1], 'agent_res', a.token)
+  s.rev = s.rev - 1
+  owe(a.agent, 'owner', a.token, true)
+  return {'ok', snapshot(), unpack(effects)}
+end
+if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
+if at > a.deadline then return refuse('late') end
+
+local mine = take_offer(a.agent)
+drop('as:' .. a.agent, 'ending_due', 'ending_by', 'reason')
+redis.call('ZREM', KEYS[6], 'end|' .. a.session)
+if s.agent then
+  say('transferred', ',"from":' .. s.agent_info .. ',"to":' .. a.info .. ',"by":' .. cjson.encode(a.agent))
+  exit(s.agent)
+  owe(s.agent, 'past', s.agent_res, false)
+else
+  say('grabbed', ',"agent":' .. a.info)
+  step_out(KEYS[9], a.agent)
+end
+serve(a.agent, a.info, a.token, mine and {kind = 'offer-ended', outcome = 'accepted'} or nil)
+return commit()
