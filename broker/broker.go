@@ -76,15 +76,16 @@ type Broker struct {
 	log     *slog.Logger
 	calls   atomic.Int64 // scripts run, for tests and metrics
 
-	hub       *hub
-	archiver  *archiver // nil without an archive
-	lag       lagCache
-	farewells farewells
-	settings  settings
-	gates     gates
-	limits    limiter
-	taken     atomic.Int64  // pieces of background work taken and not done
-	places    chan struct{} // one for each that is being done
+	hub         *hub
+	archiver    *archiver // nil without an archive
+	lag         lagCache
+	farewells   farewells
+	settings    settings
+	gates       gates
+	limits      limiter
+	dispatchers dispatchers
+	taken       atomic.Int64  // pieces of background work taken and not done
+	places      chan struct{} // one for each that is being done
 
 	stop context.CancelFunc // ends the loops
 	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
@@ -113,6 +114,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		}
 	}
 	b.hub = newHub(b)
+	b.dispatchers.b = b
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, errors.Join(err, b.pipe.Close())
 	}
@@ -231,6 +233,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		flushed = b.archiver.close(ctx)
 	}
 	b.stop()
+	b.dispatchers.close(ctx)
 	b.hub.close()
 	b.wg.Wait()
 	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -43,7 +43,7 @@ func (a *auditor) owner(_ context.Context, _ partition, st *state, _ flat) (stri
 	switch {
 	case st.State != Ended && owned != (st.Agent != nil):
 		return fmt.Sprintf("it is %s with owner %v", st.State, st.Agent), nil
-	case (st.State == Transferring) != (st.Target != nil):
+	case st.State != Waiting && (st.State == Transferring) != (st.Target != nil):
 		return fmt.Sprintf("it is %s with target %v", st.State, st.Target), nil
 	}
 	return "", nil
@@ -166,7 +166,7 @@ func (a *auditor) waitingCheck(p partition, queue, session string) *check {
 func (a *auditor) capacityCheck(p partition, agent string) *check {
 	return &check{4, []string{p.load(agent), p.profile("a:" + agent)}, func(ctx context.Context) (string, error) {
 		prof, load, err := a.b.agent(ctx, agent)
-		if err != nil || load <= prof.capacity {
+		if err != nil || load <= max(prof.capacity, prof.granted) { // a capacity lowered since takes nothing away
 			return "", err
 		}
 		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.capacity), nil

@@ -23,6 +23,7 @@ type place struct {
 	token    string
 	deadline int64 // ms
 	queues   []string
+	auto     bool // nobody asked for it
 }
 
 type reserveArgs struct {
@@ -138,14 +139,30 @@ func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Se
 	if err != nil {
 		return Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
+	if r.str(0) == "kept" || r.str(0) == "mine" {
+		b.adopt(ctx, pl.agent, session)
+	}
 	if r.str(0) == "kept" {
 		return Session{}, refusal(r[1:])
+	}
+	if r.str(0) == "mine" {
+		r[0] = "ok"
+		return b.done(ctx, a, session, r)
 	}
 	if err := refusal(r); err != nil {
 		b.free(ctx, pl, session)
 		return Session{}, b.absent(ctx, a, session, err)
 	}
 	return b.done(ctx, a, session, r)
+}
+
+// adopt makes an owner's or target's session and the agent's load name the same
+// token again, after a reservation that was for nothing. If that fails, the
+// place's timer does it.
+func (b *Broker) adopt(ctx context.Context, agent, session string) {
+	if err := b.resolve(ctx, b.home(agent), agent, session); err != nil {
+		b.log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
+	}
 }
 
 func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (reply, error) {
@@ -164,7 +181,8 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 		Queues   []string         `json:"queues"`
 		Idle     map[string]int64 `json:"idle"`
 		Bot      bool             `json:"bot,omitempty"`
-	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues, b.idle(pl.queues...), bot})
+		Auto     bool             `json:"auto,omitempty"`
+	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues, b.idle(pl.queues...), bot, pl.auto})
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

@@ -19,6 +19,8 @@ type profile struct {
 	disabled bool
 	blocked  bool
 	known    bool
+	granted  int   // the capacity when a place was last taken
+	idleAt   int64 // ms: since when nothing has come to it or gone from it
 }
 
 func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, error) {
@@ -38,6 +40,8 @@ func parseProfile(id string, f map[string]string) profile {
 	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
 	p.capacity, _ = strconv.Atoi(f["capacity"])
 	p.revoked, _ = strconv.ParseInt(f["revoked"], 10, 64)
+	p.granted, _ = strconv.Atoi(f["granted"])
+	p.idleAt, _ = strconv.ParseInt(f["idle_at"], 10, 64)
 	if p.status == "" {
 		p.status = Offline
 	}
@@ -144,10 +148,16 @@ func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
 
 func (b *Broker) allAgents(ctx context.Context) ([]AgentInfo, error) {
 	out := []AgentInfo{}
+	err := b.eachAgent(ctx, func(p profile, load int) { out = append(out, info(p, load)) })
+	return out, err
+}
+
+// eachAgent calls f with every known agent and its load.
+func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) error {
 	for _, part := range b.parts {
 		ids, err := b.rdb.SMembers(ctx, part.agents()).Result()
 		if err != nil {
-			return nil, redisError("agents", err)
+			return redisError("agents", err)
 		}
 		fields := make([]*redis.MapStringStringCmd, len(ids))
 		loads := make([]*redis.IntCmd, len(ids))
@@ -161,13 +171,13 @@ func (b *Broker) allAgents(ctx context.Context) ([]AgentInfo, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, redisError("agents", err)
+			return redisError("agents", err)
 		}
 		for i, id := range ids {
-			out = append(out, info(parseProfile(id, fields[i].Val()), int(loads[i].Val())))
+			f(parseProfile(id, fields[i].Val()), int(loads[i].Val()))
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // PutAgent sets an agent's queues and capacity, which from then on come before
@@ -212,6 +222,9 @@ func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettin
 		kind = "removed"
 	}
 	if err := b.tell(ctx, RoleAgent, id, personal{Kind: kind}); err != nil {
+		return AgentInfo{}, err
+	}
+	if _, err := b.setStatus(ctx, id, "", false); err != nil { // shows watchers its capacity
 		return AgentInfo{}, err
 	}
 	p, load, err := b.agent(ctx, id)

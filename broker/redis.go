@@ -125,7 +125,8 @@ func refusal(r reply) error {
 		return Errorf(code, "this is not yours to do")
 	case CodeTaken:
 		return &Error{Code: code, Message: "somebody else has it", By: r.str(1)}
-	case CodeFull:
+	case CodeFull, "busy":
+		code = CodeFull
 		return &Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
 	case CodeEnded:
 		return Errorf(code, "the session has ended")

@@ -60,6 +60,7 @@ func (b *Broker) assign(ctx context.Context, session, agent string, role Role, h
 		}
 		pl.queues = []string{st.Queue}
 	}
+	pl.auto = true
 	_, err = b.win(ctx, Actor{Identity: Identity{ID: agent, Role: role}}, pl, session)
 	return err
 }

@@ -133,8 +133,44 @@ var matrix = []struct {
 		return g.b.mustRaw(g.t, "recall", []string{p.session(s), p.log(s), p.recalled(s), p.authors(s), p.dirty()}, s, "a:"+g.ann,
 			2, g.op, 120000)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"claim by ann", func(g *stage) reply { return g.claim(g.ann) }, [5]string{"ok", "ok", "ok", "ok", "ended"}, nil},
-	{"claim by cay", func(g *stage) reply { return g.claim(g.cay) }, [5]string{"ok", "taken", "taken", "taken", "ended"}, nil},
+	{"claim by ann", func(g *stage) reply { return g.claim(g.ann) }, [5]string{"ok", "mine", "mine", "mine", "ended"},
+		map[string]string{"ok": "mine"}},
+	{"claim by cay", func(g *stage) reply { return g.claim(g.cay) }, [5]string{"ok", "taken", "taken", "taken", "ended"},
+		map[string]string{"ok": "mine"}},
+	{"take over by cay", func(g *stage) reply {
+		pl := g.place(g.cay)
+		s := g.step(g.cay)
+		s.Agent, s.Info, s.Token, s.Deadline, s.Queue = g.cay, pl.info, pl.token, pl.deadline, g.q
+		return g.run("takeover", s, g.p.waiting(g.q))
+	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "mine"}},
+	{"offer by a supervisor to cay", func(g *stage) reply {
+		pl := g.place(g.cay)
+		s := g.step("boss")
+		s.Agent, s.Info, s.Token, s.Deadline, s.TTL, s.Boss = g.cay, pl.info, pl.token, pl.deadline, 30000, true
+		return g.run("offer", s)
+	}, [5]string{"ok", "ok", "wrong_state", "wrong_state", "ended"}, nil},
+	{"rate by the user", func(g *stage) reply {
+		s := g.step("u:" + g.user)
+		s.Score, s.Window = 5, 60000
+		return g.run("rate", s)
+	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
+	{"rate by ann", func(g *stage) reply {
+		s := g.step("a:" + g.ann)
+		s.Score, s.Window = 5, 60000
+		return g.run("rate", s)
+	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"reopen by the user", func(g *stage) reply {
+		return g.run("reopen", map[string]any{"op": g.op, "session": g.session, "by": "u:" + g.user, "queue": g.q, "window": 60000,
+			"abandon": 0, "patience": 0, "sticky": 60000}, endKeys(g.p, g.q, g.user)...)
+	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
+	{"idle before its time", func(g *stage) reply {
+		s := g.step("")
+		s.Queue = g.q
+		return g.run("idle", s, endKeys(g.p, g.q, g.user)...)
+	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
+	{"long wait", func(g *stage) reply {
+		return g.run("patience", map[string]any{"op": g.op, "session": g.session, "text": "", "opens": "null"})
+	}, [5]string{"ok", "too_early", "too_early", "too_early", "too_early"}, map[string]string{"ok": "too_early"}},
 	{"offer by ann to cay", func(g *stage) reply {
 		pl := g.place(g.cay)
 		s := g.step(g.ann)

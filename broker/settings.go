@@ -112,7 +112,11 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 	}); err != nil {
 		return q, redisError("queue", err)
 	}
-	return q, b.settings.load(ctx, b)
+	if err := b.settings.load(ctx, b); err != nil {
+		return q, err
+	}
+	b.dispatchers.tend(b.ctx)
+	return q, nil
 }
 
 // DeleteQueue gives a queue the defaults again. Its sessions stay.

@@ -133,7 +133,12 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 			continue
 		}
 		if r.str(0) == "kept" {
+			b.adopt(ctx, s.Agent, s.Session)
 			return Session{}, kept{refusal(r[1:])}
+		}
+		if r.str(0) == "mine" {
+			b.adopt(ctx, s.Agent, s.Session)
+			r[0] = "ok"
 		}
 		if err := refusal(r); err != nil {
 			return Session{}, b.absent(ctx, a, s.Session, err)
@@ -243,6 +248,7 @@ func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place
 		return Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
 	if reply.str(0) == "kept" {
+		b.adopt(ctx, pl.agent, r.Session)
 		return Session{}, refusal(reply[1:])
 	}
 	if err := refusal(reply); err != nil {

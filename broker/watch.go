@@ -41,6 +41,8 @@ type view struct {
 	loading  bool
 	backlog  []string
 	pace     pace
+	crew     map[string]*mate     // the queue's agents; nil unless sessions are assigned here
+	stir     func(session string) // called, with v.mu held, when there may be something to assign
 }
 
 // waiter is one place in the list.
@@ -157,12 +159,20 @@ func (v *view) open() error {
 func (v *view) load(ctx context.Context) error {
 	v.mu.Lock()
 	v.loading = true
+	assigns := v.crew != nil
 	v.mu.Unlock()
 	list, states, err := v.h.b.waitingList(ctx, v.queue)
+	var crew map[string]*mate
+	if err == nil && assigns {
+		crew, err = v.h.b.crew(ctx, v.queue)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
 		v.list, v.sessions = list, states
+		if crew != nil {
+			v.crew = crew
+		}
 		if len(v.watchers) > 0 {
 			v.tell(v.event(map[string]any{"reset": v.first()}))
 		}
@@ -172,7 +182,24 @@ func (v *view) load(ctx context.Context) error {
 		v.apply(payload)
 	}
 	v.backlog = nil
+	v.stirred("")
 	return err
+}
+
+// waitingCount is how many wait in a queue.
+func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
+	cmds := make([]*redis.IntCmd, len(b.parts))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.parts {
+			cmds[i] = pipe.ZCard(ctx, p.waiting(queue))
+		}
+		return nil
+	})
+	n := 0
+	for _, c := range cmds {
+		n += int(c.Val())
+	}
+	return n, redisError("waiting", err)
 }
 
 // waitingList is a queue's list and the sessions at its head.
@@ -240,6 +267,7 @@ func (v *view) apply(payload string) {
 		}
 		v.sessions[st.ID] = st
 		v.tell(v.event(map[string]any{"added": st.as("")}))
+		v.stirred(st.ID)
 	case '-':
 		id, by, _ := strings.Cut(rest, sepField)
 		i := slices.IndexFunc(v.list, func(w waiter) bool { return w.id == id })
@@ -250,7 +278,9 @@ func (v *view) apply(payload string) {
 		delete(v.sessions, id)
 		v.tell(v.event(map[string]any{"removed": id, "by": by}))
 	case 'P':
-		v.tell([]byte(`{"event":"presence",` + rest[1:]))
+		shown, idle, _ := strings.Cut(rest, sepField)
+		v.tell([]byte(`{"event":"presence",` + shown[1:]))
+		v.present(shown, idle)
 	}
 }
 

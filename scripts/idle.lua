@@ -5,14 +5,18 @@
 -- holds as `end`; nobody is cut off who wrote since the warning; the warning comes a minute, or half the time, before.
 --#include time unread session seats places line opened finish
 local limit = tonumber(s.idle or 0)
-if limit == 0 or not (s.state == 'serving' or s.state == 'transferring') then
-  if s.state ~= 'ending' then timer('idle', 0) else timer('idle', limit) end
+if limit == 0 or s.state == 'waiting' or s.state == 'ended' then
+  timer('idle', 0)
   return {'too_early'}
 end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 local notice = math.min(60000, math.floor(limit / 2))
 -- Nobody could write while the session was not in Redis.
 local since = math.max(tonumber(s.last), tonumber(s.idle_since), tonumber(s.thawed or 0))
+if s.state == 'ending' then -- ends by itself, or is served again
+  timer('idle', math.max(since + limit - at, 1000))
+  return {'too_early'}
+end
 local warned = tonumber(s.idle_warned or 0)
 if warned < since then
   if at < since + limit - notice then

@@ -2,12 +2,12 @@
 -- KEYS  1 the agent's profile 2 its load 3 timers
 -- ARGV  {agent, session, token, ttl: ms, offer: only if online, queue: only if it is the agent's, or nil,
 --        load: only if it is no more, or nil, capacity, queues, info: of the token, where no profile is}
--- reply {'ok', deadline, queues, info} | {'full', load, capacity} | {'busy', load} | {'no_agent'} | {'forbidden'}
+-- reply {'ok', deadline, queues, info} | {'full', load, capacity} | {'busy', load, capacity} | {'no_agent'} | {'forbidden'}
 -- holds load never exceeds capacity; a place stays taken until somebody says what became of it.
 --#include time
 local a = cjson.decode(ARGV[1])
 local at = now()
-local p = redis.call('HMGET', KEYS[1], 'status', 'capacity', 'queues', 'info', 'disabled')
+local p = redis.call('HMGET', KEYS[1], 'status', 'capacity', 'queues', 'info', 'disabled', 'granted')
 if a.offer and (p[1] ~= 'online' or p[5]) then return {'no_agent'} end
 if p[5] then return {'forbidden'} end
 if a.queue then
@@ -19,7 +19,8 @@ local capacity = tonumber(p[2] or a.capacity)
 if redis.call('HEXISTS', KEYS[2], a.session) == 0 then
   local load = redis.call('HLEN', KEYS[2])
   if load >= capacity then return {'full', load, capacity} end
-  if a.load and load > a.load then return {'busy', load} end
+  if a.load and load > a.load then return {'busy', load, capacity} end
+  if tonumber(p[6]) ~= capacity then redis.call('HSET', KEYS[1], 'granted', capacity) end
 end
 local deadline = at + a.ttl
 redis.call('HSET', KEYS[2], a.session, a.token .. '|' .. deadline)

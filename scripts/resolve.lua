@@ -3,15 +3,14 @@
 -- KEYS  1 session
 -- ARGV  1 agent 2 token 3 deadline: ms
 -- reply {role, rev, hold: 0 or 1, ended: 0 or 1} | {'later'}
--- holds it says 'none' only past the deadline, by the clock that `claim` and `offer` obey, so that
---       neither can take effect afterwards; an owner's or target's session adopts the token.
+-- holds it says that the place is not needed only past the deadline, by the clock that `claim` and `offer` obey,
+--       so that neither can take effect afterwards; an owner's or target's session adopts the token at once:
+--       it is the one that its agent's load names, whichever of several reservations won.
 --#include time
-if now() <= tonumber(ARGV[3]) then return {'later'} end
 local agent = ARGV[1]
 local s = redis.call('HMGET', KEYS[1], 'state', 'agent', 'target', 'rev', 'as:' .. agent, 'c:a:' .. agent)
 local rev = tonumber(s[4] or 0)
-if s[1] == 'ended' then return {s[2] == agent and 'owner' or (s[6] and 'past' or 'none'), rev, 0, 1} end
-if s[2] == agent then
+if s[2] == agent and s[1] ~= 'ended' then
   redis.call('HSET', KEYS[1], 'agent_res', ARGV[2])
   return {'owner', rev, 1, 0}
 end
@@ -19,4 +18,6 @@ if s[3] == agent then
   redis.call('HSET', KEYS[1], 'target_res', ARGV[2])
   return {s[5] and 'assistant' or 'target', rev, 1, 0}
 end
+if now() <= tonumber(ARGV[3]) then return {'later'} end
+if s[1] == 'ended' then return {s[2] == agent and 'owner' or (s[6] and 'past' or 'none'), rev, 0, 1} end
 return {s[5] and 'assistant' or (s[6] and 'past' or 'none'), rev, 0, 0}

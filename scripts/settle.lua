@@ -16,6 +16,7 @@ if place and e.token ~= '' and string.sub(place, 1, #e.token) == e.token then
     redis.call('HDEL', KEYS[2], e.session)
   end
   redis.call('ZREM', KEYS[5], 'place|' .. e.session .. '|' .. e.agent)
+  redis.call('HSET', KEYS[1], 'idle_at', e.at)
 end
 if e.role == 'expired' then
   redis.call('HDEL', KEYS[3], e.session)

@@ -11,14 +11,11 @@ local function owe(agent, role, token, hold, extra)
 end
 
 -- refuse(code, detail): a refusal of somebody for whom a place was reserved. The
--- reservation took over the place of an owner or target, so the session takes
--- over its token; 'kept' tells the node not to give the place back.
+-- reservation may have taken over the place of an owner or target; 'kept' tells
+-- the node to find out (see resolve.lua) rather than to give the place back.
 local function refuse(...)
-  local field = s.state ~= 'ended' and
-    (s.agent == a.agent and 'agent_res' or (s.target == a.agent and 'target_res')) or nil
-  if not field then return {...} end
-  redis.call('HSET', KEYS[1], field, a.token)
-  return {'kept', ...}
+  if s.state ~= 'ended' and (s.agent == a.agent or s.target == a.agent) then return {'kept', ...} end
+  return {...}
 end
 
 -- drop(list): clears fields.

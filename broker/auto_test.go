@@ -1,0 +1,345 @@
+package broker
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+func auto(s *QueueSettings) { s.Routing = "auto" }
+
+// staffed makes agents who are online without a connection.
+func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []string {
+	t.Helper()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = name(fmt.Sprintf("ann%03d", i))
+		require.NoError(t, b.introduce(t.Context(), Identity{Role: RoleAgent, ID: ids[i], Queues: queues, Capacity: capacity}))
+		_, err := b.setStatus(t.Context(), ids[i], Online, false)
+		require.NoError(t, err)
+	}
+	return ids
+}
+
+func (b *Broker) owner(t testing.TB, session string) string {
+	t.Helper()
+	st, err := b.look(t.Context(), session)
+	require.NoError(t, err)
+	if st.Agent == nil {
+		return ""
+	}
+	return st.Agent.ID
+}
+
+func openFor(t testing.TB, b *Broker, queue, user string) Session {
+	t.Helper()
+	s, err := b.Open(t.Context(), host, OpenRequest{User: Person{ID: user}, Queue: queue})
+	require.NoError(t, err)
+	return s
+}
+
+// Assignment piles chats on one agent (Chatwoot #11034, #1198): the least load
+// has the next, then the longest idle, and nobody more than its capacity.
+func TestLeastLoadThenLongestIdle(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		a.set(t, q, auto)
+		agents := staffed(t, a, 3, 2, q)
+		away := staffed(t, a, 1, 9, q)[0]
+		_, err := b.setStatus(ctx, away, Away, false)
+		require.NoError(t, err)
+		staffed(t, a, 1, 9, name("q")) // of another queue
+
+		var got, sessions []string
+		for i := range 6 {
+			s := openFor(t, []*Broker{a, b}[i%2], q, name("uma"))
+			eventually(t, func() bool { return a.owner(t, s.ID) != "" })
+			got, sessions = append(got, a.owner(t, s.ID)), append(sessions, s.ID)
+		}
+		require.ElementsMatch(t, agents, got[:3], "one each before anybody has two")
+		require.Equal(t, got[:3], got[3:], "then to whom the last came first")
+		full := openFor(t, a, q, name("uma"))
+		time.Sleep(500 * time.Millisecond)
+		require.Empty(t, a.owner(t, full.ID), "all are full, and one is away")
+
+		t.Log("who gets room has the next; who comes has what waited")
+		_, err = b.End(ctx, host, EndRequest{Session: sessions[1]})
+		require.NoError(t, err)
+		eventually(t, func() bool { return a.owner(t, full.ID) == got[1] })
+		next := openFor(t, b, q, name("uma"))
+		_, err = a.setStatus(ctx, away, Online, false)
+		require.NoError(t, err)
+		eventually(t, func() bool { return a.owner(t, next.ID) == away })
+		clean(t, a)
+
+		t.Log("a capacity lowered below the load takes nothing away and gives nothing")
+		_, err = b.PutAgent(ctx, host, got[0], AgentSettings{Queues: []string{q}, Capacity: 1})
+		require.NoError(t, err)
+		_, err = b.PutAgent(ctx, host, away, AgentSettings{Queues: []string{q}, Capacity: 1})
+		require.NoError(t, err)
+		_, err = b.End(ctx, host, EndRequest{Session: sessions[0]})
+		require.NoError(t, err)
+		waits := openFor(t, b, q, name("uma"))
+		time.Sleep(500 * time.Millisecond)
+		require.Empty(t, a.owner(t, waits.ID))
+		require.Equal(t, got[0], a.owner(t, sessions[3]))
+		_, err = b.PutAgent(ctx, host, got[0], AgentSettings{Queues: []string{q}, Capacity: 5})
+		require.NoError(t, err)
+		eventually(t, func() bool { return a.owner(t, waits.ID) == got[0] })
+		clean(t, a)
+	})
+}
+
+// A burst is assigned evenly, through two nodes, of which one dies in the middle.
+func TestABurstIsAssigned(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		a.set(t, q, auto)
+		const agents, each = 20, 10
+		ids := staffed(t, b, agents, each, q)
+		var wg sync.WaitGroup
+		for i := range agents * each {
+			wg.Go(func() {
+				_, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+				if err != nil {
+					t.Error(err)
+				}
+				if i == agents*each/2 {
+					a.stop()
+				}
+			})
+		}
+		wg.Wait()
+		eventually(t, func() bool { n, err := b.waitingCount(ctx, q); return err == nil && n == 0 })
+		for _, id := range ids {
+			require.EqualValues(t, each, b.rdb.HLen(ctx, b.home(id).load(id)).Val())
+		}
+		clean(t, b)
+	})
+}
+
+// What waits while nobody is online is assigned when somebody comes, also by a
+// node that never heard of it; a low priority is not starved.
+func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	a.set(t, q, auto)
+	low := openFor(t, a, q, name("uma"))
+	high, err := a.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q, Priority: 5})
+	require.NoError(t, err)
+	line, err := a.line(ctx, q, 9)
+	require.NoError(t, err)
+	require.Equal(t, []string{high.ID, low.ID}, line)
+	p, _ := a.of(low.ID)
+	// As if it had waited for an hour: five levels are fifty minutes.
+	require.NoError(t, a.rdb.ZIncrBy(ctx, p.waiting(q), -3600e3, low.ID).Err())
+	require.NoError(t, a.Close(ctx))
+	b := startNode(t, url)
+	ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+	e := ann.await("session", inStateOf(Serving))["session"].(map[string]any)
+	require.Equal(t, low.ID, e["id"])
+	_, err = b.End(ctx, ann.Actor, EndRequest{Session: low.ID, Force: true})
+	require.NoError(t, err)
+	eventually(t, func() bool { return b.owner(t, high.ID) == ann.ID })
+	clean(t, b)
+}
+
+// A user's next session is offered to its last agent while it waits for all; a
+// guest is not bound to an agent who left (Rocket.Chat #20965).
+func TestSticky(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		for _, n := range []*Broker{a, b} {
+			n.set(t, q, func(s *QueueSettings) { s.OfferTimeout = 2 })
+		}
+		ann := connect(t, a, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+		bea, uma := agent(t, b, name("bea"), q), user(t, b, name("uma"))
+		served := func(p *party) {
+			s := uma.open(q)
+			p.grab(s.ID)
+			_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+			require.NoError(t, err)
+			clean(t, a) // the place that an offer of it held is free again
+		}
+		served(ann)
+		offered := func(s Session) func(event) bool {
+			return func(e event) bool { return e["session"].(map[string]any)["id"] == s.ID }
+		}
+		over := func(p *party, s Session) string {
+			return p.await("offer-ended", inSession(s.ID))["outcome"].(string)
+		}
+
+		t.Log("accepted")
+		s := uma.open(q)
+		require.Equal(t, Waiting, s.State)
+		o := ann.await("offer", offered(s))
+		require.Equal(t, "waiting", o["session"].(map[string]any)["state"])
+		_, err := a.Accept(ctx, bea.Actor, s.ID)
+		code(t, CodeForbidden, err)
+		got, err := a.Accept(ctx, ann.Actor, s.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{Serving, ann.ID}, []any{got.State, got.Agent.ID})
+		require.Equal(t, "accepted", over(ann, s))
+		other := user(t, a, name("ben")).open(q)
+		_, err = a.Grab(ctx, ann.Actor, other.ID)
+		code(t, CodeFull, err)
+		clean(t, a)
+
+		t.Log("full: nobody waits for it")
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		ann.grab(other.ID)
+		s = uma.open(q)
+		bea.grab(s.ID)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		_, err = b.End(ctx, host, EndRequest{Session: other.ID})
+		require.NoError(t, err)
+
+		t.Log("grabbed by another; its place comes back")
+		served(ann)
+		s = uma.open(q)
+		ann.await("offer", offered(s))
+		bea.grab(s.ID)
+		require.Equal(t, "cancelled", over(ann, s))
+		clean(t, a)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+
+		t.Log("grabbed by itself")
+		served(ann)
+		s = uma.open(q)
+		ann.await("offer", offered(s))
+		ann.grab(s.ID)
+		require.Equal(t, "accepted", over(ann, s))
+		clean(t, a)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+
+		t.Log("declined: it waits on, and is not offered again")
+		s = uma.open(q)
+		ann.await("offer", offered(s))
+		_, err = a.Decline(ctx, ann.Actor, s.ID, "")
+		require.NoError(t, err)
+		require.NoError(t, b.route(ctx, s.ID))
+		st, err := b.look(ctx, s.ID)
+		require.NoError(t, err)
+		require.Equal(t, Waiting, st.State)
+		require.Nil(t, st.Target)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+
+		t.Log("unanswered")
+		served(ann)
+		s = uma.open(q)
+		ann.await("offer", offered(s))
+		require.Equal(t, "expired", over(ann, s))
+		clean(t, a)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+
+		t.Log("away")
+		served(ann)
+		_, err = a.SetStatus(ctx, ann.Actor, Away)
+		require.NoError(t, err)
+		s = uma.open(q)
+		bea.grab(s.ID)
+		clean(t, a)
+	})
+}
+
+// With auto the last agent has it, unless it is not there; a session that was
+// opened by a node that died is routed all the same; a bot comes first.
+func TestStickyAutoAndBots(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	ctx, q, uma := t.Context(), name("q"), name("uma")
+	bot := connect(t, b, Identity{Role: RoleBot, ID: name("bot"), Queues: []string{name("q")}, Capacity: 2}, "")
+	for _, n := range []*Broker{a, b} {
+		n.set(t, q, auto)
+	}
+	agents := staffed(t, a, 4, 5, q)
+	s := openFor(t, a, q, uma)
+	eventually(t, func() bool { return a.owner(t, s.ID) != "" })
+	last := a.owner(t, s.ID)
+	for range 3 {
+		_, err := a.End(ctx, host, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		s = openFor(t, b, q, uma)
+		eventually(t, func() bool { return a.owner(t, s.ID) != "" })
+		require.Equal(t, last, a.owner(t, s.ID), "others are idle longer")
+	}
+	_, err := a.End(ctx, host, EndRequest{Session: s.ID})
+	require.NoError(t, err)
+	_, err = b.setStatus(ctx, last, Offline, false)
+	require.NoError(t, err)
+	s = openFor(t, a, q, uma)
+	eventually(t, func() bool { return a.owner(t, s.ID) != "" })
+	require.NotEqual(t, last, a.owner(t, s.ID))
+
+	for _, routing := range []string{"auto", "grab"} {
+		t.Log("a bot comes first, and hands over: " + routing)
+		for _, n := range []*Broker{a, b} {
+			n.set(t, q, func(s *QueueSettings) { s.Routing, s.Bot = routing, bot.ID })
+		}
+		s = openFor(t, a, q, name("ben"))
+		eventually(t, func() bool { return a.owner(t, s.ID) == bot.ID })
+		_, err = b.Transfer(ctx, bot.Actor, TransferRequest{Session: s.ID, Queue: q})
+		require.NoError(t, err)
+		if routing == "auto" {
+			eventually(t, func() bool { return contains(agents, a.owner(t, s.ID)) })
+		} else {
+			time.Sleep(300 * time.Millisecond)
+			require.Empty(t, a.owner(t, s.ID), "the bot does not get it again")
+		}
+		_, err = a.End(ctx, host, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		for range 2 { // its capacity
+			openFor(t, a, q, name("joe"))
+		}
+		eventually(t, func() bool { n, err := a.waitingCount(ctx, q); return err == nil && n == 0 })
+		s = openFor(t, a, q, name("joe"))
+		if routing == "auto" {
+			eventually(t, func() bool { return contains(agents, a.owner(t, s.ID)) })
+		} else {
+			time.Sleep(300 * time.Millisecond)
+			require.Empty(t, a.owner(t, s.ID), "nobody waits for a bot without room")
+		}
+		held, err := a.rdb.HKeys(ctx, a.home(bot.ID).load(bot.ID)).Result()
+		require.NoError(t, err)
+		for _, id := range held {
+			_, err = a.End(ctx, host, EndRequest{Session: id})
+			require.NoError(t, err)
+		}
+		clean(t, a)
+	}
+
+	t.Log("opened by a node that died before it could route")
+	uma = name("uma")
+	p := a.home(uma)
+	id := a.newSessionID(uma)
+	q2 := a.settings.queue(q)
+	a.mustRun(t, "open", p.transition(id, p.waiting(q), p.open(uma), p.listed("u:"+uma), p.sessions(), p.profile("u:"+uma)),
+		struct {
+			Op       string `json:"op"`
+			Session  string `json:"session"`
+			Queue    string `json:"queue"`
+			User     string `json:"user"`
+			Info     string `json:"info"`
+			Subject  string `json:"subject"`
+			Meta     string `json:"meta"`
+			Priority int    `json:"priority"`
+			wait
+		}{name("op"), id, q, uma, encode(Person{ID: uma}), "", "{}", 0, q2.begin(time.Now())})
+	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
+	clean(t, a)
+}

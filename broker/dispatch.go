@@ -1,0 +1,386 @@
+package broker
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	dispatchLease = 3 * time.Second // after a node died, another assigns in its queues
+	dispatchBatch = 1000            // sessions planned for at a time
+	dispatchWidth = 64              // agents given sessions at a time
+	forgetAfter   = 10 * time.Second
+)
+
+// dispatchers assign what waits in the queues whose routing is auto: to the
+// agent with the least load, then to the longest idle. One node at a time does
+// it for a queue, but nothing rests on that: a place is reserved only while the
+// agent's load is what the plan thought, so that two plans cannot give one agent
+// two sessions where each should have given one.
+type dispatchers struct {
+	b  *Broker
+	mu sync.Mutex
+	by map[string]*dispatcher
+}
+
+// dispatcher assigns in one queue.
+type dispatcher struct {
+	b     *Broker
+	queue string
+	stop  context.CancelFunc
+	done  chan struct{}
+	kick  chan struct{} // there may be something to assign
+
+	view   *view     // while this node is the one
+	asked  time.Time // when it made sure of that
+	astray bool      // then the list had not the length that Redis says
+
+	// Under view.mu, for a while: sessions not to be planned for, since they are
+	// assigned or gone, and those the bot could not take.
+	passed, botted map[string]time.Time
+}
+
+// tend has a dispatcher for each queue that assigns, and no others.
+func (ds *dispatchers) tend(ctx context.Context) {
+	auto := map[string]bool{}
+	ds.b.settings.mu.RLock()
+	for id, q := range ds.b.settings.queues {
+		auto[id] = q.Routing == "auto"
+	}
+	ds.b.settings.mu.RUnlock()
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if ds.by == nil {
+		ds.by = map[string]*dispatcher{}
+	}
+	for id := range auto {
+		if auto[id] && ds.by[id] == nil && ctx.Err() == nil {
+			ctx, stop := context.WithCancel(ctx)
+			d := &dispatcher{b: ds.b, queue: id, stop: stop, done: make(chan struct{}), kick: make(chan struct{}, 1),
+				passed: map[string]time.Time{}, botted: map[string]time.Time{}}
+			ds.by[id] = d
+			ds.b.wg.Go(func() { d.run(ctx) })
+		}
+	}
+	for id, d := range ds.by {
+		if !auto[id] {
+			delete(ds.by, id)
+			d.stop()
+		}
+	}
+}
+
+// close lets other nodes assign at once. The loops have been stopped.
+func (ds *dispatchers) close(ctx context.Context) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for _, d := range ds.by {
+		<-d.done
+		if d.view != nil {
+			_, _ = d.b.run(ctx, "hold", []string{d.b.home(d.queue).dispatch(d.queue)}, d.b.node, 0) // else its lease runs out
+		}
+	}
+}
+
+func (d *dispatcher) run(ctx context.Context) {
+	defer close(d.done)
+	tick := time.NewTicker(tickPause)
+	defer tick.Stop()
+	for {
+		if d.holds(ctx) {
+			for d.round(ctx) {
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if d.view != nil {
+				d.letGo(d.view)
+			}
+			return
+		case <-tick.C:
+		case <-d.kick:
+		}
+	}
+}
+
+// holds tells whether this node is the one that assigns; its picture of the queue is true then.
+func (d *dispatcher) holds(ctx context.Context) bool {
+	if d.view != nil && time.Since(d.asked) < dispatchLease/3 {
+		return true
+	}
+	d.asked = time.Now()
+	key := d.b.home(d.queue).dispatch(d.queue)
+	r, err := d.b.run(ctx, "hold", []string{key}, d.b.node, dispatchLease.Milliseconds())
+	if err != nil || r.num(0) != 1 {
+		if d.view != nil {
+			d.letGo(d.view)
+			d.view = nil
+		}
+		return false
+	}
+	if d.view == nil {
+		v, err := d.b.hub.views.hold(ctx, d.queue)
+		if err != nil {
+			return false
+		}
+		d.view = v
+		v.mu.Lock()
+		v.crew = map[string]*mate{}
+		v.stir = func(session string) {
+			delete(d.passed, session) // it waits again
+			select {
+			case d.kick <- struct{}{}:
+			default:
+			}
+		}
+		v.mu.Unlock()
+		return v.load(ctx) == nil
+	}
+	return d.fresh(ctx)
+}
+
+func (d *dispatcher) letGo(v *view) {
+	v.mu.Lock()
+	v.crew, v.stir = nil, nil
+	v.mu.Unlock()
+	d.b.hub.views.release(v)
+}
+
+// fresh reads the queue again where an event must have been lost: the list is
+// not as long as it should be, twice in a row.
+func (d *dispatcher) fresh(ctx context.Context) bool {
+	n, err := d.b.waitingCount(ctx, d.queue)
+	if err != nil {
+		return false
+	}
+	d.view.mu.Lock()
+	before := d.astray
+	d.astray = n != len(d.view.list)
+	d.view.mu.Unlock()
+	return !(before && d.astray) || d.view.load(ctx) == nil
+}
+
+// job is one session for one agent, whose load must be no more than load.
+type job struct {
+	session string
+	load    int
+}
+
+// round plans for those at the head of the line and carries the plan out; true
+// if it changed anything, and there may be more to do.
+func (d *dispatcher) round(ctx context.Context) bool {
+	q := d.b.settings.queue(d.queue)
+	if ctx.Err() != nil || q.Routing != "auto" || !q.Hours.open(time.Now()) {
+		return false
+	}
+	waiting, err := d.head(ctx)
+	if err != nil {
+		d.b.log.Warn("nothing assigned", "queue", d.queue, "error", err)
+		return false
+	}
+	bot, jobs := d.plan(waiting, q.Bot)
+	var g errgroup.Group
+	g.SetLimit(dispatchWidth)
+	var mu sync.Mutex
+	var changed bool
+	give := func(agent string, role Role, list []job) {
+		g.Go(func() error {
+			for _, j := range list {
+				how := reserveHow{offer: true}
+				if role != RoleBot {
+					how.queue, how.load = d.queue, &j.load
+				}
+				err := d.b.assign(ctx, j.session, agent, role, how)
+				mu.Lock()
+				more := d.learn(agent, role, j, err)
+				changed = changed || more
+				mu.Unlock()
+				if err != nil && !gone(err) {
+					return nil // the rest of its list would fare no better
+				}
+			}
+			return nil
+		})
+	}
+	if len(bot) > 0 {
+		give(q.Bot, RoleBot, bot)
+	}
+	for agent, list := range jobs {
+		give(agent, RoleAgent, list)
+	}
+	_ = g.Wait() // nothing returns an error
+	return changed
+}
+
+func forget(m map[string]time.Time) {
+	for id, at := range m {
+		if time.Since(at) > forgetAfter {
+			delete(m, id)
+		}
+	}
+}
+
+// head are those first in line, with what is known of them.
+func (d *dispatcher) head(ctx context.Context) ([]*state, error) {
+	var out []*state
+	var missing []listed
+	d.view.mu.Lock()
+	forget(d.passed)
+	forget(d.botted)
+	for _, w := range d.view.list {
+		if _, passed := d.passed[w.id]; passed {
+			continue
+		}
+		st := d.view.sessions[w.id]
+		if st == nil {
+			missing = append(missing, listed{id: w.id})
+			st = &state{Session: Session{ID: w.id}}
+		}
+		if out = append(out, st); len(out) == dispatchBatch {
+			break
+		}
+	}
+	d.view.mu.Unlock()
+	read, err := d.b.lookAll(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]*state{}
+	for _, st := range read {
+		if st != nil {
+			found[st.ID] = st
+		}
+	}
+	for i, st := range out {
+		if st.User.ID == "" && found[st.ID] != nil {
+			out[i] = found[st.ID]
+		}
+	}
+	return out, nil
+}
+
+// plan says who gets what, in which order. The bot gets what it has not been
+// tried with, a user's last agent its session, the others go by load.
+func (d *dispatcher) plan(waiting []*state, botID string) (bot []job, jobs map[string][]job) {
+	d.view.mu.Lock()
+	defer d.view.mu.Unlock()
+	var free mates
+	byID := map[string]*mate{}
+	for _, m := range d.view.crew {
+		if m.room() && m.id != botID {
+			c := *m
+			free.list, byID[m.id] = append(free.list, &c), &c
+		}
+	}
+	free.init()
+	jobs = map[string][]job{}
+	for _, st := range waiting {
+		if _, tried := d.botted[st.ID]; st.bot && botID != "" && !tried {
+			bot = append(bot, job{session: st.ID})
+			continue
+		}
+		m := byID[st.sticky]
+		if m == nil || !m.room() {
+			if len(free.list) == 0 {
+				continue
+			}
+			m = free.list[0]
+		}
+		jobs[m.id] = append(jobs[m.id], job{st.ID, m.load})
+		m.load++
+		m.idle = time.Now().UnixMilli()
+		free.changed(m)
+	}
+	return bot, jobs
+}
+
+// learn takes over what came of one job; true if the next plan may do better.
+func (d *dispatcher) learn(agent string, role Role, j job, err error) bool {
+	d.view.mu.Lock()
+	defer d.view.mu.Unlock()
+	m := d.view.crew[agent]
+	now := time.Now()
+	var e *Error
+	switch {
+	case err == nil:
+		d.passed[j.session] = now
+		if m != nil && role != RoleBot {
+			m.load, m.idle = max(m.load, j.load+1), now.UnixMilli()
+		}
+		return true
+	case gone(err):
+		d.passed[j.session] = now
+		return true
+	case role == RoleBot:
+		d.botted[j.session] = now
+		return true
+	case errors.As(err, &e) && e.Code == CodeFull && m != nil:
+		m.load, m.capacity = e.Load, e.Capacity
+		return true
+	case errors.As(err, &e) && (e.Code == CodeNoAgent || e.Code == CodeForbidden):
+		delete(d.view.crew, agent) // its next presence brings it back
+		return true
+	}
+	d.b.log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
+	return false
+}
+
+// gone tells whether an error says that the session waits no more.
+func gone(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch AsError(err).Code {
+	case CodeTaken, CodeEnded, CodeNotFound:
+		return true
+	}
+	return false
+}
+
+// mates is a heap of agents with room, the next to get a session first.
+type mates struct {
+	list []*mate
+	at   map[string]int
+}
+
+func (h *mates) init() {
+	h.at = make(map[string]int, len(h.list))
+	for i, m := range h.list {
+		h.at[m.id] = i
+	}
+	heap.Init(h)
+}
+
+// changed puts an agent in its new place, or takes out one that has no more room.
+func (h *mates) changed(m *mate) {
+	if i, ok := h.at[m.id]; ok {
+		if m.room() {
+			heap.Fix(h, i)
+		} else {
+			heap.Remove(h, i)
+		}
+	}
+}
+
+func (h *mates) Len() int           { return len(h.list) }
+func (h *mates) Less(i, j int) bool { return h.list[i].compare(h.list[j]) < 0 }
+func (h *mates) Swap(i, j int) {
+	h.list[i], h.list[j] = h.list[j], h.list[i]
+	h.at[h.list[i].id], h.at[h.list[j].id] = i, j
+}
+
+// Push is heap.Interface's; nothing is ever added.
+func (h *mates) Push(any) {}
+
+// Pop takes the last out.
+func (h *mates) Pop() any {
+	last := h.list[len(h.list)-1]
+	h.list = h.list[:len(h.list)-1]
+	delete(h.at, last.id)
+	return last
+}
