@@ -126,7 +126,20 @@ func TestAPI(t *testing.T) {
 	do(ann, "POST", "/sessions/"+id+"/reopen", nil, "forbidden")
 	require.Equal(t, "waiting", do(uma, "POST", "/sessions/"+id+"/reopen", nil, "")["session"].(obj)["state"])
 	do(ann, "POST", "/sessions/"+id+"/takeover", nil, "forbidden")
+	do(ann, "POST", "/sessions/"+id+"/whisper", obj{"text": "psst"}, "forbidden")
+	do(boss, "POST", "/sessions/"+id+"/whisper", obj{"text": "psst"}, "wrong_state")
 	require.Equal(t, "serving", do(boss, "POST", "/sessions/"+id+"/takeover", nil, "")["session"].(obj)["state"])
+	do(boss, "POST", "/sessions/"+id+"/whisper", obj{"text": ""}, "bad_request")
+	require.NotZero(t, do(boss, "POST", "/sessions/"+id+"/whisper", obj{"text": "psst"}, "")["seq"])
+	do(ann, "POST", "/moves", obj{"from": obj{"queue": q}, "to": obj{"queue": "other"}}, "forbidden")
+	for _, bad := range []obj{{}, {"from": obj{"queue": q}}, {"from": obj{"queue": q}, "to": obj{"queue": q}},
+		{"from": obj{"queue": q, "agent": "x"}, "to": obj{"queue": "y"}}, {"from": obj{"queue": q}, "to": obj{"agent": "x"}}} {
+		do(boss, "POST", "/moves", bad, "bad_request")
+	}
+	moved := do(boss, "POST", "/moves", obj{"from": obj{"queue": q}, "to": obj{"queue": name("q")}}, "")
+	require.EqualValues(t, 0, moved["total"])
+	require.Equal(t, "done", do(host, "GET", "/moves/"+moved["id"].(string), nil, "")["state"])
+	do(host, "GET", "/moves/x", nil, "not_found")
 	do(host, "POST", "/sessions/"+id+"/end", obj{"reason": "enough"}, "")
 
 	t.Log("lists")

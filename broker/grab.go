@@ -227,10 +227,25 @@ func (b *Broker) GrabQueue(ctx context.Context, a Actor, queue string) (Session,
 
 // line is the first n that wait in a queue, over all partitions.
 func (b *Broker) line(ctx context.Context, queue string, n int64) ([]string, error) {
+	all, err := b.lines(ctx, queue, n-1)
+	if err != nil {
+		return nil, err
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Score < all[j].Score })
+	out := make([]string, 0, n)
+	for _, z := range all[:min(int(n), len(all))] {
+		id, _ := z.Member.(string)
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// lines are those who wait in a queue, up to a rank in each partition; -1: all.
+func (b *Broker) lines(ctx context.Context, queue string, last int64) ([]redis.Z, error) {
 	cmds := make([]*redis.ZSliceCmd, len(b.parts))
 	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, p := range b.parts {
-			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, n-1)
+			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, last)
 		}
 		return nil
 	})
@@ -241,13 +256,7 @@ func (b *Broker) line(ctx context.Context, queue string, n int64) ([]string, err
 	for _, c := range cmds {
 		all = append(all, c.Val()...)
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Score < all[j].Score })
-	out := make([]string, 0, n)
-	for _, z := range all[:min(int(n), len(all))] {
-		id, _ := z.Member.(string)
-		out = append(out, id)
-	}
-	return out, nil
+	return all, nil
 }
 
 // gates let one contender for a session through at a time.

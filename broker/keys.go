@@ -134,6 +134,9 @@ func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) queues() string           { return p.prefix + "queues" }
 func (p partition) node(n string) string     { return p.prefix + "node:" + n }
 func (p partition) token(h string) string    { return p.prefix + "token:" + h }
+func (p partition) move(id string) string    { return p.prefix + "move:" + id }
+func (p partition) left(id string) string    { return p.prefix + "move:" + id + ":left" }
+func (p partition) failed(id string) string  { return p.prefix + "move:" + id + ":failed" }
 func (p partition) waiting(q string) string  { return p.prefix + "waiting:" + q }
 func (p partition) dispatch(q string) string { return p.prefix + "dispatch:" + q }
 

@@ -149,6 +149,8 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, id), endKeys)
 	case "patience":
 		err = b.longWait(ctx, id)
+	case "move":
+		err = b.carryMove(ctx, id)
 	case "route":
 		err = b.route(ctx, id)
 	case "gone":

@@ -18,6 +18,7 @@ type step struct {
 	Force    bool      `json:"force,omitempty"`
 	Due      bool      `json:"due,omitempty"`
 	Gone     string    `json:"gone,omitempty"`
+	From     string    `json:"from,omitempty"`
 	Outcome  string    `json:"outcome,omitempty"`
 	Reason   string    `json:"reason"`
 	Queue    string    `json:"queue,omitempty"`

@@ -204,22 +204,14 @@ func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
 
 // waitingList is a queue's list and the sessions at its head.
 func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*state, error) {
-	cmds := make([]*redis.ZSliceCmd, len(b.parts))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
-			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, -1)
-		}
-		return nil
-	})
+	all, err := b.lines(ctx, queue, -1)
 	if err != nil {
-		return nil, nil, redisError("waiting", err)
+		return nil, nil, err
 	}
-	var list []waiter
-	for _, c := range cmds {
-		for _, z := range c.Val() {
-			id, _ := z.Member.(string)
-			list = append(list, waiter{id, z.Score})
-		}
+	list := make([]waiter, 0, len(all))
+	for _, z := range all {
+		id, _ := z.Member.(string)
+		list = append(list, waiter{id, z.Score})
 	}
 	slices.SortFunc(list, waiter.compare)
 	head := make([]listed, 0, shown)

@@ -204,6 +204,13 @@ func (c *Client) TakeOver(ctx context.Context, session string) (Session, error) 
 	return c.session(ctx, "takeover", m{"session": session})
 }
 
+// Whisper puts a supervisor's note into a session it takes no part in.
+func (c *Client) Whisper(ctx context.Context, session, text, key string) (SendReply, error) {
+	var out SendReply
+	err := c.Do(ctx, "whisper", m{"session": session, "text": text, "key": key}, &out)
+	return out, err
+}
+
 // SetStatus says online, away or offline.
 func (c *Client) SetStatus(ctx context.Context, status string) (StatusReply, error) {
 	var out StatusReply

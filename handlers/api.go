@@ -287,7 +287,7 @@ func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
 // transitions are the calls that have the command of the same name.
 var transitions = map[string]string{"grab": "grab", "transfer": "transfer", "accept": "accept", "decline": "decline",
 	"cancel": "cancel", "end": "end", "join": "join", "leave": "leave", "reopen": "reopen", "rate": "rate",
-	"takeover": "takeover"}
+	"takeover": "takeover", "whisper": "whisper"}
 
 // transition carries out the command of that name. With an API key `agent`
 // names who acts.
@@ -309,6 +309,27 @@ func (s *Server) transition(name string) call {
 		r.Session = c.Param("id")
 		return commands[name](c.Request.Context(), s.broker, a, &r.command)
 	}
+}
+
+// moveAll begins to move many sessions; what it answers tells how far that is.
+func (s *Server) moveAll(c *gin.Context, a broker.Actor) (any, error) {
+	var r struct {
+		From broker.MoveEnd `json:"from"`
+		To   broker.MoveEnd `json:"to"`
+		Note string         `json:"note"`
+	}
+	if err := body(c, &r); err != nil {
+		return nil, err
+	}
+	if r.To.Agent != "" {
+		return nil, broker.Errorf(broker.CodeBadRequest, "to: a queue")
+	}
+	return s.broker.MoveAll(c.Request.Context(), a, broker.MoveRequest{FromAgent: r.From.Agent, FromQueue: r.From.Queue,
+		Queue: r.To.Queue, Note: r.Note})
+}
+
+func (s *Server) getMove(c *gin.Context, a broker.Actor) (any, error) {
+	return s.broker.MoveStatus(c.Request.Context(), a, c.Param("id"))
 }
 
 func (s *Server) listQueues(c *gin.Context, a broker.Actor) (any, error) {

@@ -89,6 +89,9 @@ var commands = map[string]run{
 	"rate": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.Rate(ctx, a, broker.RateRequest{Session: c.Session, Score: c.Score, Comment: c.Comment}))
 	},
+	"whisper": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return b.Whisper(ctx, a, broker.WhisperRequest{Session: c.Session, Text: c.Text, Key: c.Key})
+	},
 	"takeover": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.TakeOver(ctx, a, c.Session))
 	},

@@ -146,6 +146,8 @@ func (s *Server) api(g *gin.RouterGroup) {
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
 	}
+	g.POST("/moves", s.as(s.moveAll))
+	g.GET("/moves/:id", s.as(s.getMove))
 	g.GET("/queues", s.as(s.listQueues))
 	g.GET("/queues/:id", s.as(s.getQueue))
 	g.PUT("/queues/:id", s.as(s.putQueue))

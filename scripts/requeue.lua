@@ -1,12 +1,13 @@
 -- requeue: the session waits again, in its own or another queue, keeping its age.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 waiting list of `to`
--- ARGV  {op, session, by, boss, gone: only while this agent owns it, queue: as KEYS 9, to, front, reason,
+-- ARGV  {op, session, by, boss, gone: only while this agent owns it, from: only while it waits in this queue, queue: as KEYS 9, to, front, reason,
 --        abandon: ms, patience: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
 --#include time unread session seats places line opened
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
+if a.from and not (s.state == 'waiting' and s.queue == a.from) then return {'wrong_state', s.state} end
 if not (a.boss or a.gone or s.agent == a.by) then
   if replayed() or s.state == 'waiting' and s.queue == a.to and s.moved_by == a.by then return {'ok', snapshot()} end
   return {'forbidden'}

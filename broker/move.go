@@ -1,0 +1,215 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	moveBatch = 64               // sessions moved before the next are read
+	moveTurn  = 15 * time.Second // a node moves this long before it renews its hold
+	moveWidth = 8                // sessions moved at a time
+	moveKept  = 7 * 24 * time.Hour
+)
+
+// MoveRequest moves many sessions: those an agent owns, or those that wait in a
+// queue, into another queue. An agent's go each into its own where Queue is empty.
+type MoveRequest struct {
+	FromAgent string
+	FromQueue string
+	Queue     string
+	Note      string
+}
+
+// Move is how far a MoveRequest has come.
+type Move struct {
+	ID      string  `json:"id"`
+	From    MoveEnd `json:"from"`
+	To      MoveEnd `json:"to"`
+	State   string  `json:"state"` // running or done
+	Total   int64   `json:"total"`
+	Moved   int64   `json:"moved"`
+	Failed  int64   `json:"failed"` // ended, grabbed or handed over meanwhile
+	Created Time    `json:"created"`
+}
+
+// MoveEnd is an agent or a queue.
+type MoveEnd struct {
+	Agent string `json:"agent,omitempty"`
+	Queue string `json:"queue,omitempty"`
+}
+
+// MoveAll begins to move many sessions and answers at once; MoveStatus tells
+// how far it has come. It goes on when this node dies.
+func (b *Broker) MoveAll(ctx context.Context, a Actor, r MoveRequest) (Move, error) {
+	if err := mayConfigure(a); err != nil {
+		return Move{}, err
+	}
+	if (r.FromAgent == "") == (r.FromQueue == "") || r.FromQueue != "" && (r.Queue == "" || r.Queue == r.FromQueue) {
+		return Move{}, Errorf(CodeBadRequest, "from: an agent or a queue; to: another queue")
+	}
+	for _, id := range []string{r.FromAgent, r.FromQueue, r.Queue} {
+		if id != "" {
+			if err := validID("from, to", id); err != nil {
+				return Move{}, err
+			}
+		}
+	}
+	if err := validProse("note", r.Note, MaxNote); err != nil {
+		return Move{}, err
+	}
+	sessions, err := b.movable(ctx, r)
+	if err != nil {
+		return Move{}, err
+	}
+	id := ulid.Make().String()
+	p := b.home(id)
+	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, p.move(id), "request", encode(r), "by", encode(a.Identity), "total", len(sessions), "created", time.Now().UnixMilli())
+		pipe.Expire(ctx, p.move(id), moveKept)
+		for i := 0; i < len(sessions); i += revivePage {
+			pipe.SAdd(ctx, p.left(id), sessions[i:min(i+revivePage, len(sessions))]...)
+		}
+		pipe.Expire(ctx, p.left(id), moveKept)
+		pipe.ZAdd(ctx, p.timers(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: "move|" + id})
+		return nil
+	})
+	if err != nil {
+		return Move{}, redisError("move", err)
+	}
+	return b.MoveStatus(ctx, a, id)
+}
+
+// movable are the sessions to move, as they are now.
+func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
+	var out []any
+	if r.FromAgent != "" {
+		held, err := b.rdb.HKeys(ctx, b.home(r.FromAgent).load(r.FromAgent)).Result()
+		for _, s := range held {
+			out = append(out, s)
+		}
+		return out, redisError("load", err)
+	}
+	list, err := b.lines(ctx, r.FromQueue, -1)
+	for _, z := range list {
+		out = append(out, z.Member)
+	}
+	return out, err
+}
+
+// MoveStatus tells how far a move has come; it is remembered for a week.
+func (b *Broker) MoveStatus(ctx context.Context, a Actor, id string) (Move, error) {
+	if err := mayConfigure(a); err != nil {
+		return Move{}, err
+	}
+	if _, err := ulid.ParseStrict(id); err != nil {
+		return Move{}, Errorf(CodeNotFound, "no such move")
+	}
+	p := b.home(id)
+	var job *redis.MapStringStringCmd
+	var left, failed *redis.IntCmd
+	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		job, left, failed = pipe.HGetAll(ctx, p.move(id)), pipe.SCard(ctx, p.left(id)), pipe.SCard(ctx, p.failed(id))
+		return nil
+	}); err != nil {
+		return Move{}, redisError("move", err)
+	}
+	f := flat(job.Val())
+	var r MoveRequest
+	if json.Unmarshal([]byte(f["request"]), &r) != nil {
+		return Move{}, Errorf(CodeNotFound, "no such move")
+	}
+	m := Move{ID: id, From: MoveEnd{r.FromAgent, r.FromQueue}, To: MoveEnd{Queue: r.Queue}, State: "running",
+		Total: f.num("total"), Failed: failed.Val(), Created: At(f.num("created"))}
+	m.Moved = m.Total - left.Val() - m.Failed
+	if left.Val() == 0 {
+		m.State = "done"
+	}
+	return m, nil
+}
+
+// carryMove moves for a while, and lets the move's timer go on where more is left.
+func (b *Broker) carryMove(ctx context.Context, id string) error {
+	p := b.home(id)
+	f, err := b.rdb.HMGet(ctx, p.move(id), "request", "by").Result()
+	if err != nil {
+		return redisError("move", err)
+	}
+	var r MoveRequest
+	var by Identity
+	request, _ := f[0].(string)
+	actor, _ := f[1].(string)
+	if json.Unmarshal([]byte(request), &r) != nil || json.Unmarshal([]byte(actor), &by) != nil {
+		return nil // forgotten
+	}
+	for until := time.Now().Add(moveTurn); time.Now().Before(until); {
+		batch, err := b.rdb.SRandMemberN(ctx, p.left(id), moveBatch).Result()
+		if err != nil || len(batch) == 0 {
+			return redisError("move", err)
+		}
+		if err := b.moveBatch(ctx, p, id, Actor{Identity: by, Host: by.ID == ""}, r, batch); err != nil {
+			return err
+		}
+	}
+	return redisError("move", b.rdb.ZAdd(ctx, p.timers(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: "move|" + id}).Err())
+}
+
+func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor, r MoveRequest, batch []string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(moveWidth)
+	for _, session := range batch {
+		g.Go(func() error {
+			moved, err := b.moveOne(ctx, a, r, session)
+			if err != nil {
+				return err
+			}
+			_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+				pipe.SRem(ctx, p.left(id), session)
+				if !moved {
+					pipe.SAdd(ctx, p.failed(id), session)
+					pipe.Expire(ctx, p.failed(id), moveKept)
+				}
+				return nil
+			})
+			return redisError("move", err)
+		})
+	}
+	return g.Wait()
+}
+
+// moveOne moves a session unless it has moved on by itself. Repeated it does nothing more.
+func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session string) (bool, error) {
+	s := newStep(a, session)
+	s.Boss, s.To = true, r.Queue
+	if r.FromAgent != "" {
+		s.Gone = r.FromAgent
+		if s.To == "" {
+			st, err := b.look(ctx, session)
+			if err != nil {
+				return false, settled(err)
+			}
+			s.To, s.Front = st.Queue, true
+		}
+	} else {
+		s.From = r.FromQueue
+	}
+	if r.Note != "" {
+		s.Entry = note(a, r.Note)
+	}
+	s.waits(b.settings.queue(s.To))
+	_, err := b.relocate(ctx, a, "requeue", s, requeueKeys(s.To))
+	if err == nil {
+		return true, nil
+	}
+	if settled(err) != nil {
+		return false, err
+	}
+	// It may be this very move's doing, by a node that died before it could note it.
+	st, err := b.look(ctx, session)
+	return err == nil && st.State == Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
+}

@@ -1,0 +1,24 @@
+-- whisper: a supervisor's note in a session it takes no part in.
+-- KEYS  1–8 as in lib/session.lua, 9 keys
+-- ARGV  {op: the note's mid, session, by, hash: of sender and key, head, body}
+-- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
+-- holds as `send`; the user never sees it, and the sender does not become a participant.
+--#include time unread session seats
+if not s.state then return {'not_found'} end
+local seen = redis.call('HGET', KEYS[9], a.hash)
+if seen then
+  local entry = redis.call('XRANGE', KEYS[2], seen .. '-0', seen .. '-0')[1]
+  if not entry then return {'dup', seen} end
+  return {'dup', seen, entry[2][2], entry[2][8]}
+end
+if s.state == 'ended' then return {'ended'} end
+if s.state == 'waiting' then return {'wrong_state', s.state} end
+
+append(a.op, a.head, a.body, 'a:' .. a.by, code(a.by), true)
+redis.call('HSET', KEYS[9], a.hash, seq)
+for _, p in ipairs(redis.call('HKEYS', KEYS[3])) do
+  if string.sub(p, 1, 2) == 'a:' and p ~= 'a:' .. a.by then redis.call('HINCRBY', KEYS[3], p, 1) end
+end
+s.rev = s.rev - 1 -- a message is no change of the session
+commit()
+return {'ok', string.format('%d', seq), string.format('%d', at)}
