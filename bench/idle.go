@@ -34,27 +34,41 @@ type quiet struct{ gws.BuiltinEventHandler }
 func (quiet) OnPing(ws *gws.Conn, payload []byte) { _ = ws.WritePong(payload) }
 
 // fit raises the limit of open files, which this process and those it starts
-// have, and asks for no more connections than that allows.
-func (c *idleCommand) fit() error {
+// have, and gives how many connections that allows.
+func fit(conns int) (int, error) {
 	const others = 300 // files that are no connections
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
-		return err
+		return 0, err
 	}
-	want := uint64(c.Conns + others)
+	want := uint64(conns + others)
 	if l.Cur < want && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: max(want, l.Max)}) != nil {
 		l.Cur = l.Max
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+			return 0, err
+		}
+		conns = min(conns, int(l.Cur)-others)
+	}
+	return conns, nil
+}
+
+// connectQuietly connects users who say nothing and take what comes.
+func connectQuietly(server *proc, tokens []string) error {
+	for _, t := range tokens {
+		ws, res, err := gws.NewClient(quiet{}, &gws.ClientOption{Addr: "ws://" + server.addr + "/websocket", ReadBufferSize: 512,
+			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t}}})
+		if err != nil {
 			return err
 		}
-		c.Conns = min(c.Conns, int(l.Cur)-others)
+		_ = res.Body.Close()
+		go ws.ReadLoop()
 	}
 	return nil
 }
 
 // Run opens the connections and reads the server's memory when it is at rest.
-func (c *idleCommand) Run(ctx context.Context, o *options) error {
-	if err := c.fit(); err != nil {
+func (c *idleCommand) Run(ctx context.Context, o *options) (err error) {
+	if c.Conns, err = fit(c.Conns); err != nil {
 		return err
 	}
 	bed, err := newBed(ctx)
@@ -72,14 +86,8 @@ func (c *idleCommand) Run(ctx context.Context, o *options) error {
 		tokens[i] = t.Token
 	}
 	r := &idleReport{Conns: c.Conns, Before: bed.server.rss()}
-	for _, t := range tokens {
-		ws, res, err := gws.NewClient(quiet{}, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket", ReadBufferSize: 512,
-			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t}}})
-		if err != nil {
-			return err
-		}
-		_ = res.Body.Close()
-		go ws.ReadLoop()
+	if err := connectQuietly(bed.server, tokens); err != nil {
+		return err
 	}
 	time.Sleep(30 * time.Second) // a round of pings, and garbage collections of what the handshakes left
 	r.After = bed.server.rss()

@@ -5,6 +5,8 @@
 //	go run ./bench idle       # memory of idle connections
 //	go run ./bench flat       # Redis commands a message as things grow
 //	go run ./bench losers     # what losing grabs cost the next order
+//	go run ./bench wait       # what it costs to tell many waiting users their positions
+//	go run ./bench auto       # a burst of waiting sessions, assigned
 //	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
 //	go run ./bench memory     # Redis memory of open sessions
 //	go run ./bench history    # pages deep in a session of a million messages
@@ -31,6 +33,8 @@ type options struct {
 	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
 	Flat    flatCommand    `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
 	Losers  losersCommand  `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
+	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
+	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`

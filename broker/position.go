@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -12,7 +11,7 @@ const positionPause = 2 * time.Second
 // pace is how fast a queue has been moving lately.
 type pace struct{ left []time.Time }
 
-const paceWindow = 20
+const paceWindow = 100
 
 func (p *pace) note(at time.Time) {
 	if len(p.left) == paceWindow {
@@ -21,15 +20,17 @@ func (p *pace) note(at time.Time) {
 	p.left = append(p.left, at)
 }
 
-// estimate is the wait in seconds at a position; false while too little has
-// been seen: two that left within the last ten minutes.
-func (p *pace) estimate(position int) (int, bool) {
-	recent := slices.DeleteFunc(slices.Clone(p.left), func(t time.Time) bool { return time.Since(t) > 10*time.Minute })
-	if len(recent) < 2 {
-		return 0, false
+// each is how long one place takes, by those who left within the last ten
+// minutes; 0 while fewer than two have.
+func (p *pace) each(now time.Time) time.Duration {
+	old := 0
+	for old < len(p.left) && now.Sub(p.left[old]) > 10*time.Minute {
+		old++
 	}
-	each := time.Since(recent[0]) / time.Duration(len(recent))
-	return int((each * time.Duration(position)).Round(time.Second) / time.Second), true
+	if p.left = p.left[old:]; len(p.left) < 2 {
+		return 0
+	}
+	return now.Sub(p.left[0]) / time.Duration(len(p.left))
 }
 
 // positions tells every user who waits here its place in line, where it changed.
@@ -55,6 +56,16 @@ func (b *Broker) positions(ctx context.Context) {
 		b.hub.views.place(queue, feeds)
 	}
 }
+
+// worth tells whether a user should hear of a new position or wait: far behind
+// in a long line only of what changes it by a twentieth, or everybody would be
+// told of everything.
+func worth(before [2]int, position, wait int) bool {
+	moved, later := abs(position-before[0]), abs(wait-before[1])
+	return before[0] == 0 || moved > 0 && moved >= before[0]/20 || later > 0 && later >= max(5, before[1]/5)
+}
+
+func abs(n int) int { return max(n, -n) }
 
 // keep holds the views of the queues that users wait in, and no others.
 func (vs *views) keep(ctx context.Context, waiting map[string][]*feed) {
@@ -86,23 +97,23 @@ func (vs *views) place(queue string, feeds []*feed) {
 	for i, w := range v.list {
 		at[w.id] = i + 1
 	}
-	p := pace{slices.Clone(v.pace.left)}
+	each := v.pace.each(time.Now())
 	v.mu.Unlock()
 	for _, f := range feeds {
 		position := at[f.id]
 		if position == 0 {
 			continue
 		}
-		wait, estimated := p.estimate(position)
+		wait := int((each * time.Duration(position)).Round(time.Second) / time.Second)
 		f.mu.Lock()
-		if m := f.seats["u:"+f.st.User.ID]; m != nil && f.st.State == Waiting && f.placed != [2]int{position, wait} {
+		if m := f.seats["u:"+f.st.User.ID]; m != nil && f.st.State == Waiting && worth(f.placed, position, wait) {
 			f.placed = [2]int{position, wait}
 			m.deliver(eventLine("position", struct {
 				Session   string `json:"session"`
 				Position  int    `json:"position"`
 				Wait      int    `json:"wait"` // seconds
 				Estimated bool   `json:"estimated"`
-			}{f.id, position, wait, estimated}), "")
+			}{f.id, position, wait, each > 0}), "")
 		}
 		f.mu.Unlock()
 	}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/client"
+)
+
+const queueID = "bench"
+
+// setQueue sets the queue's routing, and no other rule that would move sessions.
+func setQueue(ctx context.Context, api client.API, routing string) error {
+	return api.Do(ctx, "PUT", "/queues/"+queueID, map[string]any{"routing": routing, "abandonTimeout": 0, "patience": 0, "sticky": 0}, nil)
+}
+
+// openMany opens a session for each of n users.
+func openMany(ctx context.Context, api client.API, n int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for i := range n {
+		g.Go(func() error {
+			_, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: id("user-", i)}, Queue: queueID})
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+type waitCommand struct {
+	Users   int           `default:"10000" help:"Users who wait in one queue."`
+	Grabs   int           `default:"20" help:"Grabs a second, each of which moves everybody up."`
+	Measure time.Duration `default:"20s" help:"How long to measure."`
+}
+
+type waitReport struct {
+	Users  int     `json:"users"`
+	Grabs  int     `json:"grabsPerSecond"`
+	Idle   float64 `json:"connectedPercentOfACore"`
+	Moving float64 `json:"waitingPercentOfACore"`
+	Own    float64 `json:"grabsPercentOfACore"`
+}
+
+func (r *waitReport) table() string {
+	return fmt.Sprintf("wait: %d users in one queue, %d grabs a second\nserver, of a core: %.1f %% while they wait, %.1f %% with the same grabs and nobody else waiting, %.1f %% idle\npositions cost %.1f %% of a core\n",
+		r.Users, r.Grabs, r.Moving, r.Own, r.Idle, r.Moving-r.Own)
+}
+
+// Run measures the server with its users connected only, with grabs from a
+// short queue beside, and with all of them waiting.
+func (c *waitCommand) Run(ctx context.Context, o *options) (err error) {
+	if c.Users, err = fit(c.Users); err != nil {
+		return err
+	}
+	bed, err := newBed(ctx)
+	if err != nil {
+		return err
+	}
+	defer bed.stop()
+	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
+	if err := setQueue(ctx, api, "grab"); err != nil {
+		return err
+	}
+	tokens := make([]string, c.Users)
+	for i := range tokens {
+		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "user", ID: id("user-", i)})
+		if err != nil {
+			return err
+		}
+		tokens[i] = t.Token
+	}
+	if err := connectQuietly(bed.server, tokens); err != nil {
+		return err
+	}
+	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "agent", Queues: []string{queueID}, Capacity: 10000}, nil)
+	if err != nil {
+		return err
+	}
+	r := &waitReport{Users: c.Users, Grabs: c.Grabs}
+	time.Sleep(10 * time.Second) // the handshakes' garbage is gone
+	if r.Idle, err = c.load(ctx, bed, nil); err != nil {
+		return err
+	}
+	others := 0
+	short := func() error { // opens what it grabs
+		others++
+		s, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: id("other-", others)}, Queue: queueID})
+		if err == nil {
+			_, err = agent.Grab(ctx, s.ID)
+		}
+		return err
+	}
+	if r.Own, err = c.load(ctx, bed, short); err != nil {
+		return err
+	}
+	if err := openMany(ctx, api, c.Users); err != nil {
+		return err
+	}
+	time.Sleep(5 * time.Second)
+	if r.Moving, err = c.load(ctx, bed, func() error {
+		others++
+		if _, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: id("other-", others)}, Queue: queueID}); err != nil {
+			return err
+		}
+		_, err := agent.GrabQueue(ctx, queueID)
+		return err
+	}); err != nil {
+		return err
+	}
+	return o.show(r)
+}
+
+// load is how much of a core the server uses while something is done at a pace.
+func (c *waitCommand) load(ctx context.Context, bed *bed, do func() error) (float64, error) {
+	before, began := bed.server.cpu(), time.Now()
+	tick := time.NewTicker(time.Second / time.Duration(c.Grabs))
+	defer tick.Stop()
+	for time.Since(began) < c.Measure {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		if do != nil {
+			if err := do(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return (bed.server.cpu() - before) / float64(time.Since(began).Microseconds()) * 100, nil
+}
+
+type autoCommand struct {
+	Sessions int `default:"10000" help:"Sessions that wait when the agents come."`
+	Agents   int `default:"500" help:"Agents who are online."`
+}
+
+type autoReport struct {
+	Sessions int     `json:"sessions"`
+	Agents   int     `json:"agents"`
+	Seconds  float64 `json:"seconds"`
+	Least    int     `json:"leastLoad"`
+	Most     int     `json:"mostLoad"`
+}
+
+func (r *autoReport) table() string {
+	return fmt.Sprintf("auto: %d waiting sessions, %d agents: all assigned after %.1f s; %d to %d each\n",
+		r.Sessions, r.Agents, r.Seconds, r.Least, r.Most)
+}
+
+// Run lets a burst wait in a queue, then makes the queue assign it.
+func (c *autoCommand) Run(ctx context.Context, o *options) error {
+	bed, err := newBed(ctx)
+	if err != nil {
+		return err
+	}
+	defer bed.stop()
+	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
+	if err := setQueue(ctx, api, "grab"); err != nil {
+		return err
+	}
+	room := (c.Sessions + c.Agents - 1) / c.Agents
+	for i := range c.Agents {
+		if _, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: id("agent-", i), Queues: []string{queueID}, Capacity: room + 5}, nil); err != nil {
+			return err
+		}
+	}
+	if err := openMany(ctx, api, c.Sessions); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := setQueue(ctx, api, "auto"); err != nil {
+		return err
+	}
+	r := &autoReport{Sessions: c.Sessions, Agents: c.Agents}
+	for {
+		loads, err := c.loads(ctx, api)
+		if err != nil {
+			return err
+		}
+		sum := 0
+		for _, n := range loads {
+			sum += n
+		}
+		if sum == c.Sessions {
+			r.Seconds, r.Least, r.Most = time.Since(began).Seconds(), slices.Min(loads), slices.Max(loads)
+			return o.show(r)
+		}
+		if time.Since(began) > time.Minute {
+			return fmt.Errorf("after a minute %d of %d are assigned", sum, c.Sessions)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (c *autoCommand) loads(ctx context.Context, api client.API) ([]int, error) {
+	var list struct {
+		Agents []struct {
+			Load int `json:"load"`
+		} `json:"agents"`
+	}
+	err := api.Do(ctx, "GET", "/agents", nil, &list)
+	out := make([]int, 0, len(list.Agents))
+	for _, a := range list.Agents {
+		out = append(out, a.Load)
+	}
+	return out, err
+}
