@@ -81,7 +81,8 @@ func eventually(t testing.TB, f func() bool) {
 	require.Eventually(t, f, 20*time.Second, 50*time.Millisecond)
 }
 
-// An agent who does not come back is offline; its sessions wait again, ahead,
+// An agent goes offline and its chats hang (Rocket.Chat #9278, #11280): here
+// one who does not come back is offline; its sessions wait again, ahead,
 // its offers are declined, and the user is told.
 func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
