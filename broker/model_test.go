@@ -1,16 +1,5 @@
 package broker
 
-import (
-	"context"
-	"fmt"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
-	"bellhop/internal/testenv"
-)
-
 // model is a session as PROTOCOL.md describes it, in plain Go.
 type model struct {
 	state     State
@@ -23,6 +12,8 @@ type model struct {
 	mark      map[string]int // of participants
 	lastOffer [2]string      // target and outcome of the last offer
 	moved     [2]string      // who put it into which queue last
+	reopened  bool
+	rating    int
 }
 
 type modelMessage struct {
@@ -186,12 +177,8 @@ func (m *model) requeue(p, to string) string {
 		return "ended"
 	}
 	m.closeOffer("cancelled")
-	for a := range m.mark {
-		if a != "uma" {
-			delete(m.mark, a)
-		}
-	}
-	m.state, m.queue, m.owner, m.assists, m.moved = Waiting, to, "", map[string]bool{}, [2]string{p, to}
+	m.vacate()
+	m.state, m.queue, m.moved = Waiting, to, [2]string{p, to}
 	m.say()
 	return "ok"
 }
@@ -247,6 +234,78 @@ func (m *model) end(p string, force bool) string {
 	return "ok"
 }
 
+func (m *model) rate(p string, score int) string {
+	switch {
+	case p != "uma":
+		return "forbidden"
+	case m.state != Ended:
+		return "wrong_state"
+	case m.rating == score:
+		return "ok"
+	case m.rating != 0:
+		return "too_late"
+	}
+	m.rating = score
+	return "ok"
+}
+
+func (m *model) reopen(p string) string {
+	switch {
+	case p != "uma":
+		return "forbidden"
+	case m.state == Waiting && m.reopened:
+		return "ok"
+	case m.state != Ended:
+		return "wrong_state"
+	}
+	m.vacate()
+	m.state, m.moved, m.reopened = Waiting, [2]string{}, true
+	m.say()
+	return "ok"
+}
+
+// vacate is for all agents, who take part no more.
+func (m *model) vacate() {
+	for a := range m.mark {
+		if a != "uma" {
+			delete(m.mark, a)
+		}
+	}
+	m.owner, m.assists = "", map[string]bool{}
+}
+
+func (m *model) takeOver(p string) string {
+	switch {
+	case m.state == Ended:
+		return "ended"
+	case m.owner == p:
+		return "ok"
+	}
+	outcome := "cancelled"
+	if m.target == p {
+		outcome = "accepted"
+	}
+	m.closeOffer(outcome)
+	delete(m.mark, m.owner)
+	delete(m.assists, p)
+	m.state, m.owner = Serving, p
+	m.enter(p)
+	m.say()
+	return "ok"
+}
+
+func (m *model) whisper(p string) string {
+	switch {
+	case m.state == Ended:
+		return "ended"
+	case m.state == Waiting:
+		return "wrong_state"
+	}
+	m.log = append(m.log, modelMessage{by: p, note: true})
+	m.ever[p] = true
+	return "ok"
+}
+
 func (m *model) read(p string, seq int) string {
 	if !m.participant(p) {
 		return "forbidden"
@@ -269,146 +328,4 @@ func (m *model) recall(p string, seq int) string {
 	m.log[seq-1].recalled = true
 	m.say()
 	return "ok"
-}
-
-// Random commands of many against the model, unread included, through two nodes.
-func TestASessionAgainstItsModel(t *testing.T) {
-	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
-		t.Run(string(e), func(t *testing.T) {
-			url := testenv.Shared(t, e)
-			nodes := []*Broker{startNode(t, url), startNode(t, url)}
-			rapid.Check(t, func(rt *rapid.T) { compare(t.Context(), rt, nodes) })
-			clean(t, nodes[0])
-		})
-	}
-}
-
-func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
-	q1, q2 := name("q"), name("q")
-	ids := map[string]string{}
-	actors := map[string]Actor{"uma": {Identity: Identity{Role: RoleUser, ID: name("uma")}}}
-	for _, a := range []string{"ann", "bea", "cay"} {
-		id := Identity{Role: RoleAgent, ID: name(a), Queues: []string{q1}, Capacity: 3}
-		require.NoError(t, nodes[0].introduce(ctx, id))
-		_, err := nodes[0].setStatus(ctx, id.ID, Online, false)
-		require.NoError(t, err)
-		actors[a] = Actor{Identity: id}
-	}
-	for short, a := range actors {
-		ids[a.ID] = short
-	}
-	s, err := nodes[0].Open(ctx, actors["uma"], OpenRequest{Queue: q1})
-	require.NoError(t, err)
-	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, mark: map[string]int{"uma": 0}}
-	m.say()
-	agents := rapid.SampledFrom([]string{"ann", "bea", "cay"})
-	anyone := rapid.SampledFrom([]string{"uma", "ann", "bea", "cay"})
-	check := func(what string, want string, err error) {
-		got := "ok"
-		if err != nil {
-			got = string(AsError(err).Code)
-		}
-		if got != want {
-			t.Fatalf("%s: %s (%v), the model says %s", what, got, err, want)
-		}
-	}
-	node := func() *Broker { return nodes[rapid.IntRange(0, 1).Draw(t, "node")] }
-	t.Repeat(map[string]func(*rapid.T){
-		"send": func(t *rapid.T) {
-			p, note := anyone.Draw(t, "by"), rapid.Bool().Draw(t, "note")
-			kind := TypeText
-			if note {
-				kind = TypeNote
-			}
-			_, err := node().Send(ctx, actors[p], SendRequest{Session: s.ID, Type: kind, Body: []byte(`"x"`)})
-			check("send by "+p, m.send(p, note), err)
-		},
-		"read": func(t *rapid.T) {
-			p, seq := anyone.Draw(t, "by"), rapid.IntRange(0, len(m.log)+2).Draw(t, "seq")
-			r, err := node().Read(ctx, actors[p], s.ID, int64(seq))
-			check("read by "+p, m.read(p, seq), err)
-			if err == nil && (int(r.Unread) != m.unread(p) || int(r.ReadSeq) != m.mark[p]) {
-				t.Fatalf("%s: %+v, the model says %d at %d", p, r, m.unread(p), m.mark[p])
-			}
-		},
-		"recall": func(t *rapid.T) {
-			p, seq := anyone.Draw(t, "by"), rapid.IntRange(1, len(m.log)+1).Draw(t, "seq")
-			check("recall by "+p, m.recall(p, seq), node().Recall(ctx, actors[p], s.ID, int64(seq)))
-		},
-		"grab": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Grab(ctx, actors[p], s.ID)
-			check("grab by "+p, m.grab(p), err)
-		},
-		"offer": func(t *rapid.T) {
-			p, to := agents.Draw(t, "by"), agents.Draw(t, "to")
-			_, err := node().Transfer(ctx, actors[p], TransferRequest{Session: s.ID, Agent: actors[to].ID})
-			check("offer by "+p+" to "+to, m.offer(p, to), err)
-		},
-		"accept": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Accept(ctx, actors[p], s.ID)
-			check("accept by "+p, m.accept(p), err)
-		},
-		"decline": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Decline(ctx, actors[p], s.ID, "no")
-			check("decline by "+p, m.withdraw(p, "declined"), err)
-		},
-		"cancel": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Cancel(ctx, actors[p], s.ID)
-			check("cancel by "+p, m.withdraw(p, "cancelled"), err)
-		},
-		"requeue": func(t *rapid.T) {
-			p, to := agents.Draw(t, "by"), rapid.SampledFrom([]string{"q1", "q1", "q2"}).Draw(t, "to")
-			_, err := node().Transfer(ctx, actors[p], TransferRequest{Session: s.ID, Queue: map[string]string{"q1": q1, "q2": q2}[to]})
-			check("requeue by "+p, m.requeue(p, to), err)
-		},
-		"join": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Join(ctx, actors[p], s.ID, false)
-			check("join by "+p, m.join(p), err)
-		},
-		"leave": func(t *rapid.T) {
-			p := agents.Draw(t, "by")
-			_, err := node().Leave(ctx, actors[p], s.ID)
-			check("leave by "+p, m.leave(p), err)
-		},
-		"end": func(t *rapid.T) {
-			if rapid.IntRange(0, 5).Draw(t, "rarely") > 0 {
-				return // a session that has ended is soon boring
-			}
-			p, force := anyone.Draw(t, "by"), rapid.Bool().Draw(t, "force")
-			_, err := node().End(ctx, actors[p], EndRequest{Session: s.ID, Force: force})
-			check("end by "+p, m.end(p, force), err)
-		},
-		"": func(t *rapid.T) { m.sameAs(ctx, t, nodes[0], s.ID, ids) },
-	})
-}
-
-// sameAs compares all that is known of the session with the model.
-func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session string, ids map[string]string) {
-	st, err := b.look(ctx, session)
-	require.NoError(t, err)
-	short := func(p *Person) string {
-		if p == nil {
-			return ""
-		}
-		return ids[p.ID]
-	}
-	got := fmt.Sprint(st.State, short(st.Agent), short(st.Target), st.Seq, len(st.Assistants))
-	want := fmt.Sprint(m.state, m.owner, m.target, len(m.log), len(m.assists))
-	require.Equal(t, want, got)
-	require.Len(t, st.unread, len(m.mark))
-	for w, n := range st.unread {
-		p := ids[idOf(w)]
-		require.EqualValues(t, m.unread(p), n, "unread of %s", p)
-		require.EqualValues(t, m.mark[p], st.read[w], "mark of %s", p)
-	}
-	entries, err := b.readLog(ctx, session, 1, st.Seq)
-	require.NoError(t, err)
-	for i, e := range entries {
-		require.Equal(t, m.log[i].recalled, e.body == "", "recalled %d", i+1)
-	}
 }
