@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,6 +47,9 @@ type App struct {
 	edge     *handlers.Server
 	listener net.Listener
 	server   *http.Server
+	sharing  *handlers.Sharing
+	sweeping context.CancelFunc // ends what removes old files
+	swept    sync.WaitGroup
 }
 
 // New puts a node together and listens. It waits up to 30 s for Redis and as
@@ -71,6 +75,9 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 		return nil, settingsError{fmt.Errorf("--redis-url: %w", err)}
 	}
 	if a.archive, err = openArchive(ctx, &s.Stores, a.log); err != nil {
+		return nil, err
+	}
+	if err := a.openFiles(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.startBroker(ctx); err != nil {
@@ -106,8 +113,12 @@ func (a *App) startBroker(ctx context.Context) error {
 			return err
 		}
 	}
-	a.broker, err = broker.New(ctx, o)
-	return refusedStores(err)
+	o.Files = a.sharing
+	if a.broker, err = broker.New(ctx, o); err != nil {
+		return refusedStores(err)
+	}
+	a.sharing.Broker = a.broker
+	return nil
 }
 
 // restoreEmbedded brings back what was going on when the process ended.
@@ -121,7 +132,7 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 
 func (a *App) startEdge() {
 	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.APIKey, Origins: a.settings.Origins,
-		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Log: a.log}
+		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.demo() {
 		o.Demo = demo()
 	}
@@ -187,6 +198,13 @@ func (a *App) Close(ctx context.Context) {
 			a.log.Warn("close", "error", err)
 		}
 		a.archive = nil
+	}
+	if a.sweeping != nil {
+		a.sweeping()
+		a.swept.Wait()
+	}
+	if a.sharing != nil {
+		_ = a.sharing.Store.Close()
 	}
 	if a.rdb != nil {
 		_ = a.rdb.Close()

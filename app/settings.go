@@ -43,6 +43,7 @@ type Settings struct {
 	JWTSecret     string        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
 	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
+	FilesURL      string        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
@@ -96,6 +97,9 @@ func (s *Settings) Validate() error {
 			return fmt.Errorf("--jwks-url: %q is not an http(s) URL", s.JWKSURL)
 		}
 	}
+	if u, err := url.Parse(s.FilesURL); s.FilesURL != "" && (err != nil || u.Scheme != "file" && u.Scheme != "s3" || u.Scheme == "s3" && u.Host == "") {
+		return errors.New("--files-url: file:///folder or s3://bucket")
+	}
 	switch {
 	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
@@ -125,7 +129,7 @@ func (s *Settings) validateKeys() error {
 
 // notYet refuses settings of later versions rather than ignoring them.
 func notYet() error {
-	for _, name := range []string{"BELLHOP_FILES_URL", "BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
+	for _, name := range []string{"BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("%s: not available in this version", name)
 		}

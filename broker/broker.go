@@ -58,10 +58,20 @@ type Options struct {
 	ArchiveDelay time.Duration
 	// NoArchiver leaves archiving to other nodes; this one only reads the archive.
 	NoArchiver bool
+	// Files, if set, is told of a file before the message that sends it is stored.
+	Files Files
 	// Log gets what operators should know; slog.Default() when nil.
 	Log *slog.Logger
 
 	expire time.Duration // after its end a session leaves Redis; an hour when 0
+}
+
+// Files keeps what participants upload.
+type Files interface {
+	// Sent notes that somebody is about to send what is at a url in a session: from
+	// then on the session's readers may read it. It may be repeated, and does nothing
+	// where the url is not one of a file kept here. An error keeps the message from being sent.
+	Sent(ctx context.Context, a Actor, session, url string) error
 }
 
 // Broker is one node. All its methods may be called concurrently.

@@ -23,6 +23,7 @@ const MaxPartitions = 256
 const (
 	partitionsKey = "bellhop:partitions" // how many there are
 	archiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
+	filesKey      = "bellhop:files"      // what links to files are signed with
 	restoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
 )
 

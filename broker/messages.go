@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	if err := b.limits.allow(by); err != nil {
 		return SendReply{}, err
 	}
+	if err := b.sharing(ctx, a, r, by, body); err != nil {
+		return SendReply{}, err
+	}
 	mid, origin, s := ulid.Make().String(), "", r.Session
 	if a.Conn != nil {
 		origin = a.Conn.id
@@ -73,6 +77,28 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 		err = b.absent(ctx, a, s, err)
 	}
 	return sent, err
+}
+
+// sharing lets those who may read the session read the file that a message sends.
+func (b *Broker) sharing(ctx context.Context, a Actor, r SendRequest, by, body string) error {
+	switch r.Type {
+	case TypeImage, TypeVoice, TypeVideo, TypeFile:
+	default:
+		return nil
+	}
+	if b.opt.Files == nil {
+		return nil
+	}
+	if by[0] != 'h' {
+		if err := b.participant(ctx, r.Session, by); err != nil && !errors.Is(err, &Error{Code: CodeEnded}) { // send.lua says that
+			return err
+		}
+	}
+	var f struct{ URL string }
+	if err := json.Unmarshal([]byte(body), &f); err != nil {
+		return err
+	}
+	return b.opt.Files.Sent(ctx, a, r.Session, f.URL)
 }
 
 func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (SendReply, error) {

@@ -50,13 +50,17 @@ func (a API) Do(ctx context.Context, method, path string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+a.Key)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if r, ok := in.(HostMessage); ok && r.Key != "" {
 		req.Header.Set("Idempotency-Key", r.Key)
 	}
+	return a.send(req, out)
+}
+
+func (a API) send(req *http.Request, out any) error {
+	req.Header.Set("Authorization", "Bearer "+a.Key)
 	client := a.HTTP
 	if client == nil {
 		client = http.DefaultClient

@@ -16,6 +16,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"bellhop/broker"
+	"bellhop/files"
 )
 
 // Options of a Server. Broker and APIKeys are required; zero values are the
@@ -35,6 +36,8 @@ type Options struct {
 	Heartbeat, Silence time.Duration
 	// MaxPending is how many bytes may wait for a slow reader, 1 MiB.
 	MaxPending int
+	// Files keeps uploads; without it there are none.
+	Files *files.Store
 	// Demo people to log in as; nil for none.
 	Demo *Demo
 	// Log is slog.Default() when nil.
@@ -143,6 +146,12 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.POST("/sessions/:id/messages", s.as(s.sendMessage))
 	g.GET("/sessions/:id/transcript", s.as(s.transcript))
 	g.GET("/search", s.as(s.search))
+	if s.opt.Files != nil {
+		g.POST("/files", s.as(s.upload))
+		g.GET("/files/:id", s.file((*files.Store).Content))
+		g.GET("/files/:id/thumbnail", s.file((*files.Store).Thumbnail))
+		g.GET("/files/:id/link", s.as(s.fileLink))
+	}
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
 	}

@@ -1,0 +1,316 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/oklog/ulid/v2"
+	"github.com/stretchr/testify/require"
+)
+
+// each runs a test on both kinds of buckets: a folder, and an S3 server.
+func each(t *testing.T, f func(t *testing.T, s *Store)) {
+	t.Helper()
+	t.Run("folder", func(t *testing.T) {
+		f(t, opened(t, "file://"+filepath.ToSlash(filepath.Join(t.TempDir(), "files"))))
+	})
+	t.Run("s3", func(t *testing.T) {
+		t.Setenv("AWS_ACCESS_KEY_ID", "x")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
+		backend := s3mem.New()
+		require.NoError(t, backend.CreateBucket("uploads"))
+		server := httptest.NewServer(gofakes3.New(backend).Server())
+		t.Cleanup(server.Close)
+		f(t, opened(t, "s3://uploads?region=eu-1&use_path_style=true&endpoint="+server.URL))
+	})
+}
+
+func opened(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	require.NoError(t, s.Ping(t.Context()))
+	return s
+}
+
+func (s *Store) put(t *testing.T, by, name string, data []byte) *File {
+	t.Helper()
+	f, err := s.Put(t.Context(), by, name, bytes.NewReader(data))
+	require.NoError(t, err)
+	return f
+}
+
+func (s *Store) content(t *testing.T, id string) []byte {
+	t.Helper()
+	r, err := s.Content(t.Context(), id)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	data, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return data
+}
+
+// objects is how many the bucket has.
+func (s *Store) objects(t *testing.T) (keys []string) {
+	t.Helper()
+	list := s.bucket.List(nil)
+	for {
+		o, err := list.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return keys
+		}
+		require.NoError(t, err)
+		keys = append(keys, o.Key)
+	}
+}
+
+// readers may read the sessions named.
+func readerOf(who string, sessions ...string) Reader {
+	return Reader{Who: who, Readable: func(_ context.Context, s string) (bool, error) {
+		return strings.Contains(strings.Join(sessions, " "), s), nil
+	}}
+}
+
+// What is uploaded comes back as it is, and only to those who may read it.
+func TestKeepAndShare(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		text := []byte("hello, 世界")
+		f := s.put(t, "u:uma", "notes.txt", text)
+		require.Equal(t, []any{"notes.txt", int64(len(text)), "text/plain"}, []any{f.Name, f.Size, f.Mime})
+		require.Equal(t, text, s.content(t, f.ID))
+		same, err := s.Stat(ctx, f.ID)
+		require.NoError(t, err)
+		require.True(t, same.At.Equal(f.At))
+		_, err = s.Thumbnail(ctx, f.ID)
+		require.ErrorIs(t, err, ErrNotFound)
+		for _, id := range []string{"", "x", "../../etc/passwd", f.ID + "/meta", strings.ToLower(f.ID), "{" + f.ID[1:], ulid.Make().String(), strings.Repeat("0", 10000), "\x00"} {
+			_, err := s.Stat(ctx, id)
+			require.ErrorIs(t, err, ErrNotFound)
+			_, err = s.Content(ctx, id)
+			require.ErrorIs(t, err, ErrNotFound)
+		}
+
+		ann, eve := readerOf("a:ann", "s1"), readerOf("u:eve", "s9")
+		require.NoError(t, s.Allowed(ctx, f, readerOf("u:uma")))
+		require.NoError(t, s.Allowed(ctx, f, Reader{Host: true}))
+		require.ErrorIs(t, s.Allowed(ctx, f, ann), ErrNotFound)
+		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound, "somebody else's, never sent")
+		for range 2 {
+			require.NoError(t, s.Sent(ctx, f.ID, "s1", readerOf("u:uma")))
+		}
+		require.NoError(t, s.Allowed(ctx, f, ann))
+		require.ErrorIs(t, s.Allowed(ctx, f, eve), ErrNotFound)
+		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound)
+		require.NoError(t, s.Sent(ctx, f.ID, "s2", ann), "who may read it may send it on")
+		require.NoError(t, s.Allowed(ctx, f, readerOf("u:ben", "s2")))
+		require.ErrorIs(t, s.Sent(ctx, ulid.Make().String(), "s1", ann), ErrNotFound)
+	})
+}
+
+// What was never sent goes after a day, and cannot be sent in the last hour
+// before, so that nothing that was sent ever goes.
+func TestWhatWasNeverSentGoes(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx, began := t.Context(), time.Date(2026, 11, 26, 10, 59, 59, 0, time.UTC)
+		at := began
+		s.now = func() time.Time { return at }
+		sweep := func(want int) {
+			t.Helper()
+			n, err := s.Sweep(ctx)
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
+		lost, sent := s.put(t, "u:uma", "a.png", picture(t, 40, 20)), s.put(t, "u:uma", "b", []byte("b"))
+		require.NoError(t, s.bucket.WriteAll(ctx, pendingKey(began, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), nil, nil))
+		require.NoError(t, s.bucket.WriteAll(ctx, "01ARZ3NDEKTSV4RRFFQ69G5FAV/content", []byte("cut off"), nil))
+		uma := readerOf("u:uma")
+		at = began.Add(23 * time.Hour)
+		require.NoError(t, s.Sent(ctx, sent.ID, "s1", uma))
+		at = began.Add(23*time.Hour + time.Second)
+		require.ErrorIs(t, s.Sent(ctx, lost.ID, "s1", uma), ErrNotFound)
+		sweep(0)
+		at = began.Add(24 * time.Hour) // 10:59:59, and the hour is not over
+		sweep(0)
+		at = began.Add(24*time.Hour + time.Second)
+		sweep(2)
+		sweep(0)
+		_, err := s.Stat(ctx, lost.ID)
+		require.ErrorIs(t, err, ErrNotFound)
+		require.Equal(t, "b", string(s.content(t, sent.ID)))
+		require.Len(t, s.objects(t), 3, "content, meta and the session of the one that was sent")
+		require.NoError(t, s.Sent(ctx, sent.ID, "s2", uma), "sent once, it can be sent on at any age")
+	})
+}
+
+// Sends and sweeps at the same moments: a file that was sent stays.
+func TestSweepAndSendAtOnce(t *testing.T) {
+	s := opened(t, "file://"+filepath.ToSlash(t.TempDir()))
+	began := time.Now()
+	var sending sync.RWMutex // no send lasts an hour: the clock stands still meanwhile
+	var at atomic.Int64      // hours
+	s.now = func() time.Time { return began.Add(time.Duration(at.Load()) * time.Hour) }
+	var list []*File
+	for i := range 30 {
+		list = append(list, s.put(t, "u:uma", fmt.Sprint(i), []byte("x")))
+	}
+	var wg sync.WaitGroup
+	sent := make([]bool, len(list))
+	for i, f := range list {
+		wg.Go(func() {
+			sending.RLock()
+			defer sending.RUnlock()
+			sent[i] = s.Sent(t.Context(), f.ID, "s", readerOf("u:uma")) == nil
+		})
+	}
+	for range 26 {
+		wg.Go(func() {
+			sending.Lock()
+			at.Add(1)
+			sending.Unlock()
+			if _, err := s.Sweep(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	_, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	for i, f := range list {
+		_, err := s.Stat(t.Context(), f.ID)
+		require.Equal(t, sent[i], err == nil, "file %d, sent: %v, %v", i, sent[i], err)
+	}
+}
+
+// Too large, empty, broken off: refused, and nothing is left.
+func TestBadUploads(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		_, err := s.Put(ctx, "u:uma", "x", io.LimitReader(zeros{}, MaxSize+1))
+		require.ErrorIs(t, err, ErrTooLarge)
+		_, err = s.Put(ctx, "u:uma", "x", strings.NewReader(""))
+		require.ErrorIs(t, err, ErrEmpty)
+		_, err = s.Put(ctx, "u:uma", "x", io.MultiReader(strings.NewReader("begin"), iotest.ErrReader(errors.New("gone"))))
+		require.ErrorContains(t, err, "gone")
+		good := picture(t, 100, 100)
+		for _, bad := range [][]byte{good[:len(good)/2], good[:20], bomb(t), []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00nothing")} {
+			_, err = s.Put(ctx, "u:uma", "x.png", bytes.NewReader(bad))
+			require.ErrorIs(t, err, ErrPicture)
+		}
+		require.Empty(t, s.objects(t))
+		left, err := filepath.Glob(filepath.Join(os.TempDir(), "bellhop-upload-*"))
+		require.NoError(t, err)
+		require.Empty(t, left)
+	})
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// bomb is a small PNG that says that it is 50,000 pixels wide and high.
+func bomb(t *testing.T) []byte {
+	t.Helper()
+	data := picture(t, 1, 1)
+	copy(data[16:], []byte{0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50})
+	return data
+}
+
+// A file of 20 MiB passes through in pieces.
+func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
+	s := opened(t, "file://"+filepath.ToSlash(t.TempDir()))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f, err := s.Put(t.Context(), "u:uma", "big.bin", io.LimitReader(zeros{}, MaxSize))
+	require.NoError(t, err)
+	r, err := s.Content(t.Context(), f.ID)
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	runtime.ReadMemStats(&after)
+	require.EqualValues(t, MaxSize, n)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "all that was allocated, whenever freed")
+}
+
+func TestNames(t *testing.T) {
+	for in, want := range map[string]string{"photo.jpg": "photo.jpg", "../../etc/passwd": "passwd", `C:\Users\x\a.txt`: "a.txt", "": "file", "..": "file",
+		"a\r\nSet-Cookie: x": "aSet-Cookie: x", "\u202egpj.exe": "gpj.exe", "照片.png": "照片.png", "\x00\x01": "file", "a\u200bb": "ab",
+		strings.Repeat("长", 5000) + ".jpeg": strings.Repeat("长", 123) + ".jpeg", "x/": "file"} {
+		require.Equal(t, want, cleanName(in), "%q", in)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	s := &Store{now: func() time.Time { return at }}
+	key, id := []byte("k"), ulid.Make().String()
+	expires, sig := s.Sign(key, id)
+	text := fmt.Sprint(expires.Unix())
+	require.Equal(t, at.Add(time.Hour), expires)
+	require.True(t, s.Signed(key, id, text, sig))
+	require.False(t, s.Signed([]byte("other"), id, text, sig))
+	require.False(t, s.Signed(key, ulid.Make().String(), text, sig))
+	require.False(t, s.Signed(key, id, fmt.Sprint(expires.Unix()+1), sig))
+	require.False(t, s.Signed(key, id, text, sig[:10]))
+	require.False(t, s.Signed(key, id, "soon", sig))
+	at = expires
+	require.False(t, s.Signed(key, id, text, sig))
+}
+
+// picture is a PNG whose left half is red and whose right half is blue.
+func picture(t testing.TB, w, h int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, halves(w, h)))
+	return b.Bytes()
+}
+
+func halves(w, h int) image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for x := range w {
+		for y := range h {
+			c := color.NRGBA{255, 0, 0, 255}
+			if x >= w/2 {
+				c = color.NRGBA{0, 0, 255, 255}
+			}
+			img.Set(x, y, c)
+		}
+	}
+	return img
+}
+
+func jpegOf(t testing.TB, w, h int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, jpeg.Encode(&b, halves(w, h), nil))
+	return b.Bytes()
+}
+
+func gifOf(t testing.TB, w, h int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, gif.Encode(&b, halves(w, h), nil))
+	return b.Bytes()
+}
