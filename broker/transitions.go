@@ -156,7 +156,8 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		priority = q.Priority
 	}
 	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w))
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w))
+	quota := b.limits.opens(a)
 	reply, err := b.runJSON(ctx, "open", keys, struct {
 		Op       string `json:"op"`
 		Session  string `json:"session"`
@@ -167,7 +168,9 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		Meta     string `json:"meta"`
 		Priority int    `json:"priority"`
 		Abandon  int64  `json:"abandon"`
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout)})
+		Interval int64  `json:"interval"`
+		Burst    int64  `json:"burst"`
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout), quota.interval, quota.burst})
 	if err != nil {
 		return Session{}, err
 	}

@@ -1,14 +1,18 @@
 -- open: a user's new session, at the end of its queue.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list, 10 the user's open sessions,
---       11 the user's sessions, 12 all sessions of the partition, 13 the user's profile
--- ARGV  {op, session, queue, user, info, subject, meta, priority, abandon: ms}
--- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason}
+--       11 the user's sessions, 12 all sessions of the partition, 13 the user's profile,
+--       14 the user's rate of opens
+-- ARGV  {op, session, queue, user, info, subject, meta, priority, abandon: ms,
+--       interval: µs between two opens at the rate, 0: any rate; burst}
+-- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason} | {'rate_limited', wait: ms}
 -- holds a user opens no second session in a queue; waiting list = sessions waiting.
---#include time unread session opened
+--#include time unread session opened rate
 local blocked = redis.call('HGET', KEYS[13], 'blocked')
 if blocked then return {'blocked', blocked} end
 local held = redis.call('HGET', KEYS[10], a.queue)
 if held then return {'exists', string.match(held, '^[^,]+')} end
+local wait = a.interval > 0 and pass(KEYS[14], at * 1000, a.interval, a.burst) or 0
+if wait > 0 then return {'rate_limited', math.ceil(wait / 1000)} end
 
 set.state, set.queue, set.user, set.user_info = 'waiting', a.queue, a.user, a.info
 set.subject, set.meta, set.priority, set.created, set.last = a.subject, a.meta, a.priority, at, at
