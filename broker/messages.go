@@ -93,19 +93,47 @@ func (b *Broker) draft(ctx context.Context, a Actor, r SendRequest) (d draft, er
 		}
 		d.kind = "n"
 	}
-	if a.Host {
+	if a.Host && r.As != RoleUser {
 		return d, nil
 	}
+	if !a.Host {
+		if err := d.hurry(b, r); err != nil {
+			return d, err
+		}
+	}
+	if d.refused == nil {
+		err = d.screen(ctx, b, r)
+	}
+	return d, err
+}
+
+// screen shows the message to the filter. One with a key that it refuses may have
+// been stored before there was a filter.
+func (d *draft) screen(ctx context.Context, b *Broker, r SendRequest) error {
+	body, err := b.screenBody(ctx, r, d.from, d.body)
+	switch {
+	case err == nil:
+		d.body = body
+	case r.Key == "":
+		return err
+	default:
+		d.refused, d.quota = err, duplicatesOnly
+	}
+	return nil
+}
+
+// hurry finds how fast the sender may be, and is.
+func (d *draft) hurry(b *Broker, r SendRequest) error {
 	d.sender = b.limits.sender(d.by)
 	p, late, flood := d.sender.ask(time.Now())
 	if late != nil {
 		if flood || r.Key == "" {
-			return d, late
+			return late
 		}
 		d.refused = late
 	}
 	d.quota = p
-	return d, nil
+	return nil
 }
 
 func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (SendReply, error) {
@@ -249,7 +277,8 @@ func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) erro
 		return Errorf(CodeTooLarge, "text: at most %d bytes", MaxNote)
 	}
 	w := who(a.Role, a.ID)
-	if err := b.participant(ctx, session, w); err != nil {
+	err := b.participant(ctx, session, w)
+	if err != nil {
 		return err
 	}
 	origin := ""
@@ -261,6 +290,10 @@ func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) erro
 	}
 	if w[0] != 'u' {
 		text = ""
+	}
+	in := FilterInput{Session: session, From: Author{a.ID, a.Role, a.Name}, Type: FilterTyping, Text: text}
+	if text, err = b.screen(ctx, in, MaxNote); err != nil {
+		text = "" // that somebody types may be known
 	}
 	return b.publish(ctx, p.session(session), string(pubTyping)+w+sepField+origin+sepField+text)
 }

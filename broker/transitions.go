@@ -151,6 +151,10 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 	if err != nil {
 		return Session{}, err
 	}
+	if r.Subject, err = b.screen(ctx, FilterInput{From: Author{user.ID, RoleUser, user.Name}, Type: FilterSubject, Text: r.Subject},
+		MaxSubject); err != nil {
+		return Session{}, err
+	}
 	q := b.settings.queue(r.Queue)
 	if priority == 0 {
 		priority = q.Priority
