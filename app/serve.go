@@ -43,6 +43,7 @@ type App struct {
 	embedded *embedded // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
+	filter   broker.Filter // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
 	listener net.Listener
@@ -64,6 +65,9 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 			a.Close(ctx)
 		}
 	}()
+	if a.filter, err = newFilter(&s); err != nil {
+		return nil, settingsError{err}
+	}
 	url := s.RedisURL
 	if s.Embedded() {
 		if a.embedded, err = startEmbedded(); err != nil {
@@ -105,6 +109,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
+	o.Filter = a.filter
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
 	}

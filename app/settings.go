@@ -45,6 +45,8 @@ type Settings struct {
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
 	FilesURL      string        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
+	FilterWords   string        `name:"filter-words" help:"File with words to keep out of what participants write, one a line. Unset: no filter." placeholder:"FILE"`
+	FilterAction  string        `name:"filter-action" default:"replace" enum:"replace,refuse" help:"What becomes of a listed word: replace (by a * for each character) or refuse (the whole message)."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -11,15 +12,19 @@ import (
 type bed struct {
 	dir    string
 	bin    string
+	rate   string // messages a second from one user; 0: no limit
 	redis  *proc
 	rdb    *redis.Client
 	server *proc // the first node
 	nodes  []*proc
 }
 
-// newBed starts Redis and one node.
-func newBed(ctx context.Context) (b *bed, err error) {
-	b = &bed{}
+// newBed starts Redis and one node, without a limit on sends.
+func newBed(ctx context.Context) (*bed, error) { return newBedAt(ctx, 0) }
+
+// newBedAt starts Redis and one node that limits a user's sends.
+func newBedAt(ctx context.Context, rate float64) (b *bed, err error) {
+	b = &bed{rate: strconv.FormatFloat(rate, 'f', -1, 64)}
 	defer func() {
 		if err != nil {
 			b.stop()
@@ -43,7 +48,7 @@ func newBed(ctx context.Context) (b *bed, err error) {
 
 // add starts one more node.
 func (b *bed) add(ctx context.Context) error {
-	p, err := startServer(ctx, b.bin, b.dir, b.redis)
+	p, err := startServer(ctx, b.bin, b.dir, b.rate, b.redis)
 	if p != nil {
 		b.nodes = append(b.nodes, p)
 	}

@@ -16,11 +16,12 @@ import (
 )
 
 type chatCommand struct {
-	Sessions int `default:"1000" help:"Sessions, each a user and one of the agents."`
-	Agents   int `default:"100"`
-	InFlight int `default:"64" help:"Messages on their way at a time, over all sessions."`
-	Messages int `default:"60000" help:"Of each round."`
-	Rounds   int `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
+	Sessions int     `default:"1000" help:"Sessions, each a user and one of the agents."`
+	Agents   int     `default:"100"`
+	InFlight int     `default:"64" help:"Messages on their way at a time, over all sessions."`
+	Messages int     `default:"60000" help:"Of each round."`
+	SendRate float64 `default:"20" help:"The limit on a user's messages a second; 0: none. No user reaches it here."`
+	Rounds   int     `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
 }
 
 // round is what one round measured.
@@ -77,7 +78,7 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	bed, err := newBed(ctx)
+	bed, err := newBedAt(ctx, c.SendRate)
 	if err != nil {
 		return err
 	}

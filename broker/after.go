@@ -27,6 +27,13 @@ func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, err
 	if err := validProse("comment", r.Comment, MaxNote); err != nil {
 		return Session{}, err
 	}
+	if !a.Host {
+		in := FilterInput{Session: r.Session, From: Author{a.ID, a.Role, a.Name}, Type: FilterReason, Text: r.Comment}
+		var err error
+		if r.Comment, err = b.screen(ctx, in, MaxNote); err != nil {
+			return Session{}, err
+		}
+	}
 	return b.afterEnd(ctx, a, r.Session, func(s step) (Session, error) {
 		s.Score, s.Comment, s.Window = r.Score, r.Comment, rateWindow.Milliseconds()
 		return b.transit(ctx, a, "rate", s)

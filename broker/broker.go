@@ -46,8 +46,11 @@ type Options struct {
 	// takes what Redis says, or 16 at the first start. It can never change.
 	Partitions int
 	// SendRate is how many messages a second one user may send; bursts of twice
-	// that. 0 takes 20, a negative one means no limit.
+	// that. 0 takes 20. A negative one means no limit, on users' opens and uploads
+	// neither.
 	SendRate float64
+	// Filter, if set, looks at what participants write before it is kept.
+	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (Identity, error)
 	// Archive, if set, is where everything is kept for good. Without one, nothing

@@ -11,6 +11,13 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 	if err := validProse("reason", r.Reason, MaxNote); err != nil {
 		return Session{}, err
 	}
+	if !a.Host {
+		in := FilterInput{Session: r.Session, From: Author{a.ID, a.Role, a.Name}, Type: FilterReason, Text: r.Reason}
+		var err error
+		if r.Reason, err = b.screen(ctx, in, MaxNote); err != nil {
+			return Session{}, err
+		}
+	}
 	s := newStep(a, r.Session)
 	s.By, s.Name, s.Force, s.Reason = who(a.Role, a.ID), a.ID, r.Force, r.Reason
 	p, ok := b.of(r.Session)

@@ -149,6 +149,9 @@ func (p partition) mine(who string) string    { return p.prefix + "mine:" + who 
 func (p partition) listed(who string) string  { return p.prefix + "listed:" + who }
 func (p partition) load(agent string) string  { return p.prefix + "load:" + agent }
 
+// rate counts what a participant does; what is one of the words in limits.go.
+func (p partition) rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }
+
 // transition gives the keys that every transition's script begins with.
 func (p partition) transition(s string, more ...string) []string {
 	return append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),

@@ -20,7 +20,18 @@ var hostAuthor = Author{"host", RoleBot, ""}
 // recallWindow is how long a sender may take a message back.
 const recallWindow = 2 * time.Minute
 
+// draft is a message that may be sent, as far as the node can tell.
+type draft struct {
+	by, body, kind string
+	from           Author
+	sender         *sender
+	quota          quota
+	refused        error // only a duplicate may be answered, else this
+}
+
 // Send puts a message into a session's log: one round trip, once for each key.
+// A participant that sends too fast gets CodeRateLimited, and nothing is stored;
+// what it had sent with the same key before is answered all the same.
 func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, error) {
 	p, ok := b.of(r.Session)
 	if !ok {
@@ -29,34 +40,11 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	if r.Type == "" {
 		r.Type = TypeText
 	}
-	body, err := messageBody(r.Type, r.Body)
+	d, err := b.draft(ctx, a, r)
 	if err != nil {
 		return SendReply{}, err
 	}
-	if len(r.Key) > MaxID {
-		return SendReply{}, Errorf(CodeTooLarge, "key: at most %d bytes", MaxID)
-	}
-	if err := validText("key", r.Key, MaxID); err != nil {
-		return SendReply{}, err
-	}
-	if r.ReplyTo < 0 {
-		return SendReply{}, Errorf(CodeBadRequest, "replyTo: a seq")
-	}
-	by, from, err := b.author(ctx, a, r)
-	if err != nil {
-		return SendReply{}, err
-	}
-	kind := "m"
-	if r.Type == TypeNote {
-		if by[0] == 'u' {
-			return SendReply{}, Errorf(CodeForbidden, "notes are agents'")
-		}
-		kind = "n"
-	}
-	if err := b.limits.allow(by); err != nil {
-		return SendReply{}, err
-	}
-	if err := b.sharing(ctx, a, r, by, body); err != nil {
+	if err := b.sharing(ctx, a, r, d.by, d.body); err != nil {
 		return SendReply{}, err
 	}
 	mid, origin, s := ulid.Make().String(), "", r.Session
@@ -67,16 +55,89 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 		}
 	}
 	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
-		origin, r.ReplyTo)
+		p.dirty(), p.keys(s), p.rate(rateSend, d.by)}, s, d.by, keyHash(d.by, r.Key, mid), r.Key,
+		head(mid, d.from, r.Type, r.ReplyTo), d.body, d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst)
 	if err != nil {
 		return SendReply{}, err
 	}
+	if d.refused != nil && reply.str(0) == string(CodeRateLimited) {
+		return SendReply{}, d.refused
+	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
-		err = b.absent(ctx, a, s, err)
+		return sent, b.absent(ctx, a, s, err)
 	}
-	return sent, err
+	if !sent.Duplicate {
+		b.count(d.by, d.sender)
+	}
+	return sent, nil
+}
+
+// draft checks a message and who sends it, and how fast.
+func (b *Broker) draft(ctx context.Context, a Actor, r SendRequest) (d draft, err error) {
+	if d.body, err = messageBody(r.Type, r.Body); err != nil {
+		return d, err
+	}
+	if len(r.Key) > MaxID {
+		return d, Errorf(CodeTooLarge, "key: at most %d bytes", MaxID)
+	}
+	if err := validText("key", r.Key, MaxID); err != nil {
+		return d, err
+	}
+	if r.ReplyTo < 0 {
+		return d, Errorf(CodeBadRequest, "replyTo: a seq")
+	}
+	if d.by, d.from, err = b.author(ctx, a, r); err != nil {
+		return d, err
+	}
+	d.kind = "m"
+	if r.Type == TypeNote {
+		if d.by[0] == 'u' {
+			return d, Errorf(CodeForbidden, "notes are agents'")
+		}
+		d.kind = "n"
+	}
+	if a.Host && r.As != RoleUser {
+		return d, nil
+	}
+	if !a.Host {
+		if err := d.hurry(b, r); err != nil {
+			return d, err
+		}
+	}
+	if d.refused == nil {
+		err = d.screen(ctx, b, r)
+	}
+	return d, err
+}
+
+// screen shows the message to the filter. One with a key that it refuses may have
+// been stored before there was a filter.
+func (d *draft) screen(ctx context.Context, b *Broker, r SendRequest) error {
+	body, err := b.screenBody(ctx, r, d.from, d.body)
+	switch {
+	case err == nil:
+		d.body = body
+	case r.Key == "":
+		return err
+	default:
+		d.refused, d.quota = err, duplicatesOnly
+	}
+	return nil
+}
+
+// hurry finds how fast the sender may be, and is.
+func (d *draft) hurry(b *Broker, r SendRequest) error {
+	d.sender = b.limits.sender(d.by)
+	p, late, flood := d.sender.ask(time.Now())
+	if late != nil {
+		if flood || r.Key == "" {
+			return late
+		}
+		d.refused = late
+	}
+	d.quota = p
+	return nil
 }
 
 // sharing lets those who may read the session read the file that a message sends.
@@ -242,7 +303,8 @@ func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) erro
 		return Errorf(CodeTooLarge, "text: at most %d bytes", MaxNote)
 	}
 	w := who(a.Role, a.ID)
-	if err := b.participant(ctx, session, w); err != nil {
+	err := b.participant(ctx, session, w)
+	if err != nil {
 		return err
 	}
 	origin := ""
@@ -254,6 +316,10 @@ func (b *Broker) Typing(ctx context.Context, a Actor, session, text string) erro
 	}
 	if w[0] != 'u' {
 		text = ""
+	}
+	in := FilterInput{Session: session, From: Author{a.ID, a.Role, a.Name}, Type: FilterTyping, Text: text}
+	if text, err = b.screen(ctx, in, MaxNote); err != nil {
+		text = "" // that somebody types may be known
 	}
 	return b.publish(ctx, p.session(session), string(pubTyping)+w+sepField+origin+sepField+text)
 }

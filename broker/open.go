@@ -20,12 +20,17 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 	if err != nil {
 		return Session{}, err
 	}
+	if r.Subject, err = b.screen(ctx, FilterInput{From: Author{user.ID, RoleUser, user.Name}, Type: FilterSubject, Text: r.Subject},
+		MaxSubject); err != nil {
+		return Session{}, err
+	}
 	q := b.settings.queue(r.Queue)
 	if priority == 0 {
 		priority = q.Priority
 	}
 	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w))
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w))
+	quota := b.limits.opens(a)
 	reply, err := b.runJSON(ctx, "open", keys, struct {
 		Op       string `json:"op"`
 		Session  string `json:"session"`
@@ -35,8 +40,10 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		Subject  string `json:"subject"`
 		Meta     string `json:"meta"`
 		Priority int    `json:"priority"`
+		Interval int64  `json:"interval"`
+		Burst    int64  `json:"burst"`
 		wait
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, q.begin(time.Now())})
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, quota.interval, quota.burst, q.begin(time.Now())})
 	if err != nil {
 		return Session{}, err
 	}

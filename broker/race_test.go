@@ -211,7 +211,7 @@ func cut(s string) (before, after string, ok bool) {
 
 // The number of Redis round trips: one for each send, read and transition, two for a grab.
 func TestRoundTrips(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), sendRate(20)) // limits cost none
 	ctx, q := t.Context(), name("q")
 	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 	s := uma.open(q)

@@ -146,6 +146,8 @@ func refusal(r reply) error {
 		return Errorf(code, "blocked by an administrator")
 	case CodeUnauthorized:
 		return Errorf(code, "the token was revoked")
+	case CodeRateLimited:
+		return tooFast(r.num(1))
 	case CodeBadRequest:
 		return Errorf(code, "%s", r.str(1))
 	default:

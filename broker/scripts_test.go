@@ -94,7 +94,7 @@ func (g *stage) send(by string) reply {
 	g.t.Helper()
 	p, s := g.p, g.session
 	r, err := g.b.run(g.t.Context(), "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s)}, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0)
+		p.dirty(), p.keys(s), p.rate(rateSend, by)}, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0, 1, 1)
 	require.NoError(g.t, err)
 	return r
 }
@@ -110,8 +110,8 @@ var matrix = []struct {
 		id := g.p.index
 		s := fmt.Sprintf("%02x-%s", id, g.op)
 		return g.b.mustRun(g.t, "open", g.p.transition(s, g.p.waiting(g.q), g.p.open(g.user), g.p.listed("u:"+g.user),
-			g.p.sessions(), g.p.profile("u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
-			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0})
+			g.p.sessions(), g.p.profile("u:"+g.user), g.p.rate(rateOpen, "u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
+			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
 	{"send by the user", func(g *stage) reply { return g.send("u:" + g.user) },
 		[5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},

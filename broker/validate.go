@@ -158,17 +158,22 @@ func textBody(raw json.RawMessage) (string, error) {
 	return quote(text), nil // an escaped half of a surrogate pair must not reach other clients
 }
 
+// fileInfo is a file's description, the body of a message.
+type fileInfo struct {
+	URL      string  `json:"url"`
+	Name     string  `json:"name"`
+	Size     int64   `json:"size"`
+	Mime     string  `json:"mime"`
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Duration float64 `json:"duration,omitempty"`
+}
+
+const maxFileField = 2048
+
 // fileBody keeps the known fields of a file's description.
 func fileBody(raw json.RawMessage) (string, error) {
-	var f struct {
-		URL      string  `json:"url"`
-		Name     string  `json:"name"`
-		Size     int64   `json:"size"`
-		Mime     string  `json:"mime"`
-		Width    int     `json:"width,omitempty"`
-		Height   int     `json:"height,omitempty"`
-		Duration float64 `json:"duration,omitempty"`
-	}
+	var f fileInfo
 	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &f) != nil {
 		return "", Errorf(CodeBadRequest, "body: {url, name, size, mime, width, height, duration}")
 	}
@@ -176,7 +181,7 @@ func fileBody(raw json.RawMessage) (string, error) {
 		return "", Errorf(CodeBadRequest, "body: a url, and no negative numbers")
 	}
 	for name, s := range map[string]string{"url": f.URL, "name": f.Name, "mime": f.Mime} {
-		if err := validText("body."+name, s, 2048); err != nil {
+		if err := validText("body."+name, s, maxFileField); err != nil {
 			return "", err
 		}
 	}

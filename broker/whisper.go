@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -31,8 +32,9 @@ func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendRe
 		return SendReply{}, err
 	}
 	by, mid := who(a.Role, a.ID), ulid.Make().String()
-	if err := b.limits.allow(by); err != nil {
-		return SendReply{}, err
+	sender := b.limits.sender(by)
+	if _, late, _ := sender.ask(time.Now()); late != nil {
+		return SendReply{}, late
 	}
 	reply, err := b.runJSON(ctx, "whisper", p.transition(r.Session, p.keys(r.Session)), map[string]string{"op": mid,
 		"session": r.Session, "by": a.ID, "hash": keyHash(by, r.Key, mid), "body": body,
@@ -41,5 +43,11 @@ func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendRe
 		return SendReply{}, err
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
-	return sent, b.absent(ctx, a, r.Session, err)
+	if err != nil {
+		return sent, b.absent(ctx, a, r.Session, err)
+	}
+	if !sent.Duplicate {
+		b.count(by, sender)
+	}
+	return sent, nil
 }

@@ -92,6 +92,9 @@ type fileAnswer struct {
 }
 
 func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
+	if err := s.broker.AllowUpload(c.Request.Context(), a); err != nil {
+		return nil, err
+	}
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, files.MaxSize+uploadRoom)
 	form, err := c.Request.MultipartReader()
 	if err != nil {

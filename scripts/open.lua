@@ -1,15 +1,19 @@
 -- open: a user's new session, in its queue's line.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list, 10 the user's open sessions,
---       11 the user's sessions, 12 all sessions of the partition, 13 the user's profile
+--       11 the user's sessions, 12 all sessions of the partition, 13 the user's profile,
+--       14 the user's rate of opens
 -- ARGV  {op, session, queue, user, info, subject, meta, priority, abandon: ms, patience: ms,
---        greet, closed, sticky, bot: as in lib/line.lua}
--- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason}
+--        greet, closed, sticky, bot: as in lib/line.lua,
+--        interval: µs between two opens at the rate, 0: any rate; burst}
+-- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason} | {'rate_limited', wait: ms}
 -- holds a user opens no second session in a queue; waiting list = sessions waiting.
---#include time unread session line opened
+--#include time unread session line opened rate
 local blocked = redis.call('HGET', KEYS[13], 'blocked')
 if blocked then return {'blocked', blocked} end
 local held = redis.call('HGET', KEYS[10], a.queue)
 if held then return {'exists', string.match(held, '^[^,]+')} end
+local wait = a.interval > 0 and pass(KEYS[14], at * 1000, a.interval, a.burst) or 0
+if wait > 0 then return {'rate_limited', math.ceil(wait / 1000)} end
 
 set.user, set.user_info, set.subject, set.meta = a.user, a.info, a.subject, a.meta
 set.priority, set.created, set.last = a.priority, at, at

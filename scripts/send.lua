@@ -1,10 +1,12 @@
 -- send: one message into the log, once.
--- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the user's rate
 -- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
--- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
--- holds seq has no gap; a key makes one message; unread of all others grows by one.
---#include time unread
+--       10 µs between two sends at the rate; 0: any rate; -1: nothing new, only a duplicate is answered 11 burst
+-- reply {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state}
+-- holds seq has no gap; a key makes one message; unread of all others grows by one;
+--       what is refused stores nothing, and a repeated key is answered all the same.
+--#include unread rate
 local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
 local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
 local state = s[1]
@@ -23,12 +25,19 @@ if not member and not s[3] then return {'forbidden'} end
 
 -- Numbers go on as strings: Redis would print each as a float each time it is used.
 local seq = string.format('%d', s[2] + 1)
+local t, interval = redis.call('TIME'), tonumber(ARGV[10])
 local seen = (not member or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
 if not seen then
   if not member then return {'forbidden'} end
   if state == 'ended' then return {'ended'} end
   if ARGV[9] ~= '0' and tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
-  if redis.call('HSETNX', KEYS[8], ARGV[3], seq) == 0 then seen = redis.call('HGET', KEYS[8], ARGV[3]) end
+  local wait = interval > 0 and pass(KEYS[9], t[1] * 1000000 + t[2], interval, tonumber(ARGV[11])) or 0
+  if wait > 0 or interval < 0 then
+    seen = redis.call('HGET', KEYS[8], ARGV[3])
+    if not seen then return {'rate_limited', math.ceil(wait / 1000)} end
+  elseif redis.call('HSETNX', KEYS[8], ARGV[3], seq) == 0 then
+    seen = redis.call('HGET', KEYS[8], ARGV[3])
+  end
 end
 if seen then
   local entry = redis.call('XRANGE', KEYS[2], seen .. '-0', seen .. '-0')[1]
@@ -36,7 +45,6 @@ if seen then
   return {'dup', seen, entry[2][2], entry[2][8]}
 end
 
-local t = redis.call('TIME')
 local at = t[1] .. string.format('%03d', math.floor(t[2] / 1000))
 redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', ARGV[4], 'h', ARGV[5], 'b', ARGV[6])
 redis.call('HSET', KEYS[1], 'seq', seq, 'last', at)

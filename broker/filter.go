@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+)
+
+// FilterInput is something that a participant wrote, before anybody sees it.
+type FilterInput struct {
+	Session string // "" for the subject of one that is not open yet
+	From    Author
+	Type    string // TypeText, TypeImage … TypeFile (its name), FilterTyping, FilterSubject, FilterReason
+	Text    string
+}
+
+// What FilterInput.Type is for texts that are no messages.
+const (
+	FilterTyping  = "typing"  // the preview of a message
+	FilterSubject = "subject" // of a new session
+	FilterReason  = "reason"  // of its end
+)
+
+// Filter looks at what users and staff write for others to read: the text of a
+// message, the name of a file, a preview, a subject, the reason of an end. It gives the text to keep
+// in its place, valid UTF-8 within the same limits, or refuses it: an *Error
+// goes to the sender as it is. It is not asked about notes, cards and meta, nor
+// about what a host application says in its own name. It is called from many
+// goroutines, and each message waits for it.
+type Filter interface {
+	Filter(ctx context.Context, in FilterInput) (text string, err error)
+}
+
+var errFilter = errors.New("the filter's text is empty, too long or not UTF-8")
+
+// screen asks the filter, if there is one. limit is in bytes.
+func (b *Broker) screen(ctx context.Context, in FilterInput, limit int) (string, error) {
+	if b.opt.Filter == nil || in.Text == "" {
+		return in.Text, nil
+	}
+	text, err := b.opt.Filter.Filter(ctx, in)
+	switch {
+	case err != nil:
+		return "", err
+	case !utf8.ValidString(text) || len(text) > limit || text == "":
+		return "", &Error{Code: CodeInternal, Message: "something went wrong on our side", Err: errFilter}
+	}
+	return text, nil
+}
+
+// screenBody is screen for a message's body, which is JSON as messageBody makes it.
+func (b *Broker) screenBody(ctx context.Context, r SendRequest, from Author, body string) (string, error) {
+	if b.opt.Filter == nil {
+		return body, nil
+	}
+	in := FilterInput{Session: r.Session, From: from, Type: r.Type}
+	switch r.Type {
+	case TypeText:
+		if err := json.Unmarshal([]byte(body), &in.Text); err != nil {
+			return "", err
+		}
+		text, err := b.screen(ctx, in, MaxText)
+		if err != nil || text == in.Text {
+			return body, err
+		}
+		return quote(text), nil
+	case TypeImage, TypeVoice, TypeVideo, TypeFile:
+		var f fileInfo
+		if err := json.Unmarshal([]byte(body), &f); err != nil {
+			return "", err
+		}
+		in.Text = f.Name
+		name, err := b.screen(ctx, in, maxFileField)
+		if err != nil || name == f.Name {
+			return body, err
+		}
+		f.Name = name
+		return encode(f), nil
+	}
+	return body, nil
+}
