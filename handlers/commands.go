@@ -95,6 +95,10 @@ var commands = map[string]run{
 	"takeover": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.TakeOver(ctx, a, c.Session))
 	},
+	"canned": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		text, err := b.RenderCanned(ctx, a, c.Session, c.Canned)
+		return rendered{text}, err
+	},
 	"status": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return b.SetStatus(ctx, a, broker.Status(c.Status))
 	},

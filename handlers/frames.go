@@ -46,6 +46,7 @@ type command struct {
 	Comment string          `json:"comment"`
 	Silent  bool            `json:"silent"`
 	Status  string          `json:"status"`
+	Canned  string          `json:"canned"`
 }
 
 // destination is where a transfer goes.
