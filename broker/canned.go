@@ -167,6 +167,7 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 		return reply, err
 	}
 	slices.Sort(ids)
+	ids = slices.Compact(ids) // a queue may be among one's own twice
 	from, found := slices.BinarySearch(ids, r.Cursor)
 	if found {
 		from++

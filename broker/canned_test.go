@@ -40,7 +40,7 @@ func staffActor(role Role, id string, queues ...string) Actor {
 func TestWhoseCannedReplies(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q, other := t.Context(), name("q"), name("q")
-	ann, bea := staffActor(RoleAgent, name("ann"), q), staffActor(RoleAgent, name("bea"), other)
+	ann, bea := staffActor(RoleAgent, name("ann"), q, q), staffActor(RoleAgent, name("bea"), other)
 	sue, uma := staffActor(RoleSupervisor, name("sue")), Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}}
 	ofAll, ofQueue, ofAnn := name("all"), name("queue"), name("ann")
 	put := func(a Actor, c Canned) error {
@@ -229,7 +229,7 @@ func TestCannedShortcuts(t *testing.T) {
 
 // A canned reply is rendered for those who may read the session, with what is theirs first.
 func TestRenderCanned(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon, func(o *Options) { o.expire = 100 * time.Millisecond })
 	ctx, q := t.Context(), name("q")
 	b.set(t, q, func(s *QueueSettings) { s.Name = "Returns" })
 	s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma"), Name: "Uma"}, Queue: q, Subject: "a parcel",
@@ -285,9 +285,10 @@ func TestRenderCanned(t *testing.T) {
 	require.NoError(t, err)
 	refused(CodeTooLarge, host, s.ID, all)
 
-	t.Log("after the end it is rendered just so")
+	t.Log("after the end, from the archive, it is rendered just so")
 	_, err = b.End(ctx, host, EndRequest{Session: s.ID})
 	require.NoError(t, err)
+	eventually(t, func() bool { st, err := b.lookLive(ctx, s.ID); return err == nil && st == nil })
 	is(ann.Actor, short, "mine, Uma")
 }
 

@@ -123,24 +123,26 @@ func (p partition) keys(s string) string     { return p.prefix + "s:" + s + ":ke
 func (p partition) authors(s string) string  { return p.prefix + "s:" + s + ":authors" }
 func (p partition) recalled(s string) string { return p.prefix + "s:" + s + ":recalled" }
 
-func (p partition) timers() string                { return p.prefix + "timers" }
-func (p partition) dirty() string                 { return p.prefix + "dirty" }
-func (p partition) aside() string                 { return p.prefix + "aside" }
-func (p partition) late() string                  { return p.prefix + "late" }
-func (p partition) outbox() string                { return p.prefix + "outbox" }
-func (p partition) sessions() string              { return p.prefix + "sessions" }
-func (p partition) agents() string                { return p.prefix + "agents" }
-func (p partition) nodes() string                 { return p.prefix + "nodes" }
-func (p partition) queues() string                { return p.prefix + "queues" }
+func (p partition) timers() string           { return p.prefix + "timers" }
+func (p partition) dirty() string            { return p.prefix + "dirty" }
+func (p partition) aside() string            { return p.prefix + "aside" }
+func (p partition) late() string             { return p.prefix + "late" }
+func (p partition) outbox() string           { return p.prefix + "outbox" }
+func (p partition) sessions() string         { return p.prefix + "sessions" }
+func (p partition) agents() string           { return p.prefix + "agents" }
+func (p partition) nodes() string            { return p.prefix + "nodes" }
+func (p partition) queues() string           { return p.prefix + "queues" }
+func (p partition) node(n string) string     { return p.prefix + "node:" + n }
+func (p partition) token(h string) string    { return p.prefix + "token:" + h }
+func (p partition) move(id string) string    { return p.prefix + "move:" + id }
+func (p partition) left(id string) string    { return p.prefix + "move:" + id + ":left" }
+func (p partition) failed(id string) string  { return p.prefix + "move:" + id + ":failed" }
+func (p partition) waiting(q string) string  { return p.prefix + "waiting:" + q }
+func (p partition) dispatch(q string) string { return p.prefix + "dispatch:" + q }
+
+// Canned replies, and, by their scope, their ids by shortcut.
 func (p partition) canned() string                { return p.prefix + "canned" }
 func (p partition) shortcuts(scope string) string { return p.prefix + "canned:" + scope }
-func (p partition) node(n string) string          { return p.prefix + "node:" + n }
-func (p partition) token(h string) string         { return p.prefix + "token:" + h }
-func (p partition) move(id string) string         { return p.prefix + "move:" + id }
-func (p partition) left(id string) string         { return p.prefix + "move:" + id + ":left" }
-func (p partition) failed(id string) string       { return p.prefix + "move:" + id + ":failed" }
-func (p partition) waiting(q string) string       { return p.prefix + "waiting:" + q }
-func (p partition) dispatch(q string) string      { return p.prefix + "dispatch:" + q }
 
 // profile is also the participant's own channel.
 func (p partition) profile(who string) string { return p.prefix + "profile:" + who }

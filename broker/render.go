@@ -37,8 +37,8 @@ func render(text string, limit int, value func(name string) (string, bool)) (str
 	return out.String(), true
 }
 
-// variables are what a canned reply may name, for a session and the agent who
-// answers: nil if there is none.
+// variables are what a canned reply may name, for a session, its queue's name,
+// and the agent who answers: nil where nobody does.
 func variables(st *state, queue string, agent *Person) func(name string) (string, bool) {
 	var meta map[string]any
 	return func(name string) (string, bool) {
