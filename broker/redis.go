@@ -146,7 +146,7 @@ func refusal(r reply) error {
 		return Errorf(code, "blocked by an administrator")
 	case CodeUnauthorized:
 		return Errorf(code, "the token was revoked")
-	case CodeBadRequest:
+	case CodeBadRequest, CodeTooLarge:
 		return Errorf(code, "%s", r.str(1))
 	default:
 		return fmt.Errorf("script answered %q", code)

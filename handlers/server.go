@@ -156,4 +156,6 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.GET("/agents", s.as(s.listAgents))
 	g.GET("/agents/:id", s.as(s.getAgent))
 	g.PUT("/agents/:id", s.as(s.putAgent))
+	g.GET("/users/:id", s.as(s.getUser))
+	g.PUT("/users/:id", s.as(s.putUser))
 }
