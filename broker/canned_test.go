@@ -288,7 +288,13 @@ func TestRenderCanned(t *testing.T) {
 	t.Log("after the end, from the archive, it is rendered just so")
 	_, err = b.End(ctx, host, EndRequest{Session: s.ID})
 	require.NoError(t, err)
-	eventually(t, func() bool { st, err := b.lookLive(ctx, s.ID); return err == nil && st == nil })
+	archived(t, b, s.ID)
+	p, _ := b.of(s.ID)
+	eventually(t, func() bool {
+		require.NoError(t, b.expire(ctx, p, s.ID))
+		st, err := b.lookLive(ctx, s.ID)
+		return err == nil && st == nil
+	})
 	is(ann.Actor, short, "mine, Uma")
 }
 

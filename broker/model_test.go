@@ -11,8 +11,8 @@ type model struct {
 	log       []modelMessage
 	mark      map[string]int // of participants
 	labels    map[string]bool
-	lastOffer [2]string      // target and outcome of the last offer
-	moved     [2]string      // who put it into which queue last
+	lastOffer [2]string // target and outcome of the last offer
+	moved     [2]string // who put it into which queue last
 	reopened  bool
 	rating    int
 }
