@@ -63,7 +63,7 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 		}
 	}
 	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s), p.profile(by)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
+		p.dirty(), p.keys(s)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
 		origin, r.ReplyTo)
 	if err != nil {
 		return SendReply{}, err

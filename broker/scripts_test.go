@@ -94,7 +94,7 @@ func (g *stage) send(by string) reply {
 	g.t.Helper()
 	p, s := g.p, g.session
 	r, err := g.b.run(g.t.Context(), "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s), p.profile(by)}, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0)
+		p.dirty(), p.keys(s)}, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0)
 	require.NoError(g.t, err)
 	return r
 }

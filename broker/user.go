@@ -2,8 +2,7 @@ package broker
 
 import (
 	"context"
-
-	"github.com/redis/go-redis/v9"
+	"strings"
 )
 
 // cardSessions is how many of a user's sessions its card shows.
@@ -104,25 +103,38 @@ func (b *Broker) PutUser(ctx context.Context, a Actor, id string, s UserSettings
 	if err := validProse("reason", s.Reason, MaxNote); err != nil {
 		return UserCard{}, err
 	}
-	part, w := b.home(id), who(RoleUser, id)
-	_, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSetNX(ctx, part.profile(w), "info", encode(Person{ID: id})) // known from now on
-		if s.Blocked {
-			pipe.HSet(ctx, part.profile(w), "blocked", 1, "blocked_reason", s.Reason)
-		} else {
-			pipe.HDel(ctx, part.profile(w), "blocked", "blocked_reason")
-		}
-		b.changed(ctx, pipe, part, recordProfile, w)
-		return nil
-	})
-	if err != nil {
-		return UserCard{}, redisError("user", err)
-	}
-	if s.Blocked {
-		if err := b.tell(ctx, RoleUser, id, personal{Kind: "removed"}); err != nil {
+	for range 5 {
+		moved, err := b.block(ctx, id, s)
+		if err != nil {
 			return UserCard{}, err
 		}
+		if !moved {
+			p, err := b.profile(ctx, RoleUser, id)
+			return p.card(a), err
+		}
 	}
-	p, err := b.profile(ctx, RoleUser, id)
-	return p.card(a), err
+	return UserCard{}, Errorf(CodeUnavailable, "the user keeps opening sessions; try again")
+}
+
+// block tells a user's profile and its open sessions; moved: it has opened one meanwhile.
+func (b *Broker) block(ctx context.Context, id string, s UserSettings) (moved bool, err error) {
+	part, w := b.home(id), who(RoleUser, id)
+	open, err := b.pipe.HVals(ctx, part.open(id)).Result()
+	if err != nil {
+		return false, redisError("user", err)
+	}
+	keys, sessions := []string{part.profile(w), part.open(id), part.dirty()}, []string{}
+	for _, ids := range open {
+		for session := range strings.SplitSeq(ids, ",") {
+			keys, sessions = append(keys, part.session(session)), append(sessions, session)
+		}
+	}
+	r, err := b.runJSON(ctx, "block", keys, struct {
+		Who      string   `json:"who"`
+		Info     string   `json:"info"`
+		Blocked  bool     `json:"blocked"`
+		Reason   string   `json:"reason"`
+		Sessions []string `json:"sessions"`
+	}{w, encode(Person{ID: id}), s.Blocked, s.Reason, sessions})
+	return r.str(0) == "moved", err
 }

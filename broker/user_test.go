@@ -94,6 +94,18 @@ func TestBlocking(t *testing.T) {
 		require.Empty(t, *card.Reason)
 		back := user(t, b, uma.ID)
 		back.send(back.open(q).ID, "sorry")
+		late := back.open(name("q"))
+		block(t, a, uma.ID, "again")
+		_, err = b.Send(ctx, bare, SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
+		code(t, CodeBlocked, err)
+		_, err = b.End(ctx, host, EndRequest{Session: late.ID})
+		require.NoError(t, err)
+		_, err = b.PutUser(ctx, host, uma.ID, UserSettings{})
+		require.NoError(t, err)
+		_, err = b.Reopen(ctx, bare, late.ID)
+		require.NoError(t, err)
+		_, err = a.Send(ctx, bare, SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
+		require.NoError(t, err, "ended while its user was blocked, and open again")
 		clean(t, a)
 	})
 }
@@ -128,6 +140,39 @@ func TestBlockingMeetsConnecting(t *testing.T) {
 	}
 }
 
+// A user who opens one session after the other is blocked all the same: no
+// session escapes.
+func TestBlockingMeetsOpening(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		ctx, id := t.Context(), name("uma")
+		as := Actor{Identity: Identity{Role: RoleUser, ID: id}}
+		opened := make(chan string, 1000)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer close(opened)
+			for range cap(opened) {
+				s, err := b.Open(ctx, as, OpenRequest{Queue: name("q")})
+				if err != nil {
+					if AsError(err).Code != CodeBlocked {
+						t.Error(err)
+					}
+					return
+				}
+				opened <- s.ID
+			}
+		})
+		eventually(t, func() bool { return len(opened) > 5 })
+		block(t, a, id, "")
+		for s := range opened {
+			_, err := a.Send(ctx, as, SendRequest{Session: s, Body: json.RawMessage(`"x"`)})
+			code(t, CodeBlocked, err)
+		}
+		wg.Wait()
+		clean(t, a)
+	})
+}
+
 // Who may block, what is refused, and what is known of whom nobody has seen.
 func TestUserRules(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
@@ -151,6 +196,11 @@ func TestUserRules(t *testing.T) {
 		code(t, CodeBadRequest, err)
 	}
 	require.Equal(t, uma.Name, cardOf(t, b, sue.Actor, uma.ID).Name)
+	uma.open(name("q")) // as if after it was asked which are open
+	p := b.home(uma.ID)
+	r := b.mustRun(t, "block", []string{p.profile("u:" + uma.ID), p.open(uma.ID), p.dirty()}, map[string]any{"who": "u:" + uma.ID,
+		"info": "{}", "blocked": false, "reason": "", "sessions": []string{}})
+	require.Equal(t, "moved", r.str(0))
 	never := name("never")
 	_, err = b.User(ctx, sue.Actor, never)
 	code(t, CodeNotFound, err)
@@ -235,8 +285,20 @@ func TestBlockedAfterRestore(t *testing.T) {
 	store := archiveOf(t, url)
 	b := startNode(t, url, soon)
 	ctx, id, free := t.Context(), name("uma"), name("ben")
-	block(t, b, id, "rude")
+	sessions := map[string]string{}
+	for _, user := range []string{id, free} {
+		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: user}})
+		require.NoError(t, err)
+		sessions[user] = s.ID
+	}
 	block(t, b, free, "rude")
+	for _, s := range sessions {
+		_, err := b.Send(ctx, host, SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: RoleBot})
+		require.NoError(t, err)
+		archived(t, b, s)
+	}
+	// The archive learns of these as of profiles only: its sessions say the opposite.
+	block(t, b, id, "rude")
 	_, err := b.PutUser(ctx, host, free, UserSettings{})
 	require.NoError(t, err)
 	require.NoError(t, b.archiver.flush(ctx))
@@ -254,8 +316,12 @@ func TestBlockedAfterRestore(t *testing.T) {
 	require.True(t, card.Blocked)
 	require.Equal(t, "rude", *card.Reason)
 	require.False(t, cardOf(t, c, host, free).Blocked)
-	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: id}})
+	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: id}, Queue: name("q")})
 	code(t, CodeBlocked, err)
-	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: free}})
+	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: free}, Queue: name("q")})
 	require.NoError(t, err)
+	for user, s := range sessions {
+		_, err = c.Send(ctx, host, SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: RoleUser})
+		require.Equal(t, user == id, err != nil, "%v", err)
+	}
 }

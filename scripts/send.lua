@@ -1,12 +1,12 @@
 -- send: one message into the log, once.
--- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the sender's profile, if it is the user
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys
 -- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
 -- holds seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new.
 --#include time unread
 local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'blocked')
 local state = s[1]
 if not state then return {'not_found'} end
 local unread, member, counts = redis.call('HGETALL', KEYS[3]), false, {}
@@ -23,7 +23,7 @@ if not member and not s[3] then return {'forbidden'} end
 
 -- Numbers go on as strings: Redis would print each as a float each time it is used.
 local seq = string.format('%d', s[2] + 1)
-local blocked = string.sub(by, 1, 2) == 'u:' and redis.call('HGET', KEYS[9], 'blocked')
+local blocked = s[4] and string.sub(by, 1, 2) == 'u:' -- see block.lua
 local seen = (not member or blocked or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
 if not seen then
   if not member then return {'forbidden'} end
