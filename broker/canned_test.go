@@ -288,13 +288,7 @@ func TestRenderCanned(t *testing.T) {
 	t.Log("after the end, from the archive, it is rendered just so")
 	_, err = b.End(ctx, host, EndRequest{Session: s.ID})
 	require.NoError(t, err)
-	archived(t, b, s.ID)
-	p, _ := b.of(s.ID)
-	eventually(t, func() bool {
-		require.NoError(t, b.expire(ctx, p, s.ID))
-		st, err := b.lookLive(ctx, s.ID)
-		return err == nil && st == nil
-	})
+	shelve(t, b, s.ID)
 	is(ann.Actor, short, "mine, Uma")
 }
 

@@ -166,7 +166,7 @@ func TestLabelsInTheArchive(t *testing.T) {
 		}
 		gone := func(s Session) {
 			t.Helper()
-			eventually(t, func() bool { st, err := b.lookLive(ctx, s.ID); return err == nil && st == nil })
+			shelve(t, b, s.ID)
 		}
 		old := user(t, b, name("uma")).open(q)
 		ann.grab(old.ID)

@@ -251,7 +251,7 @@ func TestUserCard(t *testing.T) {
 		label(t, b, ann.Actor, opened[1], []string{"vip"}, nil)
 		_, err := b.Rate(ctx, as, RateRequest{Session: opened[1], Score: 4, Comment: "fine"})
 		require.NoError(t, err)
-		eventually(t, func() bool { st, err := b.lookLive(ctx, opened[1]); return err == nil && st == nil })
+		shelve(t, b, opened[1])
 		block(t, b, id, "rude")
 		for _, who := range []Actor{host, ann.Actor, bea.Actor} {
 			card := cardOf(t, b, who, id)
