@@ -94,6 +94,7 @@ type Session struct {
 	AgentInfo string   // JSON
 	Target    string   // whom it is offered or was last handed to
 	Agents    []string // all who ever took part
+	Labels    []string // each once
 	NewAgents bool     // some of them since the session was last stored
 	Created   int64
 	Grabbed   int64
@@ -129,8 +130,9 @@ type SessionQuery struct {
 	Queue  string
 	User   string
 	Agent  string // ever took part
-	Since  int64  // ms, inclusive, of Created
-	Until  int64  // ms, exclusive
+	Label  string
+	Since  int64 // ms, inclusive, of Created
+	Until  int64 // ms, exclusive
 	// Before continues a list after its last one.
 	Before *SessionPlace
 	Limit  int // from 1

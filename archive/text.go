@@ -36,7 +36,7 @@ func (s *Session) Valid() error {
 		return errors.New("no id")
 	case len(s.Snapshot) > MaxItem:
 		return fmt.Errorf("a snapshot of %d bytes; at most %d", len(s.Snapshot), MaxItem)
-	case !utf8.ValidString(s.ID + s.State + s.Queue + s.User + s.UserInfo + s.UserKind + s.Agent + s.AgentInfo + s.Target + s.Snapshot):
+	case !utf8.ValidString(s.ID + s.State + s.Queue + s.User + s.UserInfo + s.UserKind + s.Agent + s.AgentInfo + s.Target + s.Snapshot + strings.Join(s.Labels, "")):
 		return errors.New("not UTF-8")
 	}
 	return nil

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,7 +48,8 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	}
 	s, err := nodes[0].Open(ctx, actors["uma"], OpenRequest{Queue: q1})
 	require.NoError(t, err)
-	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, mark: map[string]int{"uma": 0}}
+	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, mark: map[string]int{"uma": 0},
+		labels: map[string]bool{}}
 	m.say()
 	agents := rapid.SampledFrom([]string{"ann", "bea", "cay"})
 	anyone := rapid.SampledFrom([]string{"uma", "ann", "bea", "cay"})
@@ -59,6 +62,11 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		if got != want {
 			t.Fatalf("%s: %s (%v), the model says %s", what, got, err, want)
 		}
+	}
+	session := func() Session {
+		got, err := nodes[0].Session(ctx, host, s.ID)
+		require.NoError(t, err)
+		return got
 	}
 	node := func() *Broker { return nodes[rapid.IntRange(0, 1).Draw(t, "node")] }
 	t.Repeat(map[string]func(*rapid.T){
@@ -123,6 +131,19 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 			_, err := node().Leave(ctx, actors[p], s.ID)
 			check("leave by "+p, m.leave(p), err)
 		},
+		"label": func(t *rapid.T) {
+			p := rapid.SampledFrom([]string{"uma", "ann", "bea", "cay", "sue"}).Draw(t, "by")
+			words := rapid.Permutation([]string{"vip", "投诉", "a|b"}).Draw(t, "labels")
+			before, was := maps.Clone(m.labels), session()
+			now, err := node().Label(ctx, actors[p], LabelRequest{Session: s.ID, Add: words[:1], Remove: words[1:2]})
+			check("label by "+p, m.label(p, words[0], words[1]), err)
+			if !maps.Equal(before, m.labels) {
+				was.Rev++
+			}
+			if err == nil && (now.Rev != was.Rev || now.Seq != was.Seq) {
+				t.Fatalf("label: rev %d and seq %d, not %d and %d", now.Rev, now.Seq, was.Rev, was.Seq)
+			}
+		},
 		"end": func(t *rapid.T) {
 			if rapid.IntRange(0, 5).Draw(t, "rarely") > 0 {
 				return // a session that has ended is soon boring
@@ -163,6 +184,7 @@ func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session strin
 		}
 		return ids[p.ID]
 	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(m.labels)), st.Labels)
 	got := fmt.Sprint(st.State, short(st.Agent), short(st.Target), st.Seq, len(st.Assistants))
 	want := fmt.Sprint(m.state, m.owner, m.target, len(m.log), len(m.assists))
 	require.Equal(t, want, got)

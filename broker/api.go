@@ -58,9 +58,10 @@ type SessionsRequest struct {
 	Queue  string
 	Agent  string
 	User   string
-	Since  int64 // ms, inclusive, of creation; 0: no bound
-	Until  int64 // ms, exclusive; 0: no bound
-	Limit  int   // 50 when 0, at most 200
+	Label  string // not for users
+	Since  int64  // ms, inclusive, of creation; 0: no bound
+	Until  int64  // ms, exclusive; 0: no bound
+	Limit  int    // 50 when 0, at most 200
 	Cursor string
 }
 

@@ -61,6 +61,18 @@ func archived(t testing.TB, b *Broker, session string) {
 	}, 60*time.Second, 20*time.Millisecond, "not archived: %s", session)
 }
 
+// shelve moves an ended session to the archive as soon as its node's time for that
+// is over. The node's own next try, where it found it unarchived, is a minute later.
+func shelve(t testing.TB, b *Broker, session string) {
+	t.Helper()
+	p, _ := b.of(session)
+	eventually(t, func() bool {
+		require.NoError(t, b.expire(t.Context(), p, session))
+		st, err := b.lookLive(t.Context(), session)
+		return err == nil && st == nil
+	})
+}
+
 // history reads all of a session as somebody sees it, page by page.
 func history(t testing.TB, b *Broker, a Actor, session string, page int) []Message {
 	t.Helper()

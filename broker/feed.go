@@ -372,7 +372,7 @@ func (f *feed) adopt(st *state) {
 func (f *feed) as(w string) Session {
 	s := f.st.Session
 	s.Seq, s.Unread, s.ReadSeq = f.seq, f.unread[w], f.read[w]
-	return s
+	return s.shownTo(w)
 }
 
 func (f *feed) sessionLine(w string) []byte {

@@ -141,6 +141,10 @@ func (p partition) failed(id string) string  { return p.prefix + "move:" + id + 
 func (p partition) waiting(q string) string  { return p.prefix + "waiting:" + q }
 func (p partition) dispatch(q string) string { return p.prefix + "dispatch:" + q }
 
+// Canned replies, and, by their scope, their ids by shortcut.
+func (p partition) canned() string                { return p.prefix + "canned" }
+func (p partition) shortcuts(scope string) string { return p.prefix + "canned:" + scope }
+
 // profile is also the participant's own channel.
 func (p partition) profile(who string) string { return p.prefix + "profile:" + who }
 func (p partition) conns(who string) string   { return p.prefix + "conns:" + who }

@@ -87,8 +87,8 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 	if b.archiver == nil || len(r.States) > 0 && !contains(r.States, Ended) {
 		return &list{}
 	}
-	q := archive.SessionQuery{States: []string{string(Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Since: r.Since,
-		Until: r.Until, Limit: limit}
+	q := archive.SessionQuery{States: []string{string(Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
+		Since: r.Since, Until: r.Until, Limit: limit}
 	switch {
 	case boss(a):
 	case a.Role.Staff():

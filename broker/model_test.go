@@ -10,8 +10,9 @@ type model struct {
 	ever      map[string]bool
 	log       []modelMessage
 	mark      map[string]int // of participants
-	lastOffer [2]string      // target and outcome of the last offer
-	moved     [2]string      // who put it into which queue last
+	labels    map[string]bool
+	lastOffer [2]string // target and outcome of the last offer
+	moved     [2]string // who put it into which queue last
 	reopened  bool
 	rating    int
 }
@@ -303,6 +304,15 @@ func (m *model) whisper(p string) string {
 	}
 	m.log = append(m.log, modelMessage{by: p, note: true})
 	m.ever[p] = true
+	return "ok"
+}
+
+func (m *model) label(p, add, remove string) string {
+	if p == "uma" || p != "sue" && !m.participant(p) && !(m.state == Ended && m.ever[p]) {
+		return "forbidden"
+	}
+	delete(m.labels, remove)
+	m.labels[add] = true
 	return "ok"
 }
 

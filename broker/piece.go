@@ -138,7 +138,7 @@ func document(st *state, f flat, snapshot string) *archive.Session {
 	d := &archive.Session{ID: st.ID, Rev: st.Rev, Seq: st.Seq, State: string(st.State), Queue: st.Queue, User: st.User.ID,
 		UserInfo: f["user_info"], UserKind: userKind(st.Meta), Agent: f["agent"], AgentInfo: f["agent_info"],
 		Target: f["target"], Created: st.Created.UnixMilli(), Grabbed: f.num("grabbed"), Ended: f.num("ended"),
-		Read: st.read, Snapshot: snapshot}
+		Labels: st.Labels, Read: st.read, Snapshot: snapshot}
 	if d.Target == "" {
 		d.Target = f["last_target"]
 	}

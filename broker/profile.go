@@ -18,6 +18,7 @@ type profile struct {
 	set      bool  // queues and capacity by PUT /agents, not by the token
 	disabled bool
 	blocked  bool
+	reason   string // why it is blocked
 	known    bool
 	granted  int   // the capacity when a place was last taken
 	idleAt   int64 // ms: since when nothing has come to it or gone from it
@@ -33,7 +34,7 @@ func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, er
 
 func parseProfile(id string, f map[string]string) profile {
 	p := profile{Person: *person(f["info"], id), status: Status(f["status"]), set: f["set"] != "",
-		disabled: f["disabled"] != "", blocked: f["blocked"] != "", known: f["info"] != "" || f["set"] != ""}
+		disabled: f["disabled"] != "", blocked: f["blocked"] != "", reason: f["blocked_reason"], known: f["info"] != "" || f["set"] != ""}
 	if p.Person.ID == "" {
 		p.Person.ID = id
 	}

@@ -17,12 +17,13 @@ const (
 	recordQueue      = "queue"   // a queue's settings
 	recordProfile    = "profile" // of a participant: who it is, what an administrator set, its revocation
 	recordToken      = "token"   // by its hash
+	recordCanned     = "canned"  // a canned reply
 	recordDeployment = "deployment"
 )
 
 // lasting are the fields of a profile that a record keeps; the others are about
 // connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "revoked"}
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked"}
 
 // changed makes the archiver take over a record. Other than a session's, its
 // place on the list is always renewed: a change while it is being archived must
@@ -41,6 +42,12 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 		data, err := b.pipe.HGet(ctx, c.part.queues(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, redisError("queue", err)
+		}
+		rec.Data = data
+	case recordCanned:
+		data, err := b.pipe.HGet(ctx, c.part.canned(), id).Bytes()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, redisError("canned", err)
 		}
 		rec.Data = data
 	case recordToken:
@@ -70,7 +77,7 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 
 // restoreRecords puts all records back; it may be repeated.
 func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
-	for _, kind := range []string{recordQueue, recordProfile, recordToken} {
+	for _, kind := range []string{recordQueue, recordProfile, recordToken, recordCanned} {
 		for after := ""; ; {
 			list, err := b.archiver.store.Records(ctx, kind, after, 500)
 			if err != nil {
@@ -98,6 +105,11 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 	switch r.Kind {
 	case recordQueue:
 		pipe.HSet(ctx, b.parts[0].queues(), r.ID, r.Data)
+	case recordCanned:
+		if c, err := parseCanned(string(r.Data)); err == nil {
+			pipe.HSet(ctx, b.parts[0].canned(), c.ID, r.Data)
+			pipe.HSet(ctx, b.parts[0].shortcuts(c.scope()), c.Shortcut, c.ID)
+		}
 	case recordToken:
 		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
 			pipe.Set(ctx, b.home(r.ID).token(r.ID), r.Data, left)

@@ -148,7 +148,7 @@ func refusal(r reply) error {
 		return Errorf(code, "the token was revoked")
 	case CodeRateLimited:
 		return tooFast(r.num(1))
-	case CodeBadRequest:
+	case CodeBadRequest, CodeTooLarge:
 		return Errorf(code, "%s", r.str(1))
 	default:
 		return fmt.Errorf("script answered %q", code)

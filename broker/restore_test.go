@@ -37,6 +37,7 @@ func TestRestore(t *testing.T) {
 		require.NoError(t, b.Recall(ctx, uma.Actor, served.ID, keyed.Seq-1))
 		_, err = b.Read(ctx, ann.Actor, served.ID, 100)
 		require.NoError(t, err)
+		label(t, b, ann.Actor, served.ID, []string{"vip", "投诉"}, nil)
 		before := map[string]Session{}
 		for _, id := range []string{served.ID, waits.ID, offered.ID} {
 			archived(t, b, id)

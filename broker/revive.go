@@ -173,6 +173,14 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 	f := r.hash
 	f["seq"], f["archived"], f["recalls"], f["aside"] = strconv.FormatInt(r.seq, 10), strconv.FormatInt(r.seq, 10), "", ""
 	f["codes"] = strconv.FormatInt(r.next, 10)
+	blocked, err := b.pipe.HExists(ctx, p.profile(who(RoleUser, f["user"])), "blocked").Result()
+	if err != nil {
+		return false, redisError("restore", err)
+	}
+	delete(f, "blocked") // as it was when it was archived
+	if blocked {
+		f["blocked"] = "1"
+	}
 	unread, recalled := flat{}, flat{}
 	for w := range r.read {
 		if r.read.num(w) > r.seq {

@@ -163,6 +163,10 @@ var matrix = []struct {
 		return g.run("reopen", map[string]any{"op": g.op, "session": g.session, "by": "u:" + g.user, "queue": g.q, "window": 60000,
 			"abandon": 0, "patience": 0, "sticky": 60000}, endKeys(g.p, g.q, g.user)...)
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
+	{"label by ann", func(g *stage) reply { return g.label(g.ann, false) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"label by bea", func(g *stage) reply { return g.label(g.bea, false) },
+		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"label by a supervisor", func(g *stage) reply { return g.label("boss", true) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
 	{"idle before its time", func(g *stage) reply {
 		s := g.step("")
 		s.Queue = g.q
@@ -240,6 +244,12 @@ var matrix = []struct {
 		[5]string{"forbidden", "wrong_state", "wrong_state", "wrong_state", "wrong_state"}, nil},
 	{"leave by bea", func(g *stage) reply { return g.run("leave", g.step(g.bea)) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+}
+
+func (g *stage) label(by string, boss bool) reply {
+	s := g.step(by)
+	s.Boss, s.Queue, s.Add, s.Remove, s.Max = boss, g.q, []string{"vip"}, []string{"old"}, MaxLabels
+	return g.run("label", s, g.p.waiting(g.q))
 }
 
 func (g *stage) accept(by string) reply {

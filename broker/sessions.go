@@ -79,6 +79,12 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 			return SessionsReply{}, Errorf(CodeBadRequest, "state: waiting, serving, transferring, ending or ended")
 		}
 	}
+	if r.Label != "" && !boss(a) && !a.Role.Staff() {
+		return SessionsReply{}, Errorf(CodeForbidden, "labels are staff's")
+	}
+	if err := validText("label", r.Label, MaxID); err != nil {
+		return SessionsReply{}, err
+	}
 	after, err := parseCursor(r.Cursor)
 	if err != nil {
 		return SessionsReply{}, err
@@ -112,7 +118,7 @@ func (r *SessionsRequest) matches(st *state) bool {
 	created := st.Created.UnixMilli()
 	switch {
 	case r.Queue != "" && st.Queue != r.Queue, r.User != "" && st.User.ID != r.User,
-		r.Agent != "" && !st.ever["a:"+r.Agent], r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
+		r.Agent != "" && !st.ever["a:"+r.Agent], r.Label != "" && !contains(st.Labels, r.Label), r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
 		return false
 	}
 	for _, s := range r.States {

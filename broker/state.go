@@ -83,7 +83,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		return nil, f, nil
 	}
 	st := &state{Session: Session{ID: id, Queue: f["queue"], State: State(f["state"]), Rev: f.num("rev"), Seq: f.num("seq"),
-		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{},
+		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{}, Labels: []string{},
 		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
 		Priority: int(f.num("priority")), Created: At(f.num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
 		EndedBy: f["ended_by"], Reason: f["reason"]},
@@ -99,10 +99,14 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		if agent, ok := strings.CutPrefix(name, "as:"); ok {
 			st.Assistants = append(st.Assistants, *person(value, agent))
 		}
+		if label, ok := strings.CutPrefix(name, "l:"); ok {
+			st.Labels = append(st.Labels, label)
+		}
 		if w, ok := strings.CutPrefix(name, "c:"); ok {
 			st.ever[w] = true
 		}
 	}
+	sort.Strings(st.Labels)
 	sort.Slice(st.Assistants, func(i, j int) bool { return st.Assistants[i].ID < st.Assistants[j].ID })
 	return st, f, nil
 }
@@ -131,7 +135,16 @@ func counts(f flat) map[string]int64 {
 func (s *state) as(who string) Session {
 	out := s.Session
 	out.Unread, out.ReadSeq = s.unread[who], s.read[who]
-	return out
+	return out.shownTo(who)
+}
+
+// shownTo leaves out what its user must not see. A host application is no
+// user, though it has no role: its id is empty.
+func (s Session) shownTo(who string) Session {
+	if len(who) > 2 && who[0] == 'u' {
+		s.Labels = nil
+	}
+	return s
 }
 
 // readable tells who may read: participants, any agent who ever was one, the

@@ -39,6 +39,8 @@ type step struct {
 	Score    int       `json:"score,omitempty"`
 	Comment  string    `json:"comment"`
 	Sticky   bool      `json:"sticky,omitempty"` // the broker itself offers
+	Add      []string  `json:"add,omitempty"`    // labels
+	Remove   []string  `json:"remove,omitempty"` // labels
 
 	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
 }

@@ -76,6 +76,7 @@ type Session struct {
 	Target     *Person         `json:"target"` // whom an open offer is for
 	Subject    string          `json:"subject"`
 	Meta       json.RawMessage `json:"meta"`
+	Labels     []string        `json:"labels,omitzero"` // sorted; not for users
 	Priority   int             `json:"priority"`
 	Created    Time            `json:"created"`
 	Grabbed    *Time           `json:"grabbed"`

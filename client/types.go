@@ -26,6 +26,7 @@ type Session struct {
 	Target     *Person         `json:"target"`
 	Subject    string          `json:"subject"`
 	Meta       json.RawMessage `json:"meta"`
+	Labels     []string        `json:"labels"` // sorted; nil for users
 	Priority   int             `json:"priority"`
 	Created    time.Time       `json:"created"`
 	Grabbed    *time.Time      `json:"grabbed"`

@@ -170,7 +170,7 @@ func (s *Server) revokeToken(c *gin.Context, a broker.Actor) (any, error) {
 
 func (s *Server) listSessions(c *gin.Context, a broker.Actor) (any, error) {
 	r := broker.SessionsRequest{States: states(c.Query("state")), Queue: c.Query("queue"), Agent: c.Query("agent"),
-		User: c.Query("user"), Cursor: c.Query("cursor")}
+		User: c.Query("user"), Label: c.Query("label"), Cursor: c.Query("cursor")}
 	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
 		return nil, err
 	}
@@ -287,7 +287,7 @@ func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
 // transitions are the calls that have the command of the same name.
 var transitions = map[string]string{"grab": "grab", "transfer": "transfer", "accept": "accept", "decline": "decline",
 	"cancel": "cancel", "end": "end", "join": "join", "leave": "leave", "reopen": "reopen", "rate": "rate",
-	"takeover": "takeover", "whisper": "whisper"}
+	"takeover": "takeover", "whisper": "whisper", "label": "label"}
 
 // transition carries out the command of that name. With an API key `agent`
 // names who acts.

@@ -51,7 +51,8 @@ var commands = map[string]run{
 		return b.History(ctx, a, broker.HistoryRequest{Session: c.Session, After: after, Before: before, Limit: c.Limit, Mid: c.Mid})
 	},
 	"sessions": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
-		return b.Sessions(ctx, a, broker.SessionsRequest{States: states(c.State), Queue: c.Queue, Limit: c.Limit, Cursor: c.Cursor})
+		return b.Sessions(ctx, a, broker.SessionsRequest{States: states(c.State), Queue: c.Queue, Label: c.Label,
+			Limit: c.Limit, Cursor: c.Cursor})
 	},
 	"grab": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		if c.Session != "" {
@@ -89,11 +90,18 @@ var commands = map[string]run{
 	"rate": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.Rate(ctx, a, broker.RateRequest{Session: c.Session, Score: c.Score, Comment: c.Comment}))
 	},
+	"label": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		return session(b.Label(ctx, a, broker.LabelRequest{Session: c.Session, Add: c.Add, Remove: c.Remove}))
+	},
 	"whisper": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return b.Whisper(ctx, a, broker.WhisperRequest{Session: c.Session, Text: c.Text, Key: c.Key})
 	},
 	"takeover": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return session(b.TakeOver(ctx, a, c.Session))
+	},
+	"canned": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		text, err := b.RenderCanned(ctx, a, c.Session, c.Canned)
+		return rendered{text}, err
 	},
 	"status": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
 		return b.SetStatus(ctx, a, broker.Status(c.Status))

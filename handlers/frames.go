@@ -42,10 +42,14 @@ type command struct {
 	Note    string          `json:"note"`
 	Reason  string          `json:"reason"`
 	Force   bool            `json:"force"`
+	Add     []string        `json:"add"`
+	Remove  []string        `json:"remove"`
+	Label   string          `json:"label"`
 	Score   int             `json:"score"`
 	Comment string          `json:"comment"`
 	Silent  bool            `json:"silent"`
 	Status  string          `json:"status"`
+	Canned  string          `json:"canned"`
 }
 
 // destination is where a transfer goes.

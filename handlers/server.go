@@ -161,7 +161,10 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.GET("/queues/:id", s.as(s.getQueue))
 	g.PUT("/queues/:id", s.as(s.putQueue))
 	g.DELETE("/queues/:id", s.as(s.deleteQueue))
+	s.cannedRoutes(g)
 	g.GET("/agents", s.as(s.listAgents))
 	g.GET("/agents/:id", s.as(s.getAgent))
 	g.PUT("/agents/:id", s.as(s.putAgent))
+	g.GET("/users/:id", s.as(s.getUser))
+	g.PUT("/users/:id", s.as(s.putUser))
 }

@@ -4,11 +4,11 @@
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
 --       10 µs between two sends at the rate; 0: any rate; -1: nothing new, only a duplicate is answered 11 burst
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state}
--- holds seq has no gap; a key makes one message; unread of all others grows by one;
+-- holds seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new;
 --       what is refused stores nothing, and a repeated key is answered all the same.
 --#include unread rate
 local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'blocked')
 local state = s[1]
 if not state then return {'not_found'} end
 local unread, member, counts = redis.call('HGETALL', KEYS[3]), false, {}
@@ -26,9 +26,11 @@ if not member and not s[3] then return {'forbidden'} end
 -- Numbers go on as strings: Redis would print each as a float each time it is used.
 local seq = string.format('%d', s[2] + 1)
 local t, interval = redis.call('TIME'), tonumber(ARGV[10])
-local seen = (not member or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
+local blocked = s[4] and string.sub(by, 1, 2) == 'u:' -- see block.lua
+local seen = (not member or blocked or state == 'ended') and redis.call('HGET', KEYS[8], ARGV[3])
 if not seen then
   if not member then return {'forbidden'} end
+  if blocked then return {'blocked'} end
   if state == 'ended' then return {'ended'} end
   if ARGV[9] ~= '0' and tonumber(ARGV[9]) > tonumber(s[2]) then return {'bad_request', 'replyTo: no such message'} end
   local wait = interval > 0 and pass(KEYS[9], t[1] * 1000000 + t[2], interval, tonumber(ARGV[11])) or 0

@@ -116,12 +116,15 @@ func bare(messages []archive.Message) []archive.Message {
 	return out
 }
 
-// sameSessions compares sessions; no agents and read marks may come back as nil or empty.
+// sameSessions compares sessions; no agents, labels and read marks may come back as nil or empty.
 func sameSessions(t *testing.T, want, got []archive.Session, msg ...any) {
 	t.Helper()
 	for i := range got {
 		if len(got[i].Agents) == 0 {
 			got[i].Agents = nil
+		}
+		if len(got[i].Labels) == 0 {
+			got[i].Labels = nil
 		}
 		if len(got[i].Read) == 0 {
 			got[i].Read = nil

@@ -15,7 +15,7 @@ import (
 func sessionsAreKept(t *testing.T, a archive.Archive) {
 	full := archive.Session{
 		ID: "s", Rev: 7, Seq: 12, Reads: 30, State: "active", Queue: "售后", User: "uma", UserInfo: `{"id": "uma"}`, UserKind: "app",
-		Agent: "ann", AgentInfo: `{"id":"ann","name":"安"}`, Target: "bob", Agents: []string{"zoe", "ann"}, Created: Start,
+		Agent: "ann", AgentInfo: `{"id":"ann","name":"安"}`, Target: "bob", Agents: []string{"zoe", "ann"}, Labels: []string{"$vi.p", "投诉"}, Created: Start,
 		Grabbed: Start + 1, Ended: Start + 2, Read: map[string]int64{"a:ann": 12, "u:u.m$a": 9}, Snapshot: `{"all": "of it"}`,
 	}
 	putSessions(t, a, full, archive.Session{ID: "empty"})
@@ -111,11 +111,12 @@ func badSessionsAreRejected(t *testing.T, a archive.Archive) {
 		bad("b", func(s *archive.Session) { s.Snapshot += strings.Repeat(" ", archive.MaxItem) }),
 		bad("c", func(s *archive.Session) { s.UserInfo = "\xff" }),
 		large,
+		bad("d", func(s *archive.Session) { s.Labels = []string{"\xff"} }),
 	}
 	for range 2 {
 		rejected, err := a.PutSessions(t.Context(), batch)
 		require.NoError(t, err)
-		requireRejected(t, rejected, 0, 2, 3)
+		requireRejected(t, rejected, 0, 2, 3, 5)
 	}
 	got := sessionsAll(t, a, archive.SessionQuery{}, 10)
 	sameSessions(t, []archive.Session{large, batch[1]}, got)
@@ -139,6 +140,7 @@ func sessionsAreFound(t *testing.T, a archive.Archive) {
 		if i%5 > 0 {
 			s.Agents = []string{"ann", "b.o$b", "客{}服", "dan"}[i%3 : i%3+1+i%2]
 		}
+		s.Labels = []string{"vip", "$vi.p", "投'诉"}[i/4%3 : 3-i%(4-i/4%3)]
 		all = append(all, s)
 	}
 	putSessions(t, a, all...)
@@ -182,8 +184,15 @@ func sessionQueries() []archive.SessionQuery {
 			out = append(out, q)
 		}
 	}
+	for i, q := range out {
+		if i%7 == 0 { // with all of them the tests would take twice their time
+			q.Label = "$vi.p"
+			out = append(out, q)
+		}
+	}
 	return append(out, archive.SessionQuery{Since: Start + 4}, archive.SessionQuery{Until: Start + 4},
-		archive.SessionQuery{Since: Start + 4, Until: Start + 4}, archive.SessionQuery{User: "nobody"}, archive.SessionQuery{Agent: "客{}服"})
+		archive.SessionQuery{Since: Start + 4, Until: Start + 4}, archive.SessionQuery{User: "nobody"}, archive.SessionQuery{Agent: "客{}服"},
+		archive.SessionQuery{Label: "投'诉"}, archive.SessionQuery{Label: "none"})
 }
 
 func sessionMatches(q archive.SessionQuery, s archive.Session) bool {
@@ -191,6 +200,7 @@ func sessionMatches(q archive.SessionQuery, s archive.Session) bool {
 		(q.Queue == "" || q.Queue == s.Queue) &&
 		(q.User == "" || q.User == s.User) &&
 		(q.Agent == "" || slices.Contains(s.Agents, q.Agent)) &&
+		(q.Label == "" || slices.Contains(s.Labels, q.Label)) &&
 		s.Created >= q.Since && (q.Until == 0 || s.Created < q.Until)
 }
 
@@ -218,10 +228,21 @@ func changedSessionsAreFoundAsTheyAre(t *testing.T, a archive.Archive) {
 	s := Session("s3", Start+20)
 	s.Rev, s.State, s.Queue, s.User, s.Agents = 2, "active", "售后", "eve", []string{"ann"}
 	putSessions(t, a, s)
-	s.Rev, s.Created, s.Agents = 3, Start+30, []string{"ann", "bob"}
+	s.Rev, s.Created, s.Agents, s.Labels = 3, Start+30, []string{"ann", "bob"}, []string{"vip", "old"}
 	putSessions(t, a, s)
-	for _, q := range []archive.SessionQuery{{States: []string{"active"}}, {Queue: "售后"}, {User: "eve"}, {Agent: "ann"}, {Agent: "bob"}, {Since: Start + 30}} {
+	late := s
+	late.Rev, late.Labels = 2, []string{"late"}
+	putSessions(t, a, late)
+	s.Rev, s.Labels = 4, []string{"new", "vip"}
+	putSessions(t, a, s)
+	s.Rev, s.Created = 5, Start+40
+	putSessions(t, a, s)
+	for _, q := range []archive.SessionQuery{{States: []string{"active"}}, {Queue: "售后"}, {User: "eve"}, {Agent: "ann"}, {Agent: "bob"}, {Label: "vip"},
+		{Label: "new"}, {Label: "vip", Agent: "bob"}, {Since: Start + 40}} {
 		sameSessions(t, []archive.Session{s}, sessionsAll(t, a, q, 1), "%+v", q)
+	}
+	for _, label := range []string{"old", "late"} {
+		require.Empty(t, sessionsAll(t, a, archive.SessionQuery{Label: label}, 2), label)
 	}
 	require.Len(t, sessionsAll(t, a, archive.SessionQuery{States: []string{"waiting"}}, 2), 9)
 	require.Len(t, sessionsAll(t, a, archive.SessionQuery{}, 3), 10)

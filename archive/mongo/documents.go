@@ -70,6 +70,7 @@ type sessionDoc struct {
 	AgentInfo  string        `bson:"agentInfo,omitempty"` // JSON
 	TransferID string        `bson:"transferId,omitempty"`
 	Agents     []string      `bson:"agents,omitempty"`
+	Labels     []string      `bson:"labels,omitempty"`
 	CreatedAt  bson.DateTime `bson:"createdAt"`
 	GrabbedAt  bson.DateTime `bson:"grabbedAt,omitempty"`
 	EndedAt    bson.DateTime `bson:"endedAt,omitempty"`
@@ -89,7 +90,7 @@ func newSessionDoc(s *archive.Session) *sessionDoc {
 		ID: s.ID, Version: s.Version(), Rev: s.Rev, Seq: s.Seq, Reads: s.Reads,
 		State: s.State, Queue: s.Queue,
 		UserID: s.User, UserInfo: s.UserInfo, UserKind: s.UserKind,
-		AgentID: s.Agent, AgentInfo: s.AgentInfo, TransferID: s.Target, Agents: s.Agents,
+		AgentID: s.Agent, AgentInfo: s.AgentInfo, TransferID: s.Target, Agents: s.Agents, Labels: s.Labels,
 		CreatedAt: bson.DateTime(s.Created), GrabbedAt: bson.DateTime(s.Grabbed), EndedAt: bson.DateTime(s.Ended),
 		Snapshot: s.Snapshot,
 	}
@@ -103,7 +104,7 @@ func (d *sessionDoc) session() archive.Session {
 	s := archive.Session{
 		ID: d.ID, Rev: d.Rev, Seq: d.Seq, Reads: d.Reads, State: d.State, Queue: d.Queue,
 		User: d.UserID, UserInfo: d.UserInfo, UserKind: d.UserKind,
-		Agent: d.AgentID, AgentInfo: d.AgentInfo, Target: d.TransferID, Agents: d.Agents,
+		Agent: d.AgentID, AgentInfo: d.AgentInfo, Target: d.TransferID, Agents: d.Agents, Labels: d.Labels,
 		Created: int64(d.CreatedAt), Grabbed: int64(d.GrabbedAt), Ended: int64(d.EndedAt),
 		Snapshot: d.Snapshot,
 	}

@@ -107,7 +107,7 @@ func (s *Store) index(ctx context.Context) error {
 			newest("userId"), newest("agents"), newest("grams"),
 		}},
 		{s.sessions, []driver.IndexModel{
-			newest(), newest("userId"), newest("agents"), newest("queue"), newest("state"),
+			newest(), newest("userId"), newest("agents"), newest("queue"), newest("state"), newest("labels"),
 		}},
 	}
 	for _, w := range wanted {

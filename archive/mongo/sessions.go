@@ -104,5 +104,8 @@ func sessionFilter(q archive.SessionQuery) bson.D {
 	if q.Agent != "" {
 		f = append(f, bson.E{Key: "agents", Value: q.Agent})
 	}
+	if q.Label != "" {
+		f = append(f, bson.E{Key: "labels", Value: q.Label})
+	}
 	return f
 }

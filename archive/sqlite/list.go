@@ -97,6 +97,9 @@ func sessionsOf(c *clause, q archive.SessionQuery, state, columns string) (creat
 	}
 	c.add(columns)
 	switch {
+	case q.Label != "" && q.User == "" && q.Agent == "":
+		created, id, walked = "l.created", "l.session", true
+		c.add(" FROM labels l CROSS JOIN sessions s ON s.id = l.session WHERE l.label = ?", q.Label)
 	case q.Agent == "":
 		c.add(" FROM sessions s WHERE true")
 	case q.User == "":
@@ -105,6 +108,9 @@ func sessionsOf(c *clause, q archive.SessionQuery, state, columns string) (creat
 	default:
 		c.add(` FROM sessions s WHERE EXISTS (SELECT 1 FROM agents a
 			WHERE a.session = s.id AND a.agent = ? AND a.created IS NOT NULL)`, q.Agent)
+	}
+	if q.Label != "" && created != "l.created" {
+		c.add(" AND EXISTS (SELECT 1 FROM labels l WHERE l.session = s.id AND l.label = ?)", q.Label)
 	}
 	is("s.user", q.User)
 	is("s.queue", q.Queue)

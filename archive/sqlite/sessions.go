@@ -52,8 +52,12 @@ func (s *Store) putSession(ctx context.Context, t txn, x *archive.Session) error
 	if err != nil {
 		return err
 	}
+	labels, err := json.Marshal(append([]string{}, x.Labels...))
+	if err != nil {
+		return err
+	}
 	stored, err := t.changes(ctx, s.stmts.upsertSession, x.ID, x.Version(), x.Rev, x.Seq, x.Reads, x.State, x.Queue, x.User,
-		x.UserInfo, x.UserKind, x.Agent, x.AgentInfo, x.Target, string(agents), x.Created, x.Grabbed, x.Ended, string(read), x.Snapshot)
+		x.UserInfo, x.UserKind, x.Agent, x.AgentInfo, x.Target, string(agents), x.Created, x.Grabbed, x.Ended, string(read), x.Snapshot, string(labels))
 	if err != nil {
 		return err
 	}
@@ -86,9 +90,9 @@ func (s *Store) Session(ctx context.Context, id string) (archive.Session, error)
 
 // scanSession reads what sessionColumns names.
 func scanSession(scan func(...any) error) (x archive.Session, err error) {
-	var agents, read []byte
+	var agents, read, labels []byte
 	if err := scan(&x.ID, &x.Rev, &x.Seq, &x.Reads, &x.State, &x.Queue, &x.User, &x.UserInfo, &x.UserKind, &x.Agent,
-		&x.AgentInfo, &x.Target, &agents, &x.Created, &x.Grabbed, &x.Ended, &read, &x.Snapshot); err != nil {
+		&x.AgentInfo, &x.Target, &agents, &x.Created, &x.Grabbed, &x.Ended, &read, &x.Snapshot, &labels); err != nil {
 		return x, err
 	}
 	if err := json.Unmarshal(agents, &x.Agents); err != nil {
@@ -96,6 +100,9 @@ func scanSession(scan func(...any) error) (x archive.Session, err error) {
 	}
 	if err := json.Unmarshal(read, &x.Read); err != nil {
 		return x, fmt.Errorf("session %s: read: %w", x.ID, err)
+	}
+	if err := json.Unmarshal(labels, &x.Labels); err != nil {
+		return x, fmt.Errorf("session %s: labels: %w", x.ID, err)
 	}
 	return x, nil
 }

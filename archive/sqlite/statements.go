@@ -10,7 +10,7 @@ const (
 	messageColumns = `m.mid, m.session, m.seq, m.at, m."by", m.sender, m.role, m.name, m.type, m.command, m.body, m."key",
 		m.reply_to, m.recalled, m.user, m.queue`
 	sessionColumns = `s.id, s.rev, s.seq, s.reads, s.state, s.queue, s.user, s.user_info, s.user_kind, s.agent,
-		s.agent_info, s.target, s.agents, s.created, s.grabbed, s.ended, s.read, s.snapshot`
+		s.agent_info, s.target, s.agents, s.created, s.grabbed, s.ended, s.read, s.snapshot, s.labels`
 )
 
 // statements are those that run often, prepared once.
@@ -38,13 +38,13 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 		{&s.deleteGrams, writer, `DELETE FROM grams WHERE rowid = ?`},
 		{&s.learn, writer, `INSERT INTO agents (session, agent) VALUES (?, ?) ON CONFLICT DO NOTHING`},
 
-		{&s.upsertSession, writer, `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		{&s.upsertSession, writer, `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET version = excluded.version, rev = excluded.rev, seq = excluded.seq,
 				reads = excluded.reads, state = excluded.state, queue = excluded.queue, user = excluded.user,
 				user_info = excluded.user_info, user_kind = excluded.user_kind, agent = excluded.agent,
 				agent_info = excluded.agent_info, target = excluded.target, agents = excluded.agents,
 				created = excluded.created, grabbed = excluded.grabbed, ended = excluded.ended,
-				read = excluded.read, snapshot = excluded.snapshot
+				read = excluded.read, snapshot = excluded.snapshot, labels = excluded.labels
 			WHERE excluded.version >= sessions.version`},
 		{&s.dateAgents, writer, `UPDATE agents SET created = ?1 WHERE session = ?2 AND created <> ?1`},
 		{&s.upsertAgent, writer, `INSERT INTO agents (created, session, agent) VALUES (?, ?, ?)

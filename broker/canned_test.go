@@ -1,0 +1,331 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// ids are those of canned replies, of all pages.
+func cannedIDs(t *testing.T, b *Broker, a Actor, queue string) map[string]bool {
+	t.Helper()
+	ids, cursor := map[string]bool{}, ""
+	for {
+		r, err := b.CannedList(t.Context(), a, CannedRequest{Queue: queue, Cursor: cursor, Limit: 2})
+		require.NoError(t, err)
+		for _, c := range r.Canned {
+			require.False(t, ids[c.ID], "twice: %s", c.ID)
+			ids[c.ID] = true
+		}
+		if cursor = r.Cursor; cursor == "" {
+			return ids
+		}
+	}
+}
+
+func staffActor(role Role, id string, queues ...string) Actor {
+	return Actor{Identity: Identity{Role: role, ID: id, Name: "Agent " + id, Queues: queues}}
+}
+
+// Agents see their queues' replies, their own and those for all, and write their own.
+func TestWhoseCannedReplies(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	ctx, q, other := t.Context(), name("q"), name("q")
+	ann, bea := staffActor(RoleAgent, name("ann"), q, q), staffActor(RoleAgent, name("bea"), other)
+	sue, uma := staffActor(RoleSupervisor, name("sue")), Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}}
+	ofAll, ofQueue, ofAnn := name("all"), name("queue"), name("ann")
+	put := func(a Actor, c Canned) error {
+		c.Text = "text"
+		_, err := b.PutCanned(ctx, a, c)
+		return err
+	}
+	require.NoError(t, put(host, Canned{ID: ofAll, Shortcut: ofAll}))
+	require.NoError(t, put(sue, Canned{ID: ofQueue, Shortcut: "hi", Queue: q}))
+	require.NoError(t, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}), "an agent's is its own unless it says so")
+
+	code(t, CodeForbidden, put(uma, Canned{ID: name("c"), Shortcut: "x"}))
+	code(t, CodeForbidden, put(ann, Canned{ID: name("c"), Shortcut: "x", Queue: q}))
+	code(t, CodeForbidden, put(bea, Canned{ID: name("c"), Shortcut: "x", Agent: ann.ID}))
+	for _, id := range []string{ofAll, ofQueue, ofAnn} {
+		code(t, CodeForbidden, put(bea, Canned{ID: id, Shortcut: "mine"}))
+		code(t, CodeForbidden, b.DeleteCanned(ctx, bea, id))
+		code(t, CodeForbidden, b.DeleteCanned(ctx, uma, id))
+	}
+
+	for id, who := range map[string][]Actor{ofAll: {host, sue, ann, bea}, ofQueue: {host, sue, ann}, ofAnn: {host, sue, ann}} {
+		sees := map[string]bool{}
+		for _, a := range who {
+			sees[a.ID] = true
+		}
+		for _, a := range []Actor{host, sue, ann, bea} {
+			c, err := b.Canned(ctx, a, id)
+			if !sees[a.ID] {
+				code(t, CodeForbidden, err)
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, id, c.ID)
+			}
+			require.Equal(t, sees[a.ID], cannedIDs(t, b, a, "")[id], "%s for %q", id, a.ID)
+			require.Equal(t, sees[a.ID] && id == ofQueue, cannedIDs(t, b, a, q)[id])
+		}
+	}
+	_, err := b.CannedList(ctx, uma, CannedRequest{})
+	code(t, CodeForbidden, err)
+	_, err = b.Canned(ctx, uma, ofAll)
+	code(t, CodeForbidden, err)
+
+	t.Log("an own one becomes the queue's, and is the agent's no more")
+	require.NoError(t, b.DeleteCanned(ctx, host, ofQueue))
+	require.NoError(t, put(sue, Canned{ID: ofAnn, Shortcut: "hi", Queue: q}))
+	code(t, CodeForbidden, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}))
+	require.NoError(t, put(ann, Canned{ID: name("c"), Shortcut: "hi"}), "its shortcut is free again")
+	require.NoError(t, b.DeleteCanned(ctx, sue, ofAnn))
+	code(t, CodeNotFound, b.DeleteCanned(ctx, sue, ofAnn))
+}
+
+func TestBadCannedReplies(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	ctx, q := t.Context(), name("q")
+	for _, c := range []struct {
+		change func(*Canned)
+		want   Code
+	}{
+		{func(c *Canned) { c.ID = "" }, CodeBadRequest},
+		{func(c *Canned) { c.ID = strings.Repeat("x", 65) }, CodeBadRequest},
+		{func(c *Canned) { c.ID = "a\x00" }, CodeBadRequest},
+		{func(c *Canned) { c.Agent = "ann" }, CodeBadRequest},
+		{func(c *Canned) { c.Queue = strings.Repeat("x", 65) }, CodeTooLarge},
+		{func(c *Canned) { c.Queue = "a\n" }, CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "" }, CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "a b" }, CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "a\u3000b" }, CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = strings.Repeat("x", 65) }, CodeTooLarge},
+		{func(c *Canned) { c.Title = "a\nb" }, CodeBadRequest},
+		{func(c *Canned) { c.Title = strings.Repeat("x", MaxTitle+1) }, CodeTooLarge},
+		{func(c *Canned) { c.Text = "" }, CodeBadRequest},
+		{func(c *Canned) { c.Text = "\x1b[2J" }, CodeBadRequest},
+		{func(c *Canned) { c.Text = "\xff" }, CodeBadRequest},
+		{func(c *Canned) { c.Text = strings.Repeat("x", MaxText+1) }, CodeTooLarge},
+	} {
+		reply := Canned{ID: name("c"), Queue: q, Shortcut: "s", Title: "t", Text: "x"}
+		c.change(&reply)
+		_, err := b.PutCanned(ctx, host, reply)
+		code(t, c.want, err)
+	}
+	require.Empty(t, cannedIDs(t, b, host, q))
+	_, err := b.CannedList(ctx, host, CannedRequest{Limit: 201})
+	code(t, CodeBadRequest, err)
+	_, err = b.CannedList(ctx, host, CannedRequest{Cursor: strings.Repeat("x", 65)})
+	code(t, CodeTooLarge, err)
+	_, err = b.Canned(ctx, host, "\xff")
+	code(t, CodeBadRequest, err)
+	code(t, CodeBadRequest, b.DeleteCanned(ctx, host, ""))
+
+	t.Log("lines, any script and quotes are kept as they are")
+	text := strings.Repeat("客", 5000) + "\r\n\t\"'</script>\u2028"
+	got, err := b.PutCanned(ctx, host, Canned{ID: `a"b'\{}:/` + q, Queue: q, Shortcut: `/"您好"`, Title: `"`, Text: text})
+	require.NoError(t, err)
+	again, err := b.Canned(ctx, host, got.ID)
+	require.NoError(t, err)
+	require.Equal(t, got, again)
+	require.Equal(t, text, got.Text)
+	require.WithinDuration(t, time.Now(), got.Updated.Time, time.Minute)
+}
+
+// A shortcut is one reply's in its scope, whichever node is asked, and a scope is full at its limit.
+func TestCannedShortcuts(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		nodes := []*Broker{startNode(t, url), startNode(t, url)}
+		ctx, q, q2 := t.Context(), name("q"), name("q")
+		p := nodes[0].parts[0]
+		put := func(i int, id, shortcut, queue string) error {
+			_, err := nodes[i%2].PutCanned(ctx, host, Canned{ID: id, Shortcut: shortcut, Queue: queue, Text: fmt.Sprint(i)})
+			return err
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won, lost := "", map[string]bool{}
+		for i := range 16 {
+			wg.Go(func() {
+				id := fmt.Sprintf("%s-%d", q, i)
+				err := put(i, id, "hi", q)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won += id
+				case errors.Is(err, &Error{Code: CodeTaken}):
+					lost[AsError(err).By] = true
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, map[string]bool{won: true}, lost, "one has it, and the others are told which")
+		require.Equal(t, map[string]bool{won: true}, cannedIDs(t, nodes[0], host, q))
+
+		t.Log("moved to and fro on both nodes, it is in one scope")
+		for i := range 16 {
+			wg.Go(func() {
+				err := put(i, won, fmt.Sprintf("s%d", i), []string{q, q2}[i/2%2])
+				if err != nil && !errors.Is(err, errCannedMoves) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		c, err := nodes[1].Canned(ctx, host, won)
+		require.NoError(t, err)
+		for _, scope := range []string{q, q2} {
+			want := map[string]string{}
+			if scope == c.Queue {
+				want[c.Shortcut] = won
+			}
+			got, err := nodes[0].rdb.HGetAll(ctx, p.shortcuts(queueScope(scope))).Result()
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+
+		t.Log("what is written twice, as the client library may, is as written once")
+		s := cannedStep{won, c.Shortcut, c.scope(), c.scope(), "", c.data(), MaxCanned}
+		keys := []string{p.canned(), p.shortcuts(c.scope()), p.shortcuts(c.scope()), p.dirty()}
+		r, err := nodes[0].runJSON(ctx, "canned", keys, s)
+		require.NoError(t, err)
+		again, err := parseCanned(r.str(1))
+		require.NoError(t, err)
+		require.Equal(t, c, again)
+		for range 2 {
+			r, err = nodes[0].runJSON(ctx, "uncanned", []string{keys[0], keys[1], keys[3]}, cannedStep{ID: won, Was: c.scope()})
+			require.NoError(t, err)
+			require.NoError(t, refusal(r))
+		}
+		require.Empty(t, cannedIDs(t, nodes[0], host, c.Queue))
+
+		t.Log("a full scope takes no new one; those it has can change")
+		fill := map[string]any{}
+		for i := range MaxCanned - 1 {
+			fill[fmt.Sprint("s", i)] = fmt.Sprint(q, i)
+		}
+		require.NoError(t, nodes[0].rdb.HSet(ctx, p.shortcuts(queueScope(q)), fill).Err())
+		require.NoError(t, put(0, q+"-last", "last", q))
+		err = put(1, q+"-more", "more", q)
+		code(t, CodeFull, err)
+		require.Equal(t, []int{MaxCanned, MaxCanned}, []int{AsError(err).Load, AsError(err).Capacity})
+		require.NoError(t, put(1, q+"-last", "newest", q))
+		require.NoError(t, put(1, q+"-elsewhere", "more", q2))
+		code(t, CodeFull, put(0, q+"-elsewhere", "more", q))
+	})
+}
+
+// A canned reply is rendered for those who may read the session, with what is theirs first.
+func TestRenderCanned(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon, func(o *Options) { o.expire = 100 * time.Millisecond })
+	ctx, q := t.Context(), name("q")
+	b.set(t, q, func(s *QueueSettings) { s.Name = "Returns" })
+	s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma"), Name: "Uma"}, Queue: q, Subject: "a parcel",
+		Meta: []byte(`{"order":7}`)})
+	require.NoError(t, err)
+	ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+	eve := agent(t, b, name("eve"), name("q"))
+	short := name("s")
+	put := func(a Actor, c Canned) string {
+		c.ID, c.Shortcut = name("c"), short
+		_, err := b.PutCanned(ctx, a, c)
+		require.NoError(t, err)
+		return c.ID
+	}
+	text := "{{user.name}}, {{agent.name}} of {{queue.name}}: {{session.subject}}, {{meta.order}}, {{meta.none}}, {{session.id}}"
+	rest := " of Returns: a parcel, 7, {{meta.none}}, " + s.ID
+	all := put(host, Canned{Text: text})
+	is := func(a Actor, named, want string) {
+		t.Helper()
+		got, err := b.RenderCanned(ctx, a, s.ID, named)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	is(host, all, "Uma, {{agent.name}}"+rest)
+	ann.grab(s.ID)
+	is(host, all, "Uma, "+ann.Name+rest)
+	is(ann.Actor, short, "Uma, "+ann.Name+rest)
+	queues := put(host, Canned{Queue: q, Text: "queue's"})
+	is(ann.Actor, short, "queue's")
+	is(host, short, "queue's")
+	annes := put(ann.Actor, Canned{Text: "mine, {{user.name}}"})
+	is(ann.Actor, short, "mine, Uma")
+	is(ann.Actor, queues, "queue's")
+	is(staffActor(RoleSupervisor, name("sue")), annes, "mine, Uma")
+
+	refused := func(want Code, a Actor, session, named string) {
+		t.Helper()
+		_, err := b.RenderCanned(ctx, a, session, named)
+		code(t, want, err)
+	}
+	refused(CodeForbidden, eve.Actor, s.ID, all)
+	refused(CodeForbidden, bea.Actor, s.ID, all) // it is ann's now
+	refused(CodeForbidden, Actor{Identity: Identity{Role: RoleUser, ID: s.User.ID}}, s.ID, all)
+	refused(CodeNotFound, ann.Actor, s.ID, name("c"))
+	refused(CodeNotFound, ann.Actor, "nope", all)
+	refused(CodeBadRequest, ann.Actor, s.ID, "")
+	beas := put(bea.Actor, Canned{Text: "bea's"})
+	refused(CodeNotFound, ann.Actor, s.ID, beas)
+	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{user.name}}" + strings.Repeat("x", MaxText-13)})
+	require.NoError(t, err)
+	is(host, all, "Uma"+strings.Repeat("x", MaxText-13))
+	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{session.id}}" + strings.Repeat("x", MaxText-14)})
+	require.NoError(t, err)
+	refused(CodeTooLarge, host, s.ID, all)
+
+	t.Log("after the end, from the archive, it is rendered just so")
+	_, err = b.End(ctx, host, EndRequest{Session: s.ID})
+	require.NoError(t, err)
+	shelve(t, b, s.ID)
+	is(ann.Actor, short, "mine, Uma")
+}
+
+// Canned replies outlive Redis; those that were removed do not come back.
+func TestRestoreCanned(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	b := startNode(t, url, soon)
+	ctx, q, ann := t.Context(), name("q"), name("ann")
+	for _, c := range []Canned{{ID: "1", Queue: q}, {ID: "2", Agent: ann}, {ID: "3"}, {ID: "4"}, {ID: "5|x", Title: "t"}} {
+		c.Shortcut, c.Text = "s"+c.ID, "text "+c.ID
+		_, err := b.PutCanned(ctx, host, c)
+		require.NoError(t, err)
+	}
+	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.DeleteCanned(ctx, host, "4"))
+	_, err := b.PutCanned(ctx, host, Canned{ID: "1", Shortcut: "new", Queue: q, Text: "new"})
+	require.NoError(t, err)
+	require.NoError(t, b.archiver.flush(ctx))
+	before, err := b.CannedList(ctx, host, CannedRequest{})
+	require.NoError(t, err)
+	require.Len(t, before.Canned, 4)
+
+	rdb, err := Dial(testenv.Redis(t).URL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = rdb.Close() })
+	o := Options{Redis: rdb, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
+	_, err = Restore(ctx, o, nil)
+	require.NoError(t, err)
+	c, err := New(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	after, err := c.CannedList(ctx, host, CannedRequest{})
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	require.Equal(t, map[string]bool{"2": true, "3": true, "5|x": true}, cannedIDs(t, c, staffActor(RoleAgent, ann), ""))
+	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "new", Queue: q, Text: "x"})
+	code(t, CodeTaken, err)
+	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "s1", Queue: q, Text: "x"})
+	require.NoError(t, err)
+}

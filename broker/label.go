@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// MaxLabels is how many labels a session has at most, each of MaxID bytes.
+const MaxLabels = 20
+
+// LabelRequest changes the labels of a session.
+type LabelRequest struct {
+	Session string
+	Add     []string
+	Remove  []string
+}
+
+// Label adds and removes labels: staff's words on a session, by which it is
+// found. Its agents may while they take part, and after its end all who ever
+// did; supervisors and host applications always may. Users never see labels.
+// A session that has moved to the archive comes back from there for an hour.
+// CodeTooLarge: more than MaxLabels.
+func (b *Broker) Label(ctx context.Context, a Actor, r LabelRequest) (Session, error) {
+	if !boss(a) && !a.Role.Staff() {
+		return Session{}, Errorf(CodeForbidden, "labels are staff's")
+	}
+	if err := r.normalize(); err != nil {
+		return Session{}, err
+	}
+	s := newStep(a, r.Session)
+	s.Add, s.Remove, s.Max = r.Add, r.Remove, MaxLabels
+	keys := func(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }
+	st, err := b.relocate(ctx, a, "label", s, keys)
+	if !errors.Is(err, &Error{Code: CodeEnded}) {
+		return st, err
+	}
+	// The script does not answer so: the session has moved to the archive, and the actor may read it there.
+	if err := b.revive(ctx, r.Session); err != nil {
+		return Session{}, err
+	}
+	return b.relocate(ctx, a, "label", s, keys)
+}
+
+func (r *LabelRequest) normalize() error {
+	if len(r.Add)+len(r.Remove) == 0 {
+		return Errorf(CodeBadRequest, "add, remove: at least one label")
+	}
+	for name, list := range map[string]*[]string{"add": &r.Add, "remove": &r.Remove} {
+		if len(*list) > MaxLabels {
+			return Errorf(CodeTooLarge, "%s: at most %d labels", name, MaxLabels)
+		}
+		for _, label := range *list {
+			if err := validID(name, label); err != nil {
+				return err
+			}
+		}
+		*list = slices.Compact(slices.Sorted(slices.Values(*list)))
+	}
+	for _, label := range r.Add {
+		if slices.Contains(r.Remove, label) {
+			return Errorf(CodeBadRequest, "add, remove: %q is in both", label)
+		}
+	}
+	return nil
+}
