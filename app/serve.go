@@ -15,6 +15,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker"
 	"bellhop/handlers"
+	"bellhop/webhook"
 )
 
 type serveCommand struct {
@@ -42,6 +43,7 @@ type App struct {
 	embedded *embedded // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
+	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
 	listener net.Listener
@@ -100,6 +102,12 @@ func (a *App) startBroker(ctx context.Context) error {
 	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
+	}
+	if a.webhook, err = a.settings.webhook(); err != nil {
+		return settingsError{err}
+	}
+	if a.webhook != nil {
+		o.Hook = a.webhook
 	}
 	if a.settings.Embedded() {
 		if err := a.restoreEmbedded(ctx, o); err != nil {
@@ -181,6 +189,9 @@ func (a *App) Close(ctx context.Context) {
 			a.log.Warn("close", "error", err)
 		}
 		a.broker = nil
+	}
+	if a.webhook != nil {
+		a.webhook.Close()
 	}
 	if a.archive != nil {
 		if err := a.archive.Close(); err != nil {

@@ -43,6 +43,8 @@ type Settings struct {
 	JWTSecret     string        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
 	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
+	WebhookURL    string        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
+	WebhookSecret []string      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
@@ -96,6 +98,9 @@ func (s *Settings) Validate() error {
 			return fmt.Errorf("--jwks-url: %q is not an http(s) URL", s.JWKSURL)
 		}
 	}
+	if err := s.validateWebhook(); err != nil {
+		return err
+	}
 	switch {
 	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
@@ -125,7 +130,7 @@ func (s *Settings) validateKeys() error {
 
 // notYet refuses settings of later versions rather than ignoring them.
 func notYet() error {
-	for _, name := range []string{"BELLHOP_FILES_URL", "BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
+	for _, name := range []string{"BELLHOP_FILES_URL"} {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("%s: not available in this version", name)
 		}

@@ -170,7 +170,7 @@ func TestOldEventsAreGivenUpTogether(t *testing.T) {
 	time.Sleep(time.Second)
 	uma.send(s.ID, "young")
 	waiting := func() { // an hour is over
-		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), scored(1, s.ID)).Err())
+		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), overdue(s.ID)).Err())
 	}
 	waiting()
 	r.until("the young one", func() bool {

@@ -81,11 +81,11 @@ func TestANodeKilledWhileItDelivers(t *testing.T) {
 			}
 			p, _ := maker.of(s.ID)
 			require.Eventually(t, func() bool { return maker.HookStats().Failed > 0 }, 5*time.Second, time.Millisecond)
-			require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), scored(1, s.ID)).Err()) // an hour is over
+			require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), overdue(s.ID)).Err()) // an hour is over
 			maker.hooks.stop()
 			<-maker.hooks.taking
 			maker.hooks.turns.Wait()
-			require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), scored(1, s.ID)).Err())
+			require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), overdue(s.ID)).Err())
 
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), doomedHook+"="+point+"|"+url+"|"+r.URL)
@@ -104,7 +104,7 @@ func TestANodeKilledWhileItDelivers(t *testing.T) {
 				r.until("all", func() bool { return last(r.taken, s.ID) == 6 })
 				require.GreaterOrEqual(t, float64(time.Now().UnixMilli())+100, lease, "not before the lease was over")
 			} else {
-				require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), scored(1, s.ID)).Err())
+				require.NoError(t, maker.rdb.ZAdd(ctx, p.hooks(), overdue(s.ID)).Err())
 				r.until("all", func() bool { return last(r.taken, s.ID) == 6 })
 			}
 			require.Positive(t, next.HookStats().Delivered)

@@ -188,7 +188,8 @@ func middle[T cmp.Ordered](all []T) T {
 	return all[len(all)/2]
 }
 
-func scored(score float64, m string) redis.Z { return redis.Z{Score: score, Member: m} }
+// overdue is a member of `hooks` whose time has come.
+func overdue(m string) redis.Z { return redis.Z{Score: 1, Member: m} }
 
 // last is the seq of what came last of a session.
 func last(list []told, session string) int64 {

@@ -153,4 +153,5 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.GET("/agents", s.as(s.listAgents))
 	g.GET("/agents/:id", s.as(s.getAgent))
 	g.PUT("/agents/:id", s.as(s.putAgent))
+	s.webhooks(g)
 }
