@@ -15,11 +15,12 @@ type bed struct {
 	rdb    *redis.Client
 	server *proc // the first node
 	nodes  []*proc
+	args   []string // of every node
 }
 
-// newBed starts Redis and one node.
-func newBed(ctx context.Context) (b *bed, err error) {
-	b = &bed{}
+// newBed starts Redis and one node, with these arguments besides the usual ones.
+func newBed(ctx context.Context, args ...string) (b *bed, err error) {
+	b = &bed{args: args}
 	defer func() {
 		if err != nil {
 			b.stop()
@@ -43,7 +44,7 @@ func newBed(ctx context.Context) (b *bed, err error) {
 
 // add starts one more node.
 func (b *bed) add(ctx context.Context) error {
-	p, err := startServer(ctx, b.bin, b.dir, b.redis)
+	p, err := startServer(ctx, b.bin, b.dir, b.redis, b.args...)
 	if p != nil {
 		b.nodes = append(b.nodes, p)
 	}

@@ -16,11 +16,12 @@ import (
 )
 
 type chatCommand struct {
-	Sessions int `default:"1000" help:"Sessions, each a user and one of the agents."`
-	Agents   int `default:"100"`
-	InFlight int `default:"64" help:"Messages on their way at a time, over all sessions."`
-	Messages int `default:"60000" help:"Of each round."`
-	Rounds   int `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
+	Sessions int    `default:"1000" help:"Sessions, each a user and one of the agents."`
+	Agents   int    `default:"100"`
+	InFlight int    `default:"64" help:"Messages on their way at a time, over all sessions."`
+	Messages int    `default:"60000" help:"Of each round."`
+	Rounds   int    `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
+	Webhook  string `enum:",answers,hangs" default:"" help:"Deliver webhooks to an endpoint in this process that answers at once, or never."`
 }
 
 // round is what one round measured.
@@ -77,7 +78,9 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	bed, err := newBed(ctx)
+	hook := newHookEnd(c.Webhook)
+	defer hook.stop()
+	bed, err := newBed(ctx, hook.args()...)
 	if err != nil {
 		return err
 	}
@@ -103,7 +106,15 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 	}
 	r.Median = medians(r.Rounds)
 	r.RedisRatio, r.ServerRatio = r.Median.Redis/r.Median.RedisFloor, r.Median.Server/r.Median.EchoFloor
-	return o.show(r)
+	if err := o.show(r); err != nil {
+		return err
+	}
+	return hook.drained(ctx, crowd.events(c))
+}
+
+// events is how many a webhook is told of: opened and grabbed, and each message.
+func (cr *crowd) events(c *chatCommand) int64 {
+	return int64(2*c.Sessions + c.Rounds*c.Messages)
 }
 
 func medians(rounds []round) (m round) {
