@@ -83,6 +83,8 @@ func TestNodesWithAndWithoutAHook(t *testing.T) {
 	}
 	send(with, "the first one told")
 	r.until("it", func() bool { return last(r.taken, s.ID) == 3 })
+	p, _ := with.of(s.ID)
+	require.Eventually(t, func() bool { return with.rdb.ZScore(ctx, p.hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
 	send(without, "made without")
 	require.NoError(t, with.Close(ctx))
 	startNode(t, url, tellsTo(t, r)) // it looks once at its start
@@ -177,4 +179,41 @@ func TestARestoreOwesWhatWasNotTold(t *testing.T) {
 			require.EqualValues(t, i+1, e.Data.Message.Seq, "each once and in order: the archive knew what had been told")
 		}
 	}
+}
+
+// Only who holds a session says how far it was told, and that never goes back;
+// said twice, it is as said once.
+func TestOnlyTheHolderMarks(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url, func(o *Options) { o.Hook = refuser{} })
+		b.hooks.close(t.Context()) // this test is the holder
+		uma := user(t, b, name("uma"))
+		s := uma.open(name("q"))
+		uma.send(s.ID, "hello")
+		p, _ := b.of(s.ID)
+		const lease = 7_777_777_777_777
+		keys := []string{p.session(s.ID), p.hooks(), p.hooksLate(), p.dead(), p.dirty()}
+		mark := func(m hookMark) string {
+			m.Session, m.Keep = s.ID, 1000
+			return b.mustRun(t, "hooked", keys, m).str(0)
+		}
+		hooked := func() string { return b.rdb.HGet(t.Context(), p.session(s.ID), "hooked").Val() }
+		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
+		require.Equal(t, "0", hooked())
+		letter := encode(letter{Event: name("evt"), Session: s.ID})
+		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
+		require.Equal(t, "0", hooked())
+		require.Empty(t, letters(t, b, s.ID))
+		for range 2 {
+			require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 3, Tries: 2, Again: keepOn, Letter: letter}))
+			require.Equal(t, "3", hooked())
+			require.Len(t, letters(t, b, s.ID), 1)
+		}
+		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 1, Again: keepOn}))
+		require.Equal(t, "3", hooked())
+		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 4}))
+		require.Equal(t, "4", hooked())
+		require.Error(t, b.rdb.ZScore(t.Context(), p.hooks(), s.ID).Err(), "nothing is left to tell")
+		require.NoError(t, b.DeleteDeadLetter(t.Context(), letters(t, b, s.ID)[0].ID))
+	})
 }

@@ -65,7 +65,8 @@ type hooks struct {
 	taking  chan struct{}      // closed when nothing more is taken
 	turns   sync.WaitGroup
 	telling context.Context //nolint:containedctx // the life of what is being delivered
-	failing atomic.Bool
+
+	warned, buried, missed seldom
 
 	delivered, failed, dead, dropped atomic.Int64
 	lag                              hookLagCache
@@ -267,6 +268,15 @@ func (h *hooks) owed(ctx context.Context, p partition, list []string) error {
 		return nil
 	}
 	return redisError("hooks", h.b.rdb.ZAddNX(ctx, p.hooks(), owed...).Err())
+}
+
+// seldom is for what is said once a minute, however often it happens.
+type seldom struct{ last atomic.Int64 }
+
+// again tells whether it is to be said, once for all who ask at a time.
+func (s *seldom) again() bool {
+	last, now := s.last.Load(), time.Now().Unix()
+	return now-last >= 60 && s.last.CompareAndSwap(last, now)
 }
 
 // spread is d and up to a tenth more, so that what failed together does not come back together.

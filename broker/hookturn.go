@@ -142,15 +142,12 @@ func (h *hooks) attempt(ctx context.Context, ev *hookEvent) error {
 	err := h.hook.Deliver(ctx, ev.id, ev.body)
 	if err == nil {
 		h.delivered.Add(1)
-		if h.failing.Swap(false) {
-			h.b.log.Info("events are taken again")
-		}
 		return nil
 	}
-	h.failed.Add(1)
-	if !h.failing.Swap(true) {
+	failed := h.failed.Add(1)
+	if h.warned.again() {
 		h.b.log.Warn("an event was not taken; nothing is lost, and it is tried again", "event", ev.id, "type", ev.kind,
-			"session", ev.session, "error", err)
+			"session", ev.session, "error", err, "attempts", failed)
 	}
 	return err
 }
@@ -183,9 +180,10 @@ func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
 	letter := encode(letter{ev.id, ev.kind, ev.session, ev.seq, ev.at, ev.step, t.tries, short(cause.Error(), 300)})
 	err := t.mark(context.WithoutCancel(ctx), hookMark{Again: keepOn, Letter: letter})
 	if err == nil && !t.over {
-		t.dead.Add(1)
-		t.b.log.Error("an event is given up and among the dead letters", "event", ev.id, "type", ev.kind, "session", ev.session,
-			"error", cause)
+		if n := t.dead.Add(1); t.buried.again() {
+			t.b.log.Error("an event is given up and among the dead letters", "event", ev.id, "type", ev.kind,
+				"session", ev.session, "error", cause, "letters", n)
+		}
 		t.tries = 0
 	}
 	return err
@@ -205,8 +203,9 @@ func (t *turn) mark(ctx context.Context, m hookMark) error {
 	t.kept = t.at
 	t.over = m.Again != keepOn || r.str(0) == "lost"
 	if n := r.num(2); n > 0 {
-		t.dropped.Add(n)
-		t.b.log.Error("there are too many dead letters; the oldest are gone", "gone", n)
+		if all := t.dropped.Add(n); t.missed.again() {
+			t.b.log.Error("there are too many dead letters; the oldest are gone", "gone", all)
+		}
 	}
 	if t.over && r.num(1) > 0 {
 		t.nudge(p.hooks())
