@@ -16,6 +16,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker"
 	"bellhop/handlers"
+	"bellhop/webhook"
 )
 
 type serveCommand struct {
@@ -43,7 +44,8 @@ type App struct {
 	embedded *embedded // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
-	filter   broker.Filter // nil for none
+	filter   broker.Filter     // nil for none
+	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
 	listener net.Listener
@@ -112,6 +114,12 @@ func (a *App) startBroker(ctx context.Context) error {
 	o.Filter = a.filter
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
+	}
+	if a.webhook, err = a.settings.webhook(); err != nil {
+		return settingsError{err}
+	}
+	if a.webhook != nil {
+		o.Hook = a.webhook
 	}
 	if a.settings.Embedded() {
 		if err := a.restoreEmbedded(ctx, o); err != nil {
@@ -197,6 +205,9 @@ func (a *App) Close(ctx context.Context) {
 			a.log.Warn("close", "error", err)
 		}
 		a.broker = nil
+	}
+	if a.webhook != nil {
+		a.webhook.Close()
 	}
 	if a.archive != nil {
 		if err := a.archive.Close(); err != nil {

@@ -44,6 +44,8 @@ type Settings struct {
 	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
 	FilesURL      string        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
+	WebhookURL    string        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
+	WebhookSecret []string      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	FilterWords   string        `name:"filter-words" help:"File with words to keep out of what participants write, one a line. Unset: no filter." placeholder:"FILE"`
 	FilterAction  string        `name:"filter-action" default:"replace" enum:"replace,refuse" help:"What becomes of a listed word: replace (by a * for each character) or refuse (the whole message)."`
@@ -102,6 +104,9 @@ func (s *Settings) Validate() error {
 	if u, err := url.Parse(s.FilesURL); s.FilesURL != "" && (err != nil || u.Scheme != "file" && u.Scheme != "s3" || u.Scheme == "s3" && u.Host == "") {
 		return errors.New("--files-url: file:///folder or s3://bucket")
 	}
+	if err := s.validateWebhook(); err != nil {
+		return err
+	}
 	switch {
 	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
@@ -110,7 +115,7 @@ func (s *Settings) Validate() error {
 	case s.Drain < 0 || s.Drain > 10*time.Minute:
 		return errors.New("--drain: 0s to 10m")
 	}
-	return notYet()
+	return nil
 }
 
 func (s *Settings) validateKeys() error {
@@ -125,16 +130,6 @@ func (s *Settings) validateKeys() error {
 	}
 	if s.JWTSecret != "" && len(s.JWTSecret) < 32 {
 		return errors.New("--jwt-secret: at least 32 bytes")
-	}
-	return nil
-}
-
-// notYet refuses settings of later versions rather than ignoring them.
-func notYet() error {
-	for _, name := range []string{"BELLHOP_WEBHOOK_URL", "BELLHOP_WEBHOOK_SECRET"} {
-		if os.Getenv(name) != "" {
-			return fmt.Errorf("%s: not available in this version", name)
-		}
 	}
 	return nil
 }

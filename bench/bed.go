@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -17,14 +16,12 @@ type bed struct {
 	rdb    *redis.Client
 	server *proc // the first node
 	nodes  []*proc
+	args   []string // of every node
 }
 
-// newBed starts Redis and one node, without a limit on sends.
-func newBed(ctx context.Context) (*bed, error) { return newBedAt(ctx, 0) }
-
-// newBedAt starts Redis and one node that limits a user's sends.
-func newBedAt(ctx context.Context, rate float64) (b *bed, err error) {
-	b = &bed{rate: strconv.FormatFloat(rate, 'f', -1, 64)}
+// newBed starts Redis and one node, with these arguments besides the usual ones.
+func newBed(ctx context.Context, args ...string) (b *bed, err error) {
+	b = &bed{args: args}
 	defer func() {
 		if err != nil {
 			b.stop()
@@ -48,7 +45,7 @@ func newBedAt(ctx context.Context, rate float64) (b *bed, err error) {
 
 // add starts one more node.
 func (b *bed) add(ctx context.Context) error {
-	p, err := startServer(ctx, b.bin, b.dir, b.rate, b.redis)
+	p, err := startServer(ctx, b.bin, b.dir, b.redis, b.args...)
 	if p != nil {
 		b.nodes = append(b.nodes, p)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type chatCommand struct {
 	Messages int     `default:"60000" help:"Of each round."`
 	SendRate float64 `default:"20" help:"The limit on a user's messages a second; 0: none. No user reaches it here."`
 	Rounds   int     `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
+	Webhook  string  `enum:",answers,hangs" default:"" help:"Deliver webhooks to an endpoint in this process that answers at once, or never."`
 }
 
 // round is what one round measured.
@@ -78,7 +80,9 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	bed, err := newBedAt(ctx, c.SendRate)
+	hook := newHookEnd(c.Webhook)
+	defer hook.stop()
+	bed, err := newBed(ctx, append(hook.args(), "--send-rate", strconv.FormatFloat(c.SendRate, 'f', -1, 64))...)
 	if err != nil {
 		return err
 	}
@@ -104,7 +108,15 @@ func (c *chatCommand) Run(ctx context.Context, o *options) error {
 	}
 	r.Median = medians(r.Rounds)
 	r.RedisRatio, r.ServerRatio = r.Median.Redis/r.Median.RedisFloor, r.Median.Server/r.Median.EchoFloor
-	return o.show(r)
+	if err := o.show(r); err != nil {
+		return err
+	}
+	return hook.drained(ctx, crowd.events(c))
+}
+
+// events is how many a webhook is told of: opened and grabbed, and each message.
+func (cr *crowd) events(c *chatCommand) int64 {
+	return int64(2*c.Sessions + c.Rounds*c.Messages)
 }
 
 func medians(rounds []round) (m round) {

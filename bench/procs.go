@@ -101,13 +101,13 @@ func build(ctx context.Context, dir string) (string, error) {
 	return bin, cmd.Run()
 }
 
-func startServer(ctx context.Context, bin, dir, sendRate string, rdb *proc) (*proc, error) {
+func startServer(ctx context.Context, bin, dir string, rdb *proc, args ...string) (*proc, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(addr, bin, "--addr", addr, "--redis-url", "redis://"+rdb.addr, "--data-dir", dir, "--no-archiver", "--api-key", apiKey, "--send-rate", sendRate,
-		"--log-level", "warn", "--drain", "1s")
+	p, err := start(addr, bin, append([]string{"--addr", addr, "--redis-url", "redis://" + rdb.addr, "--data-dir", dir, "--no-archiver",
+		"--api-key", apiKey, "--send-rate", "0", "--log-level", "warn", "--drain", "1s"}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -63,10 +63,20 @@ type Options struct {
 	NoArchiver bool
 	// Files, if set, is told of a file before the message that sends it is stored.
 	Files Files
+	// Hook, if set, is told what happens in the sessions. All nodes of a deployment
+	// must have one, or none.
+	Hook Hook
+	// HookRetries are the pauses before an event that the hook did not take is tried
+	// again; after the last it is given up. Nil takes those of Standard Webhooks:
+	// 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+	HookRetries []time.Duration
 	// Log gets what operators should know; slog.Default() when nil.
 	Log *slog.Logger
 
-	expire time.Duration // after its end a session leaves Redis; an hour when 0
+	expire       time.Duration // after its end a session leaves Redis; an hour when 0
+	hookPatience time.Duration // of one attempt; hookPatience when 0
+	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
+	hookKeep     int           // dead letters; deadLetters when 0
 }
 
 // Files keeps what participants upload.
@@ -91,6 +101,7 @@ type Broker struct {
 
 	hub         *hub
 	archiver    *archiver // nil without an archive
+	hooks       *hooks    // nil without a hook
 	lag         lagCache
 	farewells   farewells
 	settings    settings
@@ -161,8 +172,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	_, b.sharded = o.Redis.(*redis.ClusterClient)
 	// The embedded Redis takes the first line for a mistake.
 	flags := o.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
-	if b.scripts, err = scripts.Load(scripts.Options{Sharded: b.sharded, Flags: flags}); err != nil {
+	if b.scripts, err = scripts.Load(scripts.Options{Sharded: b.sharded, Flags: flags, Hooks: o.Hook != nil}); err != nil {
 		return nil, err
+	}
+	if o.Hook != nil {
+		if b.hooks, err = newHooks(b, o); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.preload(ctx); err != nil {
 		return nil, redisError("preload", err)
@@ -237,10 +253,14 @@ func (b *Broker) Ready(ctx context.Context) error {
 	return redisError("ping", b.rdb.Ping(ctx).Err())
 }
 
-// Close archives what is dirty as far as the context allows, stops the loops and
+// Close lets what is being delivered to the hook end, for a second at most,
+// archives what is dirty as far as the context allows, stops the loops and
 // subscribers and takes this node off the list of those alive. Connections
 // should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
+	if b.hooks != nil {
+		b.hooks.close(ctx)
+	}
 	var flushed error
 	if b.archiver != nil {
 		flushed = b.archiver.close(ctx)

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(doomedNode); spec != "" {
 		os.Exit(beDoomed(spec))
 	}
+	if spec := os.Getenv(doomedHook); spec != "" {
+		os.Exit(beDoomedHook(spec))
+	}
 	os.Exit(testenv.Main(m))
 }
 

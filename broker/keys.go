@@ -128,6 +128,9 @@ func (p partition) timers() string           { return p.prefix + "timers" }
 func (p partition) dirty() string            { return p.prefix + "dirty" }
 func (p partition) aside() string            { return p.prefix + "aside" }
 func (p partition) late() string             { return p.prefix + "late" }
+func (p partition) hooks() string            { return p.prefix + "hooks" }
+func (p partition) hooksLate() string        { return p.prefix + "hooks-late" }
+func (p partition) dead() string             { return p.prefix + "dead" }
 func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
 func (p partition) agents() string           { return p.prefix + "agents" }

@@ -42,6 +42,9 @@ func (b *Broker) loops() {
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.start()
 	}
+	if b.hooks != nil {
+		b.hooks.start()
+	}
 }
 
 // taken is what one partition handed to this node.

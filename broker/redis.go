@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -60,6 +61,10 @@ func (r reply) strs(i int) []string {
 // error is what became of Redis, never what the script decided: that is in the reply.
 func (b *Broker) run(ctx context.Context, script string, keys []string, args ...any) (reply, error) {
 	b.calls.Add(1)
+	if b.hooks != nil && b.hooks.scripts[script] {
+		keys = append(slices.Clip(keys), b.hooks.key(keys[0]))
+		defer b.hooks.nudge(keys[0])
+	}
 	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
 	if err != nil {
 		return nil, redisError(script, err)

@@ -47,6 +47,9 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := r.run(ctx, q); err != nil {
 		return r.done, err
 	}
+	if err := r.owed(ctx); err != nil {
+		return r.done, err
+	}
 	return r.done, redisError("restored", b.rdb.Del(ctx, restoringKey).Err())
 }
 

@@ -30,13 +30,21 @@ var (
 	lagMessages     = prometheus.NewDesc("bellhop_archive_lag_messages", "Messages the archive lacks.", nil, nil)
 	lagSeconds      = prometheus.NewDesc("bellhop_archive_lag_seconds", "Age of the oldest change the archive lacks.", nil, nil)
 	lagSessions     = prometheus.NewDesc("bellhop_archive_lag_sessions", "Sessions of which the archive lacks something.", nil, nil)
+	hookDelivered   = prometheus.NewDesc("bellhop_webhook_delivered_total", "Events the webhook has taken from this node.", nil, nil)
+	hookFailed      = prometheus.NewDesc("bellhop_webhook_failed_attempts_total", "Attempts of this node's that the webhook did not take.", nil, nil)
+	hookDead        = prometheus.NewDesc("bellhop_webhook_dead_total", "Events this node has given up.", nil, nil)
+	hookDropped     = prometheus.NewDesc("bellhop_webhook_dead_dropped_total", "Dead letters that had to make room for newer ones: these are lost.", nil, nil)
+	hookLetters     = prometheus.NewDesc("bellhop_webhook_dead_letters", "Events that were given up and wait to be replayed or removed.", nil, nil)
+	hookSeconds     = prometheus.NewDesc("bellhop_webhook_lag_seconds", "Age of the oldest event the webhook has not taken yet.", nil, nil)
+	hookSessions    = prometheus.NewDesc("bellhop_webhook_lag_sessions", "Sessions with events the webhook has not taken yet.", nil, nil)
 	archiveSetAside = prometheus.NewDesc("bellhop_archive_set_aside_sessions", "Sessions with messages that the archive refused; they stay in Redis.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *Server) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{connections, draining, scriptsRun, archived, archiveRefused, archiveFailed,
-		lagMessages, lagSeconds, lagSessions, archiveSetAside} {
+		lagMessages, lagSeconds, lagSessions, archiveSetAside, hookDelivered, hookFailed, hookDead, hookDropped,
+		hookLetters, hookSeconds, hookSessions} {
 		ch <- d
 	}
 }
@@ -58,8 +66,21 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	count(archived, stats.Saved)
 	count(archiveRefused, stats.Refused)
 	count(archiveFailed, stats.Failed)
+	hooks := s.broker.HookStats()
+	count(hookDelivered, hooks.Delivered)
+	count(hookFailed, hooks.Failed)
+	count(hookDead, hooks.Dead)
+	count(hookDropped, hooks.Dropped)
 	ctx, cancel := context.WithTimeout(s.ctx, readyPatience)
 	defer cancel()
+	behind, err := s.broker.HookLag(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(hookSeconds, err)
+		return
+	}
+	gauge(hookLetters, float64(behind.Dead))
+	gauge(hookSeconds, float64(behind.Seconds))
+	gauge(hookSessions, float64(behind.Sessions))
 	lag, err := s.broker.Lag(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(lagMessages, err)

@@ -167,4 +167,5 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.PUT("/agents/:id", s.as(s.putAgent))
 	g.GET("/users/:id", s.as(s.getUser))
 	g.PUT("/users/:id", s.as(s.putUser))
+	s.webhooks(g)
 }

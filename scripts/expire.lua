@@ -4,7 +4,7 @@
 --       11 the user's sessions 12 all sessions of the partition
 -- ARGV  {session, after: ms since its end}
 -- reply {'ok', effect…} | {'too_early'}
--- holds nothing leaves that the archive has not acknowledged.
+-- holds nothing leaves that the archive has not acknowledged, nor what a webhook waits for.
 --#include time
 local a = cjson.decode(ARGV[1])
 local at = now()
@@ -13,6 +13,7 @@ for i = 1, #f, 2 do s[f[i]] = f[i + 1] end
 if s.state then
   local whole = s.state == 'ended' and tonumber(s.archived or 0) >= tonumber(s.seq) and (s.recalls or '') == '' and
     (s.aside or '') == '' and not redis.call('ZSCORE', KEYS[8], a.session)
+  --#hooks whole = whole and not redis.call('ZSCORE', KEYS[#KEYS], a.session)
   if not whole then
     redis.call('ZADD', KEYS[9], at + 60000, 'expire|' .. a.session)
     return {'too_early'}

@@ -36,6 +36,7 @@ redis.call('XADD', KEYS[2], next_seq .. '-0', 'at', at, 'by', '', 'key', '', 'h'
 redis.call('APPEND', KEYS[4], author(0, note))
 redis.call('HSET', KEYS[1], 'seq', next_seq, 'recalls', (s[3] or '') .. seq .. ',')
 redis.call('ZADD', KEYS[5], 'NX', at, ARGV[1])
+--#hooks if redis.call('ZADD', KEYS[#KEYS], 'NX', at, ARGV[1]) == 1 then redis.call('HSETNX', KEYS[1], 'hooked', 2 * s[1]) end
 redis.call('PUBLISH', KEYS[1], 'X' .. seq .. '\31' .. (note and 'n' or 'm'))
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. next_seq, at, '', note and 'n' or 'm', '', '', '', head, body}, '\31'))
 return {'ok'}

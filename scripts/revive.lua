@@ -44,4 +44,5 @@ if s.state == 'ending' and s.ending_due then timer('end', s.ending_due) end
 fill(KEYS[1], a.hash)
 redis.call('HSET', KEYS[1], 'thawed', at)
 redis.call('ZADD', KEYS[7], at, a.session)
+--#hooks if s.hooked and tonumber(s.hooked) < 2 * s.seq then redis.call('ZADD', KEYS[#KEYS], 'NX', at, a.session) end
 return {'ok'}

@@ -17,6 +17,7 @@ var files embed.FS
 const (
 	includeMark = "--#include "
 	flagsMark   = "--#flags "
+	hooksMark   = "--#hooks " // the rest of the line is code for those who have webhooks
 )
 
 // Options are what the Redis at hand can do.
@@ -29,6 +30,9 @@ type Options struct {
 	// not): one that must not run, because memory is full or for another reason,
 	// is refused before its first command then, never in the middle.
 	Flags bool
+	// Hooks says that there are webhooks: what their lines say is carried out. A
+	// script that has such lines takes, after all its other KEYS, the partition's `hooks`.
+	Hooks bool
 }
 
 // Load gives every script by its file's name without the ending.
@@ -53,9 +57,31 @@ func Load(o Options) (map[string]*redis.Script, error) {
 		if o.Sharded {
 			src = strings.ReplaceAll(src, "'PUBLISH'", "'SPUBLISH'")
 		}
+		if o.Hooks {
+			src = strings.ReplaceAll(src, hooksMark, "")
+		}
 		set[name] = redis.NewScript(src)
 	}
 	return set, nil
+}
+
+// Hooked are the scripts that have lines for webhooks.
+func Hooked() (map[string]bool, error) {
+	set, err := Load(Options{})
+	if err != nil {
+		return nil, err
+	}
+	hooked := make(map[string]bool)
+	for name := range set {
+		src, _, err := source(name)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(src, hooksMark) {
+			hooked[name] = true
+		}
+	}
+	return hooked, nil
 }
 
 // source is a script with its includes put in place, since Redis has no

@@ -53,6 +53,7 @@ redis.call('HSET', KEYS[1], 'seq', seq, 'last', at)
 if #counts > 0 then redis.call('HSET', KEYS[3], unpack(counts)) end
 redis.call('APPEND', KEYS[5], author(tonumber(s[3] or (by == 'h:bot' and 4 or 3)), note))
 redis.call('ZADD', KEYS[7], 'NX', at, id)
+--#hooks if redis.call('ZADD', KEYS[#KEYS], 'NX', at, id) == 1 then redis.call('HSETNX', KEYS[1], 'hooked', 2 * s[2]) end
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. seq, at, by, ARGV[7], ARGV[8], ARGV[4],
   table.concat(counts, '\30'), ARGV[5], ARGV[6]}, '\31'))
 if state == 'ending' and string.sub(by, 1, 2) == 'u:' then

@@ -39,7 +39,8 @@ local function say(what, rest)
     '{"what":"' .. what .. '"' .. (rest or '') .. '}', '', 0, false)
 end
 
--- commit(): writes what was set, publishes, and makes the reply.
+-- commit(): writes what was set, publishes, and makes the reply. Where there are
+-- webhooks, `hooked` is twice the seq that they have got to: see hooked.lua.
 local function commit()
   set.rev, set.seq = tonumber(s.rev or 0) + 1, seq
   set.ops = string.sub(a.op .. ',' .. (s.ops or ''), 1, 108)
@@ -48,6 +49,7 @@ local function commit()
   for f, v in pairs(set) do fields[#fields + 1], fields[#fields + 2] = f, v end
   redis.call('HSET', KEYS[1], unpack(fields))
   redis.call('ZADD', KEYS[7], 'NX', at, a.session)
+  --#hooks if redis.call('ZADD', KEYS[#KEYS], 'NX', at, a.session) == 1 then redis.call('HSETNX', KEYS[1], 'hooked', 2 * (s.seq or 0)) end
   local snap = snapshot()
   redis.call('PUBLISH', KEYS[1], 'S' .. cjson.encode({said = said, snap = snap}))
   return {'ok', snap, unpack(effects)}

@@ -1,0 +1,224 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// letter is an event that was given up, as Redis keeps it: not its body, which
+// is made anew of the log or the archive when it is replayed.
+type letter struct {
+	Event   string `json:"event"`
+	Kind    string `json:"kind"`
+	Session string `json:"session"`
+	Seq     int64  `json:"seq"`
+	At      int64  `json:"at"` // ms
+	Step    int64  `json:"step"`
+	Tries   int64  `json:"tries"`
+	Error   string `json:"error"`
+}
+
+// DeadLetter is an event that the hook did not take, however often it was tried.
+type DeadLetter struct {
+	ID       string `json:"id"`
+	Event    string `json:"event"` // its webhook-id
+	Type     string `json:"type"`
+	Session  string `json:"session"`
+	Seq      int64  `json:"seq"`
+	At       Time   `json:"at"`   // when it happened
+	Died     Time   `json:"died"` // when it was given up
+	Attempts int64  `json:"attempts"`
+	Error    string `json:"error"` // of the last attempt
+}
+
+// DeadLetters are a page of them, those first that died first.
+type DeadLetters struct {
+	Dead   []DeadLetter `json:"dead"`
+	Cursor string       `json:"cursor"` // of the next page; "" at the end
+}
+
+// grave is where a dead letter is: two numbers that Redis gave it, and its partition.
+type grave struct {
+	ms, n uint64
+	part  int
+}
+
+func (g grave) String() string { return fmt.Sprintf("%02x-%d-%d", g.part, g.ms, g.n) }
+func (g grave) entry() string  { return fmt.Sprintf("%d-%d", g.ms, g.n) }
+
+func (g grave) compare(o grave) int {
+	return cmp.Or(cmp.Compare(g.ms, o.ms), cmp.Compare(g.part, o.part), cmp.Compare(g.n, o.n))
+}
+
+func (b *Broker) parseGrave(id string) (g grave, ok bool) {
+	f := strings.Split(id, "-")
+	if len(f) != 3 {
+		return g, false
+	}
+	part, err1 := strconv.ParseUint(f[0], 16, 8)
+	ms, err2 := strconv.ParseUint(f[1], 10, 63)
+	n, err3 := strconv.ParseUint(f[2], 10, 63)
+	g = grave{ms, n, int(part)}
+	return g, errors.Join(err1, err2, err3) == nil && g.part < len(b.parts) && g.String() == id
+}
+
+// DeadLetters lists the events that were given up, the oldest first. The
+// caller sees to it that a host application asks.
+func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (DeadLetters, error) {
+	limit, err := listLimit(limit)
+	if err != nil {
+		return DeadLetters{}, err
+	}
+	after := grave{part: -1}
+	if cursor != "" {
+		var ok bool
+		if after, ok = b.parseGrave(cursor); !ok {
+			return DeadLetters{}, Errorf(CodeBadRequest, "cursor: not one of ours")
+		}
+	}
+	cmds := make([]*redis.XMessageSliceCmd, len(b.parts))
+	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.parts {
+			from := strconv.FormatUint(after.ms, 10) // of the same millisecond, too
+			switch {
+			case i == after.part:
+				from = "(" + after.entry()
+			case i < after.part:
+				from = strconv.FormatUint(after.ms+1, 10)
+			}
+			cmds[i] = pipe.XRangeN(ctx, p.dead(), from, "+", int64(limit)+1)
+		}
+		return nil
+	})
+	if err != nil {
+		return DeadLetters{}, redisError("dead letters", err)
+	}
+	var graves []grave
+	texts := map[grave]string{}
+	for i, cmd := range cmds {
+		for _, m := range cmd.Val() {
+			g, ok := b.parseGrave(fmt.Sprintf("%02x-%s", i, m.ID))
+			if text, _ := m.Values["letter"].(string); ok {
+				graves, texts[g] = append(graves, g), text
+			}
+		}
+	}
+	slices.SortFunc(graves, grave.compare)
+	page := DeadLetters{Dead: []DeadLetter{}}
+	for i, g := range graves {
+		if i == limit {
+			page.Cursor = graves[i-1].String()
+			break
+		}
+		l, err := parseLetter(texts[g])
+		if err != nil {
+			return page, err
+		}
+		page.Dead = append(page.Dead, DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, At(l.At),
+			At(int64(g.ms)), l.Tries, l.Error}) //nolint:gosec // 63 bits
+	}
+	return page, nil
+}
+
+func parseLetter(text string) (l letter, err error) {
+	if err := json.Unmarshal([]byte(text), &l); err != nil {
+		return l, fmt.Errorf("dead letter: %w", err)
+	}
+	return l, nil
+}
+
+// ReplayDeadLetter tries once more to deliver an event that was given up, with
+// the id it had, and removes it once it is taken. CodeUnavailable: it was not,
+// and stays; CodeWrongState: there is no hook.
+func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
+	if b.hooks == nil {
+		return Errorf(CodeWrongState, "there is no webhook")
+	}
+	g, ok := b.parseGrave(id)
+	if !ok {
+		return errNoLetter()
+	}
+	p := b.parts[g.part]
+	found, err := b.rdb.XRange(ctx, p.dead(), g.entry(), g.entry()).Result()
+	if err != nil {
+		return redisError("dead letters", err)
+	}
+	if len(found) == 0 {
+		return errNoLetter()
+	}
+	text, _ := found[0].Values["letter"].(string)
+	l, err := parseLetter(text)
+	if err != nil {
+		return err
+	}
+	ev, err := b.exhume(ctx, l)
+	if err != nil {
+		return err
+	}
+	if err := b.hooks.attempt(ctx, ev); err != nil {
+		return &Error{Code: CodeUnavailable, Message: "it was not taken: " + short(err.Error(), 300), Err: err}
+	}
+	return redisError("dead letters", b.rdb.XDel(ctx, p.dead(), g.entry()).Err())
+}
+
+// exhume makes a letter's event anew.
+func (b *Broker) exhume(ctx context.Context, l letter) (*hookEvent, error) {
+	st, err := b.look(ctx, l.Session)
+	if err != nil {
+		return nil, err
+	}
+	found, err := b.readLog(ctx, l.Session, l.Seq, l.Seq)
+	if err != nil {
+		return nil, err
+	}
+	var ev *hookEvent
+	switch {
+	case len(found) == 0:
+	case l.Kind == hookUnheard:
+		ev, err = b.unheardEvent(st, &found[0])
+	default:
+		ev, err = b.hookEvent(ctx, st, &found[0])
+	}
+	if err == nil && (ev == nil || ev.id != l.Event) {
+		return nil, Errorf(CodeNotFound, "the message is lost that it is about")
+	}
+	return ev, err
+}
+
+// DeleteDeadLetter removes one for good.
+func (b *Broker) DeleteDeadLetter(ctx context.Context, id string) error {
+	g, ok := b.parseGrave(id)
+	if !ok {
+		return errNoLetter()
+	}
+	n, err := b.rdb.XDel(ctx, b.parts[g.part].dead(), g.entry()).Result()
+	if err != nil {
+		return redisError("dead letters", err)
+	}
+	if n == 0 {
+		return errNoLetter()
+	}
+	return nil
+}
+
+func errNoLetter() error { return Errorf(CodeNotFound, "no such dead letter") }
+
+// short is the beginning of a text, at most n bytes of whole characters.
+func short(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

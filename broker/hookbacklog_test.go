@@ -1,0 +1,219 @@
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/archive/sqlite"
+	"bellhop/internal/testenv"
+)
+
+// An endpoint that was away while nodes came and went gets everything, in order:
+// what has left the log meanwhile, and sessions that have ended and would have
+// left Redis, had they nothing to tell. When they have been told of, they leave.
+func TestABacklogOutlivesItsNodes(t *testing.T) {
+	url, ctx, r := testenv.Redis(t).URL(), t.Context(), newReceiver(t)
+	r.answers(func(told) int { return http.StatusServiceUnavailable })
+	store := archiveOf(t, url)
+	short := func(o *Options) { o.expire = 200 * time.Millisecond }
+	start := func() *Broker { return startNode(t, url, tellsTo(t, r), soon, short) }
+	b := start()
+	uma, eve := user(t, b, name("uma")), user(t, b, name("eve"))
+	long, over := uma.open(name("q")), eve.open(name("q"))
+	for i := range 300 {
+		uma.send(long.ID, fmt.Sprint(i))
+	}
+	eve.send(over.ID, "bye")
+	_, err := b.End(ctx, eve.Actor, EndRequest{Session: over.ID})
+	require.NoError(t, err)
+	archived(t, b, long.ID)
+	archived(t, b, over.ID)
+	p, _ := b.of(over.ID)
+	ended := func() bool { return b.rdb.Exists(ctx, p.session(over.ID)).Val() == 0 }
+	time.Sleep(300 * time.Millisecond)
+	require.NoError(t, b.expire(ctx, p, over.ID))
+	require.False(t, ended(), "it has something to tell")
+	require.NoError(t, b.Close(ctx))
+
+	next := startNode(t, url, tellsTo(t, r), soon, short)
+	pl, _ := b.of(long.ID)
+	require.LessOrEqual(t, next.rdb.XLen(ctx, pl.log(long.ID)).Val(), int64(keepLog))
+	r.answers(nil)
+	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
+	r.mu.Lock()
+	for _, s := range []string{long.ID, over.ID} {
+		for i, e := range of(r.taken, s) {
+			require.EqualValues(t, i+1, e.Data.Message.Seq)
+		}
+	}
+	r.mu.Unlock()
+	require.Eventually(t, func() bool {
+		doc, err := store.Session(ctx, over.ID)
+		if err != nil {
+			return false
+		}
+		_, f, err := parseSnapshot(over.ID, doc.Snapshot)
+		return err == nil && f.num("hooked") == 6
+	}, 10*time.Second, 20*time.Millisecond, "the archive knows that nothing is owed")
+	b = next
+	require.Eventually(t, func() bool { return next.expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
+}
+
+// What a node without a hook, or before one, has made: the beginning of a session
+// from before is not told; from its first event with a hook on, all of it is, also
+// what a node without one makes then.
+func TestNodesWithAndWithoutAHook(t *testing.T) {
+	url, ctx, r := testenv.Redis(t).URL(), t.Context(), newReceiver(t)
+	without := startNode(t, url)
+	uma, eve := user(t, without, name("uma")), user(t, without, name("eve"))
+	s, quiet := uma.open(name("q")), eve.open(name("q"))
+	uma.send(s.ID, "before")
+	with := startNode(t, url, tellsTo(t, r))
+	send := func(b *Broker, text string) {
+		_, err := b.Send(ctx, Actor{Identity: uma.Identity}, SendRequest{Session: s.ID, Body: []byte(quote(text))})
+		require.NoError(t, err)
+	}
+	send(with, "the first one told")
+	r.until("it", func() bool { return last(r.taken, s.ID) == 3 })
+	p, _ := with.of(s.ID)
+	require.Eventually(t, func() bool { return with.rdb.ZScore(ctx, p.hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
+	send(without, "made without")
+	require.NoError(t, with.Close(ctx))
+	startNode(t, url, tellsTo(t, r)) // it looks once at its start
+	r.until("what was made without", func() bool { return last(r.taken, s.ID) == 4 })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.Len(t, of(r.taken, s.ID), 2)
+	require.Empty(t, of(r.taken, quiet.ID))
+}
+
+// Without a hook there is not one command more, with one there is a bounded number.
+func TestWhatAHookCostsASend(t *testing.T) {
+	count := func(change ...func(*Options)) map[string]int64 {
+		server := testenv.Redis(t)
+		b := startNode(t, server.URL(), append(change, func(o *Options) { o.NoArchiver = true })...)
+		if b.hooks != nil {
+			b.hooks.close(t.Context()) // only what sends cost
+		}
+		uma := user(t, b, name("uma"))
+		s := uma.open(name("q"))
+		uma.send(s.ID, "first")
+		require.NoError(t, b.rdb.Do(t.Context(), "CONFIG", "RESETSTAT").Err())
+		for range 100 {
+			uma.send(s.ID, "x")
+		}
+		calls := map[string]int64{}
+		info, err := b.rdb.(*redis.Client).InfoMap(t.Context(), "commandstats").Result() //nolint:forcetypeassert // standalone
+		require.NoError(t, err)
+		for name, stat := range info["Commandstats"] {
+			var n int64
+			_, err := fmt.Sscanf(stat, "calls=%d", &n)
+			require.NoError(t, err)
+			calls[strings.TrimPrefix(name, "cmdstat_")] = n
+		}
+		p, _ := b.of(s.ID)
+		require.Equal(t, b.hooks != nil, b.rdb.Exists(t.Context(), p.hooks()).Val() == 1)
+		return calls
+	}
+	off, on := count(), count(func(o *Options) { o.Hook = refuser{} })
+	for _, c := range []string{"xadd", "append", "hmget", "evalsha"} {
+		require.InDelta(t, off[c], on[c], 60, c) // the loops' come in between
+		require.GreaterOrEqual(t, off[c], int64(100), c)
+	}
+	require.InDelta(t, 100, on["zadd"]-off["zadd"], 60, "one more for each")
+}
+
+// A Redis that is lost, with what it had to tell: a restore brings that back,
+// of sessions that have ended, too.
+func TestARestoreOwesWhatWasNotTold(t *testing.T) {
+	url, ctx, r := testenv.Redis(t).URL(), t.Context(), newReceiver(t)
+	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "archive.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	mine := func(o *Options) { o.Archive = store }
+	r.answers(func(e told) int {
+		if string(e.Data.Message.Body) == `"told"` || e.Type == "session.opened" {
+			return http.StatusOK
+		}
+		return http.StatusServiceUnavailable
+	})
+	b := startNode(t, url, tellsTo(t, r), soon, mine)
+	var open, over *party
+	var ids []string
+	for _, who := range []**party{&open, &over} {
+		*who = user(t, b, name("uma"))
+		ids = append(ids, (*who).open(name("q")).ID)
+		(*who).send(ids[len(ids)-1], "told")
+	}
+	r.until("the beginnings", func() bool { return last(r.taken, ids[0]) == 2 && last(r.taken, ids[1]) == 2 })
+	open.send(ids[0], "open")
+	over.send(ids[1], "over")
+	_, err = b.End(ctx, over.Actor, EndRequest{Session: ids[1]})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return b.HookStats().Failed > 1 }, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, b.Close(ctx))
+
+	fresh := testenv.Redis(t).URL()
+	rdb, err := Dial(fresh)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = rdb.Close() })
+	o := Options{Redis: rdb, Archive: store, Log: slog.New(slog.DiscardHandler)}
+	tellsTo(t, r)(&o)
+	_, err = Restore(ctx, o, nil)
+	require.NoError(t, err)
+	r.answers(nil)
+	startNode(t, fresh, tellsTo(t, r), soon, mine)
+	r.until("what is owed", func() bool { return last(r.taken, ids[0]) == 3 && last(r.taken, ids[1]) == 4 })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range ids {
+		for i, e := range of(r.taken, s) {
+			require.EqualValues(t, i+1, e.Data.Message.Seq, "each once and in order: the archive knew what had been told")
+		}
+	}
+}
+
+// Only who holds a session says how far it was told, and that never goes back;
+// said twice, it is as said once.
+func TestOnlyTheHolderMarks(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url, func(o *Options) { o.Hook = refuser{} })
+		b.hooks.close(t.Context()) // this test is the holder
+		uma := user(t, b, name("uma"))
+		s := uma.open(name("q"))
+		uma.send(s.ID, "hello")
+		p, _ := b.of(s.ID)
+		const lease = 7_777_777_777_777
+		keys := []string{p.session(s.ID), p.hooks(), p.hooksLate(), p.dead(), p.dirty()}
+		mark := func(m hookMark) string {
+			m.Session, m.Keep = s.ID, 1000
+			return b.mustRun(t, "hooked", keys, m).str(0)
+		}
+		hooked := func() string { return b.rdb.HGet(t.Context(), p.session(s.ID), "hooked").Val() }
+		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
+		require.Equal(t, "0", hooked())
+		letter := encode(letter{Event: name("evt"), Session: s.ID})
+		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
+		require.Equal(t, "0", hooked())
+		require.Empty(t, letters(t, b, s.ID))
+		for range 2 {
+			require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 3, Tries: 2, Again: keepOn, Letter: letter}))
+			require.Equal(t, "3", hooked())
+			require.Len(t, letters(t, b, s.ID), 1)
+		}
+		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 1, Again: keepOn}))
+		require.Equal(t, "3", hooked())
+		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 4}))
+		require.Equal(t, "4", hooked())
+		require.Error(t, b.rdb.ZScore(t.Context(), p.hooks(), s.ID).Err(), "nothing is left to tell")
+		require.NoError(t, b.DeleteDeadLetter(t.Context(), letters(t, b, s.ID)[0].ID))
+	})
+}

@@ -1,0 +1,214 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// turn is one node's hold of one session: it delivers the session's events in
+// order until there are none, one is not taken, or the time is over.
+type turn struct {
+	*hooks
+	collected
+	st *state
+
+	at    int64 // steps told, as far as this turn knows
+	kept  int64 // steps told, as far as Redis knows
+	tries int64 // of the next event
+	stale bool  // an event past its life was not taken in this turn
+	over  bool  // the session is given back, or somebody else's
+}
+
+// hookMark is what hooked.lua takes.
+type hookMark struct {
+	Session string `json:"session"`
+	Lease   string `json:"lease"`
+	At      int64  `json:"at"`
+	Tries   int64  `json:"tries"`
+	Again   int64  `json:"again"` // ms
+	Since   int64  `json:"since"` // ms
+	Letter  string `json:"letter,omitempty"`
+	Keep    int    `json:"keep"`
+}
+
+const (
+	keepOn     = -1              // hookMark.Again: the turn goes on
+	hookUnread = 5 * time.Second // until events that could not be read are read again
+)
+
+func (h *hooks) turn(ctx context.Context, c collected) {
+	t := &turn{hooks: h, collected: c}
+	err := t.run(ctx)
+	if err == nil {
+		return
+	}
+	if ctx.Err() == nil {
+		h.b.log.Warn("a session's events are not told for now; soon again", "session", c.id, "error", err)
+	}
+	if t.st != nil && !t.over { // if this fails, too, or nothing is known of it, the lease runs out
+		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: number(t.since)})
+	}
+}
+
+func (t *turn) run(ctx context.Context) error {
+	p := t.part
+	r, err := t.b.run(ctx, "look", []string{p.session(t.id), p.unread(t.id), p.read(t.id)})
+	if err != nil {
+		return err
+	}
+	st, fields, err := parseSnapshot(t.id, r.str(0))
+	if err != nil {
+		return fmt.Errorf("session %s: %w", t.id, err)
+	}
+	if st == nil { // gone: hooked.lua takes it off the list
+		return t.mark(ctx, hookMark{})
+	}
+	t.st, t.at, t.tries = st, fields.num("hooked"), fields.num("hook_tries")
+	t.kept = t.at
+	first := t.at/stepsOfMessage + 1
+	last := min(st.Seq, first+hookPage-1)
+	entries, err := t.b.readLog(ctx, t.id, first, last)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := t.entry(ctx, &entries[i]); err != nil || t.over {
+			return err
+		}
+	}
+	t.at = max(t.at, stepsOfMessage*last) // a seq that nobody has any more is none to tell
+	return t.mark(ctx, hookMark{})
+}
+
+// entry tells of one entry. Whether it was heard is asked before it is told,
+// since that may take a while.
+func (t *turn) entry(ctx context.Context, e *entry) error {
+	alone, err := t.b.unheard(ctx, t.part, t.st, e)
+	if err != nil {
+		return err
+	}
+	if step := stepsOfMessage*e.seq - 1; t.at < step {
+		ev, err := t.b.hookEvent(ctx, t.st, e)
+		if err != nil {
+			return err
+		}
+		if err := t.tell(ctx, ev); err != nil || t.over {
+			return err
+		}
+		t.at = step
+	}
+	if err := t.tell(ctx, alone); err != nil || t.over {
+		return err
+	}
+	t.at = stepsOfMessage * e.seq
+	return nil
+}
+
+// tell delivers one event, or gives it up; the turn is over where it is to be tried again.
+func (t *turn) tell(ctx context.Context, ev *hookEvent) error {
+	if ev == nil {
+		return nil
+	}
+	if ctx.Err() != nil || time.Now().After(t.until) {
+		return t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Since: ev.at})
+	}
+	if t.at > t.kept { // before the next, so that a crash repeats one event at most
+		if err := t.mark(ctx, hookMark{Again: keepOn}); err != nil || t.over {
+			return err
+		}
+	}
+	err := t.attempt(ctx, ev)
+	if err == nil {
+		t.tries = 0
+		return nil
+	}
+	if ctx.Err() != nil { // the node ends: that was no attempt
+		return t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Since: ev.at})
+	}
+	t.tries++
+	wait, again := t.again(ev, err)
+	if !again {
+		return t.bury(ctx, ev, err)
+	}
+	return t.mark(ctx, hookMark{Tries: t.tries, Again: wait.Milliseconds(), Since: ev.at})
+}
+
+// attempt is bounded in time.
+func (h *hooks) attempt(ctx context.Context, ev *hookEvent) error {
+	ctx, cancel := context.WithTimeout(ctx, h.patience)
+	defer cancel()
+	err := h.hook.Deliver(ctx, ev.id, ev.body)
+	if err == nil {
+		h.delivered.Add(1)
+		return nil
+	}
+	failed := h.failed.Add(1)
+	if h.warned.again() {
+		h.b.log.Warn("an event was not taken; nothing is lost, and it is tried again", "event", ev.id, "type", ev.kind,
+			"session", ev.session, "error", err, "attempts", failed)
+	}
+	return err
+}
+
+// again tells whether and when an event that was not taken is tried again.
+func (t *turn) again(ev *hookEvent, err error) (wait time.Duration, again bool) {
+	var gone interface{ Gone() bool }
+	if errors.As(err, &gone) && gone.Gone() {
+		return 0, false
+	}
+	age := time.Duration(t.now-ev.at) * time.Millisecond
+	if age > t.life && (t.tries > 1 || t.stale) {
+		t.stale = true // what follows it is as old, and gets one attempt
+		return 0, false
+	}
+	var busy interface{ RetryAfter() time.Duration }
+	if errors.As(err, &busy) && busy.RetryAfter() > 0 {
+		t.tries-- // it answers and asks for patience: only the event's age counts then
+		return spread(min(max(busy.RetryAfter(), time.Second), hookLonger)), true
+	}
+	if t.tries > int64(len(t.retries)) {
+		return 0, false
+	}
+	return spread(t.retries[t.tries-1]), true
+}
+
+// bury puts an event among the dead letters; the next is told then.
+func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
+	t.at = ev.step
+	letter := encode(letter{ev.id, ev.kind, ev.session, ev.seq, ev.at, ev.step, t.tries, short(cause.Error(), 300)})
+	err := t.mark(context.WithoutCancel(ctx), hookMark{Again: keepOn, Letter: letter})
+	if err == nil && !t.over {
+		if n := t.dead.Add(1); t.buried.again() {
+			t.b.log.Error("an event is given up and among the dead letters", "event", ev.id, "type", ev.kind,
+				"session", ev.session, "error", cause, "letters", n)
+		}
+		t.tries = 0
+	}
+	return err
+}
+
+// mark tells Redis how far the session's events are told. Unless the turn
+// keeps on, the session is given back, and the turn is over.
+func (t *turn) mark(ctx context.Context, m hookMark) error {
+	ctx, cancel := context.WithTimeout(ctx, settlePatience)
+	defer cancel()
+	m.Session, m.Lease, m.At, m.Keep = t.id, t.lease, t.at, t.keep
+	p := t.part
+	r, err := t.b.runJSON(ctx, "hooked", []string{p.session(t.id), p.hooks(), p.hooksLate(), p.dead(), p.dirty()}, m)
+	if err != nil {
+		return err
+	}
+	t.kept = t.at
+	t.over = m.Again != keepOn || r.str(0) == "lost"
+	if n := r.num(2); n > 0 {
+		if all := t.dropped.Add(n); t.missed.again() {
+			t.b.log.Error("there are too many dead letters; the oldest are gone", "gone", all)
+		}
+	}
+	if t.over && r.num(1) > 0 {
+		t.nudge(p.hooks())
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package handlers
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"bellhop/broker"
+)
+
+// webhooks are the routes about events that no webhook has taken.
+func (s *Server) webhooks(g *gin.RouterGroup) {
+	g.GET("/webhooks/dead", s.as(s.listDead))
+	g.POST("/webhooks/dead/:id/replay", s.as(s.replayDead))
+	g.DELETE("/webhooks/dead/:id", s.as(s.deleteDead))
+}
+
+func (s *Server) listDead(c *gin.Context, a broker.Actor) (any, error) {
+	if err := hostOnly(a); err != nil {
+		return nil, err
+	}
+	limit, err := number(c, "limit")
+	if err != nil {
+		return nil, err
+	}
+	return s.broker.DeadLetters(c.Request.Context(), int(limit), c.Query("cursor"))
+}
+
+func (s *Server) replayDead(c *gin.Context, a broker.Actor) (any, error) {
+	if err := hostOnly(a); err != nil {
+		return nil, err
+	}
+	return nil, s.broker.ReplayDeadLetter(c.Request.Context(), c.Param("id"))
+}
+
+func (s *Server) deleteDead(c *gin.Context, a broker.Actor) (any, error) {
+	if err := hostOnly(a); err != nil {
+		return nil, err
+	}
+	return nil, s.broker.DeleteDeadLetter(c.Request.Context(), c.Param("id"))
+}
