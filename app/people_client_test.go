@@ -22,6 +22,12 @@ func TestPeopleByTheClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"vip"}, labelled.Labels)
 
+	for label, n := range map[string]int{"vip": 1, "old": 0} {
+		found, _, err := ann.Sessions(ctx, client.SessionsRequest{Label: label})
+		require.NoError(t, err)
+		require.Len(t, found, n, label)
+	}
+
 	require.NoError(t, d.host.BlockUser(ctx, umaID, "rude"))
 	card, err := d.host.User(ctx, umaID)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,4 +104,20 @@ func TestPeopleAPI(t *testing.T) {
 	do(b, ann, "POST", s+"/messages", obj{"body": "x"}, "")
 	do(b, host, "PUT", user, obj{"blocked": false}, "")
 	do(b, uma, "POST", s+"/messages", obj{"body": "x"}, "")
+}
+
+// A user blocked through one node leaves another with 4005, and does not come back.
+func TestBlockedConnections(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineCluster)
+	a, b := startNode(t, url), startNode(t, url)
+	uma := user(t, a)
+	uma.open(name("q"))
+	began := time.Now()
+	require.NoError(t, b.api().BlockUser(t.Context(), uma.id, "rude"))
+	gone := await(uma, func(e *client.Disconnected) bool { return e.Code != 0 })
+	require.EqualValues(t, 4005, gone.Code)
+	require.False(t, gone.WillRetry)
+	require.Less(t, time.Since(began), 2*time.Second)
+	_, err := client.Dial(t.Context(), client.Options{URL: a.url(), Token: token(t, b, client.TokenRequest{Role: "user", ID: uma.id})})
+	require.Equal(t, 403, code(t, "blocked", err).Status)
 }

@@ -115,6 +115,7 @@ func TestBadCannedReplies(t *testing.T) {
 		{func(c *Canned) { c.Text = "\x1b[2J" }, CodeBadRequest},
 		{func(c *Canned) { c.Text = "\xff" }, CodeBadRequest},
 		{func(c *Canned) { c.Text = strings.Repeat("x", MaxText+1) }, CodeTooLarge},
+		{func(c *Canned) { c.Text = "x" + strings.Repeat("\n", MaxText) }, CodeTooLarge},
 	} {
 		reply := Canned{ID: name("c"), Queue: q, Shortcut: "s", Title: "t", Text: "x"}
 		c.change(&reply)

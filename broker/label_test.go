@@ -70,6 +70,10 @@ func TestLabels(t *testing.T) {
 			code(t, CodeNotFound, err)
 		}
 
+		p, _ := a.of(s.ID)
+		r := a.mustRun(t, "label", p.transition(s.ID, p.waiting("other")), step{Op: name("op"), Session: s.ID, Boss: true, Queue: "other", Add: []string{"x"}})
+		require.Equal(t, reply{"moved", q, uma.ID}, r, "it was thought to be elsewhere")
+
 		t.Log("what a label is")
 		twenty := make([]string, MaxLabels)
 		for i := range twenty {

@@ -51,6 +51,9 @@ func validText(field, s string, limit int) error {
 
 // validProse is validText that may have line breaks and tabs.
 func validProse(field, s string, limit int) error {
+	if len(s) > limit { // line breaks count
+		return Errorf(CodeTooLarge, "%s: at most %d bytes", field, limit)
+	}
 	return validText(field, strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s), limit)
 }
 

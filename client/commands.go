@@ -125,6 +125,7 @@ func (c *Client) historyAfter(ctx context.Context, session string, after int64, 
 type SessionsRequest struct {
 	State  string `json:"state,omitempty"`
 	Queue  string `json:"queue,omitempty"`
+	Label  string `json:"label,omitempty"` // not for users
 	Limit  int    `json:"limit,omitempty"`
 	Cursor string `json:"cursor,omitempty"`
 }

@@ -28,7 +28,7 @@ for _, id in ipairs(assistants()) do
   exit(id)
   drop('as:' .. id)
 end
-drop('blocked', 'agent', 'agent_info', 'agent_res', 'grabbed', 'ended', 'ended_by', 'reason', 'ending_due', 'ending_by', 'told', 'moved_by', 'blocked')
+drop('agent', 'agent_info', 'agent_res', 'grabbed', 'ended', 'ended_by', 'reason', 'ending_due', 'ending_by', 'told', 'moved_by', 'blocked')
 redis.call('ZREM', KEYS[6], 'expire|' .. a.session)
 opened(KEYS[10], s.queue, a.session)
 set.reopened = at

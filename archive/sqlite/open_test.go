@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/archive"
 )
 
 // TestFilesThatAreRefusedStayAsTheyAre: what this program does not understand
@@ -69,6 +71,27 @@ func TestALaterVersionIsRefusedWhileItsProgramRuns(t *testing.T) {
 		require.NoError(t, err)
 	}
 	requireAll(t, later, afterBatches(3))
+}
+
+// TestAnEarlierFileIsBroughtUpToDate: what it holds stays, and gets labels as what is new does.
+func TestAnEarlierFileIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "archive.db")
+	first, err := migrations.ReadFile("migrations/0001_archive.sql")
+	require.NoError(t, err)
+	run(t, path, string(first)+`; PRAGMA user_version = 1;
+		INSERT INTO sessions VALUES ('old', '', 1, 1, 0, 'ended', 'sales', 'uma', '', '', '', '', '', '[]', 7, 0, 9, '{}', '{}')`)
+	s := open(t, path)
+	old, err := s.Session(t.Context(), "old")
+	require.NoError(t, err)
+	require.Empty(t, old.Labels)
+	require.EqualValues(t, 9, old.Ended)
+	old.Rev, old.Labels = 2, []string{"vip"}
+	_, err = s.PutSessions(t.Context(), []archive.Session{old, {ID: "new", Labels: []string{"vip"}}})
+	require.NoError(t, err)
+	found, err := s.Sessions(t.Context(), archive.SessionQuery{Label: "vip", Limit: 9})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
 }
 
 // TestFoldersAreMade and a file's name may have what a URL takes for something else.
