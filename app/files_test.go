@@ -43,7 +43,12 @@ func TestFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{`my "photo".png`, "image/png", 30, 20, f.URL + "/thumbnail"}, []any{f.Name, f.Mime, f.Width, f.Height, f.Thumbnail})
 
-	get := func(n *node, key, path, more string) *http.Response {
+	type answer struct {
+		status int
+		header http.Header
+		body   []byte
+	}
+	get := func(n *node, key, path, more string) answer {
 		t.Helper()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url()+path, nil)
 		require.NoError(t, err)
@@ -55,16 +60,13 @@ func TestFiles(t *testing.T) {
 		}
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = res.Body.Close() })
-		return res
-	}
-	content := func(res *http.Response) []byte {
+		defer func() { _ = res.Body.Close() }()
 		data, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
-		return data
+		return answer{res.StatusCode, res.Header, data}
 	}
-	require.Equal(t, 404, get(b, asAnn.Key, f.URL, "").StatusCode, "not sent yet")
-	require.Equal(t, 200, get(b, asUma.Key, f.URL, "").StatusCode)
+	require.Equal(t, 404, get(b, asAnn.Key, f.URL, "").status, "not sent yet")
+	require.Equal(t, 200, get(b, asUma.Key, f.URL, "").status)
 
 	s, err := uma.Open(ctx, client.OpenRequest{Queue: "default"})
 	require.NoError(t, err)
@@ -81,34 +83,34 @@ func TestFiles(t *testing.T) {
 	require.NoError(t, err)
 
 	res := get(b, asAnn.Key, f.URL, "")
-	require.Equal(t, pic.Bytes(), content(res))
+	require.Equal(t, pic.Bytes(), res.body)
 	for name, want := range map[string]string{"Content-Type": "image/png", "X-Content-Type-Options": "nosniff",
 		"Content-Security-Policy": "sandbox; default-src 'none'", "Content-Disposition": `inline; filename="my \"photo\".png"`} {
-		require.Equal(t, want, res.Header.Get(name), name)
+		require.Equal(t, want, res.header.Get(name), name)
 	}
-	require.Contains(t, res.Header.Get("Cache-Control"), "private")
+	require.Contains(t, res.header.Get("Cache-Control"), "private")
 	part := get(b, asAnn.Key, f.URL, "bytes=1-3")
-	require.Equal(t, 206, part.StatusCode)
-	require.Equal(t, "PNG", string(content(part)))
-	require.Equal(t, 416, get(b, asAnn.Key, f.URL, "bytes=999999-").StatusCode)
-	require.Equal(t, "image/jpeg", get(b, asAnn.Key, f.Thumbnail, "").Header.Get("Content-Type"))
+	require.Equal(t, 206, part.status)
+	require.Equal(t, "PNG", string(part.body))
+	require.Equal(t, 416, get(b, asAnn.Key, f.URL, "bytes=999999-").status)
+	require.Equal(t, "image/jpeg", get(b, asAnn.Key, f.Thumbnail, "").header.Get("Content-Type"))
 	for _, path := range []string{f.URL, f.Thumbnail, f.URL + "/link", "/api/v1/files/nope", "/api/v1/files/..%2f..%2fetc", "/api/v1/files/%00"} {
-		require.Equal(t, 404, get(a, asEve.Key, path, "").StatusCode, path)
-		require.Equal(t, 401, get(a, "", path, "").StatusCode, path)
+		require.Equal(t, 404, get(a, asEve.Key, path, "").status, path)
+		require.Equal(t, 401, get(a, "", path, "").status, path)
 	}
-	require.Equal(t, 200, get(a, key, f.URL, "").StatusCode, "a host application reads all")
+	require.Equal(t, 200, get(a, key, f.URL, "").status, "a host application reads all")
 
 	link, thumbnail, err := asAnn.Link(ctx, f.URL)
 	require.NoError(t, err)
-	require.Equal(t, pic.Bytes(), content(get(a, "", link, "")), "on the other node, without a token")
-	require.Equal(t, 200, get(a, "", thumbnail, "").StatusCode)
-	require.Equal(t, 403, get(a, "", link+"x", "").StatusCode)
-	require.Equal(t, 403, get(a, "", strings.Replace(link, "expires=", "expires=9", 1), "").StatusCode)
+	require.Equal(t, pic.Bytes(), get(a, "", link, "").body, "on the other node, without a token")
+	require.Equal(t, 200, get(a, "", thumbnail, "").status)
+	require.Equal(t, 403, get(a, "", link+"x", "").status)
+	require.Equal(t, 403, get(a, "", strings.Replace(link, "expires=", "expires=9", 1), "").status)
 
 	page, err := asUma.Upload(ctx, "page.html", strings.NewReader("<html><script>alert(1)</script>"))
 	require.NoError(t, err)
 	res = get(a, asUma.Key, page.URL, "")
-	require.Equal(t, `attachment; filename=page.html`, res.Header.Get("Content-Disposition"))
+	require.Equal(t, `attachment; filename=page.html`, res.header.Get("Content-Disposition"))
 }
 
 // Forms that are none, or too much, get a clear answer, and nothing is kept of them.

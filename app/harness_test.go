@@ -114,14 +114,11 @@ func token(t testing.TB, n *node, r client.TokenRequest) string {
 	return tok.Token
 }
 
-func dial(t testing.TB, n *node, r client.TokenRequest, change ...func(*client.Options)) *party {
+func dial(t testing.TB, n *node, r client.TokenRequest) *party {
 	t.Helper()
 	p := &party{t: t, id: r.ID, more: make(chan struct{})}
 	o := client.Options{URL: n.url(), Token: token(t, n, r), OnEvent: p.saw, MinBackoff: 20 * time.Millisecond,
 		MaxBackoff: 200 * time.Millisecond}
-	for _, f := range change {
-		f(&o)
-	}
 	c, err := client.Dial(t.Context(), o)
 	require.NoError(t, err)
 	p.Client = c

@@ -11,7 +11,6 @@ import (
 type bed struct {
 	dir    string
 	bin    string
-	rate   string // messages a second from one user; 0: no limit
 	redis  *proc
 	rdb    *redis.Client
 	server *proc // the first node

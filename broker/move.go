@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -144,8 +145,11 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 	var by Identity
 	request, _ := f[0].(string)
 	actor, _ := f[1].(string)
-	if json.Unmarshal([]byte(request), &r) != nil || json.Unmarshal([]byte(actor), &by) != nil {
+	if request == "" {
 		return nil // forgotten
+	}
+	if err := errors.Join(json.Unmarshal([]byte(request), &r), json.Unmarshal([]byte(actor), &by)); err != nil {
+		return err
 	}
 	for until := time.Now().Add(moveTurn); time.Now().Before(until); {
 		batch, err := b.rdb.SRandMemberN(ctx, p.left(id), moveBatch).Result()

@@ -114,7 +114,7 @@ func mp4(in io.ReadSeeker) float64 {
 		}
 		size, header := int64(binary.BigEndian.Uint32(h[:])), int64(8)
 		if size == 1 {
-			size, header = int64(binary.BigEndian.Uint64(h[8:])&math.MaxInt64), 16 //nolint:gosec // masked
+			size, header = int64(binary.BigEndian.Uint64(h[8:])&math.MaxInt64), 16
 		}
 		switch string(h[4:8]) {
 		case "moov":

@@ -54,9 +54,9 @@ func opened(t *testing.T, url string) *Store {
 	return s
 }
 
-func (s *Store) put(t *testing.T, by, name string, data []byte) *File {
+func (s *Store) put(t *testing.T, name string, data []byte) *File {
 	t.Helper()
-	f, err := s.Put(t.Context(), by, name, bytes.NewReader(data))
+	f, err := s.Put(t.Context(), "u:uma", name, bytes.NewReader(data))
 	require.NoError(t, err)
 	return f
 }
@@ -97,7 +97,7 @@ func TestKeepAndShare(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		text := []byte("hello, 世界")
-		f := s.put(t, "u:uma", "notes.txt", text)
+		f := s.put(t, "notes.txt", text)
 		require.Equal(t, []any{"notes.txt", int64(len(text)), "text/plain"}, []any{f.Name, f.Size, f.Mime})
 		require.Equal(t, text, s.content(t, f.ID))
 		same, err := s.Stat(ctx, f.ID)
@@ -142,7 +142,7 @@ func TestWhatWasNeverSentGoes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, n)
 		}
-		lost, sent := s.put(t, "u:uma", "a.png", picture(t, 40, 20)), s.put(t, "u:uma", "b", []byte("b"))
+		lost, sent := s.put(t, "a.png", picture(t, 40, 20)), s.put(t, "b", []byte("b"))
 		require.NoError(t, s.bucket.WriteAll(ctx, pendingKey(began, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), nil, nil))
 		require.NoError(t, s.bucket.WriteAll(ctx, "01ARZ3NDEKTSV4RRFFQ69G5FAV/content", []byte("cut off"), nil))
 		uma := readerOf("u:uma")
@@ -173,7 +173,7 @@ func TestSweepAndSendAtOnce(t *testing.T) {
 	s.now = func() time.Time { return began.Add(time.Duration(at.Load()) * time.Hour) }
 	var list []*File
 	for i := range 30 {
-		list = append(list, s.put(t, "u:uma", fmt.Sprint(i), []byte("x")))
+		list = append(list, s.put(t, fmt.Sprint(i), []byte("x")))
 	}
 	var wg sync.WaitGroup
 	sent := make([]bool, len(list))

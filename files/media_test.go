@@ -60,7 +60,7 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 			segmentOf(0xe2, "ICC_PROFILE\x00\x01\x01profile"))
 		taken = append(taken, taken...) // as phones do, with a second picture after the first
 		require.Contains(t, string(taken), string(secret))
-		f := s.put(t, "u:uma", "x.jpg", taken)
+		f := s.put(t, "x.jpg", taken)
 		require.Equal(t, "image/jpeg", f.Mime)
 		kept := s.content(t, f.ID)
 		require.EqualValues(t, len(kept), f.Size)
@@ -91,7 +91,7 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 	}
 	p := picture(t, 700, 350)
 	taken := append(append(append([]byte{}, p[:33]...), append(chunk("tEXt", "Comment\x00secret"), chunk("eXIf", "secret")...)...), p[33:]...)
-	f := s.put(t, "u:uma", "x.png", append(taken, "secret"...))
+	f := s.put(t, "x.png", append(taken, "secret"...))
 	require.Equal(t, p, s.content(t, f.ID), "as if it had never had any")
 	small, err := s.Thumbnail(t.Context(), f.ID)
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, small.Close())
 	require.Equal(t, []int{320, 160}, []int{c.Width, c.Height})
-	require.Equal(t, "image/gif", s.put(t, "u:uma", "x", gifOf(t, 9, 9)).Mime)
+	require.Equal(t, "image/gif", s.put(t, "x", gifOf(t, 9, 9)).Mime)
 }
 
 // webp1 is a lossless WebP of one pixel.
@@ -110,7 +110,7 @@ func TestWebPLosesItsMetadata(t *testing.T) {
 	body := append([]byte("VP8X\x0a\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00"), webp1[12:]...)
 	body = append(body, "EXIF\x06\x00\x00\x00secretXMP \x07\x00\x00\x00secret!\x00"...)
 	taken := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body)+4)), "WEBP"...)
-	f := s.put(t, "u:uma", "x.webp", append(taken, body...))
+	f := s.put(t, "x.webp", append(taken, body...))
 	require.Equal(t, "image/webp", f.Mime)
 	kept := s.content(t, f.ID)
 	require.NotContains(t, string(kept), "secret")

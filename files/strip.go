@@ -197,7 +197,7 @@ func stripWebP(w io.Writer, in io.ReadSeeker) error {
 	if err != nil {
 		return err
 	}
-	head := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(total)) //nolint:gosec // below MaxSize
+	head := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(total))
 	if _, err := w.Write(append(head, "WEBP"...)); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func webm(in io.ReadSeeker) float64 {
 		if _, err := io.ReadFull(r, body); err != nil {
 			break
 		}
-		if _, err := r.Discard(int(size) - len(body)); err != nil { //nolint:gosec // at most MaxSize
+		if _, err := r.Discard(int(size) - len(body)); err != nil {
 			break
 		}
 		switch id {
