@@ -36,7 +36,7 @@ func TestRating(t *testing.T) {
 		code(t, CodeBadRequest, rate(uma.Actor, 6, ""))
 		code(t, CodeForbidden, rate(ann.Actor, 5, ""))
 		code(t, CodeForbidden, rate(user(t, b, name("eve")).Actor, 5, ""))
-		eventually(t, func() bool { st, err := b.lookLive(ctx, s.ID); return err == nil && st == nil })
+		shelve(t, b, s.ID)
 
 		t.Log("it has moved to the archive, and is rated all the same")
 		var wg sync.WaitGroup
@@ -89,7 +89,7 @@ func TestReopening(t *testing.T) {
 			code(t, CodeForbidden, err)
 		}
 		next := user(t, a, name("ben")).open(q)
-		eventually(t, func() bool { st, err := b.lookLive(ctx, s.ID); return err == nil && st == nil })
+		shelve(t, b, s.ID)
 
 		t.Log("from the archive, through both nodes at one moment")
 		var wg sync.WaitGroup
