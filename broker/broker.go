@@ -228,7 +228,9 @@ func (b *Broker) Ready(ctx context.Context) error {
 func (b *Broker) Close(ctx context.Context) error {
 	var flushed error
 	if b.archiver != nil {
-		flushed = b.archiver.close(ctx)
+		if flushed = b.archiver.close(ctx); flushed == nil {
+			flushed = b.closeStats(ctx)
+		}
 	}
 	b.stop()
 	b.hub.close()

@@ -131,6 +131,8 @@ func (p partition) outbox() string          { return p.prefix + "outbox" }
 func (p partition) sessions() string        { return p.prefix + "sessions" }
 func (p partition) agents() string          { return p.prefix + "agents" }
 func (p partition) nodes() string           { return p.prefix + "nodes" }
+func (p partition) stats() string           { return p.prefix + "stats" }
+func (p partition) flusher() string         { return p.prefix + "flusher" }
 func (p partition) queues() string          { return p.prefix + "queues" }
 func (p partition) node(n string) string    { return p.prefix + "node:" + n }
 func (p partition) token(h string) string   { return p.prefix + "token:" + h }
@@ -144,8 +146,10 @@ func (p partition) mine(who string) string    { return p.prefix + "mine:" + who 
 func (p partition) listed(who string) string  { return p.prefix + "listed:" + who }
 func (p partition) load(agent string) string  { return p.prefix + "load:" + agent }
 
-// transition gives the keys that every transition's script begins with.
+// transition gives a transition's keys: those that every one begins with, more, and the
+// statistics, which are always the last.
 func (p partition) transition(s string, more ...string) []string {
-	return append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
+	keys := append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
 		p.outbox()}, more...)
+	return append(keys, p.stats())
 }

@@ -62,8 +62,11 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 			f.sends(mid, origin)
 		}
 	}
-	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s)}, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
+	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s)}
+	if by[0] == 'a' {
+		keys = append(keys, p.stats())
+	}
+	reply, err := b.run(ctx, "send", keys, s, by, keyHash(by, r.Key, mid), r.Key, head(mid, from, r.Type, r.ReplyTo), body, kind,
 		origin, r.ReplyTo)
 	if err != nil {
 		return SendReply{}, err

@@ -167,7 +167,9 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		Meta     string `json:"meta"`
 		Priority int    `json:"priority"`
 		Abandon  int64  `json:"abandon"`
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout)})
+		Known    bool   `json:"known,omitempty"`
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, ms(q.AbandonTimeout),
+		b.settings.known(r.Queue)})
 	if err != nil {
 		return Session{}, err
 	}

@@ -143,6 +143,7 @@ func (s *Server) api(g *gin.RouterGroup) {
 	g.POST("/sessions/:id/messages", s.as(s.sendMessage))
 	g.GET("/sessions/:id/transcript", s.as(s.transcript))
 	g.GET("/search", s.as(s.search))
+	g.GET("/stats", s.as(s.stats))
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
 	}

@@ -4,7 +4,7 @@
 -- ARGV  {op, session, queue: as KEYS 9}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; a user who is connected is never abandoned.
---#include time unread session seats places opened finish
+--#include time unread session seats places opened stats counts finish
 local timer, wait = 'abandon|' .. a.session, tonumber(s.abandon or 0)
 if s.state ~= 'waiting' or wait == 0 then
   redis.call('ZREM', KEYS[6], timer)
@@ -19,4 +19,4 @@ if at < since + wait then
   redis.call('ZADD', KEYS[6], since + wait, timer)
   return {'too_early'}
 end
-return finish(s.user, 'abandoned')
+return finish(s.user, 'abandoned', true)

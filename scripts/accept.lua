@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by}
 -- reply {'ok', snapshot, effect, effect} | {code, state}
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
---#include time unread session seats places
+--#include time unread session seats places stats counts
 if not s.state then return {'not_found'} end
 if not (s.agent == a.by or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
@@ -18,6 +18,7 @@ set.state, set.agent, set.agent_info, set.agent_res = 'serving', a.by, info, tok
 set.last_target, set.last_outcome = a.by, 'accepted'
 drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires', 'as:' .. a.by)
 redis.call('ZREM', KEYS[6], 'offer|' .. a.session)
+count_taken(a.by)
 say('transferred', ',"from":' .. s.agent_info .. ',"to":' .. info)
 enter(a.by)
 exit(old)

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…}
 -- reply {'ok', snapshot, effect} | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner; only out of one's own queues; never past the place's deadline.
---#include time unread session seats places
+--#include time unread session seats places stats counts
 if not s.state then return {'not_found'} end
 local owner = s.agent == a.agent and s.state ~= 'ended'
 if owner then
@@ -21,6 +21,7 @@ if s.state ~= 'waiting' then return refuse('taken', s.agent) end
 if at > a.deadline then return {'late'} end
 
 set.state, set.agent, set.agent_info, set.agent_res, set.grabbed = 'serving', a.agent, a.info, a.token, at
+count_taken(a.agent)
 say('grabbed', ',"agent":' .. a.info)
 enter(a.agent)
 redis.call('ZREM', waiting, a.session)

@@ -4,7 +4,7 @@
 --        abandon: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include time unread session seats places opened
+--#include time unread session seats places opened stats counts
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if not (a.boss or a.gone or s.agent == a.by) then
@@ -30,6 +30,7 @@ if a.to ~= s.queue then
   opened(KEYS[10], a.to, a.session)
 end
 close_offer('cancelled')
+count_moved(a.gone and 'requeued' or 'transferred')
 redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'abandon|' .. a.session)
 if a.abandon > 0 then redis.call('ZADD', KEYS[6], at + a.abandon, 'abandon|' .. a.session) end
 if s.agent then

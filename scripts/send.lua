@@ -1,12 +1,13 @@
 -- send: one message into the log, once.
--- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys, for an agent's 9 statistics
 -- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
 -- holds seq has no gap; a key makes one message; unread of all others grows by one.
 --#include time unread
 local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
+local s = KEYS[9] and redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'replied') or
+  redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by)
 local state = s[1]
 if not state then return {'not_found'} end
 local unread, member, counts = redis.call('HGETALL', KEYS[3]), false, {}
@@ -45,6 +46,13 @@ redis.call('APPEND', KEYS[5], author(tonumber(s[3] or (by == 'h:bot' and 4 or 3)
 redis.call('ZADD', KEYS[7], 'NX', at, id)
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. seq, at, by, ARGV[7], ARGV[8], ARGV[4],
   table.concat(counts, '\30'), ARGV[5], ARGV[6]}, '\31'))
+if KEYS[9] and not (note or s[4]) then -- the first that the user hears from an agent
+--#include stats
+  local session = redis.call('HMGET', KEYS[1], 'queue', 'created')
+  redis.call('HSET', KEYS[1], 'replied', at)
+  tally(tonumber(at), session[1], true)
+  took('r', string.sub(by, 3), at - session[2])
+end
 if state == 'ending' and string.sub(by, 1, 2) == 'u:' then
   redis.call('HSET', KEYS[1], 'state', 'serving')
   redis.call('HINCRBY', KEYS[1], 'rev', 1)
