@@ -47,8 +47,6 @@ func TestStats(t *testing.T) {
 	s, err := n.api().CreateSession(ctx, client.CreateRequest{User: client.Person{ID: uma}, Queue: q})
 	require.NoError(t, err)
 	agent := client.API{BaseURL: n.url(), Key: token("agent", ann), HTTP: web}
-	// Connecting makes it known, with its name.
-	dial(t, n, client.TokenRequest{Role: "agent", ID: ann, Name: "@" + ann, Queues: []string{q}})
 	require.NoError(t, agent.Do(ctx, "POST", "/sessions/"+s.ID+"/grab", nil, nil))
 	require.NoError(t, agent.Do(ctx, "POST", "/sessions/"+s.ID+"/messages", obj{"body": "hi"}, nil))
 	require.NoError(t, agent.Do(ctx, "POST", "/sessions/"+s.ID+"/end", obj{"force": true}, nil))

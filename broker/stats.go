@@ -188,6 +188,11 @@ func (b *Broker) statsReply(ctx context.Context, sums *statsSums, scans []*stats
 			serving[w] += n
 			queues[w.queue] = true
 		}
+		for _, h := range s.hours { // users' own names, too, but not any number of them
+			for _, q := range h.queues[:min(len(h.queues), max(0, maxStatsRows-len(queues)))] {
+				queues[q] = true
+			}
+		}
 	}
 	for i := range agents {
 		for _, q := range agents[i].Queues {

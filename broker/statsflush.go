@@ -101,7 +101,12 @@ func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
 	if f.scan, err = b.scanStats(ctx, f.part); err != nil {
 		return err
 	}
-	return b.hourRecords(ctx, f)
+	for n, h := range f.scan.hours {
+		if h.name != "" && len(h.rows) > 0 {
+			f.records = append(f.records, h.record(n, f.part.index))
+		}
+	}
+	return nil
 }
 
 // rollStats counts agents' time up to now.
@@ -121,44 +126,21 @@ func (b *Broker) rollStats(ctx context.Context, p partition, scan *statsScan) er
 // hourField names what is of an hour as a whole.
 func hourField(hour int64, what string) string { return strconv.FormatInt(hour, 10) + "|" + what + "|" }
 
-// hourRecords makes records of the hours that had names before the scan. One that
-// somebody began to remove meanwhile is left out: the scan may have seen a part of it.
-func (b *Broker) hourRecords(ctx context.Context, f *flush) error {
-	for n, h := range f.scan.hours {
-		if h.name == "" {
-			continue
-		}
-		now, err := b.rdb.HMGet(ctx, f.part.stats(), hourField(n, "name"), hourField(n, "done")).Result()
-		if err != nil {
-			return redisError("statistics", err)
-		}
-		if name, _ := now[0].(string); name != h.name {
-			h.name = ""
-		}
-		if h.done = now[1] != nil; h.name != "" && !h.done && len(h.rows) > 0 {
-			f.records = append(f.records, h.record(n, f.part.index))
-		}
-	}
-	return nil
-}
-
-// trimStats removes the sealed hours, which the archive has now. Each is marked
-// first, so that nobody takes what is left of it for all; its name goes last.
+// trimStats removes the sealed hours, which the archive has now. Its name goes
+// last, so that what is left of one is known for a part of it: it sums up to less,
+// and is an earlier version of its record.
 func (b *Broker) trimStats(ctx context.Context, f *flush) error {
 	key := f.part.stats()
 	for n, h := range f.scan.hours {
 		if n > f.sealed || h.name == "" {
 			continue
 		}
-		if err := b.rdb.HSet(ctx, key, hourField(n, "done"), 1).Err(); err != nil {
-			return redisError("statistics", err)
-		}
 		for batch := range slices.Chunk(h.fields(n), trimBatch) {
 			if err := b.rdb.HDel(ctx, key, batch...).Err(); err != nil {
 				return redisError("statistics", err)
 			}
 		}
-		if err := b.rdb.HDel(ctx, key, hourField(n, "done"), hourField(n, "name")).Err(); err != nil {
+		if err := b.rdb.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
 			return redisError("statistics", err)
 		}
 	}

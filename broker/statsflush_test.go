@@ -134,7 +134,6 @@ func TestStatsOutliveRedis(t *testing.T) {
 				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
 				for n, h := range f.scan.hours {
 					if n <= f.sealed {
-						require.NoError(t, b.rdb.HSet(ctx, p.stats(), hourField(n, "done"), 1).Err())
 						gone := h.fields(n)
 						require.NoError(t, b.rdb.HDel(ctx, p.stats(), gone[:len(gone)/2]...).Err())
 					}
@@ -159,17 +158,17 @@ func TestStatsOutliveRedis(t *testing.T) {
 				f := &flush{part: p}
 				require.NoError(t, b.gatherStats(ctx, f))
 				f.records = nil
-				for _, h := range f.scan.hours {
+				for n, h := range f.scan.hours {
 					for w := range h.rows {
 						delete(h.rows, w)
 						break
 					}
+					f.records = append(f.records, h.record(n, p.index))
 				}
 				partial[p.index] = f
 			}
 			require.NoError(t, b.flushStats(ctx, b.parts...))
 			for _, f := range partial {
-				require.NoError(t, b.hourRecords(ctx, f))
 				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
 			}
 		},

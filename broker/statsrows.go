@@ -41,7 +41,8 @@ func (r statsRows) latest(o statsRows) {
 	}
 }
 
-// version grows with every change.
+// version grows with every change, and is less of a part: whoever saw an hour
+// half removed cannot undo what the archive has of it.
 func (r statsRows) version() (v int64) {
 	for _, sums := range r {
 		for _, n := range sums {
@@ -55,7 +56,6 @@ func (r statsRows) version() (v int64) {
 // same hour in a Redis that was lost: their sums are of different events.
 type statsHour struct {
 	name string // "" until it is first archived
-	done bool   // the archive has the last of it
 	rows statsRows
 
 	queues []string // that it keeps by name
@@ -135,8 +135,6 @@ func (h *statsHour) field(metric string, w statsWho, value string, n int64) {
 	switch metric {
 	case "name":
 		h.name = value
-	case "done":
-		h.done = true
 	case "queues": // how many names there are
 	case "queue":
 		h.queues = append(h.queues, w.queue)
