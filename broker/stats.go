@@ -113,6 +113,7 @@ type StatsAgent struct {
 
 // Stats gives statistics to host applications and supervisors. CodeForbidden:
 // anybody else; CodeBadRequest: what was asked for makes no sense, or is too much.
+// Calls at the same time are answered one after the other.
 func (b *Broker) Stats(ctx context.Context, a Actor, r StatsRequest) (StatsReply, error) {
 	if err := mayConfigure(a); err != nil {
 		return StatsReply{}, err
@@ -120,6 +121,12 @@ func (b *Broker) Stats(ctx context.Context, a Actor, r StatsRequest) (StatsReply
 	span, err := r.span(time.Now())
 	if err != nil {
 		return StatsReply{}, err
+	}
+	select {
+	case b.counting <- struct{}{}:
+		defer func() { <-b.counting }()
+	case <-ctx.Done():
+		return StatsReply{}, redisError("statistics", ctx.Err())
 	}
 	now, err := b.rdb.Time(ctx).Result()
 	if err != nil {
@@ -140,7 +147,7 @@ func (b *Broker) Stats(ctx context.Context, a Actor, r StatsRequest) (StatsReply
 func (b *Broker) scanAll(ctx context.Context) ([]*statsScan, error) {
 	scans := make([]*statsScan, len(b.parts))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16)
+	g.SetLimit(4)
 	for i, p := range b.parts {
 		g.Go(func() (err error) {
 			scans[i], err = b.scanStats(ctx, p)

@@ -81,7 +81,7 @@ func (b *Broker) scanStats(ctx context.Context, p partition) (*statsScan, error)
 	for try := 1; ; try++ {
 		s := &statsScan{hours: map[int64]*statsHour{}, serving: map[statsWho]int64{}, agents: map[string]agentTime{}}
 		for cursor := uint64(0); ; {
-			list, next, err := b.rdb.HScan(ctx, p.stats(), cursor, "", 500).Result()
+			list, next, err := b.rdb.HScan(ctx, p.stats(), cursor, "", 200).Result()
 			if err != nil {
 				return nil, redisError("statistics", err)
 			}
