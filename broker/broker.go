@@ -110,6 +110,7 @@ type Broker struct {
 	dispatchers dispatchers
 	taken       atomic.Int64  // pieces of background work taken and not done
 	places      chan struct{} // one for each that is being done
+	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
 	stop context.CancelFunc // ends the loops
 	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
@@ -159,7 +160,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce)}
+	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce),
+		counting: make(chan struct{}, 1)}
 	b.limits.rate = o.SendRate
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
@@ -263,7 +265,9 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	var flushed error
 	if b.archiver != nil {
-		flushed = b.archiver.close(ctx)
+		if flushed = b.archiver.close(ctx); flushed == nil {
+			flushed = b.closeStats(ctx)
+		}
 	}
 	b.stop()
 	b.dispatchers.close(ctx)

@@ -126,7 +126,7 @@ func (b *Broker) register(ctx context.Context, c *Conn) error {
 		args.Agent = id.ID
 	}
 	r, err := b.runJSON(ctx, "connect", []string{p.conns(w), p.profile(w), p.timers(), p.node(b.node), p.agents(),
-		p.load(id.ID), p.dirty()}, args, p.waiting(""))
+		p.load(id.ID), p.dirty(), p.stats()}, args, p.waiting(""))
 	if err != nil {
 		return err
 	}

@@ -167,11 +167,11 @@ func (b *Broker) adopt(ctx context.Context, agent, session string) {
 
 func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (reply, error) {
 	p, _ := b.of(session)
-	keys := p.transition(session)
-	for _, q := range pl.queues {
-		keys = append(keys, p.waiting(q))
+	lists := make([]string, len(pl.queues))
+	for i, q := range pl.queues {
+		lists[i] = p.waiting(q)
 	}
-	return b.runJSON(ctx, "claim", keys, struct {
+	return b.runJSON(ctx, "claim", p.transition(session, lists...), struct {
 		Op       string           `json:"op"`
 		Session  string           `json:"session"`
 		Agent    string           `json:"agent"`

@@ -135,6 +135,8 @@ func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
 func (p partition) agents() string           { return p.prefix + "agents" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
+func (p partition) stats() string            { return p.prefix + "stats" }
+func (p partition) flusher() string          { return p.prefix + "flusher" }
 func (p partition) queues() string           { return p.prefix + "queues" }
 func (p partition) node(n string) string     { return p.prefix + "node:" + n }
 func (p partition) token(h string) string    { return p.prefix + "token:" + h }
@@ -161,6 +163,7 @@ func (p partition) rate(what, who string) string { return p.prefix + "rate:" + w
 
 // transition gives the keys that every transition's script begins with.
 func (p partition) transition(s string, more ...string) []string {
-	return append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
+	keys := append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
 		p.outbox()}, more...)
+	return append(keys, p.stats())
 }

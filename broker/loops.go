@@ -38,6 +38,9 @@ func (b *Broker) loops() {
 	b.loop(tickPause, func(ctx context.Context) { b.farewells.say(ctx, b) })
 	b.loop(positionPause, b.positions)
 	b.loop(tickPause, b.dispatchers.tend)
+	if !b.opt.NoArchiver {
+		b.loop(statsPause, b.statsLoop)
+	}
 	b.loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.start()

@@ -54,9 +54,13 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 			f.sends(mid, origin)
 		}
 	}
-	reply, err := b.run(ctx, "send", []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(),
-		p.dirty(), p.keys(s), p.rate(rateSend, d.by)}, s, d.by, keyHash(d.by, r.Key, mid), r.Key,
-		head(mid, d.from, r.Type, r.ReplyTo), d.body, d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst)
+	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s),
+		p.rate(rateSend, d.by)}
+	if d.by[0] == 'a' {
+		keys = append(keys, p.stats())
+	}
+	reply, err := b.run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, head(mid, d.from, r.Type, r.ReplyTo), d.body,
+		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst)
 	if err != nil {
 		return SendReply{}, err
 	}

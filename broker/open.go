@@ -42,8 +42,10 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		Priority int    `json:"priority"`
 		Interval int64  `json:"interval"`
 		Burst    int64  `json:"burst"`
+		Known    bool   `json:"known,omitempty"`
 		wait
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, quota.interval, quota.burst, q.begin(time.Now())})
+	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, quota.interval, quota.burst, b.settings.known(r.Queue),
+		q.begin(time.Now())})
 	if err != nil {
 		return Session{}, err
 	}

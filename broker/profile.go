@@ -245,7 +245,8 @@ func (b *Broker) SetStatus(ctx context.Context, a Actor, s Status) (StatusReply,
 
 func (b *Broker) setStatus(ctx context.Context, agent string, s Status, gone bool) (StatusReply, error) {
 	part := b.home(agent)
-	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent)},
+	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent),
+		part.stats()},
 		struct {
 			Agent  string `json:"agent"`
 			Status Status `json:"status"`

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/oklog/ulid/v2"
@@ -329,6 +330,11 @@ func (g *stage) everything() map[string]any {
 		"authors": r.Get(ctx, p.authors(s)).Val(), "recalled": r.HGetAll(ctx, p.recalled(s)).Val(),
 		"keys": r.HGetAll(ctx, p.keys(s)).Val(), "open": r.HGetAll(ctx, p.open(g.user)).Val(),
 		"waiting": r.ZRangeWithScores(ctx, p.waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.waiting(g.q2), 0, -1).Val()}
+	for field, n := range r.HGetAll(ctx, p.stats()).Val() { // what was counted, once
+		if _, of, ok := strings.Cut(field, "|"); ok && (strings.Contains(of, "|"+g.q+sepField) || strings.Contains(of, "|"+g.q2+sepField)) {
+			out[field] = n
+		}
+	}
 	for _, timer := range []string{"offer", "end", "idle", "patience", "route"} {
 		out[timer] = r.ZScore(ctx, p.timers(), timer+"|"+s).Val()
 	}

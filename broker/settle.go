@@ -31,7 +31,7 @@ func (b *Broker) settle(ctx context.Context, e effect) error {
 
 func (b *Broker) settleRaw(ctx context.Context, agent, data string) error {
 	p, w := b.home(agent), "a:"+agent
-	_, err := b.run(ctx, "settle", []string{p.profile(w), p.load(agent), p.mine(w), p.listed(w), p.timers()}, data,
+	_, err := b.run(ctx, "settle", []string{p.profile(w), p.load(agent), p.mine(w), p.listed(w), p.timers(), p.stats()}, data,
 		p.waiting(""))
 	return err
 }

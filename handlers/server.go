@@ -152,6 +152,7 @@ func (s *Server) api(g *gin.RouterGroup) {
 		g.GET("/files/:id/thumbnail", s.file((*files.Store).Thumbnail))
 		g.GET("/files/:id/link", s.as(s.fileLink))
 	}
+	g.GET("/stats", s.as(s.stats))
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.as(s.transition(t)))
 	}

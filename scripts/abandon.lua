@@ -4,7 +4,7 @@
 -- ARGV  {op, session, queue: as KEYS 9}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; a user who is connected is never abandoned, nor is the message of one who was told to leave it.
---#include time unread session seats places line opened finish
+--#include time unread session seats places line opened stats counts finish
 local timer, wait = 'abandon|' .. a.session, tonumber(s.abandon or 0)
 local left = s.told and count(KEYS[5], 1, seq, -1, false) > 0
 if s.state ~= 'waiting' or wait == 0 or left then
@@ -20,4 +20,4 @@ if at < since + wait then
   redis.call('ZADD', KEYS[6], since + wait, timer)
   return {'too_early'}
 end
-return finish(s.user, 'abandoned')
+return finish(s.user, 'abandoned', true)

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by, queue: as KEYS 9, idle: ms by queue}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
---#include time unread session seats places line serve
+--#include time unread session seats places line stats counts serve
 if not s.state then return {'not_found'} end
 if not (s.agent == a.by or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
@@ -16,6 +16,7 @@ if expires > 0 and at >= expires then return {'too_late'} end
 
 local old, info, token = s.agent, s.target_info, s.target_res
 take_offer(a.by)
+count_taken(a.by)
 drop('as:' .. a.by)
 if old then
   say('transferred', ',"from":' .. s.agent_info .. ',"to":' .. info)

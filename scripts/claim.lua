@@ -3,7 +3,7 @@
 -- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…, idle: ms by queue, bot, auto: nobody asked for it}
 -- reply {'ok', snapshot, effect…} | {'mine', snapshot}: the node finds out which token is the place's | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner; only out of one's own queues; never past the place's deadline.
---#include time unread session seats places line serve
+--#include time unread session seats places line stats counts serve
 if not s.state then return {'not_found'} end
 if s.agent == a.agent and s.state ~= 'ended' then return {'mine', snapshot()} end
 local waiting
@@ -15,6 +15,7 @@ if a.auto and s.target and s.target ~= a.agent then return {'taken', s.target} e
 if at > a.deadline then return refuse('late') end
 
 local mine = take_offer(a.agent)
+count_taken(a.agent)
 say('grabbed', ',"agent":' .. a.info)
 serve(a.agent, a.info, a.token, mine and {kind = 'offer-ended', outcome = 'accepted'} or nil)
 step_out(waiting, a.agent)

@@ -1,10 +1,10 @@
 -- connect: a participant's device is at a node.
 --#flags allow-oom
--- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty
+-- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty 8 statistics
 -- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms}, 2 prefix of queue channels
 -- reply {'ok', queues, capacity, status} | {'full'} | {'unauthorized'} | {'blocked'}
 -- holds one connection a device; what lasts of an agent's profile goes to the archive; an agent with a connection has no `gone` timer.
---#include time presence
+--#include time stats occupancy presence
 local a = cjson.decode(ARGV[1])
 local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity')
 if p[1] and a.issued <= tonumber(p[1]) then return {'unauthorized'} end

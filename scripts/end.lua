@@ -5,7 +5,7 @@
 --        queue: as KEYS 9, reason, ttl: ms until an unanswered `ending` ends, 0 never}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds an ended session is in no list, holds no place, and never changes its state again.
---#include time unread session seats places line opened finish
+--#include time unread session seats places line opened stats counts finish
 if not s.state then return {'not_found'} end
 local user, owner = a.by == 'u:' .. (s.user or ''), s.agent and a.by == 'a:' .. s.agent
 local member = redis.call('HEXISTS', KEYS[3], a.by) == 1

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, queue: as KEYS 9}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; nobody is cut off who wrote since the warning; the warning comes a minute, or half the time, before.
---#include time unread session seats places line opened finish
+--#include time unread session seats places line opened stats counts finish
 local limit = tonumber(s.idle or 0)
 if limit == 0 or s.state == 'waiting' or s.state == 'ended' then
   timer('idle', 0)

@@ -4,10 +4,10 @@
 --       14 the user's rate of opens
 -- ARGV  {op, session, queue, user, info, subject, meta, priority, abandon: ms, patience: ms,
 --        greet, closed, sticky, bot: as in lib/line.lua,
---        interval: µs between two opens at the rate, 0: any rate; burst}
+--        interval: µs between two opens at the rate, 0: any rate; burst; known: whether somebody has set the queue}
 -- reply {'ok', snapshot} | {'exists', session} | {'blocked', reason} | {'rate_limited', wait: ms}
 -- holds a user opens no second session in a queue; waiting list = sessions waiting.
---#include time unread session line opened rate
+--#include time unread session places line opened rate stats counts
 local blocked = redis.call('HGET', KEYS[13], 'blocked')
 if blocked then return {'blocked', blocked} end
 local held = redis.call('HGET', KEYS[10], a.queue)
@@ -18,6 +18,7 @@ if wait > 0 then return {'rate_limited', math.ceil(wait / 1000)} end
 set.user, set.user_info, set.subject, set.meta = a.user, a.info, a.subject, a.meta
 set.priority, set.created, set.last = a.priority, at, at
 set['c:u:' .. a.user] = 1
+count_opened(a.queue, a.known)
 say('opened', '')
 redis.call('HSET', KEYS[3], 'u:' .. a.user, 0)
 redis.call('HSET', KEYS[4], 'u:' .. a.user, 0)

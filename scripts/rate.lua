@@ -3,7 +3,7 @@
 -- ARGV  {op, session, by (participant), boss, score, comment, window: ms since its end}
 -- reply {'ok', snapshot} | {code, state}
 -- holds a rating never changes.
---#include time unread session
+--#include time unread session places stats counts
 if not s.state then return {'not_found'} end
 if not (a.boss or a.by == 'u:' .. s.user) then return {'forbidden'} end
 if s.state ~= 'ended' then return {'wrong_state', s.state} end
@@ -13,5 +13,6 @@ if s.rating then
   return {'rated'}
 end
 if at > s.ended + a.window then return {'too_late'} end
+rated(a.score)
 set.rating = cjson.encode({score = a.score, comment = a.comment, at = at})
 return commit()

@@ -5,7 +5,7 @@
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {'exists', session} | {code, state}
 -- holds a user has no second open session in a queue by it; those who took part take no part any more;
 --       never past the window.
---#include time unread session seats places line opened
+--#include time unread session seats places line opened stats counts
 if not s.state then return {'not_found'} end
 if not (a.boss or a.by == 'u:' .. s.user) then return {'forbidden'} end
 if s.state ~= 'ended' then
@@ -32,6 +32,7 @@ drop('agent', 'agent_info', 'agent_res', 'grabbed', 'ended', 'ended_by', 'reason
 redis.call('ZREM', KEYS[6], 'expire|' .. a.session)
 opened(KEYS[10], s.queue, a.session)
 set.reopened = at
+count_opened(a.queue, true)
 say('reopened', '')
 begin(KEYS[9], KEYS[11])
 local reply = commit()

@@ -4,7 +4,7 @@
 --        abandon: ms, patience: ms, entry: a note {by, mid, head, body} or nil}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include time unread session seats places line opened
+--#include time unread session seats places line opened stats counts
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if a.from and not (s.state == 'waiting' and s.queue == a.from) then return {'wrong_state', s.state} end
@@ -26,6 +26,7 @@ if a.to ~= s.queue then
   opened(KEYS[10], a.to, a.session)
 end
 close_offer('cancelled')
+count_moved((a.gone or a.reason ~= '') and 'requeued' or 'transferred')
 redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'idle|' .. a.session)
 if s.agent then
   owe(s.agent, 'past', s.agent_res, false)

@@ -1,11 +1,11 @@
 -- revive: a session comes back from the archive.
 -- KEYS  1–8 as in lib/session.lua, 9 recalled 10 waiting list of its queue 11 the user's open sessions
---       12 the user's sessions 13 all sessions of the partition
+--       12 the user's sessions 13 all sessions of the partition, last the statistics
 -- ARGV  1 {session, hash: {field, value…}, unread: {participant, count…}, read: likewise,
 --       recalled: {seq, head…}, expire: ms}  2 authors  3… seq, at, by, key, head, body of the log's tail
 -- reply {'ok'} | {'exists'}
 -- holds as after the last transition; everything it writes is in the archive; its timers run.
---#include time opened
+--#include time opened stats
 local a = cjson.decode(ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
 local at, s = now(), {}
@@ -30,6 +30,7 @@ if s.state == 'ended' then
   timer('expire', at + a.expire)
 else
   opened(KEYS[11], s.queue, a.session)
+  if s.owned then serves(s.queue, s.agent, 1) end
 end
 if s.state == 'waiting' then
   redis.call('ZADD', KEYS[10], s.score, a.session)

@@ -1,12 +1,12 @@
 -- settle: an agent's partition learns what a session's partition decided. Idempotent, in any order.
 --#flags allow-oom
--- KEYS  1 the agent's profile 2 its load 3 its live sessions 4 all its sessions 5 timers
+-- KEYS  1 the agent's profile 2 its load 3 its live sessions 4 all its sessions 5 timers 6 statistics
 -- ARGV  1 effect: {agent, session, rev, role: owner | target | assistant | past | none | expired, token, hold, at, created, ended, extra}
 --       2 prefix of queue channels
 -- reply {'ok'}
 -- holds a place goes only by the token that took it, so that a late effect never takes a newer place away;
 --       an older rev never overwrites a newer.
---#include presence
+--#include time stats occupancy presence
 local e = cjson.decode(ARGV[1])
 local place = redis.call('HGET', KEYS[2], e.session)
 if place and e.token ~= '' and string.sub(place, 1, #e.token) == e.token then

@@ -3,7 +3,7 @@
 -- ARGV  {op, session, agent, info, token, deadline: ms, queue: as KEYS 9, idle: ms by queue}
 -- reply {'ok', snapshot, effect…} | {'mine', snapshot}: the node finds out which token is the place's | {'moved', queue, user} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner, whose old place is owed back; an open offer ends.
---#include time unread session seats places line serve
+--#include time unread session seats places line stats counts serve
 if not s.state then return {'not_found'} end
 if s.state == 'ended' then return {'ended'} end
 if s.agent == a.agent then return {'mine', snapshot()} end
@@ -11,6 +11,7 @@ if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 if at > a.deadline then return refuse('late') end
 
 local mine = take_offer(a.agent)
+count_taken(a.agent)
 drop('as:' .. a.agent, 'ending_due', 'ending_by', 'reason')
 redis.call('ZREM', KEYS[6], 'end|' .. a.session)
 if s.agent then

@@ -1,6 +1,7 @@
--- finish(by, reason): the session ends now. KEYS 9 waiting list of its queue,
--- 10 the user's open sessions, 11 the user's profile. Participants stay, so that they can still read.
-local function finish(by, reason)
+-- finish(by, reason, abandoned): the session ends now; abandoned: its user has been
+-- away for too long. KEYS 9 waiting list of its queue, 10 the user's open sessions,
+-- 11 the user's profile. Participants stay, so that they can still read.
+local function finish(by, reason, abandoned)
   set.state, set.ended, set.ended_by, set.reason = 'ended', at, by, reason
   if s.state == 'waiting' then step_out(KEYS[9], by) end
   redis.call('ZREM', KEYS[6], 'end|' .. a.session, 'idle|' .. a.session)
@@ -9,6 +10,7 @@ local function finish(by, reason)
   close_offer('ended')
   if s.agent then owe(s.agent, 'owner', s.agent_res, false) end
   for _, id in ipairs(assistants()) do owe(id, 'assistant', '', false) end
+  count_ended(abandoned)
   say('ended', ',"by":' .. cjson.encode(by) .. ',"reason":' .. cjson.encode(reason))
   return commit()
 end

@@ -1,9 +1,11 @@
 -- announce(profile, load, prefix, agent): tells the watchers of an agent's queues how it is now, and the
 -- nodes since when nothing has come to it or gone from it.
--- prefix is the partition's queue channels without their queue.
+-- prefix is the partition's queue channels without their queue. After stats and occupancy.
 local function announce(profile, load, prefix, agent)
   local p = redis.call('HMGET', profile, 'status', 'capacity', 'queues', 'idle_at')
-  local json = 'P' .. cjson.encode({agent = agent, status = p[1] or 'offline',
-    load = redis.call('HLEN', load), capacity = tonumber(p[2] or 0)}) .. '\31' .. (p[4] or 0)
+  local held = redis.call('HLEN', load)
+  occupy(agent, (p[1] == 'online' and 1 or 0) + (held > 0 and 2 or 0))
+  local json = 'P' .. cjson.encode({agent = agent, status = p[1] or 'offline', load = held,
+    capacity = tonumber(p[2] or 0)}) .. '\31' .. (p[4] or 0)
   for _, q in ipairs(cjson.decode(p[3] or '[]')) do redis.call('PUBLISH', prefix .. q, json) end
 end

@@ -1,6 +1,6 @@
 -- What every transition shares. KEYS of a transition begin with
 --   1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 outbox
--- and ARGV[1] is a JSON object: op (this call's own id, and the system message's
+-- and end with the statistics (see stats.lua), and ARGV[1] is a JSON object: op (this call's own id, and the system message's
 -- mid), session, by (who acts) and what the script's header names.
 -- Its reply is {'ok', snapshot, effect...} or {code, detail...}.
 local a = cjson.decode(ARGV[1])

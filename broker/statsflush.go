@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/archive"
+)
+
+const (
+	statsPause = time.Minute     // between two flushes: what is lost with a Redis that is lost
+	statsGrace = 5 * time.Minute // an hour is sealed this long after its end
+	statsLease = 45 * time.Second
+	rollBatch  = 200  // agents in one step
+	trimBatch  = 1000 // fields in one command
+)
+
+// statsLoop flushes every minute. Any node does it; they keep off each other's
+// partitions, and where that fails nothing is harmed.
+func (b *Broker) statsLoop(ctx context.Context) {
+	var mine []partition
+	for _, p := range b.parts {
+		free, err := b.rdb.SetNX(ctx, p.flusher(), b.node, statsLease).Result()
+		if err == nil && free {
+			mine = append(mine, p)
+		}
+	}
+	if err := b.flushStats(ctx, mine...); err != nil && ctx.Err() == nil {
+		b.log.Warn("statistics not archived; they stay in Redis, and it is tried again", "error", err)
+	}
+}
+
+// flush is one partition's part of a flush.
+type flush struct {
+	part    partition
+	sealed  int64 // the last hour that could not change any more before the scan began
+	scan    *statsScan
+	records []archive.Record
+}
+
+// flushStats counts agents' time up to now, archives the hours of partitions as
+// they are, and removes from Redis those that the archive has the last of. It may
+// be stopped anywhere and run anew, and anywhere else at the same time.
+func (b *Broker) flushStats(ctx context.Context, parts ...partition) error {
+	flushes := make([]*flush, len(parts))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, p := range parts {
+		flushes[i] = &flush{part: p}
+		g.Go(func() error { return b.gatherStats(ctx, flushes[i]) })
+	}
+	if err := g.Wait(); err != nil || b.archiver == nil {
+		return err
+	}
+	var records []archive.Record
+	for _, f := range flushes {
+		records = append(records, f.records...)
+	}
+	if len(records) > 0 {
+		if err := b.archiver.store.PutRecords(ctx, records); err != nil {
+			return archiveError("statistics", err)
+		}
+	}
+	for _, f := range flushes {
+		if err := b.trimStats(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherStats reads what is to be archived. The order matters: no agent's time is
+// open in an hour that is sealed, and no hour changes that is sealed before the scan.
+func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
+	scan, err := b.scanStats(ctx, f.part)
+	if err != nil {
+		return err
+	}
+	if err := b.rollStats(ctx, f.part, scan); err != nil || b.archiver == nil {
+		return err
+	}
+	r, err := b.run(ctx, "seal", []string{f.part.stats()}, statsGrace.Milliseconds())
+	if err != nil {
+		return err
+	}
+	f.sealed = r.num(1)
+	for n, h := range scan.hours {
+		if h.name != "" {
+			continue
+		}
+		if err := b.rdb.HSetNX(ctx, f.part.stats(), hourField(n, "name"), ulid.Make().String()).Err(); err != nil {
+			return redisError("statistics", err)
+		}
+	}
+	if f.scan, err = b.scanStats(ctx, f.part); err != nil {
+		return err
+	}
+	for n, h := range f.scan.hours {
+		if h.name != "" && len(h.rows) > 0 {
+			f.records = append(f.records, h.record(n, f.part.index))
+		}
+	}
+	return nil
+}
+
+// rollStats counts agents' time up to now.
+func (b *Broker) rollStats(ctx context.Context, p partition, scan *statsScan) error {
+	agents := make([]any, 0, len(scan.agents))
+	for id := range scan.agents {
+		agents = append(agents, id)
+	}
+	for batch := range slices.Chunk(agents, rollBatch) {
+		if _, err := b.run(ctx, "roll", []string{p.stats()}, batch...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hourField names what is of an hour as a whole.
+func hourField(hour int64, what string) string { return strconv.FormatInt(hour, 10) + "|" + what + "|" }
+
+// trimStats removes the sealed hours, which the archive has now. Its name goes
+// last, so that what is left of one is known for a part of it: it sums up to less,
+// and is an earlier version of its record.
+func (b *Broker) trimStats(ctx context.Context, f *flush) error {
+	key := f.part.stats()
+	for n, h := range f.scan.hours {
+		if n > f.sealed || h.name == "" {
+			continue
+		}
+		for batch := range slices.Chunk(h.fields(n), trimBatch) {
+			if err := b.rdb.HDel(ctx, key, batch...).Err(); err != nil {
+				return redisError("statistics", err)
+			}
+		}
+		if err := b.rdb.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
+			return redisError("statistics", err)
+		}
+	}
+	return nil
+}
+
+// fields are the names of all that was found of the hour, but its own.
+func (h *statsHour) fields(n int64) []string {
+	out := []string{hourField(n, "queues")}
+	for _, q := range h.queues {
+		out = append(out, hourField(n, "queue")+q)
+	}
+	for w, sums := range h.rows {
+		for metric := range sums {
+			out = append(out, hourField(n, metric)+w.queue+sepField+w.agent)
+		}
+	}
+	return out
+}
+
+// closeStats is the last flush of a node that archives.
+func (b *Broker) closeStats(ctx context.Context) error {
+	if b.opt.NoArchiver {
+		return nil
+	}
+	err := b.flushStats(ctx, b.parts...)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return archiveError("close", err)
+	}
+	return err
+}

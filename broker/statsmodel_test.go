@@ -1,0 +1,206 @@
+package broker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// plainTally counts beside the broker what its answers say that happened.
+type plainTally map[string]*StatsCounts
+
+func (p plainTally) of(ids ...string) (out []*StatsCounts) {
+	for _, id := range ids {
+		if id == "" {
+			continue
+		}
+		if p[id] == nil {
+			p[id] = &StatsCounts{}
+		}
+		out = append(out, p[id])
+	}
+	return out
+}
+
+// both counts for a queue and an agent.
+func (p plainTally) both(f func(c *StatsCounts), ids ...string) {
+	for _, c := range p.of(ids...) {
+		f(c)
+	}
+}
+
+// talk is a random course of many sessions over two nodes.
+type talk struct {
+	t      *testing.T
+	nodes  [2]*Broker
+	rnd    *rand.Rand
+	queues []string
+	staff  []Actor
+	counts plainTally
+	open   []string
+	heard  map[string]bool // sessions whose user an agent has answered
+	served map[string]bool // sessions that ever had an owner
+}
+
+func (k *talk) node() *Broker { return k.nodes[k.rnd.IntN(2)] }
+
+func (k *talk) step() {
+	t, ctx, b := k.t, k.t.Context(), k.node()
+	if len(k.open) == 0 || k.rnd.IntN(8) == 0 {
+		q := k.queues[k.rnd.IntN(2)]
+		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		require.NoError(t, err)
+		k.open = append(k.open, s.ID)
+		k.counts.both(func(c *StatsCounts) { c.Opened++ }, q)
+		return
+	}
+	i := k.rnd.IntN(len(k.open))
+	id := k.open[i]
+	before, err := b.look(ctx, id)
+	require.NoError(t, err)
+	if before.State == Ended && k.rnd.IntN(4) > 0 { // enough of it
+		k.open = slices.Delete(k.open, i, i+1)
+		return
+	}
+	owner := ""
+	if before.Agent != nil {
+		owner = before.Agent.ID
+	}
+	a := k.staff[k.rnd.IntN(len(k.staff))]
+	if owner != "" && k.rnd.IntN(4) > 0 {
+		for _, x := range k.staff {
+			if x.ID == owner {
+				a = x
+			}
+		}
+	}
+	k.act(b, a, before, owner)
+}
+
+// handled is a stretch that is over; an agent's are counted each.
+func (k *talk) handled(owner string) {
+	k.counts.both(func(c *StatsCounts) { c.Handling.Count++ }, owner)
+}
+
+func (k *talk) act(b *Broker, a Actor, before *state, owner string) {
+	ctx, id, q := k.t.Context(), before.ID, before.Queue
+	switch k.rnd.IntN(9) {
+	case 0, 1:
+		if _, err := b.Grab(ctx, a, id); err == nil && before.State == Waiting {
+			k.served[id] = true
+			k.counts.both(func(c *StatsCounts) { c.Grabbed++; c.WaitingTime.Count++ }, q, a.ID)
+		}
+	case 2:
+		kind := []string{TypeText, TypeNote}[k.rnd.IntN(2)]
+		_, err := b.Send(ctx, a, SendRequest{Session: id, Type: kind, Body: []byte(`"x"`)})
+		if err == nil && kind == TypeText && !k.heard[id] {
+			k.heard[id] = true
+			k.counts.both(func(c *StatsCounts) { c.FirstResponse.Count++ }, q, a.ID)
+		}
+	case 3, 4:
+		_, _ = b.Transfer(ctx, a, TransferRequest{Session: id, Agent: k.staff[k.rnd.IntN(len(k.staff))].ID})
+	case 5, 6:
+		if before.Target != nil {
+			a.ID = before.Target.ID
+		}
+		if _, err := b.Accept(ctx, a, id); err == nil && before.Target != nil {
+			k.handled(owner)
+			k.counts.both(func(c *StatsCounts) { c.Transferred++ }, q, owner)
+			k.counts.of(a.ID)[0].Accepted++
+			k.counts.of(q)[0].Accepted++
+		}
+	case 7:
+		by, to := a, k.queues[k.rnd.IntN(2)]
+		if k.rnd.IntN(3) == 0 {
+			by = host
+		}
+		if _, err := b.Transfer(ctx, by, TransferRequest{Session: id, Queue: to}); err == nil && (owner != "" || to != q) && (by.ID == owner || by.ID == "") {
+			k.handled(owner)
+			k.counts.both(func(c *StatsCounts) { c.Transferred++ }, q, owner)
+		}
+	case 8:
+		_, err := b.End(ctx, a, EndRequest{Session: id, Force: k.rnd.IntN(2) == 0})
+		after, err2 := b.look(ctx, id)
+		require.NoError(k.t, err2)
+		if err == nil && before.State != Ended && after.State == Ended {
+			k.over(id, q, owner)
+		}
+	}
+	if k.rnd.IntN(12) == 0 {
+		now, err := b.look(ctx, id)
+		require.NoError(k.t, err)
+		if now.State != Ended {
+			_, err = b.End(ctx, host, EndRequest{Session: id})
+			require.NoError(k.t, err)
+			owner = ""
+			if now.Agent != nil {
+				owner = now.Agent.ID
+			}
+			if now.State == Waiting {
+				k.counts.of(now.Queue)[0].Unanswered++
+			}
+			k.over(id, now.Queue, owner)
+		}
+	}
+}
+
+// over: a session has ended.
+func (k *talk) over(id, q, owner string) {
+	if k.served[id] {
+		k.counts.of(q)[0].Handling.Count++
+	}
+	k.counts.both(func(c *StatsCounts) { c.Ended++ }, q, owner)
+	k.handled(owner)
+}
+
+// A random course of transitions over two nodes, some refused and some repeated:
+// the statistics are what a plain tally of what took effect says.
+func TestStatsAgainstAPlainTally(t *testing.T) {
+	for e, steps := range map[testenv.Engine]int{testenv.EngineEmbedded: 150, testenv.EngineCluster: 1200} {
+		t.Run(string(e), func(t *testing.T) {
+			url := testenv.Shared(t, e)
+			k := &talk{t: t, nodes: [2]*Broker{startNode(t, url), startNode(t, url)}, rnd: rand.New(rand.NewPCG(1, 2)),
+				queues: []string{name("q"), name("q")}, counts: plainTally{}, heard: map[string]bool{}, served: map[string]bool{}}
+			for range 3 {
+				id := Identity{Role: RoleAgent, ID: name("ann"), Queues: k.queues, Capacity: 20}
+				require.NoError(t, k.nodes[0].introduce(t.Context(), id))
+				_, err := k.nodes[0].setStatus(t.Context(), id.ID, Online, false)
+				require.NoError(t, err)
+				k.staff = append(k.staff, Actor{Identity: id})
+			}
+			for range steps {
+				k.step()
+			}
+			seen := k.counts.of(k.queues[0])[0]
+			require.True(t, steps < 1000 || min(seen.Grabbed, seen.Accepted, seen.Transferred, seen.Ended, seen.Unanswered,
+				seen.FirstResponse.Count, seen.Handling.Count) > 5, "%+v", seen)
+			waiting, serving := map[string]int64{}, map[string]int64{}
+			for _, id := range k.open {
+				s, err := k.nodes[0].look(t.Context(), id)
+				require.NoError(t, err)
+				if s.State == Waiting {
+					waiting[s.Queue]++
+				} else if s.State != Ended {
+					serving[s.Queue]++
+					serving[s.Agent.ID]++
+				}
+			}
+			for i, q := range k.queues {
+				r := k.nodes[i].stats(t, StatsRequest{Queue: q})
+				require.Equal(t, *k.counts.of(q)[0], only(r.Totals), "queue %d", i)
+				require.Equal(t, waiting[q], r.Waiting)
+				require.Equal(t, serving[q], r.Serving)
+			}
+			for _, a := range k.staff {
+				r := k.nodes[0].stats(t, StatsRequest{Agent: a.ID})
+				require.Equal(t, *k.counts.of(a.ID)[0], only(r.Totals), fmt.Sprint(k.counts.of(a.ID)))
+				require.Equal(t, serving[a.ID], r.Serving)
+			}
+		})
+	}
+}

@@ -1,0 +1,200 @@
+package broker
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// statsSpan is the time asked for, in hours since the epoch: [from, to).
+type statsSpan struct {
+	from, to int64
+	until    int64 // ms
+	zone     *time.Location
+}
+
+// span checks a request, whose defaults it fills in.
+func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
+	if r.Bucket == "" {
+		r.Bucket = "hour"
+	}
+	if !slices.Contains([]string{"hour", "day", "week", "month"}, r.Bucket) {
+		return s, Errorf(CodeBadRequest, "bucket: hour, day, week or month")
+	}
+	if r.Zone == "" {
+		r.Zone = "UTC"
+	}
+	if s.zone, err = time.LoadLocation(r.Zone); err != nil || strings.EqualFold(r.Zone, "local") {
+		return s, Errorf(CodeBadRequest, "tz: the name of a time zone, like Asia/Shanghai")
+	}
+	if r.Queue != "" {
+		err = validID("queue", r.Queue)
+	}
+	if err == nil && r.Agent != "" {
+		err = validID("agent", r.Agent)
+	}
+	if err != nil {
+		return s, err
+	}
+	if r.Until == 0 {
+		r.Until = now.UnixMilli()
+	}
+	if r.Since == 0 {
+		r.Since = r.Until - 24*hourMS
+	}
+	switch {
+	case r.Since < 0 || r.Until <= r.Since:
+		return s, Errorf(CodeBadRequest, "since, until: the one before the other, from 1970 on")
+	case r.Until-r.Since > MaxStatsSpan.Milliseconds():
+		return s, Errorf(CodeBadRequest, "since, until: at most %d days", int(MaxStatsSpan.Hours()/24))
+	case r.Bucket == "hour" && (r.Until-r.Since)/hourMS > MaxStatsBuckets-2:
+		return s, Errorf(CodeBadRequest, "bucket: at most %d in one answer", MaxStatsBuckets)
+	}
+	s.until = r.Until
+	s.from, s.to = r.Since/hourMS, (r.Until+hourMS-1)/hourMS
+	return s, nil
+}
+
+// bucket is the begin of the bucket that an hour belongs to: the one it begins in.
+func (s *statsSpan) bucket(kind string, hour int64) time.Time {
+	t := time.UnixMilli(hour * hourMS).In(s.zone)
+	y, m, d := t.Date()
+	switch kind {
+	case "day":
+		return time.Date(y, m, d, 0, 0, 0, 0, s.zone)
+	case "week":
+		return time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, s.zone)
+	case "month":
+		return time.Date(y, m, 1, 0, 0, 0, 0, s.zone)
+	default:
+		return t
+	}
+}
+
+// statsSums add up hours for one answer.
+type statsSums struct {
+	statsSpan
+	r       StatsRequest
+	totals  *tally
+	buckets map[int64]*tally // by their begin, ms
+	starts  map[int64]int64  // hour → its bucket's begin
+	queues  map[string]*tally
+	agents  map[string]*tally
+}
+
+func newStatsSums(r StatsRequest, span statsSpan) *statsSums {
+	s := &statsSums{statsSpan: span, r: r, totals: newTally(), buckets: map[int64]*tally{}, starts: map[int64]int64{},
+		queues: map[string]*tally{}, agents: map[string]*tally{}}
+	for h := s.from; h < s.to; h++ {
+		start := s.bucket(r.Bucket, h).UnixMilli()
+		s.starts[h] = start
+		named(s.buckets, start)
+	}
+	return s
+}
+
+func named[K comparable](m map[K]*tally, k K) *tally {
+	if m[k] == nil {
+		m[k] = newTally()
+	}
+	return m[k]
+}
+
+func (s *statsSums) add(hour int64, rows statsRows) {
+	start, in := s.starts[hour]
+	if !in {
+		return
+	}
+	for w, sums := range rows {
+		if s.r.Queue != "" && w.queue != s.r.Queue || s.r.Agent != "" && w.agent != s.r.Agent {
+			continue
+		}
+		s.totals.add(sums)
+		s.buckets[start].add(sums)
+		if w.agent != "" {
+			named(s.agents, w.agent).add(sums)
+		}
+		if w.queue != "" || w.agent == "" {
+			named(s.queues, w.queue).add(sums)
+		}
+	}
+}
+
+// fold makes one of the queues that are too many.
+func (s *statsSums) fold() {
+	if len(s.queues) <= maxStatsRows {
+		return
+	}
+	rest := named(s.queues, "")
+	for _, q := range heaviest(s.queues)[maxStatsRows:] {
+		if q != "" {
+			rest.merge(s.queues[q])
+			delete(s.queues, q)
+		}
+	}
+}
+
+// wanted are those of some queues that the answer is about.
+func (s *statsSums) wanted(queues map[string]bool) []string {
+	if s.r.Queue != "" {
+		return []string{s.r.Queue}
+	}
+	return slices.Collect(maps.Keys(queues))
+}
+
+func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, agents []AgentInfo) StatsReply {
+	out := StatsReply{Since: At(s.from * hourMS), Until: At(s.until), Bucket: s.r.Bucket, Zone: s.zone.String(),
+		Totals: s.figures(s.totals), Buckets: []StatsBucket{}, Queues: []StatsQueue{}, Agents: []StatsAgent{}}
+	for _, start := range slices.Sorted(maps.Keys(s.buckets)) {
+		out.Buckets = append(out.Buckets, StatsBucket{At(start), s.figures(s.buckets[start])})
+	}
+	byQueue, byAgent := map[string]int64{}, map[string]int64{}
+	for w, n := range serving {
+		if s.r.Queue != "" && w.queue != s.r.Queue || s.r.Agent != "" && w.agent != s.r.Agent {
+			continue
+		}
+		out.Serving += n
+		byQueue[w.queue] += n
+		byAgent[w.agent] += n
+		named(s.queues, w.queue)
+		named(s.agents, w.agent)
+	}
+	for q, n := range waiting {
+		out.Waiting += n
+		if n > 0 {
+			named(s.queues, q)
+		}
+	}
+	for _, q := range slices.Sorted(maps.Keys(s.queues)) {
+		row := StatsQueue{Queue: &q, Waiting: waiting[q], Serving: byQueue[q], StatsCounts: s.queues[q].counts(s.r.Agent != "")}
+		if q == "" {
+			row.Queue = nil
+		}
+		out.Queues = append(out.Queues, row)
+	}
+	known := map[string]*AgentInfo{}
+	for i := range agents {
+		known[agents[i].ID] = &agents[i]
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.agents)) {
+		row := StatsAgent{Agent: id, Status: Offline, Serving: byAgent[id], StatsCounts: s.agents[id].counts(true)}
+		if i := known[id]; i != nil {
+			row.Name, row.Status = i.Name, i.Status
+		}
+		if s.r.Queue == "" {
+			row.Occupancy = s.agents[id].occupancy()
+		}
+		out.Agents = append(out.Agents, row)
+	}
+	return out
+}
+
+// figures are a tally's over all that the answer is about.
+func (s *statsSums) figures(t *tally) StatsCounts {
+	c := t.counts(s.r.Agent != "")
+	if s.r.Queue == "" {
+		c.Occupancy = t.occupancy()
+	}
+	return c
+}

@@ -1,0 +1,124 @@
+package handlers
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"bellhop/broker"
+)
+
+// stats answers as JSON or, where that is asked for, as CSV.
+func (s *Server) stats(c *gin.Context, a broker.Actor) (any, error) {
+	r := broker.StatsRequest{Bucket: c.Query("bucket"), Zone: c.Query("tz"), Queue: c.Query("queue"), Agent: c.Query("agent")}
+	format := c.Query("format")
+	if format == "" && c.NegotiateFormat("application/json", "text/csv") == "text/csv" {
+		format = "csv"
+	}
+	if format != "" && format != "json" && format != "csv" {
+		return nil, broker.Errorf(broker.CodeBadRequest, "format: json or csv")
+	}
+	var err error
+	if r.Since, err = instant(c, "since"); err != nil {
+		return nil, err
+	}
+	if r.Until, err = instant(c, "until"); err != nil {
+		return nil, err
+	}
+	reply, err := s.broker.Stats(c.Request.Context(), a, r)
+	if err != nil || format != "csv" {
+		return reply, err
+	}
+	c.Header("Content-Type", "text/csv; charset=utf-8; header=present")
+	c.Header("Content-Disposition", `attachment; filename="statistics.csv"`)
+	c.Status(http.StatusOK)
+	w := csv.NewWriter(c.Writer)
+	w.UseCRLF = true // RFC 4180
+	if err := w.WriteAll(statsTable(&reply)); err != nil {
+		s.log.Warn("statistics broken off", "error", err)
+		panic(http.ErrAbortHandler) // half of it is out: nobody must take it for whole
+	}
+	return written{}, nil
+}
+
+// statsHeader names the columns of the table; times are in seconds.
+var statsHeader = func() []string {
+	h := []string{"row", "start", "queue", "agent", "name", "waiting", "serving", "opened", "grabbed", "accepted",
+		"transferred", "requeued", "ended", "abandoned", "unanswered"}
+	for _, what := range []string{"waiting_time", "first_response", "handling"} {
+		for _, of := range []string{"count", "mean", "median", "p90", "p95", "p99"} {
+			h = append(h, what+"_"+of)
+		}
+	}
+	return append(h, "ratings_count", "ratings_mean", "ratings_1", "ratings_2", "ratings_3", "ratings_4", "ratings_5",
+		"online", "busy", "occupancy")
+}()
+
+// statsTable is one table of all there is: its first column tells what a row is of.
+func statsTable(r *broker.StatsReply) [][]string {
+	num := func(n int64) string { return strconv.FormatInt(n, 10) }
+	at := func(t broker.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+	table := [][]string{statsHeader}
+	add := func(c *broker.StatsCounts, cells ...string) {
+		table = append(table, append(cells, statsCells(c)...))
+	}
+	add(&r.Totals, "total", at(r.Since), "", "", "", num(r.Waiting), num(r.Serving))
+	for i := range r.Buckets {
+		b := &r.Buckets[i]
+		add(&b.StatsCounts, "bucket", at(b.Start), "", "", "", "", "")
+	}
+	for i := range r.Queues {
+		q, id := &r.Queues[i], ""
+		if q.Queue != nil {
+			id = *q.Queue
+		}
+		add(&q.StatsCounts, "queue", at(r.Since), cell(id), "", "", num(q.Waiting), num(q.Serving))
+	}
+	for i := range r.Agents {
+		a := &r.Agents[i]
+		add(&a.StatsCounts, "agent", at(r.Since), "", cell(a.Agent), cell(a.Name), "", num(a.Serving))
+	}
+	return table
+}
+
+func statsCells(c *broker.StatsCounts) []string {
+	var out []string
+	ints := func(list ...int64) {
+		for _, n := range list {
+			out = append(out, strconv.FormatInt(n, 10))
+		}
+	}
+	floats := func(list ...*float64) {
+		for _, f := range list {
+			if f == nil {
+				out = append(out, "")
+			} else {
+				out = append(out, strconv.FormatFloat(*f, 'f', 3, 64))
+			}
+		}
+	}
+	ints(c.Opened, c.Grabbed, c.Accepted, c.Transferred, c.Requeued, c.Ended, c.Abandoned, c.Unanswered)
+	for _, t := range []*broker.StatsTimes{&c.WaitingTime, &c.FirstResponse, &c.Handling} {
+		ints(t.Count)
+		floats(t.Mean, t.Median, t.P90, t.P95, t.P99)
+	}
+	ints(c.Ratings.Count)
+	floats(c.Ratings.Mean)
+	ints(c.Ratings.Scores[:]...)
+	if c.Occupancy == nil {
+		return append(out, "", "", "")
+	}
+	floats(&c.Occupancy.Online, &c.Occupancy.Busy, c.Occupancy.Rate)
+	return out
+}
+
+// cell guards text that others chose: what a spreadsheet would take for a formula gets an apostrophe.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
