@@ -66,7 +66,7 @@ func flood(t *testing.T, a Actor, session string, each int, lasts time.Duration,
 // one, exactly; what was refused is not stored; others do not notice.
 func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
-		const rate, burst = 50, 100
+		const rate, burst = 10, 20 // slow enough for the slowest of the four, with the race detector
 		b, c := startNode(t, url, sendRate(rate)), startNode(t, url, sendRate(rate))
 		uma, tom := user(t, b, name("uma")), user(t, c, name("tom"))
 		s, other := uma.open(name("q")), tom.open(name("q"))
@@ -78,7 +78,7 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 				case <-stop:
 					calm <- nil
 					return
-				case <-time.After(40 * time.Millisecond):
+				case <-time.After(150 * time.Millisecond):
 					if _, err := c.Send(t.Context(), tom.Actor, SendRequest{Session: other.ID, Body: json.RawMessage(`"x"`)}); err != nil {
 						calm <- err
 						return

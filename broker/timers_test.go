@@ -18,6 +18,8 @@ func (b *Broker) set(t testing.TB, q string, change func(*QueueSettings)) {
 	change(&s)
 	_, err := b.PutQueue(t.Context(), host, s)
 	require.NoError(t, err)
+	// Whoever starts on a shared Redis later would assign in it, too.
+	t.Cleanup(func() { _ = b.rdb.HDel(context.Background(), b.parts[0].queues(), q).Err() })
 }
 
 func inStateOf(s State) func(event) bool {

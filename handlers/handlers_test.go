@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/files"
 	"bellhop/internal/testenv"
 )
 
@@ -27,7 +28,7 @@ func testServer(t *testing.T, o Options) *Server {
 
 // The description has every route, and no other.
 func TestTheDescriptionHasEveryRoute(t *testing.T) {
-	s := testServer(t, Options{})
+	s := testServer(t, Options{Files: &files.Store{}})
 	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
 	require.NoError(t, err)
 	require.NoError(t, doc.Validate(t.Context()))
