@@ -140,6 +140,9 @@ func (s *statsSums) wanted(queues map[string]bool) []string {
 	if s.r.Queue != "" {
 		return []string{s.r.Queue}
 	}
+	if s.r.Agent != "" {
+		return slices.Collect(maps.Keys(s.queues))
+	}
 	return slices.Collect(maps.Keys(queues))
 }
 
