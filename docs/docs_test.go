@@ -1,0 +1,64 @@
+// Package docs_test holds the documents to what they speak of.
+package docs_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	testName = regexp.MustCompile("`(Test[A-Z]\\w*)`")
+	testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t `)
+)
+
+// every calls f with each file of the repository that has the extension.
+func every(t *testing.T, ext string, f func(path, text string)) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ext) || strings.Contains(path, "node_modules") {
+			return err
+		}
+		text, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+		f(path, string(text))
+		return err
+	}))
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	seen := 0
+	every(t, ".md", func(path, text string) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			to, _, _ := strings.Cut(m[1], "#")
+			if to == "" || strings.Contains(to, "://") {
+				continue
+			}
+			seen++
+			_, err := os.Stat(filepath.Join(filepath.Dir(path), to))
+			require.NoErrorf(t, err, "%s links to %s", path, m[1])
+		}
+	})
+	require.Greater(t, seen, 20)
+}
+
+func TestTestsThatAreNamedExist(t *testing.T) {
+	tests, seen := map[string]bool{}, 0
+	every(t, "_test.go", func(_, text string) {
+		for _, m := range testFunc.FindAllStringSubmatch(text, -1) {
+			tests[m[1]] = true
+		}
+	})
+	every(t, ".md", func(path, text string) {
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			seen++
+			require.Truef(t, tests[m[1]], "%s names %s", path, m[1])
+		}
+	})
+	require.Greater(t, seen, 40)
+}
