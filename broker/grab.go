@@ -49,7 +49,6 @@ type reserveHow struct {
 // reserve holds a place in an agent's load.
 func (b *Broker) reserve(ctx context.Context, agent Identity, session string, how reserveHow) (place, error) {
 	part := b.home(agent.ID)
-	token := ulid.Make().String()
 	if agent.Capacity == 0 {
 		agent.Capacity = DefaultCapacity
 	}
@@ -57,7 +56,7 @@ func (b *Broker) reserve(ctx context.Context, agent Identity, session string, ho
 		agent.Queues = []string{}
 	}
 	r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + agent.ID), part.load(agent.ID), part.timers()},
-		reserveArgs{agent.ID, session, token, placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
+		reserveArgs{agent.ID, session, ulid.Make().String(), placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
 			encode(agent.Queues), encode(agent.Person())})
 	if err != nil {
 		return place{}, err
@@ -65,7 +64,7 @@ func (b *Broker) reserve(ctx context.Context, agent Identity, session string, ho
 	if err := refusal(r); err != nil {
 		return place{}, err
 	}
-	pl := place{agent: agent.ID, token: token, deadline: r.num(1), info: r.str(3)}
+	pl := place{agent: agent.ID, token: r.str(4), deadline: r.num(1), info: r.str(3)}
 	if err := json.Unmarshal([]byte(r.str(2)), &pl.queues); err != nil {
 		return place{}, err
 	}

@@ -3,11 +3,13 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/internal/testenv"
@@ -195,7 +197,7 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		s := user(t, b, name("uma")).open(q)
 		ann.grab(s.ID)
 		clean(t, b)
-		token, _, _ := cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val())
+		token, _, _ := strings.Cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val(), "|")
 		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 		ann.grab(s.ID)
@@ -206,13 +208,51 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 	})
 }
 
-func cut(s string) (before, after string, ok bool) {
-	for i := range s {
-		if s[i] == '|' {
-			return s[:i], s[i+1:], true
+// Of three reservations for one offer, the first to be adopted is the last to
+// arrive: it does not replace the newest, which is what the load names.
+func TestALateAdoptionIsIgnored(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+		s := uma.open(q)
+		reserve := func() place {
+			pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+			require.NoError(t, err)
+			return pl
 		}
+		_, err := b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), 60_000)
+		require.NoError(t, err)
+		stale := reserve()
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), 60_000)
+		code(t, CodeWrongState, err)
+		home, _ := b.of(s.ID)
+		r, err := b.run(ctx, "resolve", []string{home.session(s.ID)}, ann.ID, stale.token, stale.deadline)
+		require.NoError(t, err)
+		require.Equal(t, "target", r.str(0))
+		token, _, _ := strings.Cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val(), "|")
+		require.Equal(t, token, b.rdb.HGet(ctx, home.session(s.ID), "target_res").Val())
+		_, err = b.Decline(ctx, ann.Actor, s.ID, "")
+		require.NoError(t, err)
+		eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 })
+		clean(t, b)
+	})
+}
+
+// A reservation that the client library sent twice is one.
+func TestAReservationSentTwice(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	ctx := t.Context()
+	ann, s := agent(t, b, name("ann"), name("q")), "00-"+ulid.Make().String()
+	part := b.home(ann.ID)
+	var tokens [2]string
+	for i := range tokens {
+		r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + ann.ID), part.load(ann.ID), part.timers()},
+			reserveArgs{ann.ID, s, "once", 1, false, "", nil, 1, "[]", "{}"})
+		require.NoError(t, err)
+		tokens[i] = r.str(4)
 	}
-	return s, "", false
+	require.Equal(t, tokens[0], tokens[1])
 }
 
 // The number of Redis round trips: one for each send, read and transition, two for a grab.

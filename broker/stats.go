@@ -225,10 +225,10 @@ func (b *Broker) statsReply(ctx context.Context, sums *statsSums, scans []*stats
 func (b *Broker) waitingNow(ctx context.Context, queues []string) (map[string]int64, error) {
 	out, mu := map[string]int64{}, sync.Mutex{}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16)
+	g.SetLimit(4)
 	for _, p := range b.parts {
 		g.Go(func() error {
-			for some := range slices.Chunk(queues, 500) {
+			for some := range slices.Chunk(queues, 100) {
 				sizes := make([]*redis.IntCmd, len(some))
 				_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 					for i, q := range some {
