@@ -104,7 +104,7 @@ func (vs *views) place(queue string, feeds []*feed) {
 		if position == 0 {
 			continue
 		}
-		wait := int((each * time.Duration(position)).Round(time.Second) / time.Second)
+		wait := int((each*time.Duration(position) + time.Second - 1) / time.Second) // never none at all
 		f.mu.Lock()
 		if m := f.seats["u:"+f.st.User.ID]; m != nil && f.st.State == Waiting && worth(f.placed, position, wait) {
 			f.placed = [2]int{position, wait}

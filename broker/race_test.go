@@ -239,6 +239,32 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 	})
 }
 
+// An agent's grab is under way while the session is offered to it: the place
+// that the load names is the offer's, and goes with the session.
+func TestAnOfferOvertakesAGrab(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+		s := uma.open(q)
+		grab, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		require.NoError(t, err)
+		offer, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+		require.NoError(t, err)
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, offer, 60_000)
+		require.NoError(t, err)
+		load := b.home(ann.ID).load(ann.ID)
+		eventually(t, func() bool { return b.rdb.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
+		_, err = b.win(ctx, ann.Actor, grab, s.ID)
+		require.NoError(t, err)
+		clean(t, b)
+		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		clean(t, b)
+		require.Zero(t, b.rdb.HLen(ctx, load).Val())
+	})
+}
+
 // A reservation that the client library sent twice is one.
 func TestAReservationSentTwice(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))

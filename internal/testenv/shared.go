@@ -13,14 +13,15 @@ import (
 var shared struct {
 	mu      sync.Mutex
 	main    bool              // Main runs, so somebody will stop them
-	urls    map[Engine]string // "" for one that did not start
+	urls    map[string]string // by engine, or by the test whose own it is; "" for one that did not start
 	cleanup []func()
 }
 
 // Shared returns the URL of an engine that all tests of this process share. It
 // is started by the first that asks and stopped by Main. Nothing is ever
 // flushed: tests keep apart by using ids of their own, new ones in each run
-// (-count), and none may kill it.
+// (-count), and none may kill it. The embedded one is a test's own: it starts in
+// no time, and gets slow with all that many tests leave in it.
 func Shared(t testing.TB, e Engine) string {
 	t.Helper()
 	shared.mu.Lock()
@@ -28,18 +29,29 @@ func Shared(t testing.TB, e Engine) string {
 	if !shared.main {
 		t.Fatal("testenv: Shared needs `func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }` in this package")
 	}
-	if url, started := shared.urls[e]; started {
+	name, of := string(e), testing.TB(processTB{t})
+	if e == EngineEmbedded {
+		name, of = t.Name(), t
+	}
+	if url, started := shared.urls[name]; started {
 		if url == "" {
 			t.Fatalf("testenv: the shared %s did not start; an earlier test says why", e)
 		}
 		return url
 	}
 	if shared.urls == nil {
-		shared.urls = make(map[Engine]string)
+		shared.urls = make(map[string]string)
 	}
-	shared.urls[e] = ""
-	shared.urls[e] = e.Start(processTB{t})
-	return shared.urls[e]
+	shared.urls[name] = ""
+	if e == EngineEmbedded {
+		t.Cleanup(func() {
+			shared.mu.Lock()
+			defer shared.mu.Unlock()
+			delete(shared.urls, name)
+		})
+	}
+	shared.urls[name] = e.Start(of)
+	return shared.urls[name]
 }
 
 // Main runs the tests, stops the shared engines, and then, if all passed,

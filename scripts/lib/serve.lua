@@ -1,6 +1,8 @@
 -- serve(agent, info, token, extra): the agent owns the session from now on. For transitions, after
 -- session, seats, places and line. a.idle: ms without a message, by queue.
 local function serve(agent, info, token, extra)
+  -- Its offer's place may have been reserved later than this one: then the load names that.
+  if s.target == agent and s.target_res > token then token = s.target_res end
   set.state, set.agent, set.agent_info, set.agent_res, set.grabbed = 'serving', agent, info, token, at
   set.idle_since = at
   set.bot_owns = a.bot and 1 or ''
