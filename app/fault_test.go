@@ -168,14 +168,18 @@ func exchange(t *testing.T, uma, ann *party, session string, messages int) {
 	defer cancel()
 	stop := make(chan struct{})
 	var cutting, talking sync.WaitGroup
+	// On a slow machine cuts would come faster than connections: each waits for a message to get through since the last one.
+	through := make(chan struct{}, 1)
 	cutting.Go(func() {
 		for {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Duration(rand.IntN(60)) * time.Millisecond):
-				[]*party{uma, ann}[rand.IntN(2)].Drop()
+			case <-through:
+			case <-time.After(time.Second):
 			}
+			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
+			[]*party{uma, ann}[rand.IntN(2)].Drop()
 		}
 	})
 	sent := [2]map[int64]string{{}, {}}
@@ -192,6 +196,10 @@ func exchange(t *testing.T, uma, ann *party, session string, messages int) {
 					t.Errorf("%s and %s are both %d", other, text, r.Seq)
 				}
 				sent[side][r.Seq] = text
+				select {
+				case through <- struct{}{}:
+				default:
+				}
 				time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
 			}
 		})
