@@ -1,0 +1,60 @@
+import { BellhopError, type FileBody, type WireError } from './types.js'
+
+/** Reads an answer, or throws the refusal that it is. */
+function read<T>(status: number, text: string): T {
+  let body: unknown
+  try {
+    body = text ? JSON.parse(text) : undefined
+  } catch {
+    body = undefined // a proxy's page
+  }
+  if (status >= 200 && status < 300) return body as T
+  const p = (body ?? {}) as Partial<WireError> & { detail?: string; title?: string }
+  const code = p.code ?? (status === 401 ? 'unauthorized' : status === 413 ? 'too_large' : status >= 500 || !status ? 'unavailable' : 'internal')
+  throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || !status) })
+}
+
+/** Calls the HTTP API; rejects with a BellhopError. */
+export async function request<T>(base: string, token: string, path: string, init: RequestInit & { json?: unknown } = {}): Promise<T> {
+  const headers = new Headers(init.headers)
+  headers.set('Authorization', `Bearer ${token}`)
+  if (init.json !== undefined) headers.set('Content-Type', 'application/json')
+  let r: Response
+  try {
+    r = await fetch(`${base}/api/v1${path}`, { ...init, headers, body: init.json === undefined ? init.body : JSON.stringify(init.json) })
+  } catch (e) {
+    if (init.signal?.aborted) throw e
+    return read(0, '')
+  }
+  return read(r.status, await r.text())
+}
+
+export interface UploadOptions {
+  /** From 0 to 1; only where there is XMLHttpRequest. */
+  onProgress?: (done: number) => void
+  signal?: AbortSignal
+}
+
+/** Uploads a file; the answer is the body of the message that sends it. */
+export function upload(base: string, token: string, file: Blob, name: string, opt: UploadOptions = {}): Promise<FileBody> {
+  const form = new FormData()
+  form.append('file', file, name)
+  if (!opt.onProgress || typeof XMLHttpRequest === 'undefined') {
+    return request(base, token, '/files', { method: 'POST', body: form, signal: opt.signal })
+  }
+  return new Promise((resolve, reject) => {
+    const x = new XMLHttpRequest()
+    x.open('POST', `${base}/api/v1/files`)
+    x.setRequestHeader('Authorization', `Bearer ${token}`)
+    x.upload.onprogress = (e) => opt.onProgress!(e.loaded / e.total)
+    x.onloadend = () => {
+      try {
+        resolve(read(x.status, x.responseText))
+      } catch (e) {
+        reject(e instanceof Error ? e : new Error(String(e)))
+      }
+    }
+    opt.signal?.addEventListener('abort', () => x.abort())
+    x.send(form)
+  })
+}

@@ -1,0 +1,7 @@
+export { Client, type Options, type Sent } from './client.js'
+export type { UploadOptions } from './http.js'
+export type { ClosedReason, LinkStatus } from './link.js'
+export type { Log, Pending } from './log.js'
+export type { Storage } from './outbox.js'
+export { logOf, type ClientState } from './state.js'
+export * from './types.js'

@@ -1,0 +1,60 @@
+import type { Message, MessageType } from './types.js'
+
+/** A send that the server has not acknowledged yet. */
+export interface Pending {
+  key: string
+  session: string
+  type: MessageType
+  body: unknown
+  replyTo?: number
+  /** When it was written, by this device's clock. */
+  at: string
+  state: 'sending' | 'failed'
+  /** Why it failed: an error code of the protocol. */
+  error?: string
+}
+
+/** What is held of one session's messages. Immutable: a change makes a new one. */
+export interface Log {
+  /** Ascending by seq; each once. */
+  messages: readonly Message[]
+  /** Sends under way, in their order, after all messages. */
+  pending: readonly Pending[]
+  /** Whether there are older messages than the first one held. */
+  more: boolean
+  /** Whether anything was read yet. */
+  loaded: boolean
+  /** Up to where everything was seen: what is asked for after a reconnect begins here. */
+  cursor: { seq: number; mid: string }
+}
+
+export const empty: Log = { messages: [], pending: [], more: true, loaded: false, cursor: { seq: 0, mid: '' } }
+
+/** Inserts messages by seq; one that is held already is replaced, unless it is recalled. */
+export function merge(log: Log, added: readonly Message[]): Log {
+  if (!added.length) return log
+  const last = log.messages.at(-1)?.seq ?? 0
+  let messages: Message[]
+  if (added.every((m, i) => m.seq > (i ? added[i - 1]!.seq : last))) {
+    messages = [...log.messages, ...added]
+  } else {
+    const bySeq = new Map(log.messages.map((m) => [m.seq, m]))
+    for (const m of added) if (!bySeq.get(m.seq)?.recalled) bySeq.set(m.seq, m)
+    messages = [...bySeq.values()].sort((a, b) => a.seq - b.seq)
+  }
+  const keys = new Set(added.map((m) => m.key))
+  return { ...log, messages, pending: log.pending.filter((p) => !keys.has(p.key)) }
+}
+
+/** Moves the cursor over an event or a page of history, which come in order. */
+export function advance(log: Log, m: Message): Log {
+  return m.seq > log.cursor.seq ? { ...log, cursor: { seq: m.seq, mid: m.mid } } : log
+}
+
+/** Takes a recalled message's content away, and that of its kind. */
+export function recall(log: Log, seq: number): Log {
+  return {
+    ...log,
+    messages: log.messages.map((m) => (m.seq === seq ? { ...m, recalled: true, body: undefined } : m)),
+  }
+}
