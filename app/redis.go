@@ -9,8 +9,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-
-	"bellhop/handlers"
 )
 
 // embedded is a Redis in memory, of this process, behind its real protocol.
@@ -87,16 +85,4 @@ func checkEviction(ctx context.Context, rdb redis.UniversalClient, allowed bool,
 		return settingsError{err}
 	}
 	return nil
-}
-
-// demo are the people of the embedded mode.
-func demo() *handlers.Demo {
-	return &handlers.Demo{People: []handlers.DemoPerson{
-		{Role: "user", ID: "lin", Name: "Lin 林"},
-		{Role: "user", ID: "sam", Name: "Sam"},
-		{Role: "user", ID: "mei", Name: "Mei 梅"},
-		{Role: "agent", ID: "ann", Name: "Ann 安"},
-		{Role: "agent", ID: "bob", Name: "Bob"},
-		{Role: "supervisor", ID: "sue", Name: "Sue 苏"},
-	}}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,8 @@ type App struct {
 	sharing  *handlers.Sharing
 	sweeping context.CancelFunc // ends what removes old files
 	swept    sync.WaitGroup
+	shop     *shop     // nil where there is no demo
+	bots     *demoBots // nil where none were asked for
 }
 
 // New puts a node together and listens. It waits up to 30 s for Redis and as
@@ -61,6 +64,7 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	if err := s.Validate(); err != nil {
 		return nil, settingsError{err}
 	}
+	s.keepDemoApart()
 	a := &App{settings: s, log: newLog(&s.Stores)}
 	defer func() {
 		if err != nil {
@@ -91,6 +95,11 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	}
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr); err != nil {
 		return nil, settingsError{fmt.Errorf("--addr: %w", err)}
+	}
+	if a.demo() {
+		if err := a.openShop(ctx); err != nil {
+			return nil, err
+		}
 	}
 	a.startEdge()
 	return a, nil
@@ -146,16 +155,15 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 func (a *App) startEdge() {
 	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.APIKey, Origins: a.settings.Origins,
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
-	if a.demo() {
-		o.Demo = demo()
+	if a.shop != nil {
+		o.Demo = demoPeople(a.settings.Demo)
+		o.Demo.Shop = a.shop.origin() + "/"
+		o.Origins = append(slices.Clip(o.Origins), a.shop.origin())
 	}
 	a.edge = handlers.New(o)
 	a.server = &http.Server{Handler: a.edge.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
 }
-
-// demo tells whether there are people to log in as: only where nobody else can reach it.
-func (a *App) demo() bool { return a.settings.Embedded() && loopback(a.settings.Addr) }
 
 // Addr is where the node listens.
 func (a *App) Addr() string { return a.listener.Addr().String() }
@@ -165,10 +173,12 @@ func (a *App) Run(ctx context.Context) error {
 	a.announce()
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(a.listener) }()
+	a.startDemo(ctx)
 	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
+		a.bots.stop()
 		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Drain+5*time.Second)
 		defer cancel()
@@ -191,6 +201,8 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	a.bots.stop()
+	a.shop.close()
 	if a.server != nil {
 		_ = a.server.Close()
 	}
@@ -236,7 +248,7 @@ func (a *App) announce() {
 		return
 	}
 	a.log.Info("serving", "addr", a.Addr(), "embedded", true, "data", a.settings.DataDir)
-	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Tokens for demo people: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
+	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Be a user, an agent or the supervisor: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
 }
 
 func newLog(s *Stores) *slog.Logger {

@@ -53,6 +53,7 @@ type Settings struct {
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
 	AllowEviction bool          `help:"Start although Redis may evict."`
+	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
 }
 
 // Embedded tells whether Redis is this process's own, in memory.
@@ -105,6 +106,9 @@ func (s *Settings) Validate() error {
 		return errors.New("--files-url: file:///folder or s3://bucket")
 	}
 	if err := s.validateWebhook(); err != nil {
+		return err
+	}
+	if err := s.validateDemo(); err != nil {
 		return err
 	}
 	switch {

@@ -1,7 +1,7 @@
 package handlers
 
 import (
-	_ "embed" // the pages
+	_ "embed" // the reference
 	"html/template"
 	"net/http"
 	"slices"
@@ -18,13 +18,7 @@ var openAPI []byte
 //go:embed docs.html
 var docsHTML string
 
-//go:embed demo.html
-var demoHTML string
-
-var (
-	docsPage = template.Must(template.New("docs").Parse(docsHTML))
-	demoPage = template.Must(template.New("demo").Parse(demoHTML))
-)
+var docsPage = template.Must(template.New("docs").Parse(docsHTML))
 
 // pagePolicy lets a page run its own inline script and style, by nonce, and nothing else.
 func pagePolicy(c *gin.Context, nonce string) {
@@ -54,27 +48,33 @@ func (s *Server) docs(c *gin.Context) {
 	}
 }
 
-// Demo are people whom anybody at this machine may be.
-type Demo struct{ People []DemoPerson }
-
-// DemoPerson is one of them.
-type DemoPerson struct {
-	Role broker.Role
-	ID   string
-	Name string
+// Demo is for trying: people whom anybody at this machine may be, and what the
+// page that offers them tells.
+type Demo struct {
+	People []DemoPerson
+	// Bots tells that bots chat here, too.
+	Bots bool
+	// Shop is the address of a page on another origin with the widget.
+	Shop string
 }
 
-func (s *Server) demoPage(c *gin.Context) {
-	nonce := newNonce()
-	pagePolicy(c, nonce)
-	err := demoPage.Execute(c.Writer, struct {
-		Nonce  string
-		Host   string
-		People []DemoPerson
-	}{nonce, c.Request.Host, s.opt.Demo.People})
-	if err != nil {
-		s.log.Error("demo page", "error", err)
-	}
+// DemoPerson is one of them. Queues are an agent's, `default` if none is named.
+type DemoPerson struct {
+	Role   broker.Role `json:"role"`
+	ID     string      `json:"id"`
+	Name   string      `json:"name"`
+	Queues []string    `json:"queues,omitempty"`
+}
+
+func (s *Server) demo(e *gin.Engine) {
+	e.GET("/", s.page("demo.html", pageRules{microphone: "()", styles: "'self'", frames: "'none'"}))
+	e.GET("/demo/people", s.demoPeople)
+	e.POST("/demo/token", s.demoToken)
+}
+
+func (s *Server) demoPeople(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, gin.H{"people": s.opt.Demo.People, "bots": s.opt.Demo.Bots, "shop": s.opt.Demo.Shop})
 }
 
 // demoToken gives a token for one of the demo people, to a page of our own only.
@@ -97,7 +97,7 @@ func (s *Server) demoToken(c *gin.Context) {
 		return
 	}
 	p := s.opt.Demo.People[i]
-	token, expires, err := s.broker.IssueToken(c.Request.Context(), broker.Identity{Role: p.Role, ID: p.ID, Name: p.Name}, 24*time.Hour)
+	token, expires, err := s.broker.IssueToken(c.Request.Context(), broker.Identity{Role: p.Role, ID: p.ID, Name: p.Name, Queues: p.Queues}, 24*time.Hour)
 	if err != nil {
 		problem(c, err)
 		return

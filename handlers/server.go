@@ -38,7 +38,7 @@ type Options struct {
 	MaxPending int
 	// Files keeps uploads; without it there are none.
 	Files *files.Store
-	// Demo people to log in as; nil for none.
+	// Demo has people to log in as; nil for none.
 	Demo *Demo
 	// Log is slog.Default() when nil.
 	Log *slog.Logger
@@ -128,9 +128,9 @@ func (s *Server) routes() *gin.Engine {
 	e.GET("/metrics", gin.WrapH(s.metrics()))
 	e.GET("/docs", s.docs)
 	e.GET("/openapi.yaml", s.spec)
+	s.site(e)
 	if s.opt.Demo != nil {
-		e.GET("/", s.demoPage)
-		e.POST("/demo/token", s.demoToken)
+		s.demo(e)
 	}
 	s.api(e.Group("/api/v1"))
 	return e

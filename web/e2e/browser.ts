@@ -1,0 +1,91 @@
+import axe from 'axe-core'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+import type { Server } from '../../clients/js/test/server.js'
+
+const shots = join(import.meta.dirname, '../../bin/screenshots')
+
+/** Debian's Chromium, with a microphone that hums. */
+export function launch(): Promise<Browser> {
+  const executablePath = execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'], { encoding: 'utf8' }).trim()
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'],
+  })
+}
+
+export interface View {
+  lang?: 'zh-CN' | 'en-GB'
+  dark?: boolean
+  phone?: boolean
+}
+
+/** A person's browser. A breach of the page's policy, or an error in its console, fails the test that calls `calm`. */
+export class Person {
+  readonly complaints: string[] = []
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {}
+
+  static async open(browser: Browser, v: View = {}) {
+    const context = await browser.newContext({
+      locale: v.lang ?? 'en-GB',
+      colorScheme: v.dark ? 'dark' : 'light',
+      viewport: v.phone ? { width: 390, height: 844 } : { width: 1440, height: 900 },
+      hasTouch: Boolean(v.phone),
+      isMobile: Boolean(v.phone),
+      deviceScaleFactor: v.phone ? 2 : 1,
+      permissions: ['microphone', 'clipboard-read', 'clipboard-write', 'notifications'],
+      timezoneId: 'Asia/Shanghai',
+      reducedMotion: 'reduce',
+    })
+    const p = new Person(context, await context.newPage())
+    p.page.setDefaultTimeout(20_000)
+    p.listen(p.page)
+    return p
+  }
+
+  /** Another tab of the same browser. */
+  async tab() {
+    const page = await this.context.newPage()
+    this.listen(page)
+    return page
+  }
+
+  private listen(page: Page) {
+    page.on('pageerror', (e) => this.complaints.push(`error: ${e.message}`))
+    page.on('console', (m) => {
+      // A server that is away is reported by the browser itself.
+      if (m.type() === 'error' && !/WebSocket connection to|Failed to load resource|ERR_CONNECTION/.test(m.text())) this.complaints.push(m.text())
+    })
+  }
+
+  calm() {
+    expect(this.complaints).toEqual([])
+  }
+
+  /** Keeps a picture of the page, in bin/screenshots, and has axe look for what keeps people out. */
+  async shot(name: string) {
+    mkdirSync(shots, { recursive: true })
+    await this.page.screenshot({ path: join(shots, `${name}.png`) })
+    await this.page.evaluate(axe.source)
+    const found = await this.page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }))
+    const grave = found.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    expect(grave.map((v) => `${name}: ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')}`)).toEqual([])
+  }
+
+  async close() {
+    await this.context.close()
+  }
+}
+
+/** The address at which a participant is on a page. */
+export async function at(server: Server, page: 'chat' | 'desk', role: string, id: string, more: { name?: string; queues?: string[]; capacity?: number; hash?: string } = {}) {
+  const { hash, ...rest } = more
+  const token = await server.token(role, id, rest)
+  return `${server.url}/${page}#token=${token}${hash ? `&${hash}` : ''}`
+}

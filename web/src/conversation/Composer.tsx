@@ -1,0 +1,104 @@
+import type { Message } from 'bellhop-client'
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { Icon } from '../lib/icons'
+import { useT } from '../lib/i18n'
+import { emoji } from './emoji'
+import { summary } from './Row'
+import { VoiceButton } from './VoiceButton'
+
+interface Props {
+  text: string
+  onText: (text: string) => void
+  onSend: (text: string) => void
+  onFiles: (files: File[]) => void
+  onVoice: (blob: Blob, duration: number) => void
+  reply?: Message
+  onCancelReply: () => void
+  /** Further tools, beside the emoji. */
+  tools?: ReactNode
+  /** Sees keys first; true when it has used one. */
+  onKey?: (e: KeyboardEvent<HTMLTextAreaElement>) => boolean
+  onError: (why: string) => void
+  placeholder?: string
+  note?: boolean
+}
+
+/** More than the wire takes is refused here already. */
+const longest = 16_384
+
+/** Where one writes: Enter sends, Shift+Enter breaks the line; on a phone there is a button. */
+export function Composer({ text, onText, onSend, onFiles, onVoice, reply, onCancelReply, tools, onKey, onError, placeholder, note }: Props) {
+  const t = useT()
+  const area = useRef<HTMLTextAreaElement>(null)
+  const picker = useRef<HTMLInputElement>(null)
+  const [speaking, setSpeaking] = useState(false)
+  const [panel, setPanel] = useState(false)
+
+  useEffect(() => {
+    const el = area.current
+    if (!el) return
+    el.style.height = 'auto'
+    el.style.height = `${Math.min(el.scrollHeight, 132)}px`
+  }, [text, speaking])
+  useEffect(() => {
+    if (reply) area.current?.focus()
+  }, [reply])
+
+  const send = () => {
+    const words = text.trim()
+    if (!words) return
+    if (new TextEncoder().encode(words).length > longest) return onError('too_large')
+    onSend(words)
+    area.current?.focus()
+  }
+  const key = (e: KeyboardEvent<HTMLTextAreaElement>) => {
+    if (e.nativeEvent.isComposing || onKey?.(e)) return
+    if (e.key === 'Escape' && reply) onCancelReply()
+    if (e.key !== 'Enter' || e.shiftKey) return
+    e.preventDefault()
+    send()
+  }
+  const insert = (s: string) => {
+    const el = area.current
+    const at = el?.selectionStart ?? text.length
+    onText(text.slice(0, at) + s + text.slice(el?.selectionEnd ?? at))
+    requestAnimationFrame(() => el?.setSelectionRange(at + s.length, at + s.length))
+  }
+
+  return (
+    <div className={`bh-composer${note ? ' note' : ''}`}>
+      {reply && (
+        <div className="bh-replying">
+          <span dir="auto">{reply.from.name || reply.from.id}: {summary(reply, t)}</span>
+          <button type="button" className="bh-icon" aria-label={t('cancel')} onClick={onCancelReply}><Icon name="close" size={16} /></button>
+        </div>
+      )}
+      <div className="bh-input">
+        <button type="button" className="bh-icon" aria-label={t(speaking ? 'keyboard' : 'voice.switch')} aria-pressed={speaking} onClick={() => setSpeaking(!speaking)}>
+          <Icon name={speaking ? 'keyboard' : 'voice'} />
+        </button>
+        {speaking ? (
+          <VoiceButton onVoice={onVoice} onError={onError} />
+        ) : (
+          <textarea ref={area} rows={1} value={text} dir="auto" enterKeyHint="send" aria-label={placeholder ?? t('write')} placeholder={placeholder} onChange={(e) => onText(e.target.value)} onKeyDown={key} onFocus={() => setPanel(false)} />
+        )}
+        <button type="button" className="bh-icon" aria-label={t('emoji')} aria-expanded={panel} onClick={() => setPanel(!panel)}><Icon name="emoji" /></button>
+        {tools}
+        {text.trim() && !speaking ? (
+          <button type="button" className="bh-send" onClick={send}>{t('send')}</button>
+        ) : (
+          <button type="button" className="bh-icon" aria-label={t('attach')} onClick={() => picker.current?.click()}><Icon name="plus" /></button>
+        )}
+        <input ref={picker} type="file" multiple hidden aria-label={t('attach')} onChange={(e) => {
+          onFiles([...(e.target.files ?? [])])
+          e.target.value = ''
+        }} />
+      </div>
+      {panel && (
+        <div className="bh-emoji" role="group" aria-label={t('emoji')}>
+          {emoji.map((e) => <button type="button" key={e} onClick={() => insert(e)}>{e}</button>)}
+        </div>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,156 @@
+import { BellhopError, logOf, type Me, type Message, type Session } from 'bellhop-client'
+import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useT } from '../lib/i18n'
+import { useClient, useClientState } from '../lib/useClient'
+import { Composer } from './Composer'
+import { useDraft } from './drafts'
+import { items } from './items'
+import { MessageList } from './MessageList'
+import { errorText, type RowContext } from './Row'
+import { uploadsOf, useFileDrop, useUploads } from './uploads'
+
+interface Props {
+  session: Session
+  staff: boolean
+  /** Why one cannot write; undefined where one can. */
+  closed?: ReactNode
+  tools?: ReactNode
+  /** Sees keys before the composer does; true when it has used one. */
+  onKey?: (e: KeyboardEvent<HTMLTextAreaElement>, text: string, setText: (s: string) => void) => boolean
+  /** What is written is a note. */
+  note?: boolean
+  placeholder?: string
+  /** Above the composer. */
+  above?: (text: string, setText: (s: string) => void) => ReactNode
+  /** Whoever looks unseen does not mark what it reads. */
+  unseen?: boolean
+}
+
+/** One session's messages and, where one may write, the composer. */
+export function Conversation({ session, staff, closed, tools, onKey, note, placeholder, above, unseen }: Props) {
+  const t = useT()
+  const client = useClient()
+  const { id } = session
+  const log = useClientState((s) => logOf(s, id))
+  const me = useClientState((s) => s.me)
+  const marks = useClientState((s) => s.marks[id])
+  const online = useClientState((s) => s.status === 'online')
+  const uploads = useUploads(client, id)
+  const [text, setText] = useDraft(id)
+  const [reply, setReply] = useState<Message>()
+  const [jump, setJump] = useState<{ seq: number }>()
+  const [loading, setLoading] = useState(false)
+  const [error, setError] = useState('')
+  const root = useRef<HTMLDivElement>(null)
+
+  useEffect(() => {
+    if (online) client.load(id).catch(() => {}) // the page says that there is no connection
+  }, [client, id, online])
+  useEffect(() => {
+    if (!error) return
+    const timer = setTimeout(() => setError(''), 4000)
+    return () => clearTimeout(timer)
+  }, [error])
+
+  const older = useCallback(() => {
+    setLoading(true)
+    void client.loadOlder(id).catch(() => {}).then(() => setLoading(false))
+  }, [client, id])
+  const seen = useCallback(() => {
+    if (!unseen) client.read(id)
+  }, [client, id, unseen])
+  const files = useCallback(
+    (list: File[]) => {
+      for (const f of list) uploadsOf(client).add(id, f, f.name || 'file')
+    },
+    [client, id],
+  )
+  useFileDrop(root, closed ? nothing : files)
+
+  const all = useMemo(() => items(log, uploads), [log, uploads])
+  const ctx = useRowContext(session, log.messages, marks, staff, me, {
+    onReply: closed ? undefined : setReply,
+    onRecall: closed ? undefined : (m) => void client.recall(id, m.seq).catch((e: BellhopError) => setError(errorText(e.code, t))),
+    onJump: (seq) => setJump({ seq }),
+  })
+  const send = (words: string) => {
+    void client.send(id, words, { type: note ? 'note' : 'text', replyTo: reply?.seq })
+    setText('')
+    setReply(undefined)
+  }
+  const write = (s: string) => {
+    setText(s)
+    if (s && !note) client.typing(id, staff ? '' : s.slice(0, 300))
+  }
+  return (
+    <div className="bh-conversation" ref={root}>
+      {log.loaded ? (
+        <MessageList key={id} items={all} ctx={ctx} more={log.more} loading={loading} onOlder={older} onBottom={seen} jump={jump} />
+      ) : (
+        <div className="bh-list bh-loading"><span className="bh-spinner" role="status" aria-label={t('loading')} /></div>
+      )}
+      <Typing session={session} />
+      {error && <div className="bh-error" role="alert">{error}</div>}
+      {above?.(text, setText)}
+      {closed ?? (
+        <Composer text={text} onText={write} onSend={send} onFiles={files} onVoice={(blob, duration) => uploadsOf(client).add(id, blob, `voice.${blob.type.split('/')[1]}`, duration)} reply={reply} onCancelReply={() => setReply(undefined)}
+          tools={tools} note={note} placeholder={placeholder} onKey={(e) => onKey?.(e, text, setText) ?? false} onError={(why) => setError(why.startsWith('voice.') ? t(why as 'voice.short') : errorText(why, t))} />
+      )}
+    </div>
+  )
+}
+
+const nothing = () => {}
+
+/** Everything about the conversation that rows show, made anew only when something of it changes. */
+function useRowContext(session: Session, messages: readonly Message[], marks: Record<string, number> | undefined, staff: boolean, self: Me | undefined, on: Pick<RowContext, 'onReply' | 'onRecall' | 'onJump'>): RowContext {
+  const client = useClient()
+  const me = self?.id ?? ''
+  const myName = self?.name || me
+  const latest = useRef(on)
+  const held = useRef(messages)
+  useEffect(() => {
+    latest.current = on
+    held.current = messages
+  })
+  const { user, agent, assistants } = session
+  const may = Boolean(on.onReply)
+  const own = useMemo(() => messages.findLast((m) => m.from.id === me && m.type !== 'system' && !m.recalled)?.seq ?? 0, [messages, me])
+  // Whoever answers has read what was before.
+  const answered = useMemo(() => messages.findLast((m) => m.from.id !== me && (staff ? m.from.role === 'user' : ['agent', 'supervisor', 'bot'].includes(m.from.role)))?.seq ?? 0, [messages, me, staff])
+  const seen = Math.max(answered, ...Object.entries(marks ?? {}).filter(([who]) => who !== me && (!staff || who === user.id)).map(([, seq]) => seq), 0)
+  return useMemo(() => {
+    const uploads = uploadsOf(client)
+    return {
+      me, myName, staff, seen, lastOwn: own,
+      avatar: (id) => [user, agent, ...assistants].find((p) => p?.id === id)?.avatar,
+      find: (seq) => held.current.find((m) => m.seq === seq),
+      onReply: may ? (m) => latest.current.onReply?.(m) : undefined,
+      onRecall: may ? (m) => latest.current.onRecall?.(m) : undefined,
+      onJump: (seq) => latest.current.onJump(seq),
+      onRetry: (p) => client.retry(p),
+      onDiscard: (p) => client.discard(p),
+      onRetryUpload: (u) => uploads.retry(u),
+      onDiscardUpload: (u) => uploads.remove(u),
+    }
+  }, [client, me, myName, staff, seen, own, user, agent, assistants, may])
+}
+
+/** Who types, and to agents what a user has written so far. */
+function Typing({ session }: { session: Session }) {
+  const t = useT()
+  const typing = useClientState((s) => s.typing[session.id])
+  const [now, setNow] = useState(0)
+  useEffect(() => {
+    if (!typing) return
+    const timer = setTimeout(() => setNow(typing.until), Math.max(0, typing.until - Date.now()))
+    return () => clearTimeout(timer)
+  }, [typing])
+  if (!typing || now >= typing.until) return null
+  const who = [session.user, session.agent, ...session.assistants].find((p) => p?.id === typing.by)
+  return (
+    <div className="bh-typing" role="status">
+      {t('typing', { name: who?.name || typing.by })} {typing.text && <q dir="auto">{typing.text}</q>}
+    </div>
+  )
+}

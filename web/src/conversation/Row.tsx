@@ -1,0 +1,194 @@
+import { Avatar, Bubble, Quote, SystemMessage } from '@chatui/core'
+import type { Message, Pending } from 'bellhop-client'
+import { memo, useState } from 'react'
+import { Icon } from '../lib/icons'
+import { useLocale } from '../lib/i18n'
+import { chatTime, fullTime } from '../lib/time'
+import { Body } from './Body'
+import type { Item } from './items'
+import { Menu, type MenuItem } from './Menu'
+import { systemText } from './systemText'
+import type { Upload } from './uploads'
+
+/** What a row needs of the conversation around it; stays the same object while nothing of it changes. */
+export interface RowContext {
+  me: string
+  myName: string
+  staff: boolean
+  avatar: (id: string) => string | undefined
+  /** Up to which seq others have read. */
+  seen: number
+  /** The last of one's own messages, which says whether it was read. */
+  lastOwn: number
+  find: (seq: number) => Message | undefined
+  onReply?: (m: Message) => void
+  onRecall?: (m: Message) => void
+  onJump: (seq: number) => void
+  onRetry: (p: Pending) => void
+  onDiscard: (p: Pending) => void
+  onRetryUpload: (u: Upload) => void
+  onDiscardUpload: (u: Upload) => void
+}
+
+export const Row = memo(function Row({ item, ctx }: { item: Item; ctx: RowContext }) {
+  const { language } = useLocale()
+  switch (item.kind) {
+    case 'time':
+      return (
+        <div className="bh-time">
+          <time dateTime={item.at}>{chatTime(item.at, language)}</time>
+        </div>
+      )
+    case 'message':
+      return <MessageRow m={item.message} ctx={ctx} />
+    case 'pending':
+      return <PendingRow p={item.pending} ctx={ctx} />
+    case 'upload':
+      return <UploadRow u={item.upload} ctx={ctx} />
+  }
+})
+
+function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
+  const { t, language } = useLocale()
+  const own = m.from.id === ctx.me && (m.from.role !== 'user') === ctx.staff
+  if (m.recalled) return <SystemMessage content={own ? t('recalled.own') : t('recalled.by', { name: m.from.name || m.from.id })} />
+  if (m.type === 'system') {
+    const text = systemText(m, t, language, ctx.staff)
+    return text ? <SystemMessage content={text} /> : <div className="bh-nothing" />
+  }
+  const name = m.from.name || m.from.id || t('host')
+  return (
+    <article className={`bh-row ${own ? 'own' : 'other'} ${m.type}`} aria-label={t('message.by', { name, time: fullTime(m.at, language) })}>
+      <Face name={name} src={ctx.avatar(m.from.id)} />
+      <div className="bh-what">
+        {!own && <div className="bh-name">{name}{m.type === 'note' && <i> · {t('note')}</i>}</div>}
+        <div className="bh-line">
+          <Bubble type={m.type === 'note' ? 'text' : m.type}>
+            {m.replyTo ? <Quoted m={ctx.find(m.replyTo)} onJump={() => ctx.onJump(m.replyTo!)} /> : null}
+            <Body type={m.type} body={m.body} />
+          </Bubble>
+          <Actions m={m} own={own} ctx={ctx} />
+        </div>
+        {own && m.seq === ctx.lastOwn && m.type !== 'note' && <div className="bh-seen">{t(ctx.seen >= m.seq ? 'read' : 'delivered')}</div>}
+      </div>
+    </article>
+  )
+}
+
+/** The first letter of a name on a colour of its own, where there is no picture. */
+export function Face({ name, src, size = 'md' }: { name: string; src?: string; size?: 'sm' | 'md' | 'lg' }) {
+  const [broken, setBroken] = useState(false)
+  const hue = [...name].reduce((n, c) => (n * 31 + c.codePointAt(0)!) % 360, 7)
+  if (src && !broken && /^(https:|\/|data:image\/)/.test(src)) {
+    return (
+      <Avatar size={size} shape="square" className="bh-face">
+        <img src={src} alt="" referrerPolicy="no-referrer" onError={() => setBroken(true)} />
+      </Avatar>
+    )
+  }
+  return (
+    <Avatar size={size} shape="square" className="bh-face">
+      <span ref={(el) => el?.style.setProperty('--hue', String(hue))} aria-hidden="true">
+        {[...name.trim()][0]?.toUpperCase() ?? '?'}
+      </span>
+    </Avatar>
+  )
+}
+
+function Quoted({ m, onJump }: { m?: Message; onJump: () => void }) {
+  const { t } = useLocale()
+  if (!m) return <Quote className="bh-quote">{t('quote.older')}</Quote>
+  return (
+    <Quote className="bh-quote" author={m.from.name || m.from.id}>
+      <button type="button" onClick={onJump} dir="auto">
+        {summary(m, t)}
+      </button>
+    </Quote>
+  )
+}
+
+/** A message in one line. */
+export function summary(m: Pick<Message, 'type' | 'body' | 'recalled'>, t: ReturnType<typeof useLocale>['t']): string {
+  if (m.recalled) return t('recalled')
+  if (m.type === 'text' || m.type === 'note') return typeof m.body === 'string' ? m.body.slice(0, 200) : ''
+  return m.type === 'system' ? '' : `[${t(m.type)}]`
+}
+
+const recallWithin = 2 * 60_000
+
+function Actions({ m, own, ctx }: { m: Message; own: boolean; ctx: RowContext }) {
+  const { t } = useLocale()
+  const text = typeof m.body === 'string' ? m.body : undefined
+  if (!text && !ctx.onReply) return null
+  const items = () => {
+    const all: MenuItem[] = []
+    if (ctx.onReply) all.push({ icon: 'reply', label: t('reply'), act: () => ctx.onReply?.(m) })
+    if (text) all.push({ icon: 'copy', label: t('copy'), act: () => void navigator.clipboard?.writeText(text) })
+    if (own && ctx.onRecall && Date.now() - Date.parse(m.at) < recallWithin) all.push({ icon: 'undo', label: t('recall'), act: () => ctx.onRecall?.(m) })
+    return all
+  }
+  return <Menu className="bh-actions" label={t('message.actions')} items={items} />
+}
+
+function PendingRow({ p, ctx }: { p: Pending; ctx: RowContext }) {
+  const { t } = useLocale()
+  return (
+    <article className={`bh-row own ${p.type}`}>
+      <Face name={ctx.myName} src={ctx.avatar(ctx.me)} />
+      <div className="bh-what">
+        <div className="bh-line">
+          <Bubble type={p.type === 'note' ? 'text' : p.type}>
+            {p.replyTo ? <Quoted m={ctx.find(p.replyTo)} onJump={() => ctx.onJump(p.replyTo!)} /> : null}
+            <Body type={p.type} body={p.body} />
+          </Bubble>
+          {p.state === 'sending' ? (
+            <span className="bh-spinner" role="status" aria-label={t('sending')} />
+          ) : (
+            <Failed error={p.error} onRetry={() => ctx.onRetry(p)} onDiscard={() => ctx.onDiscard(p)} />
+          )}
+        </div>
+      </div>
+    </article>
+  )
+}
+
+function UploadRow({ u, ctx }: { u: Upload; ctx: RowContext }) {
+  const { t } = useLocale()
+  return (
+    <article className={`bh-row own ${u.type}`}>
+      <Face name={ctx.myName} src={ctx.avatar(ctx.me)} />
+      <div className="bh-what">
+        <div className="bh-line">
+          <Bubble type={u.type}>
+            {u.type === 'image' ? <img className="bh-preview" src={u.preview} alt={u.name} /> : <span className="bh-file"><Icon name="file" size={34} /><span><bdi>{u.name}</bdi></span></span>}
+            {!u.error && <progress max={1} value={u.done} aria-label={t('uploading', { name: u.name })} />}
+          </Bubble>
+          {u.error ? (
+            <Failed error={u.error} onRetry={() => ctx.onRetryUpload(u)} onDiscard={() => ctx.onDiscardUpload(u)} />
+          ) : (
+            <button type="button" className="bh-icon" aria-label={t('cancel')} onClick={() => ctx.onDiscardUpload(u)}><Icon name="close" size={18} /></button>
+          )}
+        </div>
+      </div>
+    </article>
+  )
+}
+
+function Failed({ error, onRetry, onDiscard }: { error?: string; onRetry: () => void; onDiscard: () => void }) {
+  const { t } = useLocale()
+  return (
+    <span className="bh-failed">
+      <span role="alert">{errorText(error, t)}</span>
+      <button type="button" onClick={onRetry}>{t('retry')}</button>
+      <button type="button" onClick={onDiscard}>{t('discard')}</button>
+    </span>
+  )
+}
+
+const known = ['bad_request', 'forbidden', 'blocked', 'ended', 'too_large', 'wrong_state', 'rate_limited', 'unavailable', 'overloaded', 'taken', 'full', 'no_agent', 'too_late', 'not_found'] as const
+
+/** What an error code means to a person. */
+export function errorText(code: string | undefined, t: ReturnType<typeof useLocale>['t']) {
+  const k = known.find((c) => c === code)
+  return t(k ? `error.${k}` : 'error.internal')
+}

@@ -1,0 +1,27 @@
+import type { Log, Message, Pending } from 'bellhop-client'
+import type { Upload } from './uploads'
+
+/** What a conversation shows, from top to bottom. */
+export type Item =
+  | { kind: 'time'; id: string; at: string }
+  | { kind: 'message'; id: string; message: Message }
+  | { kind: 'pending'; id: string; pending: Pending }
+  | { kind: 'upload'; id: string; upload: Upload }
+
+/** After how long a pause the time is shown again. */
+const pause = 5 * 60_000
+
+/** Messages with the times between them, then what is on its way. */
+export function items(log: Log, uploads: readonly Upload[]): Item[] {
+  const out: Item[] = []
+  let last = 0
+  for (const m of log.messages) {
+    const at = Date.parse(m.at)
+    if (at - last > pause) out.push({ kind: 'time', id: `t${m.seq}`, at: m.at })
+    last = at
+    out.push({ kind: 'message', id: m.key ?? `s${m.seq}`, message: m })
+  }
+  for (const p of log.pending) out.push({ kind: 'pending', id: p.key, pending: p })
+  for (const u of uploads) out.push({ kind: 'upload', id: u.id, upload: u })
+  return out
+}

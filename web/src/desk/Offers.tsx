@@ -1,0 +1,48 @@
+import { App, Button, Input } from 'antd'
+import type { BellhopError, Offer, Session } from 'bellhop-client'
+import { useEffect, useState } from 'react'
+import { errorText } from '../conversation/Row'
+import { useT } from '../lib/i18n'
+import { useClient, useClientState } from '../lib/useClient'
+
+/** Sessions that others want to hand over to one: to accept or to decline, before their time is up. */
+export function Offers({ onAccepted }: { onAccepted: (s: Session) => void }) {
+  const t = useT()
+  const offers = useClientState((s) => s.offers)
+  if (!offers.length) return null
+  return (
+    <div className="desk-offers" role="region" aria-label={t('desk.offer.title')}>
+      {offers.map((o) => <Card key={o.session.id} offer={o} onAccepted={onAccepted} />)}
+    </div>
+  )
+}
+
+function Card({ offer, onAccepted }: { offer: Offer; onAccepted: (s: Session) => void }) {
+  const t = useT()
+  const client = useClient()
+  const { message } = App.useApp()
+  const { session, from, note, expires } = offer
+  const [left, setLeft] = useState<number>()
+  const [reason, setReason] = useState<string>()
+  useEffect(() => {
+    if (!expires) return
+    const tick = () => setLeft(Math.max(0, Math.ceil((Date.parse(expires) - Date.now()) / 1000)))
+    tick()
+    const timer = setInterval(tick, 500)
+    return () => clearInterval(timer)
+  }, [expires])
+  const refused = (e: BellhopError) => void message.error(errorText(e.code, t))
+  return (
+    <article role="alertdialog" aria-label={t('desk.offer.title')}>
+      <b>{t('desk.offer.title')}{left !== undefined && <span className="desk-countdown">{left}</span>}</b>
+      <p dir="auto">{session.user.name || session.user.id}{session.subject && ` · ${session.subject}`}</p>
+      <small>{from ? t('desk.offer.from', { name: from }) : t('desk.offer.again')} · <bdi>{session.queue}</bdi></small>
+      {note && <q dir="auto">{note}</q>}
+      {reason !== undefined && <Input value={reason} autoFocus maxLength={300} aria-label={t('desk.offer.reason')} placeholder={t('desk.offer.reason')} onChange={(e) => setReason(e.target.value)} onPressEnter={() => void client.decline(session.id, reason).catch(refused)} />}
+      <div>
+        <Button type="primary" autoFocus onClick={() => void client.accept(session.id).then(onAccepted).catch(refused)}>{t('desk.offer.accept')}</Button>
+        <Button onClick={() => (reason === undefined ? setReason('') : void client.decline(session.id, reason).catch(refused))}>{t('desk.offer.decline')}</Button>
+      </div>
+    </article>
+  )
+}

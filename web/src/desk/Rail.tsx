@@ -1,0 +1,75 @@
+import { App, Badge, Button, Select, Tooltip } from 'antd'
+import type { BellhopError, Presence, Status } from 'bellhop-client'
+import { useState } from 'react'
+import { errorText, Face } from '../conversation/Row'
+import { Icon, type IconName } from '../lib/icons'
+import { useLocale } from '../lib/i18n'
+import { toggleTheme } from '../lib/theme'
+import { useClient, useClientState } from '../lib/useClient'
+import { sound } from './alerts'
+
+export type View = 'hall' | 'sessions'
+
+const icons: Record<View, IconName> = { hall: 'bell', sessions: 'chat' }
+
+/** Who one is, whether one takes sessions, and where one may go. */
+export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View) => void; onSignOut: () => void }) {
+  const { t, language, setLanguage } = useLocale()
+  const me = useClientState((s) => s.me)
+  const unread = useClientState((s) => s.unread)
+  const waiting = useClientState((s) => Object.values(s.queues).reduce((n, q) => n + q.size, 0))
+  const [loud, setLoud] = useState(sound.on)
+  return (
+    <nav className="desk-rail" aria-label={t('desk.title')}>
+      <Me />
+      <ul>
+        {(['hall', 'sessions'] as const).map((v, i) => (
+          <li key={v}>
+            <Tooltip title={`Alt+${i + 1}`} placement="right">
+              <button type="button" aria-current={view === v ? 'page' : undefined} onClick={() => onView(v)}>
+                <Badge count={v === 'sessions' ? unread : v === 'hall' ? waiting : 0} size="small" overflowCount={999} color={v === 'hall' ? 'orange' : undefined}>
+                  <Icon name={icons[v]} size={22} />
+                </Badge>
+                <span>{t(`desk.view.${v}`)}</span>
+              </button>
+            </Tooltip>
+          </li>
+        ))}
+      </ul>
+      <div className="desk-rail-tools">
+        <button type="button" className="bh-icon" aria-pressed={loud} aria-label={t('desk.sound')} title={t('desk.sound')} onClick={() => setLoud(sound.toggle())}><Icon name={loud ? 'sound' : 'silent'} size={20} /></button>
+        {'Notification' in window && Notification.permission === 'default' && (
+          <button type="button" className="bh-icon" aria-label={t('desk.notify')} title={t('desk.notify')} onClick={() => void Notification.requestPermission()}><Icon name="bell" size={20} /></button>
+        )}
+        <button type="button" className="bh-icon" aria-label={t('theme')} title={t('theme')} onClick={toggleTheme}><Icon name="moon" size={20} /></button>
+        <button type="button" className="bh-icon" lang={language === 'zh' ? 'en' : 'zh'} aria-label={t('language')} title={t('language')} onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}><Icon name="globe" size={20} /></button>
+        <Button type="text" size="small" title={me?.name} onClick={onSignOut}>{t('desk.sign-out')}</Button>
+      </div>
+    </nav>
+  )
+}
+
+function Me() {
+  const { t } = useLocale()
+  const client = useClient()
+  const { message } = App.useApp()
+  const me = useClientState((s) => s.me)
+  const heard = useClientState((s) => (me ? s.agents[me.id] : undefined))
+  // What a status command answered holds until an event says otherwise.
+  const [answer, setAnswer] = useState<{ own: Omit<Presence, 'agent'>; before?: Presence }>()
+  const own = answer && answer.before === heard ? answer.own : heard
+  if (!me) return <div className="desk-me"><span className="bh-spinner" /></div>
+  const status = own?.status ?? 'online'
+  const set = (s: Status) => client.setStatus(s).then((own) => setAnswer({ own, before: heard })).catch((e: BellhopError) => message.error(errorText(e.code, t)))
+  return (
+    <div className="desk-me">
+      <Badge dot status={status === 'online' ? 'success' : status === 'away' ? 'warning' : 'default'} offset={[-4, 36]}>
+        <Face name={me.name || me.id} src={me.avatar} />
+      </Badge>
+      <b title={me.id}>{me.name || me.id}</b>
+      <Select<Status> size="small" value={status} aria-label={t('desk.status')} onChange={(s) => void set(s)} popupMatchSelectWidth={false}
+        options={(['online', 'away', 'offline'] as const).map((value) => ({ value, label: t(`desk.status.${value}`) }))} />
+      {own && <small>{t('desk.load', { load: own.load, capacity: own.capacity })}</small>}
+    </div>
+  )
+}

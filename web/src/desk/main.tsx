@@ -1,0 +1,60 @@
+import '@chatui/core/dist/index.css'
+import { Client } from 'bellhop-client'
+import { StrictMode, useState } from 'react'
+import { createRoot } from 'react-dom/client'
+import '../conversation/conversation.css'
+import { pageAccess, type Access } from '../lib/access'
+import { dictionaries } from '../lib/i18n'
+import { LocaleProvider } from '../lib/LocaleProvider'
+import '../lib/page.css'
+import { ClientContext } from '../lib/useClient'
+import { Desk } from './Desk'
+import './desk.css'
+import { listeners } from './listeners'
+import { en } from './locales/en'
+import { zh } from './locales/zh'
+import { Look } from './Look'
+import { SignIn } from './SignIn'
+
+const texts = { en: { ...dictionaries.en, ...en }, zh: { ...dictionaries.zh, ...zh } }
+const slot = 'bellhop:desk'
+
+function start(access: Access) {
+  const client = new Client({ token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  client.watch().catch(() => {}) // it goes on by itself once connected
+  return client.start()
+}
+
+function Page() {
+  const [client, setClient] = useState(() => {
+    const access = pageAccess(slot)
+    return access && start(access)
+  })
+  const signIn = (token: string) => {
+    sessionStorage.setItem(slot, token)
+    setClient(start({ token, demo: false }))
+  }
+  const signOut = () => {
+    client?.close()
+    sessionStorage.removeItem(slot)
+    location.hash = ''
+    setClient(undefined)
+  }
+  return client ? (
+    <ClientContext value={client}>
+      <Desk onSignOut={signOut} />
+    </ClientContext>
+  ) : (
+    <SignIn onToken={signIn} />
+  )
+}
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <LocaleProvider asked={new URLSearchParams(location.hash.slice(1)).get('lang')} texts={texts}>
+      <Look>
+        <Page />
+      </Look>
+    </LocaleProvider>
+  </StrictMode>,
+)

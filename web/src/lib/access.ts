@@ -1,0 +1,43 @@
+import type { Role } from 'bellhop-client'
+
+/** Where a page's token comes from. */
+export interface Access {
+  token: string | (() => Promise<string>)
+  /** Whether it is a demo person's. */
+  demo: boolean
+}
+
+export interface DemoPerson {
+  role: Role
+  id: string
+  name: string
+}
+
+/**
+ * The token of the page's address (`#token=…`), which is taken out of the address at once, or this tab's from before a reload; or one
+ * of a demo person (`#demo=role:id`).
+ */
+export function pageAccess(slot: string): Access | undefined {
+  const hash = new URLSearchParams(location.hash.slice(1))
+  const token = hash.get('token')
+  const demo = hash.get('demo')
+  if (token) {
+    sessionStorage.setItem(slot, token)
+    hash.delete('token')
+    const rest = hash.toString()
+    history.replaceState(null, '', location.pathname + location.search + (rest ? `#${rest}` : ''))
+  }
+  if (demo) {
+    const [role, ...id] = demo.split(':')
+    return { token: () => demoToken({ role: role as Role, id: id.join(':') }), demo: true }
+  }
+  const kept = token ?? sessionStorage.getItem(slot)
+  return kept ? { token: kept, demo: false } : undefined
+}
+
+export async function demoToken(p: { role: Role; id: string }) {
+  const r = await fetch('/demo/token', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(p) })
+  const answer = (await r.json()) as { token?: string; detail?: string }
+  if (!answer.token) throw new Error(answer.detail ?? `HTTP ${r.status}`)
+  return answer.token
+}

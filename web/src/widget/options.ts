@@ -1,0 +1,51 @@
+/** What a site may say about its widget, in `Bellhop.init({…})` or as `data-…` of the script. */
+export interface Options {
+  /** The visitor's token, or what gets a fresh one. A function is not called before somebody chats, unless `eager`. */
+  token: string | (() => string | Promise<string>)
+  queue?: string
+  /** `zh` or `en`; the visitor's choice or browser decides unless given. */
+  lang?: string
+  /** Of the bubble: any CSS colour. */
+  color?: string
+  position?: 'right' | 'left'
+  /** What a new conversation is about. */
+  subject?: string
+  /** Told to agents with a new conversation. */
+  meta?: Record<string, unknown>
+  /** Connect even before this visitor has ever opened the chat here, for who chats elsewhere, too. */
+  eager?: boolean
+  /** The server, where the script does not come from it. */
+  server?: string
+}
+
+/** Options as attributes of the script: `data-token-url`, `data-token`, `data-queue` …; nothing where there is no token. */
+export function attributes(data: Record<string, string | undefined>): Options | undefined {
+  const { token, tokenUrl, queue, lang, color, subject } = data
+  if (!token && !tokenUrl) return undefined
+  return {
+    token: tokenUrl ? () => fetchToken(tokenUrl) : token!,
+    queue,
+    lang,
+    color,
+    subject,
+    position: data['position'] === 'left' ? 'left' : 'right',
+    meta: data['meta'] ? (JSON.parse(data['meta']) as Record<string, unknown>) : undefined,
+    eager: data['eager'] !== undefined && data['eager'] !== 'false',
+  }
+}
+
+/** Asks the site for a token: a POST, answered by `{"token":"…"}` or the token alone. */
+export async function fetchToken(url: string) {
+  const r = await fetch(url, { method: 'POST', headers: { Accept: 'application/json, text/plain' } })
+  const text = await r.text()
+  if (!r.ok) throw new Error(`${url}: HTTP ${r.status}`)
+  return text.trimStart().startsWith('{') ? (JSON.parse(text) as { token: string }).token : text.trim()
+}
+
+/** The address of the chat in the frame, for the site that shows it. No token is in it. */
+export function frameAddress(server: string, site: string, o: Options) {
+  const hash = new URLSearchParams({ embed: site })
+  for (const [name, value] of Object.entries({ queue: o.queue, subject: o.subject, lang: o.lang })) if (value) hash.set(name, value)
+  if (o.meta) hash.set('meta', JSON.stringify(o.meta))
+  return `${server}/chat#${hash}`
+}
