@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build generate test-deps test cover bench fmt lint vuln check
+.PHONY: help run build generate web web-deps web-check test-deps test test-web cover bench fmt lint vuln check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,16 +15,31 @@ build: ## build bin/bellhop, static
 generate: ## make the generated files anew
 	go generate ./...
 
+web-deps: ## install what the pages are built and tested with
+	@.ci/test-deps npm
+	@[[ node_modules/.package-lock.json -nt package-lock.json ]] || { npm ci --loglevel error && touch node_modules/.package-lock.json; }
+
+web: web-deps ## build the pages into web/dist, which is committed
+	npm run -s build -w web
+
+web-check: web-deps ## lint and type-check the pages and the JavaScript client
+	npm run -s lint
+
+test-web: web-deps ## test the JavaScript client and, in a browser, the pages
+	@.ci/test-deps chromium redis-server
+	npm test
+
 test-deps: ## install redis-server and nginx, which the tests start themselves
-	@.ci/test-deps
+	@.ci/test-deps redis-server nginx
 
 # Failures are told again at the end, where many packages would hide them.
-test: test-deps ## test everything, with the race detector
+test: test-deps ## test everything, with the race detector, and the pages in a browser
 	@mkdir -p bin
 	@{ go test -race -timeout 40m ./... && go test -run TestEveryTransitionInEveryState ./broker; } 2>&1 | tee bin/test.log || { \
 	  echo; echo "What failed:"; \
 	  grep -E '^[[:space:]]*--- FAIL|^FAIL|^panic:|^WARNING: DATA RACE|^# |\.go:[0-9]+:[0-9]+: ' bin/test.log || true; \
 	  exit 1; }
+	@$(MAKE) --no-print-directory test-web
 
 cover: test-deps ## measure how much of the code the tests run, into bin/cover.html
 	@mkdir -p bin
