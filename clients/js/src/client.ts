@@ -1,4 +1,4 @@
-import { request, upload, type UploadOptions } from './http.js'
+import { blob, request, upload, type UploadOptions } from './http.js'
 import { Link } from './link.js'
 import { advance, empty, merge, type Pending } from './log.js'
 import { Outbox, type Storage } from './outbox.js'
@@ -8,7 +8,7 @@ import { BellhopError, type Event, type Message, type MessageType, type QueueVie
 export interface Options {
   /** The server, such as `https://chat.example`; in a page, its own origin unless given. */
   url?: string
-  /** A token, or what gets a fresh one: asked before every attempt to connect. */
+  /** A token, or what gets one: asked at first, and when the server does not take the one it got. */
   token: string | (() => string | Promise<string>)
   /** This connection's id among the participant's; a second one with the same replaces the first. Random unless given. */
   device?: string
@@ -194,7 +194,7 @@ export class Client {
       .call<{ unread: number; readSeq: number }>('read', { session, seq }, true)
       .then((r) => {
         const s = this.state.sessions[session]
-        if (s && r.readSeq >= s.readSeq) this.set(withUnread(this.state, session, r.unread, this.state.unread + r.unread - s.unread, r.readSeq))
+        if (s && r.readSeq >= s.readSeq) this.set(withUnread(this.state, session, r.unread, r.readSeq))
       })
       .catch(() => this.marking.delete(session))
   }
@@ -244,6 +244,11 @@ export class Client {
     return request<T>(this.base, this.lastToken || (await this.token()), path, init)
   }
 
+  /** A transcript, a table of statistics: what the HTTP API answers as a file. */
+  blob(path: string) {
+    return blob(this.base, this.lastToken, path)
+  }
+
   /** Uploads a file; the answer is the body of the message that sends it. */
   upload(file: Blob, name: string, opt?: UploadOptions) {
     return upload(this.base, this.lastToken, file, name, opt)
@@ -251,7 +256,10 @@ export class Client {
 
   // -- How it does it.
 
-  private token = async () => (this.lastToken = typeof this.opt.token === 'string' ? this.opt.token : await this.opt.token())
+  private token = async (fresh = false) => {
+    if (fresh || !this.lastToken) this.lastToken = typeof this.opt.token === 'string' ? this.opt.token : await this.opt.token()
+    return this.lastToken
+  }
 
   private wake = () => {
     if (document.visibilityState === 'visible') this.link.nudge()

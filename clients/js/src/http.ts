@@ -16,17 +16,26 @@ function read<T>(status: number, text: string): T {
 
 /** Calls the HTTP API; rejects with a BellhopError. */
 export async function request<T>(base: string, token: string, path: string, init: RequestInit & { json?: unknown } = {}): Promise<T> {
+  const r = await ask(base, token, path, init)
+  return read(r.status, await r.text())
+}
+
+/** The same for what is no JSON. */
+export async function blob(base: string, token: string, path: string): Promise<Blob> {
+  const r = await ask(base, token, path, {})
+  return r.ok ? r.blob() : read(r.status, await r.text())
+}
+
+async function ask(base: string, token: string, path: string, init: RequestInit & { json?: unknown }): Promise<Response> {
   const headers = new Headers(init.headers)
   headers.set('Authorization', `Bearer ${token}`)
   if (init.json !== undefined) headers.set('Content-Type', 'application/json')
-  let r: Response
   try {
-    r = await fetch(`${base}/api/v1${path}`, { ...init, headers, body: init.json === undefined ? init.body : JSON.stringify(init.json) })
+    return await fetch(`${base}/api/v1${path}`, { ...init, headers, body: init.json === undefined ? init.body : JSON.stringify(init.json) })
   } catch (e) {
     if (init.signal?.aborted) throw e
     return read(0, '')
   }
-  return read(r.status, await r.text())
 }
 
 export interface UploadOptions {

@@ -13,7 +13,8 @@ export type ClosedReason = 'closed' | 'replaced' | 'unauthorized' | 'blocked'
 export interface LinkOptions {
   /** The address of the WebSocket, with the device. */
   url: string
-  token: () => Promise<string>
+  /** `fresh`: not the one before, which was refused. */
+  token: (fresh: boolean) => Promise<string>
   /** Asks by HTTP why a handshake failed, which browsers do not tell; answers a code, or nothing. */
   refusal: () => Promise<string | undefined>
   WebSocket: typeof WebSocket
@@ -47,6 +48,8 @@ export class Link {
   private ws?: WebSocket
   private attempt = 0
   private refused = 0
+  /** Whether the token is to be another one. */
+  private stale = false
   private after?: number
   private retry?: ReturnType<typeof setTimeout>
   private watch?: ReturnType<typeof setTimeout>
@@ -61,7 +64,7 @@ export class Link {
     if (this.status !== 'waiting') return
     clearTimeout(this.retry)
     this.set('connecting')
-    this.opt.token().then(this.dial, () => this.again())
+    this.opt.token(this.stale).then(this.dial, () => this.again())
   }
 
   private dial = (token: string) => {
@@ -136,6 +139,7 @@ export class Link {
     if (m.event === 'hello') {
       this.heartbeat = m.heartbeat * 1000
       this.attempt = this.refused = 0
+      this.stale = false
       this.set('online')
       this.opt.onEvent(m)
       for (const c of this.calls.values()) if (!c.sent) this.write(c)
@@ -186,6 +190,7 @@ export class Link {
       if (why === 'blocked') return this.close('blocked')
       // A token may have expired just now: the next one decides.
       if (why === 'unauthorized' && ++this.refused > 1) return this.close('unauthorized')
+      this.stale = code === 4001 || why === 'unauthorized'
       this.again()
     })
   }

@@ -14,7 +14,7 @@ export interface ClientState {
   resumed: boolean
   sessions: Record<string, Session>
   logs: Record<string, Log>
-  /** The sum over one's sessions, as the server counts it. */
+  /** The sum over the sessions one takes part in. */
   unread: number
   offers: readonly Offer[]
   positions: Record<string, Position>
@@ -43,21 +43,24 @@ export const logOf = (s: ClientState, session: string): Log => s.logs[session] ?
 export const withLog = (s: ClientState, session: string, log: Log): ClientState =>
   log === logOf(s, session) ? s : { ...s, logs: { ...s.logs, [session]: log } }
 
+function counted(s: ClientState): ClientState {
+  const { id, role } = s.me ?? {}
+  const takesPart = (x: Session) => role === 'user' || x.agent?.id === id || x.assistants.some((a) => a.id === id)
+  return { ...s, unread: Object.values(s.sessions).reduce((n, x) => (takesPart(x) ? n + x.unread : n), 0) }
+}
+
 /** Takes over a session, unless a later state of it is held. */
 export function withSession(s: ClientState, session: Session): ClientState {
   const held = s.sessions[session.id]
   if (held && held.rev > session.rev) return s
   const seq = Math.max(held?.seq ?? 0, session.seq)
   const positions = session.state === 'waiting' ? s.positions : without(s.positions, session.id)
-  return { ...s, positions, sessions: { ...s.sessions, [session.id]: { ...session, seq } } }
+  return counted({ ...s, positions, sessions: { ...s.sessions, [session.id]: { ...session, seq } } })
 }
 
 /** Forgets a session that one may not read any more. */
-export const withoutSession = (s: ClientState, id: string): ClientState => ({
-  ...s,
-  sessions: without(s.sessions, id),
-  logs: without(s.logs, id),
-})
+export const withoutSession = (s: ClientState, id: string): ClientState =>
+  counted({ ...s, sessions: without(s.sessions, id), logs: without(s.logs, id) })
 
 /** Notes that a message is in the log. */
 export function withSeq(s: ClientState, m: Message): ClientState {
@@ -67,10 +70,9 @@ export function withSeq(s: ClientState, m: Message): ClientState {
   return { ...s, typing, sessions: { ...s.sessions, [m.session]: { ...held, seq: m.seq } } }
 }
 
-export function withUnread(s: ClientState, id: string, unread: number, total: number, readSeq?: number): ClientState {
+export function withUnread(s: ClientState, id: string, unread: number, readSeq?: number): ClientState {
   const held = s.sessions[id]
-  if (!held) return { ...s, unread: total }
-  return { ...s, unread: total, sessions: { ...s.sessions, [id]: { ...held, unread, readSeq: readSeq ?? held.readSeq } } }
+  return held ? counted({ ...s, sessions: { ...s.sessions, [id]: { ...held, unread, readSeq: readSeq ?? held.readSeq } } }) : s
 }
 
 // A level of priority is worth ten minutes of waiting.
@@ -93,12 +95,12 @@ export function reduce(s: ClientState, e: Event): ClientState {
   switch (e.event) {
     case 'hello': {
       const offers = e.offers.map((o) => s.offers.find((held) => held.session.id === o.id) ?? { session: o, from: '', note: '', expires: null })
-      return e.sessions.reduce(withSession, { ...s, me: e.me, unread: e.unread, offers, typing: {} })
+      return e.sessions.reduce(withSession, { ...s, me: e.me, offers, typing: {} })
     }
     case 'session':
       return withSession(s, e.session)
     case 'unread':
-      return withUnread(s, e.session, e.unread, e.total)
+      return withUnread(s, e.session, e.unread)
     case 'recalled':
       return s.logs[e.session] ? withLog(s, e.session, recall(s.logs[e.session]!, e.seq)) : s
     case 'read':

@@ -44,6 +44,16 @@ it('takes no older state of a session for a newer one', () => {
   expect(withSession(now, s('a', { rev: 4, seq: 0 })).sessions['a']).toMatchObject({ rev: 4, seq: 1 })
 })
 
+it('counts what is unread where one takes part, and nowhere else', () => {
+  const me = { ...initial, me: { id: 'ann', name: '', role: 'agent' as const } }
+  const own = s('a', { agent: { id: 'ann', name: '' }, unread: 2 })
+  const state = [own, s('b', { agent: { id: 'bea', name: '' }, unread: 7 })].reduce(withSession, me)
+  expect(state.unread).toBe(2)
+  const more = reduce(state, { event: 'unread', session: 'a', unread: 3, total: 3 })
+  expect(more.unread).toBe(3)
+  expect(reduce(more, { event: 'session', session: { ...own, rev: 2, unread: 3, agent: { id: 'bea', name: '' } } }).unread).toBe(0)
+})
+
 it('keeps a queue in its order: a level of priority is worth ten minutes', () => {
   const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString()
   const added = [s('a', { created: at(0) }), s('b', { created: at(5) }), s('c', { created: at(9), priority: 1 }), s('d', { created: at(12), priority: 1 })]

@@ -44,6 +44,10 @@ if (embed.active) {
       waiting = []
     }
   })
+  // Whatever takes Escape for itself prevents the default.
+  addEventListener('keydown', (e) => {
+    if (e.key === 'Escape' && !e.defaultPrevented && !document.querySelector('dialog[open]')) embed.close()
+  })
   tell({ bellhop: 'ready' })
 }
 

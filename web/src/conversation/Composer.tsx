@@ -53,7 +53,10 @@ export function Composer({ text, onText, onSend, onFiles, onVoice, reply, onCanc
   }
   const key = (e: KeyboardEvent<HTMLTextAreaElement>) => {
     if (e.nativeEvent.isComposing || onKey?.(e)) return
-    if (e.key === 'Escape' && reply) onCancelReply()
+    if (e.key === 'Escape' && reply) {
+      e.preventDefault()
+      onCancelReply()
+    }
     if (e.key !== 'Enter' || e.shiftKey) return
     e.preventDefault()
     send()

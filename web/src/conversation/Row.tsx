@@ -56,7 +56,7 @@ function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
     const text = systemText(m, t, language, ctx.staff)
     return text ? <SystemMessage content={text} /> : <div className="bh-nothing" />
   }
-  const name = m.from.name || m.from.id || t('host')
+  const name = m.from.name || (m.from.role === 'bot' ? t('host') : m.from.id)
   return (
     <article className={`bh-row ${own ? 'own' : 'other'} ${m.type}`} aria-label={t('message.by', { name, time: fullTime(m.at, language) })}>
       <Face name={name} src={ctx.avatar(m.from.id)} />

@@ -1,18 +1,23 @@
 import type { Session } from 'bellhop-client'
-import { useCallback, useEffect, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react'
+import { useT } from '../lib/i18n'
 import { LinkNotice } from '../lib/LinkNotice'
 import { useClient, useClientState } from '../lib/useClient'
 import { Chat } from './Chat'
 import { Hall } from './Hall'
 import { useAlerts } from './alerts'
 import { Offers } from './Offers'
-import { Rail, type View } from './Rail'
+import { Rail, viewsOf, type View } from './Rail'
 import { Sessions } from './Sessions'
 import { mine } from './sessions'
 
+const Supervisor = lazy(() => import('./supervisor'))
+
 /** The workbench: a rail, a list, and what is picked from it. On a phone one of them at a time. */
 export function Desk({ onSignOut }: { onSignOut: () => void }) {
+  const t = useT()
   const client = useClient()
+  const boss = useClientState((s) => s.me?.role === 'supervisor')
   const [view, setView] = useState<View>('hall')
   const [picked, setPicked] = useState<string>()
   const session = useClientState((s) => (picked ? s.sessions[picked] : undefined))
@@ -33,13 +38,22 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
   )
   useAlerts(picked, useCallback((id: string) => { setPicked(id); setView('sessions') }, []))
 
-  // Alt+1 and Alt+2 pick a view, Alt+up and Alt+down a session.
+  // A supervisor sees all queues that somebody has set up, and its own.
+  useEffect(() => {
+    if (!boss) return
+    client.request<{ queues: { id: string }[] }>('/queues')
+      .then((r) => client.watch([...new Set([...(client.state.me?.queues ?? []), ...r.queues.map((q) => q.id)])]))
+      .catch(() => {}) // its own are watched all the same
+  }, [client, boss])
+
+  // Alt+1 … Alt+7 pick a view, Alt+up and Alt+down a session.
   useEffect(() => {
     const key = (e: KeyboardEvent) => {
       if (!e.altKey || e.ctrlKey || e.metaKey) return
       const n = Number(e.code.replace('Digit', ''))
       const step = { ArrowDown: 1, ArrowUp: -1 }[e.key]
-      if (n === 1 || n === 2) setView(n === 1 ? 'hall' : 'sessions')
+      const picked = viewsOf(client.state.me?.role)[n - 1]
+      if (picked) setView(picked)
       else if (step) {
         const all = mine(client.state).map((s) => s.id)
         setPicked((id) => all[(all.indexOf(id ?? '') + step + all.length) % all.length])
@@ -59,7 +73,14 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
         <div className="desk-columns">
           {view === 'hall' && <Hall onGrabbed={grabbed} onShow={show} />}
           {view === 'sessions' && <Sessions picked={picked} onPick={show} />}
-          {session ? <Chat key={session.id} session={session} onClose={() => setPicked(undefined)} onShow={show} /> : <div className="desk-nothing" />}
+          {view !== 'hall' && view !== 'sessions' && (
+            <section className="desk-wide" aria-label={t(`desk.view.${view}`)}>
+              <Suspense fallback={<span className="bh-spinner" />}>
+                <Supervisor view={view} onRead={show} />
+              </Suspense>
+            </section>
+          )}
+          {session ? <Chat key={session.id} session={session} onClose={() => setPicked(undefined)} onShow={show} /> : (view === 'hall' || view === 'sessions') && <div className="desk-nothing" />}
         </div>
       </div>
       <Offers onAccepted={grabbed} />

@@ -1,5 +1,5 @@
 import { App, Badge, Button, Select, Tooltip } from 'antd'
-import type { BellhopError, Presence, Status } from 'bellhop-client'
+import type { BellhopError, Presence, Role, Status } from 'bellhop-client'
 import { useState } from 'react'
 import { errorText, Face } from '../conversation/Row'
 import { Icon, type IconName } from '../lib/icons'
@@ -8,9 +8,12 @@ import { toggleTheme } from '../lib/theme'
 import { useClient, useClientState } from '../lib/useClient'
 import { sound } from './alerts'
 
-export type View = 'hall' | 'sessions'
+const views = ['hall', 'sessions', 'live', 'stats', 'all', 'search', 'settings'] as const
+export type View = (typeof views)[number]
 
-const icons: Record<View, IconName> = { hall: 'bell', sessions: 'chat' }
+export const viewsOf = (role?: Role): readonly View[] => (role === 'supervisor' ? views : views.slice(0, 2))
+
+const icons: Record<View, IconName> = { hall: 'bell', sessions: 'chat', live: 'pulse', stats: 'chart', all: 'list', search: 'search', settings: 'gear' }
 
 /** Who one is, whether one takes sessions, and where one may go. */
 export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View) => void; onSignOut: () => void }) {
@@ -23,9 +26,9 @@ export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View
     <nav className="desk-rail" aria-label={t('desk.title')}>
       <Me />
       <ul>
-        {(['hall', 'sessions'] as const).map((v, i) => (
+        {viewsOf(me?.role).map((v, i) => (
           <li key={v}>
-            <Tooltip title={`Alt+${i + 1}`} placement="right">
+            <Tooltip title={matchMedia('(hover: hover)').matches ? `Alt+${i + 1}` : ''} placement="right">
               <button type="button" aria-current={view === v ? 'page' : undefined} onClick={() => onView(v)}>
                 <Badge count={v === 'sessions' ? unread : v === 'hall' ? waiting : 0} size="small" overflowCount={999} color={v === 'hall' ? 'orange' : undefined}>
                   <Icon name={icons[v]} size={22} />

@@ -15,8 +15,10 @@ import { en } from './locales/en'
 import { zh } from './locales/zh'
 import { Look } from './Look'
 import { SignIn } from './SignIn'
+import { en as supEn } from './supervisor/locales/en'
+import { zh as supZh } from './supervisor/locales/zh'
 
-const texts = { en: { ...dictionaries.en, ...en }, zh: { ...dictionaries.zh, ...zh } }
+const texts = { en: { ...dictionaries.en, ...en, ...supEn }, zh: { ...dictionaries.zh, ...zh, ...supZh } }
 const slot = 'bellhop:desk'
 
 function start(access: Access) {

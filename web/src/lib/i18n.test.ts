@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { en as deskEn } from '../desk/locales/en'
 import { zh as deskZh } from '../desk/locales/zh'
+import { en as supEn } from '../desk/supervisor/locales/en'
+import { zh as supZh } from '../desk/supervisor/locales/zh'
 import { dictionaries, translator } from './i18n'
 
-const en = { ...dictionaries.en, ...deskEn }
-const zh = { ...dictionaries.zh, ...deskZh }
+const en = { ...dictionaries.en, ...deskEn, ...supEn }
+const zh = { ...dictionaries.zh, ...deskZh, ...supZh }
 const places = (s: string) => [...s.matchAll(/\{(\w+)/g)].map((m) => m[1]).sort()
 
 describe('translations', () => {

@@ -3,7 +3,7 @@ import { en } from './locales/en'
 import { zh } from './locales/zh'
 
 /** What all pages say, and what the workbench and the demo say: only their own scripts have the texts of that. */
-export type Key = keyof typeof en | keyof typeof import('../desk/locales/en').en | keyof typeof import('../demo/locales/en').en
+export type Key = keyof typeof en | keyof typeof import('../desk/locales/en').en | keyof typeof import('../desk/supervisor/locales/en').en | keyof typeof import('../demo/locales/en').en
 export type Language = 'zh' | 'en'
 export type Dictionaries = Record<Language, Partial<Record<Key, string>>>
 

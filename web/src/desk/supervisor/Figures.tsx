@@ -1,0 +1,86 @@
+import { Button, Select, Table, type TableColumnsType } from 'antd'
+import { useMemo, useState } from 'react'
+import { useLocale } from '../../lib/i18n'
+import { clock } from '../../lib/time'
+import { useClientState } from '../../lib/useClient'
+import { useAnswer, useDownload, type Counts, type Stats, type Times } from './api'
+import { Chart } from './Chart'
+import { Tile } from './Live'
+import { Wide } from './Wide'
+
+const ranges = { day: { days: 1, bucket: 'hour' }, week: { days: 7, bucket: 'day' }, month: { days: 30, bucket: 'day' } } as const
+type Range = keyof typeof ranges
+
+const seconds = (s: number | null) => (s === null ? '—' : clock(s))
+
+/** What was: counts and times by time, by queue and by agent. */
+export default function Figures() {
+  const { t, language } = useLocale()
+  const [range, setRange] = useState<Range>('day')
+  const [queue, setQueue] = useState('')
+  const [since] = useState(Date.now)
+  const queues = useClientState((s) => s.queues)
+  const download = useDownload()
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  const { days, bucket } = ranges[range]
+  const query = `?since=${new Date(since - days * 86_400_000).toISOString()}&bucket=${bucket}&tz=${encodeURIComponent(zone)}${queue && `&queue=${encodeURIComponent(queue)}`}`
+  const [stats] = useAnswer<Stats>(`/stats${query}`, 60)
+
+  const charts = useMemo(() => {
+    if (!stats) return
+    const format = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', bucket === 'hour' ? { hour: '2-digit', minute: '2-digit', hour12: false } : { month: 'short', day: 'numeric' })
+    const x = stats.buckets.map((b) => format.format(new Date(b.start)))
+    const line = (name: string, of: (c: Counts) => number | null) => ({ name, data: stats.buckets.map(of) })
+    const agents = stats.agents.slice(0, 20)
+    return {
+      counts: { x, series: [line(t('sup.opened'), (c) => c.opened), line(t('sup.grabbed'), (c) => c.grabbed), line(t('sup.ended'), (c) => c.ended), line(t('sup.abandoned'), (c) => c.abandoned)] },
+      times: { x, series: [line(t('sup.first-response'), (c) => c.firstResponse.median), line(t('sup.first-response.95'), (c) => c.firstResponse.p95), line(t('sup.waiting-time'), (c) => c.waitingTime.median)] },
+      handling: { x, series: [line(t('sup.handling'), (c) => c.handling.median), line(t('sup.handling.95'), (c) => c.handling.p95)] },
+      agents: { x: agents.map((a) => a.name || a.agent), series: [{ name: t('sup.grabbed'), data: agents.map((a) => a.grabbed) }, { name: t('sup.ended'), data: agents.map((a) => a.ended) }] },
+    }
+  }, [stats, t, language, bucket])
+
+  const ofAgents: TableColumnsType<Stats['agents'][number]> = [
+    { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <bdi>{n || a.agent}</bdi> },
+    ...columns(t),
+    { title: t('sup.occupancy'), align: 'right', render: (_, a) => (a.occupancy?.rate == null ? '—' : `${Math.round(100 * a.occupancy.rate)} %`) },
+  ]
+  return (
+    <>
+      <div className="sup-bar">
+        <Select<Range> value={range} aria-label={t('sup.range')} onChange={setRange} options={(Object.keys(ranges) as Range[]).map((value) => ({ value, label: t(`sup.range.${value}`) }))} />
+        <Select value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue} options={[{ value: '', label: t('desk.queue.all') }, ...Object.keys(queues).sort().map((value) => ({ value, label: value }))]} />
+        <Button onClick={() => download(`/stats${query}&format=csv`, 'bellhop.csv')}>{t('sup.csv')}</Button>
+      </div>
+      {stats && (
+        <div className="sup-tiles">
+          <Tile label={t('sup.opened')} value={stats.totals.opened} />
+          <Tile label={t('sup.abandoned')} value={stats.totals.abandoned} />
+          <Tile label={t('sup.first-response')} value={seconds(stats.totals.firstResponse.median)} />
+          <Tile label={t('sup.handling')} value={seconds(stats.totals.handling.median)} />
+          <Tile label={t('sup.rating')} value={stats.totals.ratings.mean?.toFixed(2) ?? '—'} />
+        </div>
+      )}
+      {charts && (
+        <div className="sup-charts">
+          <Chart title={t('sup.by-time')} kind="line" {...charts.counts} />
+          <Chart title={t('sup.response-by-time')} kind="line" unit="s" {...charts.times} />
+          <Chart title={t('sup.handling-by-time')} kind="line" unit="s" {...charts.handling} />
+          <Chart title={t('sup.by-agent')} kind="bar" {...charts.agents} />
+        </div>
+      )}
+      <h2>{t('desk.queues')}</h2>
+      <Wide label={t('desk.queues')}><Table size="small" rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={stats?.queues} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{q ?? t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
+      <h2>{t('sup.agents')}</h2>
+      <Wide label={t('sup.agents')}><Table size="small" rowKey="agent" pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={stats?.agents} columns={ofAgents} /></Wide>
+    </>
+  )
+}
+
+const columns = (t: ReturnType<typeof useLocale>['t']) => [
+  { title: t('sup.opened'), dataIndex: 'opened', align: 'right' as const },
+  { title: t('sup.grabbed'), dataIndex: 'grabbed', align: 'right' as const },
+  { title: t('sup.ended'), dataIndex: 'ended', align: 'right' as const },
+  ...(['waitingTime', 'firstResponse', 'handling'] as const).map((k) => ({ title: t(k === 'waitingTime' ? 'sup.waiting-time' : k === 'firstResponse' ? 'sup.first-response' : 'sup.handling'), dataIndex: k, align: 'right' as const, render: (x: Times) => seconds(x.median) })),
+  { title: t('sup.rating'), dataIndex: 'ratings', align: 'right' as const, render: (r: Counts['ratings']) => r.mean?.toFixed(2) ?? '—' },
+]

@@ -1,0 +1,55 @@
+import { Button, Empty, Input } from 'antd'
+import type { Message, Session } from 'bellhop-client'
+import { useState } from 'react'
+import { useLocale } from '../../lib/i18n'
+import { fullTime } from '../../lib/time'
+import { useClient } from '../../lib/useClient'
+import { useRefusal } from './api'
+
+type Hit = Message & { snippet: { text: string; hit?: boolean }[] }
+type Page = { messages: Hit[]; cursor: string }
+
+/** Finds words in all that was archived, Chinese and English. */
+export function Search({ onRead }: { onRead: (s: Session) => void }) {
+  const { t, language } = useLocale()
+  const client = useClient()
+  const refused = useRefusal()
+  const [words, setWords] = useState('')
+  const [filter, setFilter] = useState({ queue: '', user: '', agent: '' })
+  const [page, setPage] = useState<Page>()
+  const [busy, setBusy] = useState(false)
+
+  const search = (q: string, cursor = '') => {
+    if (!q.trim()) return
+    setBusy(true)
+    setWords(q)
+    const query = new URLSearchParams({ q: q.trim(), limit: '30', ...Object.fromEntries(Object.entries({ ...filter, cursor }).filter(([, v]) => v)) })
+    client.request<Page>(`/search?${query.toString()}`)
+      .then((p) => setPage((held) => (cursor && held ? { messages: [...held.messages, ...p.messages], cursor: p.cursor } : p)))
+      .catch(refused)
+      .finally(() => setBusy(false))
+  }
+  const read = (id: string) => client.request<{ session: Session }>(`/sessions/${id}`).then((r) => onRead(r.session)).catch(refused)
+  return (
+    <>
+      <div className="sup-bar">
+        <Input.Search allowClear autoFocus enterButton loading={busy} placeholder={t('sup.search')} aria-label={t('sup.search')} onSearch={(q) => search(q)} />
+        {(['queue', 'agent', 'user'] as const).map((k) => (
+          <Input key={k} placeholder={t(`sup.filter.${k}`)} aria-label={t(`sup.filter.${k}`)} onChange={(e) => setFilter((f) => ({ ...f, [k]: e.target.value.trim() }))} />
+        ))}
+      </div>
+      {page && page.messages.length === 0 && <Empty description={t('sup.search.none')} />}
+      <ul className="sup-hits">
+        {page?.messages.map((m) => (
+          <li key={m.mid}>
+            <button type="button" onClick={() => void read(m.session)}>
+              <small><bdi>{m.from.name || m.from.id}</bdi> · {fullTime(m.at, language)}</small>
+              <span dir="auto">{m.snippet.map((p, i) => (p.hit ? <mark key={i}>{p.text}</mark> : p.text))}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {page?.cursor && <Button block loading={busy} onClick={() => search(words, page.cursor)}>{t('sup.more')}</Button>}
+    </>
+  )
+}

@@ -1,0 +1,12 @@
+// The supervisor's views.
+export const en = {
+  'sup.waiting': 'Waiting', 'sup.serving': 'In service', 'sup.online': 'Agents online', 'sup.room': 'Free places', 'sup.oldest': 'Longest wait', 'sup.first-response': 'First response', 'sup.first-response.95': 'First response, 95 %',
+  'sup.agents': 'Agents', 'sup.agent': 'Agent', 'sup.status': 'Status', 'sup.load': 'Load', 'sup.disabled': 'Disabled', 'sup.user': 'User', 'sup.state': 'State', 'sup.rating': 'Rating', 'sup.occupancy': 'Occupancy',
+  'sup.range': 'Range', 'sup.range.day': '24 hours', 'sup.range.week': '7 days', 'sup.range.month': '30 days', 'sup.csv': 'As a table (CSV)', 'sup.opened': 'Opened', 'sup.grabbed': 'Taken', 'sup.ended': 'Ended', 'sup.abandoned': 'Abandoned',
+  'sup.waiting-time': 'Waiting time', 'sup.handling': 'Handling time', 'sup.handling.95': 'Handling time, 95 %', 'sup.by-time': 'Sessions by time', 'sup.response-by-time': 'Waiting and first response by time (seconds)', 'sup.handling-by-time': 'Handling time by time (seconds)', 'sup.by-agent': 'Sessions by agent', 'sup.others': 'others',
+  'sup.filter.queue': 'Queue id', 'sup.filter.agent': 'Agent id', 'sup.filter.user': 'User id', 'sup.filter.label': 'Label', 'sup.transcript': 'Transcript', 'sup.export': 'Export', 'sup.more': 'More', 'sup.search': 'Search all messages', 'sup.search.none': 'Nothing found.',
+  'sup.queue.new': 'Id of a queue', 'sup.queue.add': 'Set up', 'sup.save': 'Save', 'sup.saved': 'Saved.', 'sup.seconds': 'seconds', 'sup.capacity': 'Capacity', 'sup.routing.grab': 'Agents grab', 'sup.routing.auto': 'Given out by itself',
+  'sup.set.name': 'Name', 'sup.set.routing': 'Who gets a session', 'sup.set.routing.help': 'By itself: to the online agent with the least load. 0 seconds below: it never happens.', 'sup.set.offerTimeout': 'An offer lasts', 'sup.set.endTimeout': 'An unanswered end', 'sup.set.idleTimeout': 'Ends without a message after',
+  'sup.set.abandonTimeout': 'Ends when a waiting user is away for', 'sup.set.agentGrace': 'An agent counts as gone after', 'sup.set.reopenWindow': 'May be reopened for', 'sup.set.sticky': 'Back to the last agent within', 'sup.set.patience': 'May leave a message after', 'sup.set.priority': 'Priority (0–9)', 'sup.set.bot': 'Bot that gets them first',
+  'sup.set.greeting': 'Greeting', 'sup.set.offline': 'Text outside opening hours', 'sup.set.hours': 'Opening hours (JSON; empty: always)', 'sup.set.hours.wrong': 'The opening hours are no JSON.',
+} as const
