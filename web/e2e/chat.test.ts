@@ -1,4 +1,4 @@
-import { logOf } from 'bellhop-client'
+import { logOf, type FileBody } from 'bellhop-client'
 import { expect, it } from 'vitest'
 import type { Person, View } from './browser.js'
 import { agent, name, until, user, useWorld, waiting } from './world.js'
@@ -47,6 +47,19 @@ for (const v of [{ lang: 'zh-CN', phone: true }, { lang: 'en-GB', phone: true, d
     const voice = logOf(ann.state, id).messages.find((m) => m.type === 'voice')!
     expect((voice.body as { duration: number }).duration).toBeGreaterThan(0.7)
     await page.getByRole('button', { name: zh ? '键盘' : 'Keyboard' }).click()
+
+    // The other way: from the agent, and pasted.
+    const parcel = new Blob([new Uint8Array(await picture(p))], { type: 'image/png' })
+    await ann.send(id, await ann.upload(parcel, 'yours.png'), { type: 'image' })
+    await page.locator('.bh-row.other .bh-picture img').waitFor()
+    await ann.send(id, voice.body, { type: 'voice' }) // who may read a file may send it on
+    await page.locator('.bh-row.other .bh-voice').waitFor()
+    await write.evaluate((el) => {
+      const data = new DataTransfer()
+      data.items.add(new File(['pasted'], 'pasted.txt', { type: 'text/plain' }))
+      el.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+    })
+    await until(() => logOf(ann.state, id).messages.some((m) => m.type === 'file' && (m.body as FileBody).name === 'pasted.txt'), 'what was pasted')
 
     // Quoting, and taking back.
     const last = page.locator('.bh-row.other').last()

@@ -113,6 +113,42 @@ it('gives an order that two click at once to one of them, and tells the other', 
   await bea.p.close()
 })
 
+it('is worked by keyboard alone, and loses no draft', async () => {
+  const queue = name('q')
+  const ann = await agent({}, queue, 'Ann')
+  const { page } = ann
+  const users = [await client('First'), await client('Second')]
+  for (const u of users) await u.open({ queue, subject: u.state.me!.name })
+  await page.getByText('2 wait').waitFor()
+  for (const who of ['First', 'Second']) {
+    await page.keyboard.press('Alt+1')
+    await page.getByRole('row', { name: who }).waitFor()
+    await page.keyboard.press('g')
+    await page.getByRole('heading', { name: who }).waitFor()
+    await page.getByRole('textbox', { name: en.write }).focus()
+    await page.keyboard.type(`draft for ${who}`)
+  }
+  await page.keyboard.press('Alt+ArrowDown')
+  await page.getByRole('heading', { name: 'First' }).waitFor()
+  const write = page.getByRole('textbox', { name: en.write })
+  expect(await write.inputValue()).toBe('draft for First')
+  await write.focus()
+  await page.keyboard.press('Enter')
+  await until(() => Object.values(users[0]!.state.logs)[0]?.messages.some((m) => m.body === 'draft for First') ?? false, 'the first message')
+  await page.keyboard.press('Alt+ArrowDown')
+  await page.getByRole('heading', { name: 'Second' }).waitFor()
+  expect(await write.inputValue()).toBe('draft for Second')
+  // Every control is reached by Tab, and says what it is.
+  const reached = new Set<string>()
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press('Tab')
+    reached.add(await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''))
+  }
+  for (const label of ['Transfer', 'End', 'More', 'About the user', 'Send', 'Emoji', 'Write a note that users never see']) expect([...reached]).toContain(label)
+  ann.p.calm()
+  await ann.p.close()
+})
+
 it('shows 1,000 waiting orders and stays quick', async () => {
   const queue = name('q')
   for (let i = 0; i < 1000; i += 50) {

@@ -15,6 +15,9 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
   const [at, setAt] = useState(0)
   const [taking, setTaking] = useState<string>()
   const list = useRef<VListHandle>(null)
+  // Whoever comes here means its keys for here, not for the chat it comes from.
+  const root = useRef<HTMLElement>(null)
+  useEffect(() => root.current?.focus({ preventScroll: true }), [])
   const grab = useGrab(setTaking, onGrabbed)
   const now = useSeconds()
 
@@ -45,7 +48,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
   }, [waiting, cursor, grab])
 
   return (
-    <section className="desk-list" aria-label={t('desk.view.hall')}>
+    <section ref={root} tabIndex={-1} className="desk-list" aria-label={t('desk.view.hall')}>
       <header>
         <h2>{t('desk.view.hall')} <small>{t('desk.hall.size', { n: size })}</small></h2>
         <Select size="small" value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue}
