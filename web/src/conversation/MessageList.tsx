@@ -24,6 +24,7 @@ export function MessageList({ items, ctx, more, loading, onOlder, onBottom, jump
   const t = useT()
   const list = useRef<VListHandle>(null)
   const atBottom = useRef(true)
+  const shownLast = useRef<string>(undefined)
   const [away, setAway] = useState(false)
   const [seenTo, setSeenTo] = useState<string>()
   const news = away ? items.length - 1 - items.findLastIndex((i) => i.id === seenTo) : 0
@@ -41,13 +42,14 @@ export function MessageList({ items, ctx, more, loading, onOlder, onBottom, jump
 
   useLayoutEffect(() => {
     if (!last) return
-    const own = last.kind === 'pending' || last.kind === 'upload'
+    const own = last.id !== shownLast.current && (last.kind === 'pending' || last.kind === 'upload')
+    shownLast.current = last.id
     if (own || atBottom.current) {
       toBottom()
       if (document.visibilityState === 'visible') onBottom()
     }
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- a new last item is what moves the list
-  }, [last?.id])
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- what comes in anywhere moves the list's end, not only after the last one
+  }, [items])
 
   useEffect(() => {
     const seen = () => document.visibilityState === 'visible' && atBottom.current && onBottom()
