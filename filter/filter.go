@@ -99,6 +99,16 @@ var folds = sync.Pool{New: func() any { return new(fold) }}
 // there was one. All else stays as it was, byte for byte. The result is never
 // longer than the text, in bytes.
 func (w *Words) Mask(text string) (masked string, found bool) {
+	masked, found = w.mask(text)
+	// A star ends a word: what stood against a listed one may be one itself now.
+	for last := text; found && masked != last; {
+		last = masked
+		masked, _ = w.mask(last)
+	}
+	return masked, found
+}
+
+func (w *Words) mask(text string) (masked string, found bool) {
 	f := folds.Get().(*fold) //nolint:forcetypeassert // only these are put in
 	defer folds.Put(f)
 	f.of(text)
