@@ -20,7 +20,8 @@ import (
 // stored. Once a write returns, its items outlive a crash of the store.
 type Archive interface {
 	// PutMessages stores messages by Mid. One that is there stays as it is,
-	// but for a recalled one, which takes the stored one's body and key away.
+	// but for a recalled one, which takes the stored one's body away, and a
+	// superseded one, which marks the stored one so.
 	PutMessages(ctx context.Context, messages []Message) ([]Rejected, error)
 	// PutSessions stores sessions by ID, each unless the stored one's Version
 	// is later. Where NewAgents is set, the session's messages learn its Agents.
@@ -68,9 +69,11 @@ type Message struct {
 	Type     string
 	Command  string // what it came of: send, or the name of a transition
 	Body     string // JSON; "" once recalled
-	Key      string // the sender's own id of the send
+	Key      string // the sender's own id of the send, kept after a recall: a repeated send must find it
 	ReplyTo  int64  // seq; 0: none
 	Recalled bool
+	// Superseded: its seq is another message's, since Redis had lost it and went on.
+	Superseded bool
 
 	// Of its session, to find it by:
 	User   string

@@ -35,6 +35,8 @@ type archiver struct {
 	keep   int           // entries a log keeps
 	expire time.Duration // after its end a session leaves Redis
 
+	calls []borrower // by partition
+
 	stop context.CancelFunc // nothing more is taken then
 	done chan struct{}      // closed when all that was taken is written
 
@@ -120,7 +122,8 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 			for _, c := range list {
 				p, broken := a.b.piece(ctx, c)
 				if broken != nil {
-					err = errors.Join(err, broken) // comes again when its lease is over
+					err = errors.Join(err, broken)
+					a.giveBack(ctx, batch{{collected: c}})
 					continue
 				}
 				emit(p)
@@ -133,15 +136,30 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 }
 
 func (a *archiver) collect(ctx context.Context, p partition, delay time.Duration) ([]collected, error) {
-	r, err := a.b.run(ctx, "collect", []string{p.dirty(), p.late()}, collectLimit, takeLease.Milliseconds(), delay.Milliseconds())
+	return a.b.collect(ctx, &a.calls[p.index], p, "collect|", p.dirty(), p.late(), collectLimit, delay, takeLease-5*time.Second)
+}
+
+// collect borrows sessions of a partition for whoever archives or tells them; until bounds what it does with them.
+func (b *Broker) collect(ctx context.Context, l *borrower, p partition, borrower, due, late string, limit int,
+	delay, until time.Duration) ([]collected, error) {
+	call, ack := l.begin()
+	ends := time.Now().Add(until)
+	r, err := b.runJSON(ctx, "collect", []string{due, late, p.leases()}, struct {
+		Borrower string `json:"borrower"`
+		Call     int64  `json:"call"`
+		Ack      int64  `json:"ack"`
+		Limit    int    `json:"limit"`
+		Lease    int64  `json:"lease"` // ms
+		Delay    int64  `json:"delay"` // ms
+	}{borrower + b.node, call, ack, limit, takeLease.Milliseconds(), delay.Milliseconds()})
 	if err != nil {
 		return nil, err
 	}
+	l.heard(call)
 	members := r.strs(2)
 	out := make([]collected, 0, len(members)/2)
 	for i := 0; i+1 < len(members); i += 2 {
-		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.str(1), now: r.num(0),
-			until: time.Now().Add(takeLease - 5*time.Second)})
+		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.str(1), now: r.num(0), until: ends})
 	}
 	return out, nil
 }
@@ -376,6 +394,6 @@ func (b *Broker) expire(ctx context.Context, p partition, session string) error 
 	for i := 1; i < len(r); i++ {
 		effects = append(effects, r.str(i))
 	}
-	b.carryOut(ctx, p, "", effects)
+	b.carryOut(ctx, p, effects)
 	return nil
 }

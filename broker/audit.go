@@ -224,6 +224,10 @@ func (b *Broker) byTag(tag string) *partition {
 
 // scan lists keys on every master.
 func (b *Broker) scan(ctx context.Context, pattern string) ([]string, error) {
+	return scanAll(ctx, b.rdb, pattern)
+}
+
+func scanAll(ctx context.Context, rdb redis.UniversalClient, pattern string) ([]string, error) {
 	var mu sync.Mutex
 	var out []string
 	each := func(ctx context.Context, c *redis.Client) error {
@@ -236,7 +240,7 @@ func (b *Broker) scan(ctx context.Context, pattern string) ([]string, error) {
 		return iter.Err()
 	}
 	var err error
-	switch c := b.rdb.(type) {
+	switch c := rdb.(type) {
 	case *redis.ClusterClient:
 		err = c.ForEachMaster(ctx, each)
 	case *redis.Client:

@@ -108,9 +108,12 @@ type Broker struct {
 	gates       gates
 	limits      limiter
 	dispatchers dispatchers
-	taken       atomic.Int64  // pieces of background work taken and not done
-	places      chan struct{} // one for each that is being done
+	pulses      []*pulse      // by partition
+	places      chan struct{} // one for each piece of background work that is being done
 	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
+	emptied     atomic.Bool   // Redis has lost everything
+
+	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 
 	stop context.CancelFunc // ends the loops
 	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
@@ -144,7 +147,11 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(err, b.pipe.Close())
 	}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
-	b.tick(ctx) // known to the others before the first connection
+	var g sync.WaitGroup
+	for _, p := range b.pulses {
+		g.Go(func() { p.tick(ctx) }) // known to the others before the first connection
+	}
+	g.Wait()
 	b.loops()
 	return b, nil
 }
@@ -171,6 +178,12 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.parts = newPartitions(n)
+	if b.archiver != nil {
+		b.archiver.calls = make([]borrower, n)
+	}
+	for _, p := range b.parts {
+		b.pulses = append(b.pulses, newPulse(b, p))
+	}
 	_, b.sharded = o.Redis.(*redis.ClusterClient)
 	// The embedded Redis takes the first line for a mistake.
 	flags := o.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
@@ -250,8 +263,11 @@ func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 	return want, nil
 }
 
-// Ready tells whether Redis answers.
+// Ready tells whether Redis answers, and has not been emptied.
 func (b *Broker) Ready(ctx context.Context) error {
+	if b.emptied.Load() {
+		return errEmptied
+	}
 	return redisError("ping", b.rdb.Ping(ctx).Err())
 }
 
@@ -278,6 +294,7 @@ func (b *Broker) Close(ctx context.Context) error {
 			if b.hub.left(part) {
 				p.ZRem(ctx, part.nodes(), b.node)
 			}
+			p.HDel(ctx, part.leases(), "take|"+b.node, "collect|"+b.node, "hooks|"+b.node)
 		}
 		return nil
 	})

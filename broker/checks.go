@@ -17,7 +17,7 @@ import (
 func (a *auditor) sessionChecks(p partition, id string) []*check {
 	with := func(f func(context.Context, partition, *state, flat) (string, error)) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
-			r, err := a.b.run(ctx, "look", []string{p.session(id), p.unread(id), p.read(id)})
+			r, err := a.b.run(ctx, "look", p.looked(id))
 			if err != nil {
 				return "", err
 			}

@@ -3,10 +3,12 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -78,6 +80,23 @@ type connectArgs struct {
 	Queues   string `json:"queues"`
 	Capacity int    `json:"capacity"`
 	Issued   int64  `json:"issued"`
+	Again    bool   `json:"again,omitempty"` // it was told before
+}
+
+// newConnID names a connection unlike any other that ever was. Those made later
+// are greater after the node's name, as far as clocks agree: see connect.lua.
+func newConnID(node string) string {
+	return node + "/" + strconv.FormatInt(time.Now().UnixMilli(), 36) + "." + strconv.FormatInt(connCount.Add(1), 36)
+}
+
+// errReplaced: another connection of the device was registered after this one.
+var errReplaced = errors.New("replaced by another connection of this device")
+
+// gone tells whether it has been closed.
+func (c *Conn) gone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // Connect registers a device and delivers hello to the sink as its first
@@ -91,7 +110,7 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 		return nil, err
 	}
 	w := who(id.Role, id.ID)
-	c := &Conn{b: b, id: b.node + "/" + strconv.FormatInt(connCount.Add(1), 36), device: device, sink: sink, ident: id}
+	c := &Conn{b: b, id: newConnID(b.node), device: device, sink: sink, ident: id}
 	part := b.hub.at(id.ID)
 	m, err := part.join(ctx, w, c)
 	if err != nil {
@@ -101,10 +120,16 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 	// What is revoked from here on is heard of; what was before shows now.
 	err = b.held(ctx, id)
 	if err == nil {
-		err = b.register(ctx, c)
+		err = b.register(ctx, c, false)
 	}
 	if err != nil {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
 		part.leave(m, c)
+		if AsError(err).Code == CodeUnavailable { // it may have been registered all the same
+			b.farewells.add(c.bye())
+		}
 		return nil, err
 	}
 	hello, err := b.hello(ctx, c)
@@ -116,12 +141,12 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 	return c, nil
 }
 
-// register tells Redis that the device is here.
-func (b *Broker) register(ctx context.Context, c *Conn) error {
+// register tells Redis that the device is here; again: not for the first time.
+func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
 	id := c.Identity()
 	w, p := who(id.Role, id.ID), b.home(id.ID)
 	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: MaxDevices, Info: encode(id.Person()),
-		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli()}
+		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(), Again: again}
 	if id.Role.Staff() {
 		args.Agent = id.ID
 	}
@@ -129,6 +154,9 @@ func (b *Broker) register(ctx context.Context, c *Conn) error {
 		p.load(id.ID), p.dirty(), p.stats()}, args, p.waiting(""))
 	if err != nil {
 		return err
+	}
+	if r.str(0) == "replaced" {
+		return errReplaced
 	}
 	if r.str(0) == "full" {
 		return &Error{Code: CodeRateLimited, Message: "too many devices", RetryMS: 60000}
@@ -185,13 +213,23 @@ func (c *Conn) Close(ctx context.Context) {
 	for _, v := range watch {
 		v.leave(c)
 	}
-	id := c.Identity()
-	c.b.hub.at(id.ID).leave(c.m, c)
-	bye := farewell{disconnectArgs{Who: c.m.who, Node: c.b.node, Device: c.device, Conn: c.id}, id}
-	if err := c.b.unregister(ctx, bye.args, id); err != nil {
-		c.b.farewells.add(bye)
+	c.b.hub.at(c.ident.ID).leave(c.m, c)
+	if err := c.b.farewell(ctx, c); err != nil {
+		c.b.farewells.add(c.bye())
 		c.b.log.Warn("disconnect not recorded yet", "error", err)
 	}
+}
+
+func (c *Conn) bye() farewell {
+	id := c.Identity()
+	return farewell{disconnectArgs{Who: who(id.Role, id.ID), Node: c.b.node, Device: c.device, Conn: c.id}, id}
+}
+
+// farewell tells Redis that a connection is gone.
+func (b *Broker) farewell(ctx context.Context, c *Conn) error {
+	bye := c.bye()
+	_, err := b.unregister(ctx, bye.args, bye.id)
+	return err
 }
 
 // farewell is a connection that has gone while Redis was away.
@@ -220,7 +258,7 @@ func (f *farewells) say(ctx context.Context, b *Broker) {
 	f.mu.Unlock()
 	for i, bye := range list {
 		ctx, cancel := context.WithTimeout(ctx, settlePatience)
-		err := b.unregister(ctx, bye.args, bye.id)
+		_, err := b.unregister(ctx, bye.args, bye.id)
 		cancel()
 		if err != nil {
 			f.add(list[i:]...)
@@ -236,16 +274,18 @@ type disconnectArgs struct {
 	Device string `json:"device,omitempty"`
 	Conn   string `json:"conn,omitempty"`
 	Grace  int64  `json:"grace"` // ms
+	Dead   bool   `json:"dead,omitempty"`
 }
 
-// unregister tells Redis that a device, or all of a node's, is gone.
-func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) error {
+// unregister tells Redis that a device, or all of a node's, is gone. alive: nothing
+// was done, since the node that was thought dead has been heard of.
+func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) (alive bool, err error) {
 	p := b.home(id.ID)
 	if args.Who[0] == 'a' {
 		args.Agent, args.Grace = id.ID, b.grace(id.Queues)
 	}
-	_, err := b.runJSON(ctx, "disconnect", []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node)}, args)
-	return err
+	r, err := b.runJSON(ctx, "disconnect", []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node), p.nodes()}, args)
+	return r.str(0) == "alive", err
 }
 
 // grace is how long an agent may be without a connection: the longest of its

@@ -14,6 +14,7 @@ const (
 	pubRecalled = 'X' // seq, kind
 	pubSession  = 'S' // JSON {said, snap}
 	pubTyping   = 'T' // by, origin, text
+	pubStale    = 'L' // nothing: Redis is to be read again
 )
 
 const (

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"strconv"
 	"strings"
@@ -13,6 +11,8 @@ import (
 // feed follows one session for those connected here. Pub/sub may lose; the log
 // is the truth: events carry a seq, and where one is missing the feed reads the
 // log before it delivers on, so that nobody sees a hole the log does not have.
+// Where Redis fell back, the log has other messages, or none, under seqs that were
+// delivered: those connected here are told to begin anew.
 type feed struct {
 	h      *hub
 	part   *hubPart
@@ -26,12 +26,14 @@ type feed struct {
 	mu      sync.Mutex
 	st      *state // of the latest rev seen
 	seq     int64  // delivered up to here
+	mid     string // the id of the message there; "" where it is not known
 	unread  map[string]int64
 	read    map[string]int64
 	seats   map[string]*member
 	silent  []*Conn           // supervisors who watch unseen
 	busy    bool              // being loaded or filled; events wait
 	backlog []string          // those
+	again   bool              // while busy: it must be read once more
 	freed   int               // holds to release once mu is free
 	came    []string          // participants who are new since the last look
 	placed  [2]int            // position and wait last told to the user
@@ -42,163 +44,6 @@ const (
 	feedPatience = 10 * time.Second
 	maxSending   = 256
 )
-
-// open subscribes, then reads the session: what happens after the read is heard.
-func (f *feed) open(context.Context) {
-	// Others wait for this feed, too: it must not end with the first one's context.
-	ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
-	defer cancel()
-	defer close(f.loaded)
-	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
-		return
-	}
-	f.subscribed = true
-	st, err := f.h.b.look(ctx, f.id)
-	if err != nil {
-		f.failed = err
-		return
-	}
-	f.mu.Lock()
-	f.st, f.seq, f.unread, f.read = st, st.Seq, maps.Clone(st.unread), maps.Clone(st.read)
-	f.mu.Unlock()
-	f.drain()
-}
-
-// handle takes one event off the session's channel.
-func (f *feed) handle(payload string) {
-	f.mu.Lock()
-	switch {
-	case f.busy:
-		f.backlog = append(f.backlog, payload)
-	case !f.apply(payload):
-		f.busy, f.backlog = true, append(f.backlog, payload)
-		f.h.b.wg.Go(f.fill)
-	}
-	f.unlock()
-}
-
-// unlock frees the lock and does what must not be done under it.
-func (f *feed) unlock() {
-	freed, came := f.freed, f.came
-	f.freed, f.came = 0, nil
-	f.mu.Unlock()
-	for range freed {
-		f.h.release(f)
-	}
-	for _, w := range came {
-		if m := f.h.at(idOf(w)).member(w); m != nil {
-			f.h.b.wg.Go(func() { f.h.welcome(m, f.id) })
-		}
-	}
-}
-
-// fill reads what the channel lost, trying until it has it, then goes on.
-func (f *feed) fill() {
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
-		err := f.refresh(ctx)
-		cancel()
-		if err == nil || errors.Is(err, &Error{Code: CodeNotFound}) {
-			break
-		}
-		if !sleep(f.h.b.ctx, jitter(pause)) {
-			return
-		}
-	}
-	f.drain()
-}
-
-// drain applies what waited, and goes back to applying events as they come.
-func (f *feed) drain() {
-	f.mu.Lock()
-	for len(f.backlog) > 0 {
-		if !f.apply(f.backlog[0]) {
-			f.h.b.wg.Go(f.fill)
-			f.unlock()
-			return
-		}
-		f.backlog = f.backlog[1:]
-	}
-	f.busy, f.backlog = false, nil
-	f.unlock()
-}
-
-// refresh reads the session and delivers what was missed.
-func (f *feed) refresh(ctx context.Context) error {
-	st, err := f.h.b.look(ctx, f.id)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	from := f.seq + 1
-	f.mu.Unlock()
-	var missed []entry
-	if from <= st.Seq {
-		if missed, err = f.h.b.readLog(ctx, f.id, from, st.Seq); err != nil {
-			return err
-		}
-	}
-	f.mu.Lock()
-	for i := range missed {
-		if missed[i].seq > f.seq {
-			f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
-		}
-	}
-	f.adopt(st)
-	f.unlock()
-	return nil
-}
-
-// apply carries out one event; false if the log must be read first. f.mu is held.
-func (f *feed) apply(payload string) bool {
-	rest := payload[1:]
-	switch payload[0] {
-	case pubMessage:
-		e, origin, counts, ok := parseMessage(rest)
-		if !ok || e.seq <= f.seq {
-			return true
-		}
-		if e.seq > f.seq+1 {
-			return false
-		}
-		f.message(&e, origin, counts)
-	case pubSession:
-		return f.transition(rest)
-	case pubRead:
-		f.marked(rest)
-	case pubRecalled:
-		f.recalled(rest)
-	case pubTyping:
-		f.typing(rest)
-	}
-	return true
-}
-
-func (f *feed) transition(payload string) bool {
-	said, snap, err := parseSaid(payload)
-	if err != nil {
-		f.h.b.log.Error("unreadable event", "session", f.id, "error", err)
-		return true
-	}
-	for i := range said {
-		if said[i].seq > f.seq+1 {
-			return false
-		}
-		if said[i].seq == f.seq+1 {
-			f.message(&said[i], "", nil)
-		}
-	}
-	st, err := parseState(f.id, snap)
-	if err != nil || st == nil {
-		f.h.b.log.Error("unreadable snapshot", "session", f.id, "error", err)
-		return true
-	}
-	if st.Seq > f.seq {
-		return false
-	}
-	f.adopt(st)
-	return true
-}
 
 func (f *feed) recalled(payload string) {
 	text, kind, _ := strings.Cut(payload, sepField)
@@ -231,7 +76,7 @@ func (f *feed) sends(mid, conn string) {
 // message delivers one entry to everybody who may see it, and to each its new
 // unread, if that is known, together: they are one frame then.
 func (f *feed) message(e *entry, origin string, counts map[string]int64) {
-	f.seq = e.seq
+	f.seq, f.mid = e.seq, headMid(e.head)
 	if origin != "" {
 		delete(f.sending, headMid(e.head))
 	}
@@ -281,15 +126,18 @@ func (f *feed) marked(payload string) {
 		return
 	}
 	f.read[p[0]], f.unread[p[0]] = seq, n
-	line := eventLine("read", struct {
-		Session string `json:"session"`
-		By      string `json:"by"`
-		Seq     int64  `json:"seq"`
-	}{f.id, idOf(p[0]), seq})
-	f.everyone(line, p[0])
+	f.everyone(f.readLine(p[0], seq), p[0])
 	if m := f.seats[p[0]]; m != nil {
 		m.count(f.id, n, true, p[3])
 	}
+}
+
+func (f *feed) readLine(w string, seq int64) []byte {
+	return eventLine("read", struct {
+		Session string `json:"session"`
+		By      string `json:"by"`
+		Seq     int64  `json:"seq"`
+	}{f.id, idOf(w), seq})
 }
 
 func (f *feed) typing(payload string) {
@@ -333,14 +181,23 @@ func (f *feed) everyone(line []byte, but string) {
 // adopt takes over what a newer snapshot says. f.mu is held.
 func (f *feed) adopt(st *state) {
 	if st.Seq >= f.seq {
+		for w, seq := range st.read {
+			if seq > f.read[w] {
+				f.everyone(f.readLine(w, seq), w)
+			}
+		}
 		maps.Copy(f.read, st.read)
 		for w, n := range st.unread {
 			f.count(w, n, "")
 		}
 	}
-	if st.Rev <= f.st.Rev {
-		return
+	if st.Rev > f.st.Rev {
+		f.changed(st)
 	}
+}
+
+// changed shows everybody a session as it is now. f.mu is held.
+func (f *feed) changed(st *state) {
 	f.st = st
 	for w, m := range f.seats {
 		if _, in := st.unread[w]; in {

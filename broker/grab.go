@@ -12,18 +12,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// placeTTL is how long a reserved place waits for its claim or offer. A claim
-// past it is refused, so a place that outlived it can be given back safely.
+// placeTTL is how long a reserved place waits for its claim or offer, by the clock
+// of the agent's partition alone. Then it is fenced off and given back: see resolve.lua.
 const placeTTL = 5 * time.Second
 
 // place is a reserved place in an agent's load.
 type place struct {
-	agent    string
-	info     string // the agent as a Person, JSON
-	token    string
-	deadline int64 // ms
-	queues   []string
-	auto     bool // nobody asked for it
+	agent  string
+	info   string // the agent as a Person, JSON
+	token  string
+	queues []string
+	auto   bool // nobody asked for it
 }
 
 type reserveArgs struct {
@@ -64,8 +63,8 @@ func (b *Broker) reserve(ctx context.Context, agent Identity, session string, ho
 	if err := refusal(r); err != nil {
 		return place{}, err
 	}
-	pl := place{agent: agent.ID, token: r.str(4), deadline: r.num(1), info: r.str(3)}
-	if err := json.Unmarshal([]byte(r.str(2)), &pl.queues); err != nil {
+	pl := place{agent: agent.ID, token: r.str(3), info: r.str(2)}
+	if err := json.Unmarshal([]byte(r.str(1)), &pl.queues); err != nil {
 		return place{}, err
 	}
 	return pl, nil
@@ -159,7 +158,7 @@ func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Se
 // token again, after a reservation that was for nothing. If that fails, the
 // place's timer does it.
 func (b *Broker) adopt(ctx context.Context, agent, session string) {
-	if err := b.resolve(ctx, b.home(agent), agent, session); err != nil {
+	if err := b.resolve(ctx, b.home(agent), agent, session, true); err != nil {
 		b.log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
 	}
 }
@@ -171,17 +170,16 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 		lists[i] = p.waiting(q)
 	}
 	return b.runJSON(ctx, "claim", p.transition(session, lists...), struct {
-		Op       string           `json:"op"`
-		Session  string           `json:"session"`
-		Agent    string           `json:"agent"`
-		Info     string           `json:"info"`
-		Token    string           `json:"token"`
-		Deadline int64            `json:"deadline"`
-		Queues   []string         `json:"queues"`
-		Idle     map[string]int64 `json:"idle"`
-		Bot      bool             `json:"bot,omitempty"`
-		Auto     bool             `json:"auto,omitempty"`
-	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.deadline, pl.queues, b.idle(pl.queues...), bot, pl.auto})
+		Op      string           `json:"op"`
+		Session string           `json:"session"`
+		Agent   string           `json:"agent"`
+		Info    string           `json:"info"`
+		Token   string           `json:"token"`
+		Queues  []string         `json:"queues"`
+		Idle    map[string]int64 `json:"idle"`
+		Bot     bool             `json:"bot,omitempty"`
+		Auto    bool             `json:"auto,omitempty"`
+	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto})
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

@@ -223,3 +223,17 @@ func loseSubscriber(b *Broker, session string) {
 		_ = ps.Close()
 	}
 }
+
+// bury takes a node for dead in one partition, as others do that hear nothing of it.
+func bury(t testing.TB, b *Broker, p partition, node string) {
+	t.Helper()
+	ctx := t.Context()
+	eventually(t, func() bool { // it may beat between the look and the burial
+		beats, err := b.rdb.ZScore(ctx, p.nodes(), node).Result()
+		require.NoError(t, err)
+		r, err := b.run(ctx, "bury", []string{p.nodes(), p.clearing(), p.leases(), p.timers()}, node, int64(beats))
+		require.NoError(t, err)
+		return r.num(0) == 1
+	})
+	require.NoError(t, b.clear(ctx, p, node))
+}

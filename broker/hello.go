@@ -95,6 +95,7 @@ func (b *Broker) gather(ctx context.Context, m *member) (sessions, offers []Sess
 		}
 		if !m.user() && s.Target != nil && s.Target.ID == idOf(m.who) {
 			offers = append(offers, *s)
+			m.offered(s.ID, true)
 		}
 	}
 	return sessions, offers, nil
@@ -176,16 +177,21 @@ func (h *hub) mine(m *member, ev personal) {
 	case ev.Extra != nil && ev.Extra.Kind == "offer":
 		h.offered(m, ev)
 	case ev.Extra != nil && ev.Extra.Kind == "offer-ended":
-		m.deliver(eventLine("offer-ended", struct {
-			Session string `json:"session"`
-			Outcome string `json:"outcome"`
-		}{ev.Session, ev.Extra.Outcome}), "")
+		m.offerEnded(ev.Session, ev.Extra.Outcome)
 	}
 	if ev.Role == "" || ev.Role == "owner" || ev.Role == "assistant" {
 		if !m.seated(ev.Session) {
 			h.welcome(m, ev.Session)
 		}
 	}
+}
+
+func (m *member) offerEnded(session, outcome string) {
+	m.offered(session, false)
+	m.deliver(eventLine("offer-ended", struct {
+		Session string `json:"session"`
+		Outcome string `json:"outcome"`
+	}{session, outcome}), "")
 }
 
 func (h *hub) offered(m *member, ev personal) {
@@ -204,6 +210,7 @@ func (h *hub) offered(m *member, ev personal) {
 		t := At(ev.Extra.Expires)
 		expires = &t
 	}
+	m.offered(ev.Session, true)
 	m.deliver(eventLine("offer", struct {
 		Session Session `json:"session"`
 		From    string  `json:"from"`
@@ -224,92 +231,4 @@ func (h *hub) reassign(m *member) {
 	for _, c := range m.all() {
 		c.assign(encode(p.queues), p.capacity)
 	}
-}
-
-// resync is for a partition whose channels were not heard for a while: all
-// that may have been lost is read again.
-func (p *hubPart) resync(ctx context.Context) {
-	p.mu.Lock()
-	feeds, members := make([]*feed, 0, len(p.feeds)), make([]*member, 0, len(p.members))
-	for _, f := range p.feeds {
-		feeds = append(feeds, f)
-	}
-	for _, m := range p.members {
-		members = append(members, m)
-	}
-	p.mu.Unlock()
-	g := errgroup.Group{}
-	g.SetLimit(64)
-	for _, f := range feeds {
-		g.Go(func() error {
-			f.mu.Lock()
-			if !f.busy {
-				f.busy = true
-				p.h.b.wg.Go(f.fill)
-			}
-			f.mu.Unlock()
-			return nil
-		})
-	}
-	for _, m := range members {
-		g.Go(func() error { return p.recheck(ctx, m) })
-	}
-	if err := g.Wait(); err != nil {
-		p.h.b.log.Warn("resync incomplete", "partition", p.index, "error", err)
-	}
-}
-
-// recheck finds what a member's own channel may have lost.
-func (p *hubPart) recheck(ctx context.Context, m *member) error {
-	role := RoleUser
-	if !m.user() {
-		role = RoleAgent
-	}
-	prof, err := p.h.b.profile(ctx, role, idOf(m.who))
-	if err != nil {
-		return err
-	}
-	for _, c := range m.all() {
-		err := p.h.b.held(ctx, c.Identity())
-		if err != nil && AsError(err).Code != CodeUnauthorized {
-			return err
-		}
-		switch {
-		case err != nil, c.Identity().Issued.UnixMilli() <= prof.revoked:
-			c.shut(CloseRevoked, "token revoked")
-		case prof.disabled || prof.blocked:
-			c.shut(CloseRemoved, "removed by an administrator")
-		}
-		if prof.set {
-			c.assign(encode(prof.queues), prof.capacity)
-		}
-	}
-	held := map[string]bool{}
-	for _, s := range m.sessions() {
-		held[s] = true
-	}
-	sessions, offers, err := p.h.b.gather(ctx, m)
-	if err != nil {
-		return err
-	}
-	for _, s := range sessions {
-		if !held[s.ID] {
-			m.deliver(eventLine("session", struct {
-				Session Session `json:"session"`
-			}{s}), "")
-		}
-	}
-	for _, s := range offers {
-		ev := personal{Session: s.ID}
-		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
-			return err
-		}
-		st, err := p.h.b.look(ctx, s.ID)
-		if err != nil {
-			return err
-		}
-		ev.Extra.From, ev.Extra.Note, ev.Extra.Expires = st.offer.from, st.offer.note, st.offer.expires
-		p.h.offered(m, ev)
-	}
-	return nil
 }

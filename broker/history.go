@@ -94,7 +94,8 @@ func (b *Broker) fillMissing(ctx context.Context, p partition, session string, o
 }
 
 // moved adds what the archive has of a range of seqs. Where a Redis that lost its
-// newest entries gave a seq twice, the later message is the one that counts.
+// newest entries gave a seq twice, the message that is not marked as superseded
+// counts; until one is marked, the later.
 func (b *Broker) moved(ctx context.Context, session string, from, to int64, found map[int64]entry) error {
 	if b.archiver == nil {
 		return nil
@@ -106,6 +107,9 @@ func (b *Broker) moved(ctx context.Context, session string, from, to int64, foun
 	mids := make(map[int64]string, len(list))
 	for i := range list {
 		m := &list[i]
+		if m.Superseded {
+			continue
+		}
 		if _, recalled := found[m.Seq]; (!recalled || mids[m.Seq] != "") && m.Mid > mids[m.Seq] {
 			found[m.Seq], mids[m.Seq] = unarchived(m), m.Mid
 		}

@@ -56,6 +56,7 @@ type hooks struct {
 
 	scripts map[string]bool // those that make events
 	byTag   map[string]int  // partition
+	calls   []borrower      // by partition
 	due     []atomic.Bool   // by partition: this node made an event there
 	wake    chan struct{}
 	places  chan struct{} // one for each session being told of
@@ -78,7 +79,7 @@ func newHooks(b *Broker, o Options) (*hooks, error) {
 		return nil, err
 	}
 	h := &hooks{b: b, hook: o.Hook, retries: o.HookRetries, scripts: names, byTag: make(map[string]int, len(b.parts)),
-		due: make([]atomic.Bool, len(b.parts)), wake: make(chan struct{}, 1), places: make(chan struct{}, hooksAtOnce),
+		due: make([]atomic.Bool, len(b.parts)), calls: make([]borrower, len(b.parts)), wake: make(chan struct{}, 1), places: make(chan struct{}, hooksAtOnce),
 		patience: cmp.Or(o.hookPatience, hookPatience), keep: max(1, cmp.Or(o.hookKeep, deadLetters)/len(b.parts))}
 	if h.retries == nil {
 		h.retries = hookRetries
@@ -209,17 +210,7 @@ func (h *hooks) take(ctx context.Context, p partition) {
 
 // collect takes sessions; `until` is when the last attempt may begin.
 func (h *hooks) collect(ctx context.Context, p partition, limit int) ([]collected, error) {
-	until := time.Now().Add(takeLease - h.patience - hookMargin)
-	r, err := h.b.run(ctx, "collect", []string{p.hooks(), p.hooksLate()}, limit, takeLease.Milliseconds(), 0)
-	if err != nil {
-		return nil, err
-	}
-	members := r.strs(2)
-	out := make([]collected, 0, len(members)/2)
-	for i := 0; i+1 < len(members); i += 2 {
-		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.str(1), now: r.num(0), until: until})
-	}
-	return out, nil
+	return h.b.collect(ctx, &h.calls[p.index], p, "hooks|", p.hooks(), p.hooksLate(), limit, 0, takeLease-h.patience-hookMargin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no

@@ -23,6 +23,8 @@ type hubPart struct {
 	mu      sync.Mutex
 	feeds   map[string]*feed
 	members map[string]*member
+
+	owing registrations
 }
 
 func newHub(b *Broker) *hub {

@@ -135,6 +135,10 @@ func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
 func (p partition) agents() string           { return p.prefix + "agents" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
+func (p partition) clearing() string         { return p.prefix + "clearing" }
+func (p partition) leases() string           { return p.prefix + "leases" }
+func (p partition) epoch() string            { return p.prefix + "epoch" }
+func (p partition) recovering() string       { return p.prefix + "recovering" }
 func (p partition) stats() string            { return p.prefix + "stats" }
 func (p partition) flusher() string          { return p.prefix + "flusher" }
 func (p partition) queues() string           { return p.prefix + "queues" }
@@ -160,6 +164,11 @@ func (p partition) load(agent string) string  { return p.prefix + "load:" + agen
 
 // rate counts what a participant does; what is one of the words in limits.go.
 func (p partition) rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }
+
+// looked gives the keys of look.lua.
+func (p partition) looked(s string) []string {
+	return []string{p.session(s), p.unread(s), p.read(s), p.log(s), p.recalled(s)}
+}
 
 // transition gives the keys that every transition's script begins with.
 func (p partition) transition(s string, more ...string) []string {

@@ -17,6 +17,7 @@ type member struct {
 	unread map[string]int64 // of each session it has a seat in
 	total  int64
 	quiet  map[string]time.Time // when a session's typing was last passed on
+	offers map[string]bool      // sessions whose offer it was shown
 }
 
 func (m *member) user() bool { return m.who[0] == 'u' }
@@ -98,6 +99,33 @@ func (m *member) forget(session string) {
 	defer m.mu.Unlock()
 	m.total -= m.unread[session]
 	delete(m.unread, session)
+}
+
+// offered notes which offers a member was shown last, or, of one, whether it is open still.
+func (m *member) offered(session string, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.offers == nil {
+		m.offers = map[string]bool{}
+	}
+	if open {
+		m.offers[session] = true
+	} else {
+		delete(m.offers, session)
+	}
+}
+
+// withdrawn gives the offers that were shown and are not among those open now.
+func (m *member) withdrawn(open []Session) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for s := range m.offers {
+		if !slices.ContainsFunc(open, func(o Session) bool { return o.ID == s }) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (m *member) alive() bool {

@@ -186,9 +186,6 @@ func (e *entry) archived(d *archive.Session) archive.Message {
 			m.Command = body.What
 		}
 	}
-	if m.Recalled {
-		m.Key = ""
-	}
 	return m
 }
 

@@ -246,7 +246,7 @@ func (b *Broker) SetStatus(ctx context.Context, a Actor, s Status) (StatusReply,
 func (b *Broker) setStatus(ctx context.Context, agent string, s Status, gone bool) (StatusReply, error) {
 	part := b.home(agent)
 	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent),
-		part.stats()},
+		part.dirty(), part.epoch(), part.stats()},
 		struct {
 			Agent  string `json:"agent"`
 			Status Status `json:"status"`
@@ -255,8 +255,11 @@ func (b *Broker) setStatus(ctx context.Context, agent string, s Status, gone boo
 	if err != nil {
 		return StatusReply{}, err
 	}
-	if r.str(0) == "back" {
+	switch r.str(0) {
+	case "back":
 		return StatusReply{Status: Online}, nil
+	case "early":
+		return StatusReply{}, errAgain
 	}
 	return StatusReply{Status(r.str(1)), int(r.num(2)), int(r.num(3))}, refusal(r)
 }

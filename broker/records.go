@@ -23,7 +23,7 @@ const (
 
 // lasting are the fields of a profile that a record keeps; the others are about
 // connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked"}
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "chosen"}
 
 // changed makes the archiver take over a record. Other than a session's, its
 // place on the list is always renewed: a change while it is being archived must

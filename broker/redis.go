@@ -61,6 +61,9 @@ func (r reply) strs(i int) []string {
 // error is what became of Redis, never what the script decided: that is in the reply.
 func (b *Broker) run(ctx context.Context, script string, keys []string, args ...any) (reply, error) {
 	b.calls.Add(1)
+	if b.emptied.Load() && script != "take" && script != "renew" {
+		return nil, errEmptied
+	}
 	if b.hooks != nil && b.hooks.scripts[script] {
 		keys = append(slices.Clip(keys), b.hooks.key(keys[0]))
 		defer b.hooks.nudge(keys[0])
@@ -85,6 +88,9 @@ func (b *Broker) runJSON(ctx context.Context, script string, keys []string, arg 
 	}
 	return b.run(ctx, script, keys, append([]any{string(data)}, more...)...)
 }
+
+// isNil tells that there is no such key, or field.
+func isNil(err error) bool { return errors.Is(err, redis.Nil) }
 
 // redisError is the one place where what Redis or the way to it answered
 // becomes an error of ours.

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +40,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := b.claimArchive(ctx); err != nil {
 		return Restored{}, err
 	}
-	q := archive.SessionQuery{States: []string{string(Waiting), string(Serving), string(Transferring), string(Ending)}, Limit: 200}
+	q := openSessions()
 	total, err := b.archiver.store.CountSessions(ctx, q)
 	if err != nil {
 		return Restored{}, archiveError("sessions", err)
@@ -53,18 +55,45 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	return r.done, redisError("restored", b.rdb.Del(ctx, restoringKey).Err())
 }
 
+// vestiges are the keys that nodes write by themselves, also into a Redis that was emptied under them.
+var vestiges = []string{"nodes", "node", "clearing", "leases", "epoch", "timers", "recovering", "dispatch", "flusher"}
+
+// onlyVestiges is nil where a Redis holds nothing that a restore could spoil.
+func onlyVestiges(ctx context.Context, rdb redis.UniversalClient) error {
+	keys, err := scanAll(ctx, rdb, "*")
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		_, name, ours := tagged(key)
+		kind, _, _ := strings.Cut(name, ":")
+		if !ours || !slices.Contains(vestiges, kind) {
+			return ErrNotEmpty
+		}
+	}
+	return nil
+}
+
+// openSessions are those of the archive that had not ended.
+func openSessions() archive.SessionQuery {
+	return archive.SessionQuery{States: []string{string(Waiting), string(Serving), string(Transferring), string(Ending)}, Limit: 200}
+}
+
 // mayRestore marks a Redis as being restored, if it is empty or marked already.
 func mayRestore(ctx context.Context, rdb redis.UniversalClient) error {
 	begun, err := rdb.Exists(ctx, restoringKey).Result()
 	if err != nil || begun > 0 {
 		return redisError("restore", err)
 	}
-	size, err := rdb.DBSize(ctx).Result()
+	there, err := rdb.Exists(ctx, partitionsKey).Result()
 	if err != nil {
 		return redisError("restore", err)
 	}
-	if size > 0 {
+	if there > 0 {
 		return ErrNotEmpty
+	}
+	if err := onlyVestiges(ctx, rdb); err != nil {
+		return err
 	}
 	return redisError("restore", rdb.Set(ctx, restoringKey, time.Now().UTC().Format(time.RFC3339), 0).Err())
 }
@@ -111,7 +140,7 @@ func (r *restore) page(ctx context.Context, page []archive.Session) error {
 	g.SetLimit(8)
 	for _, doc := range page {
 		g.Go(func() error {
-			s, _, err := r.b.restoreSession(ctx, doc)
+			s, _, err := r.b.restoreSession(ctx, doc, nil)
 			if err != nil {
 				return err
 			}

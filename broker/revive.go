@@ -25,6 +25,7 @@ type revived struct {
 	codes   map[string]int64 // participant → its code there
 	next    int64            // the next code
 	keys    []any            // hash of sender and key, seq, …
+	over    *older           // what Redis has of it, if that is to be replaced
 	tail    []entry          // the newest, the only ones that go into the log
 }
 
@@ -37,7 +38,7 @@ func (b *Broker) revive(ctx context.Context, session string) error {
 	if st.State != Ended {
 		return Errorf(CodeNotFound, "no such session") // lost with its Redis: restore has not been run
 	}
-	r, fresh, err := b.restoreSession(ctx, doc)
+	r, fresh, err := b.restoreSession(ctx, doc, nil)
 	if err != nil || !fresh {
 		return err
 	}
@@ -49,13 +50,13 @@ const revivePage = 1000 // messages read at a time
 // restoreSession writes all of an archived session into Redis, in one step at
 // the end: until then nobody sees it, and it may be begun anew at any time. The
 // messages tell how far it had got: the document may be a little older. Not
-// fresh if the session was there already.
-func (b *Broker) restoreSession(ctx context.Context, doc archive.Session) (r *revived, fresh bool, err error) {
+// fresh if the session was there already, and is not as over has it.
+func (b *Broker) restoreSession(ctx context.Context, doc archive.Session, over *older) (r *revived, fresh bool, err error) {
 	p, ok := b.of(doc.ID)
 	if !ok {
 		return nil, false, Errorf(CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
 	}
-	r = &revived{doc: doc, codes: map[string]int64{}}
+	r = &revived{doc: doc, codes: map[string]int64{}, over: over}
 	if err := r.begin(); err != nil {
 		return nil, false, fmt.Errorf("session %s: %w", doc.ID, err)
 	}
@@ -94,6 +95,7 @@ func (r *revived) begin() error {
 // add takes the next messages. A seq that is missing was refused by the archive
 // and is lost: a recalled message takes its place, lest there be a gap.
 func (r *revived) add(page []archive.Message) {
+	page = slices.DeleteFunc(page, func(m archive.Message) bool { return m.Superseded })
 	slices.SortStableFunc(page, func(x, y archive.Message) int {
 		return cmp.Or(cmp.Compare(x.Seq, y.Seq), cmp.Compare(x.Mid, y.Mid))
 	})
@@ -182,6 +184,13 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 		f["blocked"] = "1"
 	}
 	unread, recalled := flat{}, flat{}
+	if r.over != nil {
+		for w, mark := range r.over.read {
+			if _, in := r.read[w]; in && mark > r.read.num(w) {
+				r.read[w] = strconv.FormatInt(mark, 10)
+			}
+		}
+	}
 	for w := range r.read {
 		if r.read.num(w) > r.seq {
 			r.read[w] = f["seq"]
@@ -197,11 +206,21 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 		}
 		args = append(args, e.seq, e.at, e.by, e.key, e.head, e.body)
 	}
-	args[0] = encode(map[string]any{"session": r.doc.ID, "hash": f.pairs(), "unread": unread.pairs(), "read": r.read.pairs(),
-		"recalled": recalled.pairs(), "expire": b.archiver.expire.Milliseconds()})
-	s, user, queue := r.doc.ID, f["user"], f["queue"]
+	args[0] = encode(struct {
+		Session  string   `json:"session"`
+		Hash     []string `json:"hash"`
+		Unread   []string `json:"unread"`
+		Read     []string `json:"read"`
+		Recalled []string `json:"recalled"`
+		Expire   int64    `json:"expire"` // ms
+		Over     *older   `json:"over,omitempty"`
+	}{r.doc.ID, f.pairs(), unread.pairs(), r.read.pairs(), recalled.pairs(), b.archiver.expire.Milliseconds(), r.over})
+	s, user, queue, was := r.doc.ID, f["user"], f["queue"], f["queue"]
+	if r.over != nil {
+		was = r.over.Queue
+	}
 	reply, err := b.run(ctx, "revive", p.transition(s, p.recalled(s), p.waiting(queue), p.open(user),
-		p.listed(who(RoleUser, user)), p.sessions()), args...)
+		p.listed(who(RoleUser, user)), p.sessions(), p.waiting(was)), args...)
 	return reply.str(0) == "ok", err
 }
 

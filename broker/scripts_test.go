@@ -88,7 +88,7 @@ func (g *stage) claim(agent string) reply {
 	return g.run("claim", struct {
 		step
 		Queues []string `json:"queues"`
-	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token, Deadline: pl.deadline}, pl.queues}, g.p.waiting(g.q))
+	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token}, pl.queues}, g.p.waiting(g.q))
 }
 
 func (g *stage) send(by string) reply {
@@ -144,13 +144,13 @@ var matrix = []struct {
 	{"take over by cay", func(g *stage) reply {
 		pl := g.place(g.cay)
 		s := g.step(g.cay)
-		s.Agent, s.Info, s.Token, s.Deadline, s.Queue = g.cay, pl.info, pl.token, pl.deadline, g.q
+		s.Agent, s.Info, s.Token, s.Queue = g.cay, pl.info, pl.token, g.q
 		return g.run("takeover", s, g.p.waiting(g.q))
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "mine"}},
 	{"offer by a supervisor to cay", func(g *stage) reply {
 		pl := g.place(g.cay)
 		s := g.step("boss")
-		s.Agent, s.Info, s.Token, s.Deadline, s.TTL, s.Boss = g.cay, pl.info, pl.token, pl.deadline, 30000, true
+		s.Agent, s.Info, s.Token, s.TTL, s.Boss = g.cay, pl.info, pl.token, 30000, true
 		return g.run("offer", s)
 	}, [5]string{"ok", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"rate by the user", func(g *stage) reply {
@@ -182,13 +182,13 @@ var matrix = []struct {
 	{"offer by ann to cay", func(g *stage) reply {
 		pl := g.place(g.cay)
 		s := g.step(g.ann)
-		s.Agent, s.Info, s.Token, s.Deadline, s.TTL = g.cay, pl.info, pl.token, pl.deadline, 30000
+		s.Agent, s.Info, s.Token, s.TTL = g.cay, pl.info, pl.token, 30000
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"offer by bea to cay", func(g *stage) reply {
 		pl := g.place(g.cay)
 		s := g.step(g.bea)
-		s.Agent, s.Info, s.Token, s.Deadline = g.cay, pl.info, pl.token, pl.deadline
+		s.Agent, s.Info, s.Token = g.cay, pl.info, pl.token
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"accept by bea", func(g *stage) reply { return g.accept(g.bea) },

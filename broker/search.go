@@ -34,6 +34,8 @@ type SearchReply struct {
 type Found struct {
 	Message
 	Snippet []archive.Part `json:"snippet"`
+	// Superseded: Redis had lost it, and its seq is another message's now; history does not show it.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 const maxQuery = 200 // bytes
@@ -71,7 +73,7 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 			if err != nil {
 				return reply, err
 			}
-			reply.Messages = append(reply.Messages, Found{msg, archive.Snippet(m.Text(), q.Words)})
+			reply.Messages = append(reply.Messages, Found{msg, archive.Snippet(m.Text(), q.Words), m.Superseded})
 		}
 		if len(page) < q.Limit {
 			return reply, nil
@@ -132,7 +134,7 @@ func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]b
 	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range page {
 			p, ok := b.of(page[i].Session)
-			if ok {
+			if ok && !page[i].Superseded {
 				cmds[i] = pipe.HExists(ctx, p.recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
 			}
 		}

@@ -27,7 +27,7 @@ func (b *Broker) lookLive(ctx context.Context, session string) (*state, error) {
 	if !ok {
 		return nil, Errorf(CodeNotFound, "no such session")
 	}
-	r, err := b.run(ctx, "look", []string{p.session(session), p.unread(session), p.read(session)})
+	r, err := b.run(ctx, "look", p.looked(session))
 	if err != nil {
 		return nil, err
 	}

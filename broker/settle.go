@@ -14,9 +14,9 @@ type effect struct {
 	Role    string          `json:"role"`
 	Token   string          `json:"token"`
 	Hold    bool            `json:"hold"`
-	At      int64           `json:"at"` // ms
 	Created int64           `json:"created,omitempty"`
 	Ended   bool            `json:"ended"`
+	Sure    bool            `json:"sure,omitempty"`
 	Extra   json.RawMessage `json:"extra,omitempty"`
 }
 
@@ -36,21 +36,28 @@ func (b *Broker) settleRaw(ctx context.Context, agent, data string) error {
 	return err
 }
 
+// carry settles one effect; false if it should be tried again.
+func (b *Broker) carry(ctx context.Context, data string) bool {
+	var e effect
+	if err := json.Unmarshal([]byte(data), &e); err != nil {
+		b.log.Error("unreadable effect", "error", err)
+		return true
+	}
+	if err := b.settleRaw(ctx, e.Agent, data); err != nil {
+		b.log.Warn("effect not settled; it stays in the outbox", "agent", e.Agent, "session", e.Session, "error", err)
+		return false
+	}
+	return true
+}
+
 // carryOut settles what a session's partition owes and takes it off the outbox.
 // What fails stays there, and some node does it within seconds.
-func (b *Broker) carryOut(ctx context.Context, p partition, lease string, effects []string) {
-	done := []any{lease}
+func (b *Broker) carryOut(ctx context.Context, p partition, effects []string) {
+	done := []any{""}
 	for _, data := range effects {
-		var e effect
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			b.log.Error("unreadable effect", "partition", p.index, "error", err)
-			continue
+		if b.carry(ctx, data) {
+			done = append(done, data)
 		}
-		if err := b.settleRaw(ctx, e.Agent, data); err != nil {
-			b.log.Warn("effect not settled; it stays in the outbox", "agent", e.Agent, "session", e.Session, "error", err)
-			continue
-		}
-		done = append(done, data)
 	}
 	if len(done) == 1 {
 		return
@@ -79,10 +86,10 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 	if len(effects) == 1 && st.State == Serving && st.Agent != nil && st.Agent.ID == a.ID {
 		b.wg.Go(func() { // a grab: nothing waits for it
 			defer cancel()
-			b.carryOut(ctx, p, "", effects)
+			b.carryOut(ctx, p, effects)
 		})
 	} else {
-		b.carryOut(ctx, p, "", effects)
+		b.carryOut(ctx, p, effects)
 		cancel()
 	}
 	if a.Conn != nil {

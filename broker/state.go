@@ -16,6 +16,7 @@ type state struct {
 	ever   map[string]bool // agents who ever took part
 	offer  offer
 	score  float64 // its place in the waiting list
+	mid    string  // of the message at its seq, where the snapshot tells
 	sticky string  // the user's last agent, who has not been offered it yet
 	bot    bool    // its queue's bot has not been tried yet
 }
@@ -74,7 +75,10 @@ func parseState(id, snapshot string) (*state, error) {
 
 // parseSnapshot gives the fields of the session's hash, too.
 func parseSnapshot(id, snapshot string) (*state, flat, error) {
-	var snap struct{ S, U, R flat }
+	var snap struct {
+		S, U, R flat
+		M       string
+	}
 	if err := json.Unmarshal([]byte(snapshot), &snap); err != nil {
 		return nil, nil, err
 	}
@@ -90,6 +94,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		unread: counts(snap.U), read: counts(snap.R), ever: map[string]bool{},
 		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
+	st.mid = snap.M
 	st.sticky, st.bot = f["sticky"], f["bot_first"] != ""
 	st.Rating = rating(f["rating"])
 	if len(st.Meta) == 0 {

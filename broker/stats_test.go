@@ -100,7 +100,7 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		require.EqualValues(t, 1, b.stats(t, StatsRequest{Queue: q2}).Waiting)
 		bea.grab(s.ID)
 		bea.send(s.ID, "again")
-		require.NoError(t, b.vacate(ctx, bea.ID, s.ID)) // as for an agent who is gone
+		require.NoError(t, b.vacate(ctx, bea.ID, s.ID, "agent-gone")) // as for an agent who is gone
 		bea.grab(s.ID)
 		_, err = b.End(ctx, bea.Actor, EndRequest{Session: s.ID}) // asks only
 		require.NoError(t, err)

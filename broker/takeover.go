@@ -20,7 +20,7 @@ func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session
 			return Session{}, err
 		}
 		s := newStep(a, session)
-		s.Agent, s.Info, s.Token, s.Deadline = a.ID, pl.info, pl.token, pl.deadline
+		s.Agent, s.Info, s.Token = a.ID, pl.info, pl.token
 		st, err := b.relocate(ctx, a, "takeover", s, acceptKeys)
 		if refused(err) {
 			b.free(ctx, pl, session)

@@ -165,7 +165,7 @@ func TestANodeThoughtDead(t *testing.T) {
 	ctx := t.Context()
 	uma := user(t, b, name("uma"))
 	p := b.home(uma.ID)
-	require.NoError(t, b.reap(ctx, p, b.node))
+	bury(t, b, p, b.node)
 	require.Zero(t, b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val())
 	eventually(t, func() bool { return b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val() == 1 })
 }

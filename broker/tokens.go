@@ -142,6 +142,9 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	hash := tokenHash(token)
 	data, err := b.rdb.Get(ctx, b.home(hash).token(hash)).Bytes()
 	if errors.Is(err, redis.Nil) {
+		if b.lookEmptied(ctx); b.emptied.Load() {
+			return Identity{}, errEmptied // not the token's fault: who gets 401 gives up
+		}
 		return Identity{}, Errorf(CodeUnauthorized, "no such token, or it has expired")
 	}
 	if err != nil {

@@ -27,7 +27,6 @@ type step struct {
 	Agent    string    `json:"agent,omitempty"`
 	Info     string    `json:"info,omitempty"`
 	Token    string    `json:"token,omitempty"`
-	Deadline int64     `json:"deadline,omitempty"`
 	Queues   []string  `json:"queues,omitempty"`
 	Note     string    `json:"note"`
 	Entry    *stepNote `json:"entry,omitempty"`
@@ -244,7 +243,7 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, ttl int64) (Session, error) {
 	p, _ := b.of(r.Session)
 	s := newStep(a, r.Session)
-	s.Agent, s.Info, s.Token, s.Deadline, s.Queues = pl.agent, pl.info, pl.token, pl.deadline, pl.queues
+	s.Agent, s.Info, s.Token, s.Queues = pl.agent, pl.info, pl.token, pl.queues
 	s.Note, s.TTL, s.Sticky = r.Note, ttl, r.sticky
 	reply, err := b.runJSON(ctx, "offer", p.transition(r.Session), s)
 	if err != nil {

@@ -37,7 +37,7 @@ func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendRe
 		return SendReply{}, late
 	}
 	reply, err := b.runJSON(ctx, "whisper", p.transition(r.Session, p.keys(r.Session)), map[string]string{"op": mid,
-		"session": r.Session, "by": a.ID, "hash": keyHash(by, r.Key, mid), "body": body,
+		"session": r.Session, "by": a.ID, "key": r.Key, "hash": keyHash(by, r.Key, mid), "body": body,
 		"head": head(mid, Author{a.ID, a.Role, a.Name}, TypeNote, 0)})
 	if err != nil {
 		return SendReply{}, err

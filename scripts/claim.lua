@@ -1,8 +1,8 @@
 -- claim: a waiting session gets the agent who holds a place for it (the second half of a grab).
 -- KEYS  1–8 as in lib/session.lua, 9… waiting lists of the agent's queues
--- ARGV  {op, session, agent, info, token, deadline: ms, queues: as KEYS 9…, idle: ms by queue, bot, auto: nobody asked for it}
+-- ARGV  {op, session, agent, info, token, queues: as KEYS 9…, idle: ms by queue, bot, auto: nobody asked for it}
 -- reply {'ok', snapshot, effect…} | {'mine', snapshot}: the node finds out which token is the place's | {'taken', owner} | {'late'} | {code} | {'kept', one of these}
--- holds one owner; only out of one's own queues; never past the place's deadline.
+-- holds one owner; only out of one's own queues; never for a place that was given up.
 --#include time unread session seats places line stats counts serve
 if not s.state then return {'not_found'} end
 if s.agent == a.agent and s.state ~= 'ended' then return {'mine', snapshot()} end
@@ -12,7 +12,7 @@ if not waiting then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end
 if s.state ~= 'waiting' then return refuse('taken', s.agent) end
 if a.auto and s.target and s.target ~= a.agent then return {'taken', s.target} end
-if at > a.deadline then return refuse('late') end
+if fenced() then return refuse('late') end
 
 local mine = take_offer(a.agent)
 count_taken(a.agent)

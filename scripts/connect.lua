@@ -1,16 +1,20 @@
 -- connect: a participant's device is at a node.
 --#flags allow-oom
 -- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty 8 statistics
--- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms}, 2 prefix of queue channels
--- reply {'ok', queues, capacity, status} | {'full'} | {'unauthorized'} | {'blocked'}
--- holds one connection a device; what lasts of an agent's profile goes to the archive; an agent with a connection has no `gone` timer.
+-- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms,
+--        again: it was told before}, 2 prefix of queue channels
+-- reply {'ok', queues, capacity, status} | {'full'} | {'replaced'} | {'unauthorized'} | {'blocked'}
+-- holds one connection a device; what lasts of an agent's profile goes to the archive; an agent with a connection has no `gone` timer;
+--       it has the status it chose, else it is online; to tell again what stands changes nothing.
 --#include time stats occupancy presence
 local a = cjson.decode(ARGV[1])
-local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity')
+local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity', 'chosen')
 if p[1] and a.issued <= tonumber(p[1]) then return {'unauthorized'} end
 if p[2] or p[3] then return {'blocked'} end
 local held, size = redis.call('HGET', KEYS[1], a.device), redis.call('HLEN', KEYS[1])
 if not held and size >= a.max then return {'full'} end
+-- What comes after the node's name grows with time.
+if a.again and held and (string.match(held, '/(.*)$') or '') > string.match(a.conn, '/(.*)$') then return {'replaced'} end
 
 redis.call('HSET', KEYS[1], a.device, a.conn)
 redis.call('SADD', KEYS[4], a.who)
@@ -25,8 +29,9 @@ if a.agent then
   redis.call('ZREM', KEYS[3], 'gone|' .. a.agent)
   local assigned = p[4] or p[7] == a.queues and tonumber(p[8]) == a.capacity
   if p[6] ~= a.info or not assigned then redis.call('ZADD', KEYS[7], now(), 'profile|' .. a.who) end
-  if size == 0 or not assigned or p[5] ~= 'online' then
-    redis.call('HSET', KEYS[2], 'status', 'online')
+  local status = p[9] or 'online'
+  if size == 0 or not assigned or p[5] ~= status then
+    redis.call('HSET', KEYS[2], 'status', status)
     announce(KEYS[2], KEYS[6], ARGV[2], a.agent)
   end
 end

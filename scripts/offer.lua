@@ -1,7 +1,7 @@
 -- offer: the owner (or a supervisor) offers the session to an agent whose place is reserved. A waiting one,
 --        which a supervisor or the broker (sticky) offers, waits on.
 -- KEYS  1–8 as in lib/session.lua
--- ARGV  {op, session, by, boss: supervisor or host, sticky: the broker, agent, info, token, deadline, queues, note, ttl: ms, 0 for ever}
+-- ARGV  {op, session, by, boss: supervisor or host, sticky: the broker, agent, info, token, queues, note, ttl: ms, 0 for ever}
 -- reply {'ok', snapshot, effect} | {'late'} | {code, state} | {'kept', one of these}
 -- holds the owner stays; at most one offer is open; its target's place is held.
 --#include time unread session places
@@ -16,7 +16,7 @@ end
 local member = false
 for _, q in ipairs(a.queues) do if q == s.queue then member = true end end
 if not member then return {'no_agent'} end
-if at > a.deadline then return {'late'} end
+if fenced() then return {'late'} end
 
 if s.state == 'serving' then set.state = 'transferring' end
 drop('sticky')

@@ -1,8 +1,8 @@
 -- reserve: holds a place in an agent's load for a session, for a short while.
 -- KEYS  1 the agent's profile 2 its load 3 timers
--- ARGV  {agent, session, token, ttl: ms, offer: only if online, queue: only if it is the agent's, or nil,
+-- ARGV  {agent, session, token, ttl: ms until it is asked what became of it, offer: only if online, queue: only if it is the agent's, or nil,
 --        load: only if it is no more, or nil, capacity, queues, info: of the token, where no profile is}
--- reply {'ok', deadline, queues, info, token: with its place in the order of this place's tokens before it} | {'full', load, capacity} | {'busy', load, capacity} | {'no_agent'} | {'forbidden'}
+-- reply {'ok', queues, info, token: with its place in the order of this place's tokens before it} | {'full', load, capacity} | {'busy', load, capacity} | {'no_agent'} | {'forbidden'}
 -- holds load never exceeds capacity; a place stays taken until somebody says what became of it; a place's tokens grow,
 --       so that what the session's partition hears late never replaces what is newer.
 --#include time
@@ -31,4 +31,4 @@ if last ~= a.token then order = math.max(deadline, order + 1) end -- the same on
 local token = string.format('%014d.%s', order, a.token)
 redis.call('HSET', KEYS[2], a.session, token .. '|' .. deadline)
 redis.call('ZADD', KEYS[3], deadline + 500, 'place|' .. a.session .. '|' .. a.agent)
-return {'ok', deadline, p[3] or a.queues, p[4] or a.info, token}
+return {'ok', p[3] or a.queues, p[4] or a.info, token}

@@ -1,23 +1,27 @@
 -- resolve: what became of a place that was reserved and never heard of again.
 --#flags allow-oom
 -- KEYS  1 session
--- ARGV  1 agent 2 token 3 deadline: ms
+-- ARGV  1 agent 2 token 3 '1': nobody will ask for it any more, if it is not taken yet
 -- reply {role, rev, hold: 0 or 1, ended: 0 or 1} | {'later'}
--- holds it says that the place is not needed only past the deadline, by the clock that `claim` and `offer` obey,
---       so that neither can take effect afterwards; an owner's or target's session adopts the token at once, unless it has
---       a newer one: so it has the one that its agent's load names, whichever of several reservations won.
---#include time
-local agent = ARGV[1]
+-- holds a place that is not needed is fenced off before it is said so: `claim`, `offer` and `takeover` refuse that token
+--       and older ones afterwards, whatever the clocks of the two partitions' servers say. An owner's or target's session
+--       adopts the token at once, unless it has a newer one: so it has the one that its agent's load names, whichever of
+--       several reservations won.
+local agent, token = ARGV[1], ARGV[2]
 local s = redis.call('HMGET', KEYS[1], 'state', 'agent', 'target', 'rev', 'as:' .. agent, 'c:a:' .. agent, 'agent_res', 'target_res')
 local rev = tonumber(s[4] or 0)
 if s[2] == agent and s[1] ~= 'ended' then
-  if ARGV[2] > (s[7] or '') then redis.call('HSET', KEYS[1], 'agent_res', ARGV[2]) end
+  if token > (s[7] or '') then redis.call('HSET', KEYS[1], 'agent_res', token) end
   return {'owner', rev, 1, 0}
 end
 if s[3] == agent then
-  if ARGV[2] > (s[8] or '') then redis.call('HSET', KEYS[1], 'target_res', ARGV[2]) end
+  if token > (s[8] or '') then redis.call('HSET', KEYS[1], 'target_res', token) end
   return {s[5] and 'assistant' or 'target', rev, 1, 0}
 end
-if now() <= tonumber(ARGV[3]) then return {'later'} end
+if ARGV[3] ~= '1' then return {'later'} end
+if s[1] then
+  local fence = redis.call('HGET', KEYS[1], 'f:' .. agent)
+  if not fence or fence < token then redis.call('HSET', KEYS[1], 'f:' .. agent, token) end
+end
 if s[1] == 'ended' then return {s[2] == agent and 'owner' or (s[6] and 'past' or 'none'), rev, 0, 1} end
 return {s[5] and 'assistant' or (s[6] and 'past' or 'none'), rev, 0, 0}

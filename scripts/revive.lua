@@ -1,13 +1,14 @@
 -- revive: a session comes back from the archive.
 -- KEYS  1–8 as in lib/session.lua, 9 recalled 10 waiting list of its queue 11 the user's open sessions
---       12 the user's sessions 13 all sessions of the partition, last the statistics
+--       12 the user's sessions 13 all sessions of the partition 14 waiting list it is in, last the statistics
 -- ARGV  1 {session, hash: {field, value…}, unread: {participant, count…}, read: likewise,
---       recalled: {seq, head…}, expire: ms}  2 authors  3… seq, at, by, key, head, body of the log's tail
+--       recalled: {seq, head…}, expire: ms, over: what is there if it is older, {rev, seq, ops, queue}, or nil}
+--       2 authors  3… seq, at, by, key, head, body of the log's tail
 -- reply {'ok'} | {'exists'}
 -- holds as after the last transition; everything it writes is in the archive; its timers run.
---#include time opened stats
+--#include time opened stats fallen
 local a = cjson.decode(ARGV[1])
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
+if redis.call('EXISTS', KEYS[1]) == 1 and not (a.over and withdrawn(a.session, a.over)) then return {'exists'} end
 local at, s = now(), {}
 local function fill(key, list)
   redis.call('DEL', key)
@@ -46,4 +47,5 @@ fill(KEYS[1], a.hash)
 redis.call('HSET', KEYS[1], 'thawed', at)
 redis.call('ZADD', KEYS[7], at, a.session)
 --#hooks if s.hooked and tonumber(s.hooked) < 2 * s.seq then redis.call('ZADD', KEYS[#KEYS], 'NX', at, a.session) end
+if a.over then shown(s, a.session) end
 return {'ok'}

@@ -1,6 +1,6 @@
 -- takeover: a supervisor who holds a place for it owns the session from now on, whatever state it is in.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue
--- ARGV  {op, session, agent, info, token, deadline: ms, queue: as KEYS 9, idle: ms by queue}
+-- ARGV  {op, session, agent, info, token, queue: as KEYS 9, idle: ms by queue}
 -- reply {'ok', snapshot, effect…} | {'mine', snapshot}: the node finds out which token is the place's | {'moved', queue, user} | {'late'} | {code} | {'kept', one of these}
 -- holds one owner, whose old place is owed back; an open offer ends.
 --#include time unread session seats places line stats counts serve
@@ -8,7 +8,7 @@ if not s.state then return {'not_found'} end
 if s.state == 'ended' then return {'ended'} end
 if s.agent == a.agent then return {'mine', snapshot()} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
-if at > a.deadline then return refuse('late') end
+if fenced() then return refuse('late') end
 
 local mine = take_offer(a.agent)
 count_taken(a.agent)

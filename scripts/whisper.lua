@@ -1,6 +1,6 @@
 -- whisper: a supervisor's note in a session it takes no part in.
 -- KEYS  1–8 as in lib/session.lua, 9 keys
--- ARGV  {op: the note's mid, session, by, hash: of sender and key, head, body}
+-- ARGV  {op: the note's mid, session, by, hash: of sender and key, key, head, body}
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
 -- holds as `send`; the user never sees it, and the sender does not become a participant.
 --#include time unread session seats
@@ -14,7 +14,7 @@ end
 if s.state == 'ended' then return {'ended'} end
 if s.state == 'waiting' then return {'wrong_state', s.state} end
 
-append(a.op, a.head, a.body, 'a:' .. a.by, code(a.by), true)
+append(a.op, a.head, a.body, 'a:' .. a.by, code(a.by), true, a.key)
 redis.call('HSET', KEYS[9], a.hash, seq)
 for _, p in ipairs(redis.call('HKEYS', KEYS[3])) do
   if string.sub(p, 1, 2) == 'a:' and p ~= 'a:' .. a.by then redis.call('HINCRBY', KEYS[3], p, 1) end

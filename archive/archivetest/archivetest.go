@@ -37,6 +37,7 @@ func Run(t *testing.T, v Volume, open func(t *testing.T) archive.Archive) {
 		{"messages/kept", messagesAreKept},
 		{"messages/first stays", theFirstMessageStays},
 		{"messages/recalled", recalledMessagesLoseTheirContent},
+		{"messages/superseded", supersededMessagesAreMarked},
 		{"messages/rejected", badMessagesAreRejected},
 		{"messages/ranges", messagesComeInRanges},
 		{"messages/many", of(v.Many, manyMessagesOfManySessions)},

@@ -36,7 +36,7 @@ func Session(id string, created int64) archive.Session {
 
 // Recalled gives what a message is after its recall.
 func Recalled(m archive.Message) archive.Message {
-	m.Recalled, m.Body, m.Key = true, "", ""
+	m.Recalled, m.Body = true, ""
 	return m
 }
 

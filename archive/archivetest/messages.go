@@ -76,6 +76,40 @@ func recalledMessagesLoseTheirContent(t *testing.T, a archive.Archive) {
 	sameMessages(t, []archive.Message{Recalled(original), Recalled(recall)}, messages(t, a, "s"))
 }
 
+func supersededMessagesAreMarked(t *testing.T, a archive.Archive) {
+	old, other, fresh := Message("s", 1, Start, "the lost one"), Message("s", 2, Start+1, "other"), Message("s", 1, Start+2, "the one that counts")
+	old.Mid = "s/lost"
+	put(t, a, old, other, fresh)
+	old.Superseded = true
+	for range 2 {
+		put(t, a, old)
+		got := map[string]bool{}
+		for _, m := range messages(t, a, "s") {
+			got[m.Mid] = m.Superseded
+		}
+		require.Equal(t, map[string]bool{"s/lost": true, other.Mid: false, fresh.Mid: false}, got)
+	}
+	found := searchAll(t, a, archive.SearchQuery{Words: []string{"lost"}}, 10)
+	require.Len(t, found, 1, "it stays findable")
+	require.True(t, found[0].Superseded)
+
+	// Unmarked again, as by an archiver that repeats a write: it stays marked. Recalled later: both.
+	old.Superseded = false
+	put(t, a, old)
+	put(t, a, Recalled(old))
+	for _, m := range messages(t, a, "s") {
+		if m.Mid == "s/lost" {
+			require.True(t, m.Superseded)
+			require.True(t, m.Recalled)
+		}
+	}
+	unseen := Message("s", 3, Start, "unseen")
+	unseen.Superseded = true
+	put(t, a, unseen)
+	list := messages(t, a, "s")
+	require.True(t, list[len(list)-1].Superseded)
+}
+
 func badMessagesAreRejected(t *testing.T, a archive.Archive) {
 	bad := func(seq int64, f func(m *archive.Message)) archive.Message {
 		m := Message("s", seq, Start, "bad")

@@ -25,6 +25,7 @@ type messageDoc struct {
 	Key         string        `bson:"key,omitempty"`
 	ReplyTo     int64         `bson:"replyTo,omitempty"`
 	Recalled    bool          `bson:"recalled,omitempty"`
+	Superseded  bool          `bson:"superseded,omitempty"`
 	UserID      string        `bson:"userId,omitempty"`
 	Queue       string        `bson:"queue,omitempty"`
 	Agents      []string      `bson:"agents,omitempty"`
@@ -35,11 +36,11 @@ func newMessageDoc(m *archive.Message) *messageDoc {
 	d := &messageDoc{
 		ID: m.Mid, SessionID: m.Session, Seq: m.Seq, CreatedAt: bson.DateTime(m.At),
 		Participant: m.By, SenderID: m.Sender, SenderRole: m.Role, SenderName: m.Name,
-		Type: m.Type, Command: m.Command, ReplyTo: m.ReplyTo, Recalled: m.Recalled,
+		Type: m.Type, Command: m.Command, Key: m.Key, ReplyTo: m.ReplyTo, Recalled: m.Recalled, Superseded: m.Superseded,
 		UserID: m.User, Queue: m.Queue, Agents: m.Agents,
 	}
 	if !m.Recalled {
-		d.Body, d.Key, d.Grams = m.Body, m.Key, grams(archive.Fold(m.Text()))
+		d.Body, d.Grams = m.Body, grams(archive.Fold(m.Text()))
 	}
 	return d
 }
@@ -49,7 +50,7 @@ func (d *messageDoc) message() archive.Message {
 		Mid: d.ID, Session: d.SessionID, Seq: d.Seq, At: int64(d.CreatedAt),
 		By: d.Participant, Sender: d.SenderID, Role: d.SenderRole, Name: d.SenderName,
 		Type: d.Type, Command: d.Command, Body: d.Body, Key: d.Key,
-		ReplyTo: d.ReplyTo, Recalled: d.Recalled,
+		ReplyTo: d.ReplyTo, Recalled: d.Recalled, Superseded: d.Superseded,
 		User: d.UserID, Queue: d.Queue, Agents: d.Agents,
 	}
 }

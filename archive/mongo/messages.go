@@ -32,14 +32,17 @@ func (s *Store) PutMessages(ctx context.Context, messages []archive.Message) ([]
 	if err := o.write(ctx, s.messages, items, insert); err != nil {
 		return nil, fmt.Errorf("mongo: put messages: %w", err)
 	}
-	var recalls []item
+	var changes []item
 	for _, i := range o.doubled {
 		if messages[i].Recalled {
-			recalls = append(recalls, item{index: i, model: recall(messages[i].Mid)})
+			changes = append(changes, item{index: i, model: recall(messages[i].Mid)})
+		}
+		if messages[i].Superseded {
+			changes = append(changes, item{index: i, model: supersede(messages[i].Mid)})
 		}
 	}
-	if err := o.write(ctx, s.messages, recalls, update); err != nil {
-		return nil, fmt.Errorf("mongo: recall messages: %w", err)
+	if err := o.write(ctx, s.messages, changes, update); err != nil {
+		return nil, fmt.Errorf("mongo: change messages: %w", err)
 	}
 	return o.refusals(), nil
 }
@@ -48,8 +51,13 @@ func (s *Store) PutMessages(ctx context.Context, messages []archive.Message) ([]
 func recall(mid string) driver.WriteModel {
 	return driver.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: mid}}).SetUpdate(bson.D{
 		{Key: "$set", Value: bson.D{{Key: "recalled", Value: true}}},
-		{Key: "$unset", Value: bson.D{{Key: "body", Value: ""}, {Key: "key", Value: ""}, {Key: "grams", Value: ""}}},
+		{Key: "$unset", Value: bson.D{{Key: "body", Value: ""}, {Key: "grams", Value: ""}}},
 	})
+}
+
+func supersede(mid string) driver.WriteModel {
+	return driver.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: mid}}).
+		SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "superseded", Value: true}}}})
 }
 
 // Messages gives a session's messages from one seq to another.

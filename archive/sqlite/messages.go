@@ -85,8 +85,9 @@ func arrange(messages []archive.Message) (items []item, rejected []archive.Rejec
 		}
 		if m.Recalled {
 			it := &items[place]
-			it.Recalled, it.Body, it.Key = true, "", ""
+			it.Recalled, it.Body = true, ""
 		}
+		items[place].Superseded = items[place].Superseded || m.Superseded
 	}
 	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.At, b.At) })
 	return items, rejected
@@ -96,13 +97,18 @@ func arrange(messages []archive.Message) (items []item, rejected []archive.Rejec
 // the item's own leaves nothing of it.
 func (s *Store) putMessage(ctx context.Context, t txn, m *archive.Message) (fresh bool, err error) {
 	r, err := t.exec(ctx, s.stmts.insertMessage, slot(m.At), m.Mid, m.Session, m.Seq, m.At, m.By, m.Sender, m.Role, m.Name,
-		m.Type, m.Command, m.Body, m.Key, m.ReplyTo, m.Recalled, m.User, m.Queue)
+		m.Type, m.Command, m.Body, m.Key, m.ReplyTo, m.Recalled, m.User, m.Queue, m.Superseded)
 	if err != nil {
 		return false, err
 	}
 	n, err := r.RowsAffected()
 	switch {
 	case err != nil:
+		return false, err
+	case n == 0 && m.Superseded:
+		if _, err = t.exec(ctx, s.stmts.supersede, m.Mid); err == nil && m.Recalled {
+			err = s.recall(ctx, t, m.Mid)
+		}
 		return false, err
 	case n == 0 && m.Recalled:
 		return false, s.recall(ctx, t, m.Mid)
@@ -159,7 +165,7 @@ func each(rows *sql.Rows, f func(id int64, m archive.Message) bool) error {
 		var id int64
 		var m archive.Message
 		if err := rows.Scan(&id, &m.Mid, &m.Session, &m.Seq, &m.At, &m.By, &m.Sender, &m.Role, &m.Name, &m.Type, &m.Command,
-			&m.Body, &m.Key, &m.ReplyTo, &m.Recalled, &m.User, &m.Queue); err != nil {
+			&m.Body, &m.Key, &m.ReplyTo, &m.Recalled, &m.User, &m.Queue, &m.Superseded); err != nil {
 			return err
 		}
 		if !f(id, m) {

@@ -8,14 +8,14 @@ import (
 
 const (
 	messageColumns = `m.mid, m.session, m.seq, m.at, m."by", m.sender, m.role, m.name, m.type, m.command, m.body, m."key",
-		m.reply_to, m.recalled, m.user, m.queue`
+		m.reply_to, m.recalled, m.user, m.queue, m.superseded`
 	sessionColumns = `s.id, s.rev, s.seq, s.reads, s.state, s.queue, s.user, s.user_info, s.user_kind, s.agent,
 		s.agent_info, s.target, s.agents, s.created, s.grabbed, s.ended, s.read, s.snapshot, s.labels`
 )
 
 // statements are those that run often, prepared once.
 type statements struct {
-	insertMessage, deleteMessage, recall, insertGrams, deleteGrams, learn *sql.Stmt // the writer's
+	insertMessage, deleteMessage, recall, supersede, insertGrams, deleteGrams, learn *sql.Stmt // the writer's
 	upsertSession, dateAgents, upsertAgent, upsertRecord                  *sql.Stmt
 
 	messages, session *sql.Stmt // the readers'
@@ -30,10 +30,11 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 		// ?1 is the first number of the message's millisecond.
 		{&s.insertMessage, writer, `INSERT INTO messages
 			VALUES ((SELECT coalesce(max(id) + 1, ?1) FROM messages WHERE id BETWEEN ?1 AND ?1 | 0xfffff),
-				?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+				?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
 			ON CONFLICT (mid) DO NOTHING`},
 		{&s.deleteMessage, writer, `DELETE FROM messages WHERE id = ?`},
-		{&s.recall, writer, `UPDATE messages SET recalled = 1, body = '', "key" = '' WHERE mid = ? AND NOT recalled RETURNING id`},
+		{&s.recall, writer, `UPDATE messages SET recalled = 1, body = '' WHERE mid = ? AND NOT recalled RETURNING id`},
+		{&s.supersede, writer, `UPDATE messages SET superseded = 1 WHERE mid = ?`},
 		{&s.insertGrams, writer, `INSERT INTO grams (rowid, text) VALUES (?, ?)`},
 		{&s.deleteGrams, writer, `DELETE FROM grams WHERE rowid = ?`},
 		{&s.learn, writer, `INSERT INTO agents (session, agent) VALUES (?, ?) ON CONFLICT DO NOTHING`},

@@ -18,6 +18,12 @@ local function refuse(...)
   return {...}
 end
 
+-- fenced(): whether the place that a.token took was given up meanwhile: see resolve.lua.
+local function fenced()
+  local f = s['f:' .. a.agent]
+  return f and a.token <= f
+end
+
 -- drop(list): clears fields.
 local function drop(...)
   for _, f in ipairs({...}) do if s[f] then del[#del + 1] = f end end

@@ -25,10 +25,10 @@ local function replayed()
   return s.ops and string.find(s.ops, a.op, 1, true)
 end
 
--- append(mid, head, body, by, author_code, note): one message at the end of the log.
-local function append(mid, head, body, by, author_code, note)
+-- append(mid, head, body, by, author_code, note, key): one message at the end of the log.
+local function append(mid, head, body, by, author_code, note, key)
   seq = seq + 1
-  redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', '', 'h', head, 'b', body)
+  redis.call('XADD', KEYS[2], seq .. '-0', 'at', at, 'by', by, 'key', key or '', 'h', head, 'b', body)
   redis.call('APPEND', KEYS[5], author(author_code, note))
   said[#said + 1] = {seq, at, by, note and 'n' or 'm', head, body}
 end

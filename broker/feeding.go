@@ -1,0 +1,283 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+)
+
+// open subscribes, then reads the session: what happens after the read is heard.
+func (f *feed) open(context.Context) {
+	// Others wait for this feed, too: it must not end with the first one's context.
+	ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+	defer cancel()
+	defer close(f.loaded)
+	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
+		return
+	}
+	f.subscribed = true
+	st, err := f.h.b.look(ctx, f.id)
+	if err != nil {
+		f.failed = err
+		return
+	}
+	f.mu.Lock()
+	f.st, f.seq, f.mid, f.unread, f.read = st, st.Seq, st.mid, maps.Clone(st.unread), maps.Clone(st.read)
+	f.mu.Unlock()
+	f.drain(0)
+}
+
+// handle takes one event off the session's channel.
+func (f *feed) handle(payload string) {
+	f.mu.Lock()
+	switch {
+	case f.busy:
+		f.backlog = append(f.backlog, payload)
+	case !f.apply(payload):
+		f.busy, f.backlog = true, append(f.backlog, payload)
+		f.h.b.wg.Go(f.fill)
+	}
+	f.unlock()
+}
+
+// reread has Redis compared with what was delivered, also where that is under way:
+// what it has read so far may be older than the reason for it.
+func (f *feed) reread() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy {
+		f.again = true
+		return
+	}
+	f.busy = true
+	f.h.b.wg.Go(f.fill)
+}
+
+// unlock frees the lock and does what must not be done under it.
+func (f *feed) unlock() {
+	freed, came := f.freed, f.came
+	f.freed, f.came = 0, nil
+	f.mu.Unlock()
+	for range freed {
+		f.h.release(f)
+	}
+	for _, w := range came {
+		if m := f.h.at(idOf(w)).member(w); m != nil {
+			f.h.b.wg.Go(func() { f.h.welcome(m, f.id) })
+		}
+	}
+}
+
+// fill reads what the channel lost, trying until it has it, then goes on.
+func (f *feed) fill() {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		f.mu.Lock()
+		old := len(f.backlog) // published before Redis is read
+		f.again = false
+		f.mu.Unlock()
+		ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+		err := f.refresh(ctx)
+		cancel()
+		if errors.Is(err, &Error{Code: CodeNotFound}) {
+			f.vanish()
+			err = nil
+		}
+		if err == nil {
+			f.drain(old)
+			return
+		}
+		if !sleep(f.h.b.ctx, jitter(pause)) {
+			return
+		}
+	}
+}
+
+// drain applies what waited, and goes back to applying events as they come. Of
+// the first old ones Redis, which was read after they were published, knows
+// better: what they say of messages it does not have is of a Redis that fell back.
+func (f *feed) drain(old int) {
+	f.mu.Lock()
+	defer f.unlock()
+	for ; len(f.backlog) > 0; old-- {
+		if old > 0 {
+			f.passed(f.backlog[0])
+		} else if !f.apply(f.backlog[0]) {
+			f.h.b.wg.Go(f.fill)
+			return
+		}
+		f.backlog = f.backlog[1:]
+	}
+	if f.backlog = nil; f.again {
+		f.h.b.wg.Go(f.fill)
+		return
+	}
+	f.busy = false
+}
+
+// passed carries out what of an event a later read of Redis does not tell.
+func (f *feed) passed(payload string) {
+	switch payload[0] {
+	case pubRecalled:
+		f.recalled(payload[1:])
+	case pubTyping:
+		f.typing(payload[1:])
+	}
+}
+
+// refresh reads the session and delivers what was missed; where the log is not
+// what was delivered, all begin anew.
+func (f *feed) refresh(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		seq, mid, before := f.seq, f.mid, f.st
+		f.mu.Unlock()
+		st, err := f.h.b.look(ctx, f.id)
+		if err != nil {
+			return err
+		}
+		missed, agrees, err := f.h.b.since(ctx, f.id, seq, mid, st)
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		if f.seq != seq && !agrees { // it went on meanwhile: not what was compared
+			f.unlock()
+			continue
+		}
+		if !agrees {
+			f.restart(st)
+			f.unlock()
+			return nil
+		}
+		for i := range missed {
+			if missed[i].seq > f.seq {
+				f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
+			}
+		}
+		if st.Rev < before.Rev && f.st == before {
+			f.changed(st)
+		}
+		f.adopt(st)
+		f.unlock()
+		return nil
+	}
+}
+
+// since gives a session's entries after a seq, and whether the log has the message
+// there whose mid is given; an unknown mid agrees.
+func (b *Broker) since(ctx context.Context, session string, seq int64, mid string, st *state) (after []entry, agrees bool, err error) {
+	switch {
+	case st.Seq < seq:
+		return nil, false, nil
+	case st.Seq == seq:
+		return nil, mid == "" || st.mid == "" || st.mid == mid, nil
+	}
+	list, err := b.readLog(ctx, session, max(seq, 1), st.Seq)
+	if err != nil || len(list) == 0 {
+		return nil, seq == 0, err
+	}
+	if seq == 0 {
+		return list, true, nil
+	}
+	return list[1:], list[0].seq == seq && (mid == "" || headMid(list[0].head) == mid), nil
+}
+
+// restart is for a Redis that fell back: what was delivered is not the log (any
+// more). f.mu is held.
+func (f *feed) restart(st *state) {
+	b := f.h.b
+	b.resets.Add(1)
+	b.lost.Add(max(0, f.seq-st.Seq))
+	b.log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
+		"rev", f.st.Rev, "revNow", st.Rev)
+	f.everyone(resetLine(f.id), "")
+	f.seq, f.mid, f.placed, f.sending = st.Seq, st.mid, [2]int{}, nil
+	f.read = maps.Clone(st.read)
+	for w, n := range st.unread {
+		f.count(w, n, "")
+	}
+	f.changed(st)
+}
+
+func resetLine(session string) []byte {
+	return eventLine("reset", struct {
+		Session string `json:"session"`
+	}{session})
+}
+
+// vanish is for a session that Redis has lost whole and the archive does not
+// have: nobody is in it any more.
+func (f *feed) vanish() {
+	f.mu.Lock()
+	defer f.unlock()
+	f.h.b.resets.Add(1)
+	f.h.b.lost.Add(f.seq)
+	f.everyone(resetLine(f.id), "")
+	for w, m := range f.seats {
+		f.count(w, 0, "")
+		f.remove(m)
+	}
+}
+
+// apply carries out one event; false if Redis must be read first: the log, where
+// seqs are missing, or all, where what was delivered under a seq was another
+// message. f.mu is held.
+func (f *feed) apply(payload string) bool {
+	rest := payload[1:]
+	switch payload[0] {
+	case pubMessage:
+		e, origin, counts, ok := parseMessage(rest)
+		if !ok {
+			return true
+		}
+		if e.seq != f.seq+1 {
+			return e.seq <= f.seq && !f.odd(&e)
+		}
+		f.message(&e, origin, counts)
+	case pubSession:
+		return f.transition(rest)
+	case pubRead:
+		f.marked(rest)
+	case pubRecalled:
+		f.recalled(rest)
+	case pubTyping:
+		f.typing(rest)
+	case pubStale:
+		return false
+	}
+	return true
+}
+
+// odd tells whether an entry under a seq that was delivered may be another
+// message: a repetition is none that was made later than what was delivered last.
+func (f *feed) odd(e *entry) bool {
+	mid := headMid(e.head)
+	return f.mid != "" && (mid > f.mid || e.seq == f.seq && mid != f.mid)
+}
+
+func (f *feed) transition(payload string) bool {
+	said, snap, err := parseSaid(payload)
+	if err != nil {
+		f.h.b.log.Error("unreadable event", "session", f.id, "error", err)
+		return true
+	}
+	for i := range said {
+		if said[i].seq > f.seq+1 || said[i].seq <= f.seq && f.odd(&said[i]) {
+			return false
+		}
+		if said[i].seq == f.seq+1 {
+			f.message(&said[i], "", nil)
+		}
+	}
+	st, err := parseState(f.id, snap)
+	if err != nil || st == nil {
+		f.h.b.log.Error("unreadable snapshot", "session", f.id, "error", err)
+		return true
+	}
+	if st.Seq > f.seq {
+		return false
+	}
+	f.adopt(st)
+	return true
+}

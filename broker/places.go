@@ -1,0 +1,51 @@
+package broker
+
+import (
+	"context"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// resolve finds out what became of a place that was reserved and never settled.
+// remind: where that cannot be said yet, its timer asks again soon.
+func (b *Broker) resolve(ctx context.Context, p partition, agent, session string, remind bool) error {
+	again := ""
+	if remind {
+		again = "1"
+	}
+	r, err := b.run(ctx, "place", []string{p.load(agent), p.timers()}, agent, session, again)
+	if err != nil {
+		return err
+	}
+	token, is := r.str(0), r.str(1)
+	switch {
+	case token == "" || is == "held":
+		return nil
+	case is == "early" && !remind:
+		return errAgain // reserved anew since the timer was set
+	}
+	home, ok := b.of(session)
+	if !ok {
+		return b.settle(ctx, effect{Agent: agent, Session: session, Role: "none", Token: token})
+	}
+	due := ""
+	if is == "due" {
+		due = "1"
+	}
+	if r, err = b.run(ctx, "resolve", []string{home.session(session)}, agent, token, due); err != nil || r.str(0) == "later" {
+		return err // then its timer asks
+	}
+	return b.settle(ctx, effect{Agent: agent, Session: session, Rev: r.num(1), Role: r.str(0), Token: token,
+		Hold: r.num(2) == 1, Ended: r.num(3) == 1, Created: createdAt(session, 0)})
+}
+
+// createdAt reads the time in a session's id, in ms; def if it has none.
+func createdAt(session string, def int64) int64 {
+	_, rest, _ := strings.Cut(session, "-")
+	id, err := ulid.ParseStrict(rest)
+	if err != nil {
+		return def
+	}
+	return ulid.Time(id.Time()).UnixMilli()
+}

@@ -1,0 +1,191 @@
+package broker
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	takeLease = 30 * time.Second // a crash gives what was taken back after this
+	takeRetry = time.Second      // what Redis was away for is tried again after this
+	takeLimit = 500              // of each kind, a call
+	pulseWork = 1000             // taken and not done: take no more of a partition for now
+	atOnce    = 256              // pieces of work carried out at a time, of all partitions
+)
+
+// pulse is one partition's background work at this node: a loop that takes what
+// is due, which is also the node's heartbeat there. Partitions do not wait for
+// each other: a server that is away must not make the others' timers late.
+type pulse struct {
+	b     *Broker
+	part  partition
+	calls borrower
+	books outcomes
+	epoch epoch
+	quiet silence
+	last  time.Time // of the last heartbeat by which silence is judged
+
+	working atomic.Int64
+	eased   chan struct{} // there is room for more work
+}
+
+func newPulse(b *Broker, p partition) *pulse {
+	return &pulse{b: b, part: p, quiet: silence{}, eased: make(chan struct{}, 1)}
+}
+
+// run looks after the partition until the context ends: once a second, and at
+// once again where as much was due as was asked for.
+func (p *pulse) run(ctx context.Context) {
+	for sleep(ctx, jitter(tickPause)) {
+		for p.tick(ctx) {
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_, _ = p.take(ctx, 0) // what was done need not be done again
+}
+
+// tick takes what is due and begins to do it; it does not wait for that: what is
+// slow must not make the next tick late. True where there may be more.
+func (p *pulse) tick(ctx context.Context) bool {
+	limit := min(takeLimit, pulseWork-int(p.working.Load()))
+	if limit <= 0 {
+		limit = 0 // a heartbeat only
+	}
+	t, err := p.take(ctx, limit)
+	if err != nil {
+		if ctx.Err() == nil {
+			p.b.log.Warn("nothing taken", "partition", p.part.index, "error", err)
+		}
+		return false
+	}
+	p.look(ctx, t)
+	p.work(t)
+	return (len(t.timers) == limit || len(t.effects) == limit) && limit > 0 && p.wait(ctx)
+}
+
+// wait is for room for more work; a second at most, since the heart must beat.
+func (p *pulse) wait(ctx context.Context) bool {
+	t := time.NewTimer(tickPause)
+	defer t.Stop()
+	for p.working.Load() > pulseWork/2 {
+		select {
+		case <-p.eased:
+		case <-t.C:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// taken is what one call handed to this node.
+type taken struct {
+	epoch   epoch
+	fresh   bool // Redis did not know this node
+	lease   string
+	timers  []string
+	effects []string
+	dead    []string
+	beats   map[string]int64
+}
+
+func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
+	call, ack := p.calls.begin()
+	done, back := p.books.open()
+	k := p.part
+	r, err := p.b.runJSON(ctx, "take", []string{k.timers(), k.outbox(), k.nodes(), k.clearing(), k.leases(), k.epoch()}, struct {
+		Node  string      `json:"node"`
+		Call  int64       `json:"call"`
+		Ack   int64       `json:"ack"`
+		Limit int         `json:"limit"`
+		Lease int64       `json:"lease"` // ms
+		Retry int64       `json:"retry"` // ms
+		Done  [][3]string `json:"done"`
+		Back  [][3]string `json:"back"`
+	}{p.b.node, call, ack, limit, takeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+	if err != nil {
+		return taken{}, err
+	}
+	p.calls.heard(call)
+	p.books.told(len(done), len(back))
+	t := taken{epoch: epoch{r.str(0), r.num(1), r.num(2)}, fresh: r.num(3) == 1, lease: r.str(4), timers: r.strs(5), effects: r.strs(6),
+		dead: r.strs(7), beats: map[string]int64{}}
+	beats, _ := r[8].([]any)
+	pairs := reply(beats)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		t.beats[pairs.str(i)] = pairs.num(i + 1)
+	}
+	return t, nil
+}
+
+// look sees who else is there, and whether Redis is what it was.
+func (p *pulse) look(ctx context.Context, t taken) {
+	if p.part.index == 0 && p.b.emptied.Load() {
+		p.b.lookRestored(ctx)
+	}
+	before := p.epoch
+	p.epoch = t.epoch
+	if before.fell(t.epoch) {
+		p.b.fellBack(ctx, p, before)
+	}
+	if t.fresh {
+		p.b.hub.parts[p.part.index].owe()
+	}
+	if time.Since(p.last) < tickPause/2 {
+		return
+	}
+	p.last = time.Now()
+	delete(t.beats, p.b.node)
+	for _, node := range p.quiet.hear(t.beats) {
+		p.later(func(ctx context.Context) { p.bury(ctx, node, t.beats[node]) })
+	}
+}
+
+// work begins what was taken.
+func (p *pulse) work(t taken) {
+	for _, data := range t.effects {
+		w := lent{lentEffect, t.lease, data}
+		p.later(func(ctx context.Context) { p.books.add(w, p.b.carry(ctx, data)) })
+	}
+	for _, timer := range t.timers {
+		w := lent{lentTimer, t.lease, timer}
+		p.later(func(ctx context.Context) { p.finish(ctx, w) })
+	}
+	for _, node := range t.dead {
+		w := lent{lentDead, t.lease, node}
+		p.later(func(ctx context.Context) {
+			err := p.b.clear(ctx, p.part, node)
+			if err != nil {
+				p.b.log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
+			}
+			p.books.add(w, err == nil)
+		})
+	}
+}
+
+// later does a piece of what was taken when there is a place for it, within its lease.
+func (p *pulse) later(f func(ctx context.Context)) {
+	b := p.b
+	p.working.Add(1)
+	b.wg.Go(func() {
+		defer func() {
+			if p.working.Add(-1) == pulseWork/2 {
+				select {
+				case p.eased <- struct{}{}:
+				default:
+				}
+			}
+		}()
+		ctx, cancel := context.WithTimeout(b.ctx, takeLease)
+		defer cancel()
+		select {
+		case b.places <- struct{}{}:
+			defer func() { <-b.places }()
+			f(ctx)
+		case <-ctx.Done():
+		}
+	})
+}

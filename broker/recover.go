@@ -1,0 +1,335 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/archive"
+)
+
+// recoverLease is how long a node that compares a fallen partition may be silent
+// before another does it.
+const recoverLease = 15 * time.Second
+
+// recovered carries out the timer `recover` of a partition that fell back: the
+// archive's side and the places of agents are compared with it and mended. One
+// node at a time does it; all of it may be done any number of times.
+func (b *Broker) recovered(_ context.Context, p partition, n string) error {
+	ctx, cancel := context.WithCancel(b.ctx) // it takes as long as it takes: the lease is its own
+	defer cancel()
+	lease := func(ttl time.Duration) (bool, error) {
+		r, err := b.run(ctx, "hold", []string{p.recovering()}, b.node, ttl.Milliseconds())
+		return r.num(0) == 1, err
+	}
+	if mine, err := lease(recoverLease); err != nil || !mine {
+		return errors.Join(err, errAgain)
+	}
+	b.wg.Go(func() {
+		for sleep(ctx, recoverLease/3) {
+			if mine, err := lease(recoverLease); err == nil && !mine {
+				cancel() // it was silent for too long
+			}
+		}
+	})
+	if err := b.mend(ctx, p); err != nil {
+		_, _ = lease(0)
+		return err
+	}
+	_, err := b.run(ctx, "done", []string{p.timers()}, "", "recover|"+n)
+	_, _ = lease(0)
+	return err
+}
+
+// mend compares one partition with the archive, and with the loads of all agents it concerns.
+func (b *Broker) mend(ctx context.Context, p partition) error {
+	began := time.Now()
+	r := &recovery{b: b, p: p}
+	err := r.archived(ctx)
+	err = errors.Join(err, r.places(ctx)) // whether or not the archive answers
+	b.log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.index, "sessions", r.seen.Load(),
+		"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
+		"places", r.placed.Load(), "requeued", r.evicted.Load(), "took", time.Since(began).Round(time.Millisecond), "error", err)
+	return err
+}
+
+// recovery is one comparison of a partition.
+type recovery struct {
+	b *Broker
+	p partition
+
+	seen, recovered, superseded, placed, evicted atomic.Int64
+	behind                                       atomic.Int64 // ms: how far Redis's newest message was behind the archive's, at most
+}
+
+// archived compares the partition's sessions with the archive's.
+func (r *recovery) archived(ctx context.Context) error {
+	if r.b.archiver == nil {
+		return nil
+	}
+	err := r.b.eachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
+		return r.each(ctx, ids, r.compare)
+	})
+	if err != nil {
+		return err
+	}
+	return r.missing(ctx)
+}
+
+func (r *recovery) each(ctx context.Context, ids []string, f func(context.Context, string) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for _, id := range ids {
+		g.Go(func() error { return f(ctx, id) })
+	}
+	return g.Wait()
+}
+
+// eachSession gives the ids of all sessions of a partition, some at a time.
+func (b *Broker) eachSession(ctx context.Context, p partition, f func(ctx context.Context, ids []string) error) error {
+	after := "-inf"
+	for {
+		list, err := b.rdb.ZRangeByScoreWithScores(ctx, p.sessions(), &redis.ZRangeBy{Min: after, Max: "+inf", Count: 500}).Result()
+		if err != nil {
+			return redisError("sessions", err)
+		}
+		ids := make([]string, 0, len(list))
+		for _, z := range list {
+			id, _ := z.Member.(string)
+			ids = append(ids, id)
+		}
+		if err := f(ctx, ids); err != nil || len(list) < 500 {
+			return err
+		}
+		next := strconv.FormatFloat(list[len(list)-1].Score, 'f', -1, 64)
+		if next == after { // as many of one millisecond: go past it
+			next = "(" + next
+		}
+		after = next
+	}
+}
+
+// compared is one session in Redis and in the archive.
+type compared struct {
+	st     *state
+	fields flat
+	doc    archive.Session
+	agree  int64             // up to this seq both have the same messages
+	lost   []archive.Message // the archive's, above that
+}
+
+// compare finds what the archive has of a session that Redis has not, and mends it.
+func (r *recovery) compare(ctx context.Context, id string) error {
+	r.seen.Add(1)
+	for range 3 {
+		c, err := r.b.both(ctx, id)
+		if err != nil || c == nil {
+			return err
+		}
+		switch {
+		case c.ahead() && c.untouched():
+			done, err := r.bringBack(ctx, c)
+			if err != nil || done {
+				return err
+			}
+		case c.ahead():
+			return r.outrank(ctx, c)
+		default:
+			return nil
+		}
+	}
+	return nil // it changes all the time: Redis has gone on, and the next look at it will say so
+}
+
+// both reads a session on both sides; nil where there is nothing to compare.
+func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
+	p, ok := b.of(id)
+	if !ok {
+		return nil, nil //nolint:nilnil // not one of ours
+	}
+	doc, err := b.archiver.store.Session(ctx, id)
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil, nil //nolint:nilnil // Redis is ahead
+	}
+	if err != nil {
+		return nil, archiveError("session", err)
+	}
+	reply, err := b.run(ctx, "look", p.looked(id))
+	if err != nil {
+		return nil, err
+	}
+	st, fields, err := parseSnapshot(id, reply.str(0))
+	if err != nil || st == nil {
+		return nil, err
+	}
+	c := &compared{st: st, fields: fields, doc: doc, agree: fields.num("archived")}
+	return c, c.messages(ctx, b)
+}
+
+// messages compares those that the archive has and Redis thinks it has not.
+func (c *compared) messages(ctx context.Context, b *Broker) error {
+	list, err := b.archiver.store.Messages(ctx, c.st.ID, c.agree+1, max(c.doc.Seq, c.st.Seq)+1000)
+	if err != nil || len(list) == 0 {
+		return archiveError("messages", err)
+	}
+	held, err := b.readLog(ctx, c.st.ID, c.agree+1, c.st.Seq)
+	if err != nil {
+		return err
+	}
+	mids := make(map[int64]string, len(held))
+	for i := range held {
+		mids[held[i].seq] = headMid(held[i].head)
+	}
+	for i := range list {
+		m := &list[i]
+		switch {
+		case m.Superseded:
+		case mids[m.Seq] == m.Mid:
+			c.agree = max(c.agree, m.Seq)
+		default:
+			c.lost = append(c.lost, *m)
+		}
+	}
+	return nil
+}
+
+// ahead tells whether the archive has what Redis has not.
+func (c *compared) ahead() bool {
+	now := document(c.st, c.fields, "")
+	return len(c.lost) > 0 || c.doc.Version() > now.Version()
+}
+
+// untouched tells whether Redis has what the archive had at an earlier time, and
+// nothing else: then nobody has built on it since it fell back.
+func (c *compared) untouched() bool {
+	for i := range c.lost {
+		if c.lost[i].Seq <= c.st.Seq {
+			return false // another message has that seq
+		}
+	}
+	if c.st.Rev > c.doc.Rev {
+		return false
+	}
+	last, _, _ := strings.Cut(c.fields["ops"], ",")
+	then, err := snapshotFields(c.doc.Snapshot)
+	if err != nil {
+		return false
+	}
+	// A transition since would be the last; labels and ratings leave no message.
+	return c.doc.Rev > c.st.Rev+4 || strings.Contains(then["ops"], last)
+}
+
+// older is what Redis has of a session that comes back from the archive.
+type older struct {
+	Rev   string `json:"rev"`
+	Seq   string `json:"seq"`
+	Ops   string `json:"ops"`
+	Queue string `json:"queue"`
+
+	read map[string]int64
+}
+
+// bringBack replaces what Redis has by what the archive has; false if it has changed meanwhile.
+func (r *recovery) bringBack(ctx context.Context, c *compared) (bool, error) {
+	b, f := r.b, c.fields
+	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], c.st.read})
+	if err != nil || !fresh {
+		return false, err
+	}
+	r.note(c.st.Seq, c.lost)
+	return true, r.told(ctx, back)
+}
+
+func (r *recovery) note(seq int64, lost []archive.Message) {
+	r.recovered.Add(1)
+	r.b.recoveries.Add(1)
+	if len(lost) > 0 && seq > 0 {
+		late := max(0, lost[len(lost)-1].At-lost[0].At)
+		for old := r.behind.Load(); late > old && !r.behind.CompareAndSwap(old, late); old = r.behind.Load() {
+		}
+	}
+}
+
+// told makes a session that came back known to its agents' partitions and to who is connected.
+func (r *recovery) told(ctx context.Context, back *revived) error {
+	b, f, id := r.b, back.hash, back.doc.ID
+	agents := back.doc.Agents
+	if target := f["target"]; target != "" && !contains(agents, target) {
+		agents = append(slices.Clone(agents), target)
+	}
+	for _, agent := range agents {
+		if err := b.rectify(ctx, agent, id, r); err != nil {
+			return err
+		}
+	}
+	return b.tell(ctx, RoleUser, f["user"], personal{Kind: "mine", Session: id})
+}
+
+// outrank lets Redis's side of a session count, which has gone on since it fell back.
+func (r *recovery) outrank(ctx context.Context, c *compared) error {
+	b := r.b
+	for i := range c.lost {
+		c.lost[i].Superseded = true
+		c.lost[i].Agents = c.doc.Agents
+	}
+	if len(c.lost) > 0 {
+		if _, err := b.archiver.store.PutMessages(ctx, c.lost); err != nil {
+			return archiveError("supersede", err)
+		}
+	}
+	r.superseded.Add(int64(len(c.lost)))
+	b.superseded.Add(int64(len(c.lost)))
+	p, _ := b.of(c.st.ID)
+	_, err := b.run(ctx, "outrank", []string{p.session(c.st.ID), p.dirty()}, c.st.ID, c.doc.Rev, c.agree)
+	return err
+}
+
+// missing brings back the open sessions of the archive that Redis does not have at all.
+func (r *recovery) missing(ctx context.Context) error {
+	q := openSessions()
+	for {
+		page, err := r.b.archiver.store.Sessions(ctx, q)
+		if err != nil || len(page) == 0 {
+			return archiveError("sessions", err)
+		}
+		last := page[len(page)-1]
+		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
+		g, within := errgroup.WithContext(ctx)
+		g.SetLimit(16)
+		for _, doc := range page {
+			if p, ok := r.b.of(doc.ID); ok && p.index == r.p.index {
+				g.Go(func() error { return r.openMissing(within, doc) })
+			}
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *recovery) openMissing(ctx context.Context, doc archive.Session) error {
+	n, err := r.b.pipe.Exists(ctx, r.p.session(doc.ID)).Result()
+	if err != nil || n > 0 {
+		return redisError("session", err)
+	}
+	back, fresh, err := r.b.restoreSession(ctx, doc, nil)
+	if err != nil || !fresh {
+		return err
+	}
+	r.note(0, nil)
+	return r.told(ctx, back)
+}
+
+// snapshotFields are the session's own fields in an archived snapshot.
+func snapshotFields(snapshot string) (flat, error) {
+	_, f, err := parseSnapshot("", snapshot)
+	return f, err
+}
+

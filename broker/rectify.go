@@ -1,0 +1,219 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (r *recovery) level() slog.Level {
+	if r.recovered.Load()+r.superseded.Load()+r.placed.Load()+r.evicted.Load() > 0 {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// places reconciles agents' loads with the sessions they speak of, both ways: what
+// the partition's agents hold, and what anybody holds of its sessions. The session
+// is the truth.
+func (r *recovery) places(ctx context.Context) error {
+	for _, q := range r.b.parts {
+		if err := r.held(ctx, q); err != nil {
+			return err
+		}
+		err := r.b.eachSession(ctx, q, func(ctx context.Context, ids []string) error { return r.owned(ctx, q, ids) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concerns tells whether a place can be wrong because the partition fell back.
+func (r *recovery) concerns(agent, session string) bool {
+	home, ok := r.b.of(session)
+	return !ok || home.index == r.p.index || r.b.home(agent).index == r.p.index
+}
+
+// held looks at what the agents of a partition hold, or know to be theirs.
+func (r *recovery) held(ctx context.Context, q partition) error {
+	agents, err := r.b.rdb.SMembers(ctx, q.agents()).Result()
+	if err != nil {
+		return redisError("agents", err)
+	}
+	return r.each(ctx, agents, func(ctx context.Context, agent string) error {
+		load, err := r.b.pipe.HKeys(ctx, q.load(agent)).Result()
+		if err != nil {
+			return redisError("load", err)
+		}
+		mine, err := r.b.pipe.HGetAll(ctx, q.mine("a:"+agent)).Result()
+		if err != nil {
+			return redisError("mine", err)
+		}
+		for _, s := range load {
+			mine[s] = ""
+		}
+		for s, is := range mine {
+			over := strings.Contains(is, "|past|") || strings.Contains(is, "|none|")
+			if over || !r.concerns(agent, s) {
+				continue
+			}
+			if err := r.b.rectify(ctx, agent, s, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// owned looks at whom a partition's sessions name.
+func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
+	cmds := make([]*redis.SliceCmd, len(ids))
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := r.b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, id := range ids {
+			cmds[i] = pipe.HMGet(ctx, q.session(id), "state", "agent", "target")
+		}
+		return nil
+	}); err != nil {
+		return redisError("sessions", err)
+	}
+	for i, id := range ids {
+		v := cmds[i].Val()
+		if len(v) != 3 || v[0] == string(Ended) {
+			continue
+		}
+		for _, name := range v[1:] {
+			agent, _ := name.(string)
+			if agent == "" || !r.concerns(agent, id) {
+				continue
+			}
+			if err := r.b.rectify(ctx, agent, id, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rectify makes an agent's load and its list of sessions what a session says, if
+// they are not. Where there is no room for what it owns, the session waits again.
+func (b *Broker) rectify(ctx context.Context, agent, session string, r *recovery) error {
+	for range 5 {
+		st, fields, err := b.lookFields(ctx, session)
+		if err != nil {
+			return err
+		}
+		role, token := roleOf(st, fields, agent)
+		changed, full, err := b.rectifyPlace(ctx, agent, session, token)
+		if err != nil {
+			return err
+		}
+		if full {
+			r.evicted.Add(1)
+			return b.evict(ctx, agent, session)
+		}
+		listed, err := b.rectifyList(ctx, st, agent, session, role)
+		if err != nil {
+			return err
+		}
+		if changed {
+			r.placed.Add(1)
+			b.placed.Add(1)
+		}
+		if !changed && !listed {
+			return nil // as it was seen
+		}
+	}
+	return nil // it changes all the time: its own effects go on
+}
+
+// lookFields reads a session in Redis; nil where it is not there.
+func (b *Broker) lookFields(ctx context.Context, session string) (*state, flat, error) {
+	p, ok := b.of(session)
+	if !ok {
+		return nil, nil, nil
+	}
+	r, err := b.run(ctx, "look", p.looked(session))
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseSnapshot(session, r.str(0))
+}
+
+// roleOf is what an agent is to a session, and the token of the place that needs; "" for none.
+func roleOf(st *state, f flat, agent string) (role, token string) {
+	switch {
+	case st == nil:
+		return "none", ""
+	case st.State != Ended && st.Agent != nil && st.Agent.ID == agent:
+		return "owner", f["agent_res"]
+	case st.State != Ended && st.Target != nil && st.Target.ID == agent:
+		token = f["target_res"]
+	}
+	switch {
+	case st.Agent != nil && st.Agent.ID == agent:
+		role = "owner"
+	case f["as:"+agent] != "":
+		role = "assistant"
+	case token != "":
+		role = "target"
+	case st.ever["a:"+agent]:
+		role = "past"
+	default:
+		role = "none"
+	}
+	return role, token
+}
+
+// rectifyPlace gives or takes a place where the load is not as the session says.
+func (b *Broker) rectifyPlace(ctx context.Context, agent, session, token string) (changed, full bool, err error) {
+	p, w := b.home(agent), "a:"+agent
+	was, err := b.pipe.HGet(ctx, p.load(agent), session).Result()
+	if err != nil && !isNil(err) {
+		return false, false, redisError("load", err)
+	}
+	held, until, _ := strings.Cut(was, "|")
+	switch {
+	case was == "" && token == "", until == "held" && held == token:
+		return false, false, nil
+	case was != "" && until != "held" && held >= token:
+		return false, false, nil // reserved just now, or its timer asks
+	}
+	reply, err := b.runJSON(ctx, "rectify", []string{p.profile(w), p.load(agent), p.timers(), p.stats()}, map[string]string{
+		"agent": agent, "session": session, "was": was, "token": token}, p.waiting(""))
+	if err != nil {
+		return false, false, err
+	}
+	return reply.str(0) == "ok" || reply.str(0) == "moved", reply.str(0) == "full", nil
+}
+
+// rectifyList tells an agent's partition what the agent is to the session, where it knows it otherwise.
+func (b *Broker) rectifyList(ctx context.Context, st *state, agent, session, role string) (bool, error) {
+	p, w := b.home(agent), "a:"+agent
+	is, err := b.pipe.HGet(ctx, p.mine(w), session).Result()
+	if err != nil && !isNil(err) {
+		return false, redisError("mine", err)
+	}
+	over := role == "none" || role == "past" || st != nil && st.State == Ended
+	parts := strings.Split(is, "|") // rev, role, since when it is over
+	if is == "" && over || len(parts) == 3 && parts[1] == role && (parts[2] != "0") == over {
+		return false, nil
+	}
+	e := effect{Agent: agent, Session: session, Rev: 1, Role: role, Sure: true, Created: createdAt(session, 0)}
+	if st != nil {
+		e.Rev, e.Ended = st.Rev, st.State == Ended
+	}
+	return true, b.settle(ctx, e)
+}
+
+// evict takes an agent out of a session for which it has no room: both its owner
+// and its capacity cannot be kept. The session waits again, ahead of its queue.
+func (b *Broker) evict(ctx context.Context, agent, session string) error {
+	b.log.Warn("an agent has no room for a session that it owned before Redis fell back; it waits again", "agent", agent, "session", session)
+	return settled(b.vacate(ctx, agent, session, "full"))
+}

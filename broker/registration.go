@@ -1,0 +1,180 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// reassertPause is how often every connection is told to Redis again, whatever happened.
+const reassertPause = 3 * time.Minute
+
+// registrations are the connections of a partition that Redis is to be told of
+// (again). One stays until it was: what Redis holds of connections must never
+// be an old error's.
+type registrations struct {
+	mu   sync.Mutex
+	owed map[*Conn]bool
+	busy bool
+}
+
+// conns are all connections of the partition's participants here, greeted or not.
+func (p *hubPart) conns() []*Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*Conn
+	for _, m := range p.members {
+		out = append(out, m.all()...)
+	}
+	return out
+}
+
+// owe has every connection told to Redis again, as soon as Redis takes it.
+func (p *hubPart) owe() {
+	list := p.conns()
+	r := &p.owing
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owed == nil {
+		r.owed = map[*Conn]bool{}
+	}
+	for _, c := range list {
+		r.owed[c] = true
+	}
+	if !r.busy && len(r.owed) > 0 {
+		r.busy = true
+		p.h.b.wg.Go(p.register)
+	}
+}
+
+// register tells Redis of those owed until none is left.
+func (p *hubPart) register() {
+	b, r := p.h.b, &p.owing
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		r.mu.Lock()
+		list := make([]*Conn, 0, len(r.owed))
+		for c := range r.owed {
+			list = append(list, c)
+		}
+		if len(list) == 0 {
+			r.busy = false
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		if err := p.registerAll(list); err == nil {
+			continue
+		} else if b.ctx.Err() == nil {
+			b.log.Warn("connections not registered again yet", "partition", p.index, "error", err)
+		}
+		if !sleep(b.ctx, jitter(pause)) {
+			return
+		}
+	}
+}
+
+func (p *hubPart) registerAll(list []*Conn) error {
+	ctx, cancel := context.WithTimeout(p.h.b.ctx, feedPatience)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(64)
+	for _, c := range list {
+		g.Go(func() error {
+			if err := p.h.b.reregister(ctx, c); err != nil {
+				return err
+			}
+			p.owing.mu.Lock()
+			defer p.owing.mu.Unlock()
+			delete(p.owing.owed, c)
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// reregister tells Redis of one connection again, or ends it where Redis says that it may not be.
+func (b *Broker) reregister(ctx context.Context, c *Conn) error {
+	if c.gone() {
+		return nil
+	}
+	err := b.register(ctx, c, true)
+	switch {
+	case err == nil && c.gone(): // its farewell may have come before
+		return b.farewell(ctx, c)
+	case err == nil:
+		return nil
+	case errors.Is(err, errReplaced):
+		c.shut(CloseReplaced, "replaced by another connection of this device")
+	case AsError(err).Code == CodeUnauthorized:
+		c.shut(CloseRevoked, "token revoked")
+	case AsError(err).Code == CodeBlocked:
+		c.shut(CloseRemoved, "removed by an administrator")
+	default:
+		return err
+	}
+	return nil
+}
+
+// reassert has all connections told again, and takes back what Redis says is here and is not.
+func (p *hubPart) reassert(ctx context.Context) {
+	p.owe()
+	if err := p.strays(ctx); err != nil && ctx.Err() == nil {
+		p.h.b.log.Warn("connections of this node not compared; again in some minutes", "partition", p.index, "error", err)
+	}
+}
+
+// strays unregisters connections that Redis holds as this node's and that are
+// not here: the news of their end was lost with Redis's newest writes.
+func (p *hubPart) strays(ctx context.Context) error {
+	b := p.h.b
+	for cursor := uint64(0); ; {
+		names, next, err := b.rdb.SScan(ctx, p.node(b.node), cursor, "", 200).Result()
+		if err != nil {
+			return redisError("strays", err)
+		}
+		for _, w := range names {
+			if err := p.stray(ctx, w); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (p *hubPart) stray(ctx context.Context, w string) error {
+	b := p.h.b
+	held, err := b.pipe.HGetAll(ctx, p.partition.conns(w)).Result()
+	if err != nil {
+		return redisError("strays", err)
+	}
+	here := map[string]bool{} // after that, so that none is missing that was there
+	if m := p.member(w); m != nil {
+		for _, c := range m.all() {
+			here[c.id] = true
+		}
+	}
+	id := Identity{ID: idOf(w)}
+	for device, conn := range held {
+		if !strings.HasPrefix(conn, b.node+"/") || here[conn] {
+			continue
+		}
+		if w[0] == 'a' && id.Queues == nil {
+			prof, err := b.profile(ctx, RoleAgent, id.ID)
+			if err != nil {
+				return err
+			}
+			id.Queues = prof.queues
+		}
+		b.log.Warn("a connection that has ended was still registered", "participant", w)
+		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.node, Device: device, Conn: conn}, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

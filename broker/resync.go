@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// resync is for a partition whose channels were not heard for a while: all
+// that may have been lost is read again.
+func (p *hubPart) resync(ctx context.Context) {
+	p.mu.Lock()
+	feeds, members := make([]*feed, 0, len(p.feeds)), make([]*member, 0, len(p.members))
+	for _, f := range p.feeds {
+		feeds = append(feeds, f)
+	}
+	for _, m := range p.members {
+		members = append(members, m)
+	}
+	p.mu.Unlock()
+	g := errgroup.Group{}
+	g.SetLimit(64)
+	for _, f := range feeds {
+		f.reread()
+	}
+	for _, m := range members {
+		g.Go(func() error { return p.recheck(ctx, m) })
+	}
+	if err := g.Wait(); err != nil {
+		p.h.b.log.Warn("resync incomplete; again soon", "partition", p.index, "error", err)
+		if sleep(ctx, jitter(time.Second)) {
+			p.h.b.wg.Go(func() { p.resync(ctx) })
+		}
+		return
+	}
+	p.reassert(ctx)
+}
+
+// recheck finds what a member's own channel may have lost.
+func (p *hubPart) recheck(ctx context.Context, m *member) error {
+	role := RoleUser
+	if !m.user() {
+		role = RoleAgent
+	}
+	prof, err := p.h.b.profile(ctx, role, idOf(m.who))
+	if err != nil {
+		return err
+	}
+	for _, c := range m.all() {
+		err := p.h.b.held(ctx, c.Identity())
+		if err != nil && AsError(err).Code != CodeUnauthorized {
+			return err
+		}
+		switch {
+		case err != nil, c.Identity().Issued.UnixMilli() <= prof.revoked:
+			c.shut(CloseRevoked, "token revoked")
+		case prof.disabled || prof.blocked:
+			c.shut(CloseRemoved, "removed by an administrator")
+		}
+		if prof.set {
+			c.assign(encode(prof.queues), prof.capacity)
+		}
+	}
+	held := map[string]bool{}
+	for _, s := range m.sessions() {
+		held[s] = true
+	}
+	sessions, offers, err := p.h.b.gather(ctx, m)
+	if err != nil {
+		return err
+	}
+	for _, s := range sessions {
+		if !held[s.ID] {
+			m.deliver(eventLine("session", struct {
+				Session Session `json:"session"`
+			}{s}), "")
+		}
+	}
+	for _, s := range m.withdrawn(offers) { // its end was lost, or Redis fell back behind it
+		m.offerEnded(s, "cancelled")
+	}
+	for _, s := range offers {
+		ev := personal{Session: s.ID}
+		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
+			return err
+		}
+		st, err := p.h.b.look(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		ev.Extra.From, ev.Extra.Note, ev.Extra.Expires = st.offer.from, st.offer.note, st.offer.expires
+		p.h.offered(m, ev)
+	}
+	return nil
+}

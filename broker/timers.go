@@ -1,0 +1,133 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// errAgain says that a timer should be tried again in a second.
+var errAgain = errors.New("not yet")
+
+// finish carries a timer out. Where Redis was away it comes again in a second;
+// what else went wrong is tried again when its lease is over.
+func (p *pulse) finish(ctx context.Context, w lent) {
+	err := p.b.fire(ctx, p.part, w.member)
+	if err == nil {
+		p.books.add(w, true)
+		return
+	}
+	code := AsError(err).Code
+	if errors.Is(err, errAgain) || code == CodeUnavailable || code == CodeOverloaded {
+		p.books.add(w, false)
+	}
+	if !errors.Is(err, errAgain) && ctx.Err() == nil {
+		p.b.log.Warn("timer not carried out; it comes again", "timer", w.member, "error", err)
+	}
+}
+
+// fire carries out one timer. Each transition checks by itself whether it is
+// due, so one that fires twice, or late, does no harm.
+func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
+	kind, id, _ := strings.Cut(timer, "|")
+	var err error
+	switch kind {
+	case "offer":
+		s := newStep(Actor{}, id)
+		s.Outcome = "expired"
+		_, err = b.transit(ctx, Actor{}, "withdraw", s)
+	case "end":
+		s := newStep(Actor{}, id)
+		s.Due = true
+		_, err = b.relocate(ctx, Actor{}, "end", s, endKeys)
+	case "abandon":
+		_, err = b.relocate(ctx, Actor{}, "abandon", newStep(Actor{}, id), func(p partition, queue, user string) []string {
+			return append(endKeys(p, queue, user), p.conns("u:"+user), p.epoch())
+		})
+	case "idle":
+		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, id), endKeys)
+	case "patience":
+		err = b.longWait(ctx, id)
+	case "move":
+		err = b.carryMove(ctx, id)
+	case "route":
+		err = b.route(ctx, id)
+	case "gone":
+		err = b.gone(ctx, id)
+	case "expire":
+		err = b.expire(ctx, p, id)
+	case "place":
+		session, agent, _ := strings.Cut(id, "|")
+		err = b.resolve(ctx, p, agent, session, false)
+	case "recover":
+		err = b.recovered(ctx, p, id)
+	}
+	return settled(err)
+}
+
+// settled takes out the refusals that say that there is nothing (more) to do.
+func settled(err error) error {
+	switch AsError(err).Code {
+	case CodeWrongState, CodeEnded, CodeNotFound, CodeForbidden:
+		return nil
+	}
+	if errors.Is(err, errEarly) {
+		return nil
+	}
+	return err
+}
+
+// gone is for an agent whose grace is over: it is offline, its offers are
+// declined, and its sessions wait again, ahead of their queues.
+func (b *Broker) gone(ctx context.Context, agent string) error {
+	st, err := b.setStatus(ctx, agent, Offline, true)
+	if err != nil || st.Status != Offline {
+		return err // back, or it may be: errAgain
+	}
+	b.log.Info("agent gone", "agent", agent)
+	m := &member{who: "a:" + agent}
+	ids, err := b.current(ctx, m)
+	if err != nil {
+		return err
+	}
+	held, err := b.pipe.HKeys(ctx, b.home(agent).load(agent)).Result()
+	if err != nil {
+		return redisError("load", err)
+	}
+	seen := map[string]bool{}
+	for _, s := range append(ids, held...) {
+		if !seen[s] {
+			seen[s] = true
+			err = errors.Join(err, settled(b.vacate(ctx, agent, s, "agent-gone")))
+		}
+	}
+	return err
+}
+
+// vacate takes an agent out of one session; reason says why, to those who read it.
+func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
+	st, err := b.look(ctx, session)
+	if err != nil || st.State == Ended {
+		return err
+	}
+	s := newStep(Actor{}, session)
+	if st.Target != nil && st.Target.ID == agent {
+		s.By, s.Outcome, s.Reason = agent, "declined", reason
+		if _, err := b.transit(ctx, Actor{}, "withdraw", s); settled(err) != nil {
+			return err
+		}
+	}
+	if st.Agent != nil && st.Agent.ID == agent {
+		s = newStep(Actor{}, session)
+		s.Gone, s.To, s.Front, s.Reason = agent, st.Queue, true, reason
+		s.waits(b.settings.queue(st.Queue))
+		_, err = b.relocate(ctx, Actor{}, "requeue", s, requeueKeys(st.Queue))
+		return err
+	}
+	if _, in := st.unread["a:"+agent]; in {
+		s = newStep(Actor{}, session)
+		s.By = agent
+		_, err = b.transit(ctx, Actor{}, "leave", s)
+	}
+	return err
+}
