@@ -332,4 +332,3 @@ func snapshotFields(snapshot string) (flat, error) {
 	_, f, err := parseSnapshot("", snapshot)
 	return f, err
 }
-

@@ -1,0 +1,430 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// fallible is a Redis that can be taken back to what it was.
+type fallible struct {
+	*testenv.RedisServer
+	t testing.TB
+}
+
+func newFallible(t testing.TB) *fallible { return &fallible{testenv.Redis(t), t} }
+
+// save keeps what Redis holds now.
+func (f *fallible) save() {
+	f.t.Helper()
+	require.NoError(f.t, f.Client().Save(context.Background()).Err())
+}
+
+// fall kills Redis and starts it with what was kept.
+func (f *fallible) fall() {
+	f.t.Helper()
+	f.Kill()
+	f.Restart()
+}
+
+// image is what one partition held at a time.
+type image map[string]string
+
+func imageOf(t testing.TB, b *Broker, p partition) image {
+	t.Helper()
+	ctx, out := t.Context(), image{}
+	keys, err := b.scan(ctx, "*")
+	require.NoError(t, err)
+	for _, key := range keys {
+		if !strings.HasPrefix(key, p.prefix) {
+			continue
+		}
+		data, err := b.rdb.Dump(ctx, key).Result()
+		if !isNil(err) {
+			require.NoError(t, err)
+			out[key] = data
+		}
+	}
+	return out
+}
+
+// restore takes a partition back to what it held, under running nodes: its server stays.
+func (i image) restore(t testing.TB, b *Broker, p partition) {
+	t.Helper()
+	ctx := t.Context()
+	now := imageOf(t, b, p)
+	_, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for key := range now {
+			pipe.Del(ctx, key)
+		}
+		for key, data := range i {
+			pipe.RestoreReplace(ctx, key, 0, data)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+}
+
+// reader is a client that follows the protocol's rule of coming back, and holds
+// of each session what it was shown and what it had acknowledged itself.
+type reader struct {
+	*party
+	mu   sync.Mutex
+	next int // events looked at
+	held map[string]map[int64]string
+}
+
+func newReader(p *party) *reader { return &reader{party: p, held: map[string]map[int64]string{}} }
+
+func (r *reader) hold(session string, seq int64, mid string) {
+	if r.held[session] == nil {
+		r.held[session] = map[int64]string{}
+	}
+	r.held[session][seq] = mid
+}
+
+// say sends until it is acknowledged, under one key.
+func (r *reader) say(session, key string) SendReply {
+	r.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		reply, err := r.b.Send(r.t.Context(), r.Actor, SendRequest{Session: session, Body: json.RawMessage(quote(key)), Key: key})
+		if err == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.follow()
+			r.hold(session, reply.Seq, reply.Mid)
+			return reply
+		}
+		if !AsError(err).Retry() || time.Now().After(deadline) {
+			r.t.Errorf("not sent: %v", err)
+			return reply
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// follow takes over what has come: on `reset`, all of the session is read anew. mu is held.
+func (r *reader) follow() {
+	r.wire.mu.Lock()
+	news := r.events[r.next:]
+	r.next = len(r.events)
+	r.wire.mu.Unlock()
+	for _, e := range news {
+		s, _ := e["session"].(string)
+		switch e["event"] {
+		case "message":
+			r.hold(s, int64(e["seq"].(float64)), e["mid"].(string)) //nolint:forcetypeassert // as the protocol has it
+		case "reset":
+			delete(r.held, s)
+			r.reread(s)
+		}
+	}
+}
+
+func (r *reader) reread(session string) {
+	for after := int64(0); ; {
+		page, err := r.b.History(context.WithoutCancel(r.t.Context()), r.Actor, HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		if err != nil {
+			if AsError(err).Retry() {
+				time.Sleep(20 * time.Millisecond)
+				continue
+			}
+			return // it is gone
+		}
+		for _, m := range page.Messages {
+			r.hold(session, m.Seq, m.Mid)
+			after = m.Seq
+		}
+		if !page.More {
+			return
+		}
+	}
+}
+
+// holds compares what is held with the log; "" where it is the same.
+func (r *reader) holds(session string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.follow()
+	st, err := r.b.look(r.t.Context(), session)
+	if err != nil {
+		return err.Error()
+	}
+	log, err := r.b.readLog(r.t.Context(), session, 1, st.Seq)
+	if err != nil {
+		return err.Error()
+	}
+	if len(log) == 0 {
+		return "the log is empty"
+	}
+	first := slices.Sorted(keysOf(r.held[session]))
+	if len(first) == 0 {
+		return "nothing is held"
+	}
+	for i := range log {
+		seq, mid := log[i].seq, headMid(log[i].head)
+		if seq < first[0] {
+			continue // before it came
+		}
+		if got := r.held[session][seq]; got != mid {
+			return fmt.Sprintf("%s holds %q under %d of %s, the log %q", r.ID, got, seq, session, mid)
+		}
+	}
+	if last := first[len(first)-1]; last > st.Seq {
+		return fmt.Sprintf("%s holds %d of %s, the log ends at %d", r.ID, last, session, st.Seq)
+	}
+	return ""
+}
+
+func keysOf(m map[int64]string) func(func(int64) bool) {
+	return func(yield func(int64) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// agrees waits until all that is held is the log.
+func agrees(t testing.TB, readers []*reader, sessions func(*reader) []string) {
+	t.Helper()
+	var wrong string
+	ok := false
+	for deadline := time.Now().Add(30 * time.Second); !ok && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		wrong = ""
+		for _, r := range readers {
+			for _, s := range sessions(r) {
+				if what := r.holds(s); what != "" {
+					wrong = what
+				}
+			}
+		}
+		ok = wrong == ""
+	}
+	require.True(t, ok, wrong)
+}
+
+// chats are some sessions in which a user and an agent talk, on different nodes.
+type chats struct {
+	nodes    []*Broker
+	q        string
+	readers  []*reader
+	sessions map[*reader]string
+	acked    sync.Map // key → session, of what was acknowledged after the fall-back
+}
+
+func startChats(t testing.TB, nodes []*Broker, n int) *chats {
+	t.Helper()
+	c := &chats{nodes: nodes, q: name("q"), sessions: map[*reader]string{}}
+	for i := range n {
+		uma := newReader(user(t, nodes[i%2], name("uma")))
+		ann := newReader(agent(t, nodes[(i+1)%2], name("ann"), c.q))
+		s := uma.open(c.q)
+		ann.grab(s.ID)
+		uma.say(s.ID, name("k"))
+		ann.say(s.ID, name("k"))
+		c.readers = append(c.readers, uma, ann)
+		c.sessions[uma], c.sessions[ann] = s.ID, s.ID
+	}
+	return c
+}
+
+// talk has everybody talk until the channel is closed; keep, if it is set, notes what was acknowledged.
+func (c *chats) talk(stop <-chan struct{}, keep bool) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	for _, r := range c.readers {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				key := name("k")
+				r.say(c.sessions[r], key)
+				if keep {
+					c.acked.Store(key, c.sessions[r])
+				}
+			}
+		})
+	}
+	return &wg
+}
+
+func (c *chats) check(t testing.TB) {
+	t.Helper()
+	agrees(t, c.readers, func(r *reader) []string { return []string{c.sessions[r]} })
+	bodies := map[string]map[string]int{}
+	c.acked.Range(func(key, session any) bool {
+		s, _ := session.(string)
+		if bodies[s] == nil {
+			bodies[s] = map[string]int{}
+			st, err := c.nodes[0].look(t.Context(), s)
+			require.NoError(t, err)
+			log, err := c.nodes[0].readLog(t.Context(), s, 1, st.Seq)
+			require.NoError(t, err)
+			for i := range log {
+				bodies[s][log[i].body]++
+			}
+		}
+		require.Equal(t, 1, bodies[s][quote(key.(string))], "acknowledged after the fall-back: %s in %s", key, s) //nolint:forcetypeassert // they are keys
+		return true
+	})
+	clean(t, c.nodes[0])
+}
+
+// Redis comes back with an older RDB while people talk: what they hold is the log
+// in the end, and what is acknowledged afterwards is there and was shown.
+func TestRedisFallsBackUnderChat(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []bool{false, true} {
+		t.Run(fmt.Sprintf("archive %v", kept), func(t *testing.T) {
+			server := newFallible(t)
+			bare := func(o *Options) {
+				if !kept {
+					o.Archive = nil
+				}
+			}
+			nodes := []*Broker{startNode(t, server.URL(), bare), startNode(t, server.URL(), bare)}
+			c := startChats(t, nodes, 8)
+			stop := make(chan struct{})
+			wg := c.talk(stop, false)
+			time.Sleep(300 * time.Millisecond)
+			server.save()
+			time.Sleep(500 * time.Millisecond)
+			server.fall()
+			time.Sleep(3 * time.Second)
+			close(stop)
+			wg.Wait()
+			after := make(chan struct{})
+			wg = c.talk(after, true)
+			time.Sleep(time.Second)
+			close(after)
+			wg.Wait()
+			c.check(t)
+			require.Positive(t, nodes[0].Fallbacks().Seen)
+		})
+	}
+}
+
+// The keys go back under a server that goes on, as when they are restored: no run
+// id tells of it, only what must grow and did not.
+func TestKeysGoBackUnderChat(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	bare := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
+	nodes := []*Broker{startNode(t, server.URL(), bare), startNode(t, server.URL(), bare)}
+	c := startChats(t, nodes, 8)
+	images := []image{imageOf(t, nodes[0], nodes[0].parts[0]), imageOf(t, nodes[0], nodes[0].parts[1])}
+	stop := make(chan struct{})
+	wg := c.talk(stop, false)
+	time.Sleep(2 * time.Second) // some ticks
+	for i, img := range images {
+		img.restore(t, nodes[0], nodes[0].parts[i])
+	}
+	time.Sleep(3 * time.Second)
+	close(stop)
+	wg.Wait()
+	after := make(chan struct{})
+	wg = c.talk(after, true)
+	time.Sleep(time.Second)
+	close(after)
+	wg.Wait()
+	c.check(t)
+}
+
+// Who owns a session went back, too: everybody connected hears of it, and of who gets it then.
+func TestOwnersAfterAFallBack(t *testing.T) {
+	t.Parallel()
+	server := newFallible(t)
+	nodes := []*Broker{startNode(t, server.URL(), noArchive), startNode(t, server.URL(), noArchive)}
+	q := name("q")
+	uma, ann, bea := user(t, nodes[0], name("uma")), agent(t, nodes[1], name("ann"), q), agent(t, nodes[0], name("bea"), q)
+	s := uma.open(q)
+	server.save()
+	ann.grab(s.ID)
+	uma.await("session", inStateOf(Serving))
+	ann.send(s.ID, "lost")
+	uma.await("message", func(e event) bool { return e["body"] == "lost" })
+	server.fall()
+	uma.await("reset", inSession(s.ID))
+	ann.await("reset", inSession(s.ID))
+	last := func(p *party) (st State, agent any) {
+		p.wire.mu.Lock()
+		defer p.wire.mu.Unlock()
+		for _, e := range p.events {
+			if e["event"] == "session" {
+				m := e["session"].(map[string]any) //nolint:forcetypeassert // as the protocol has it
+				st, agent = State(m["state"].(string)), m["agent"]
+			}
+		}
+		return st, agent
+	}
+	for _, p := range []*party{uma, ann} {
+		eventually(t, func() bool { st, agent := last(p); return st == Waiting && agent == nil })
+	}
+	eventually(t, func() bool { return nodes[0].rdb.HLen(t.Context(), nodes[0].home(ann.ID).load(ann.ID)).Val() == 0 })
+	bea.grab(s.ID)
+	eventually(t, func() bool {
+		st, agent := last(uma)
+		m, _ := agent.(map[string]any)
+		return st == Serving && m["id"] == bea.ID
+	})
+	bea.send(s.ID, "new")
+	uma.await("message", func(e event) bool { return e["body"] == "new" })
+	clean(t, nodes[0])
+}
+
+func noArchive(o *Options) { o.Archive = nil }
+
+// The news of connections went back: who is connected is not taken for gone, who is gone is.
+func TestConnectionsAfterAFallBack(t *testing.T) {
+	t.Parallel()
+	server := newFallible(t)
+	nodes := []*Broker{startNode(t, server.URL(), noArchive), startNode(t, server.URL(), noArchive)}
+	ctx, q := t.Context(), name("q")
+	for _, n := range nodes {
+		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout, s.AgentGrace = 5, 2 })
+	}
+	leaves := agent(t, nodes[0], name("leaves"), q)
+	leaver := user(t, nodes[0], name("leaver"))
+	held := leaver.open(q)
+	leaves.grab(held.ID)
+	late := name("late")
+	r, err := nodes[0].Open(ctx, host, OpenRequest{User: Person{ID: late}, Queue: q})
+	require.NoError(t, err)
+	server.save()
+	leaves.Conn.Close(ctx)
+	lateUser := user(t, nodes[1], late)
+	lateAgent := agent(t, nodes[1], name("agent"), q)
+	_, err = nodes[1].SetStatus(ctx, lateAgent.Actor, Away)
+	require.NoError(t, err)
+	server.fall()
+
+	eventually(t, func() bool { // the end of its connection was lost, and is told again
+		st, err := nodes[1].look(ctx, held.ID)
+		return err == nil && st.State == Waiting && statusOf(t, nodes[1], leaves.ID) == Offline
+	})
+	eventually(t, func() bool {
+		return nodes[0].rdb.HLen(ctx, nodes[0].home(late).conns("u:"+late)).Val() == 1 &&
+			nodes[0].rdb.HLen(ctx, nodes[0].home(lateAgent.ID).conns("a:"+lateAgent.ID)).Val() == 1
+	})
+	require.NotEqual(t, Offline, statusOf(t, nodes[0], lateAgent.ID))
+	time.Sleep(7 * time.Second) // longer than a user may be away
+	st, err := nodes[0].look(ctx, r.ID)
+	require.NoError(t, err)
+	require.Equal(t, Waiting, st.State, "its user is connected")
+	require.NotEqual(t, uint16(CloseReplaced), lateUser.wire.code)
+	clean(t, nodes[0])
+}

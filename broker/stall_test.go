@@ -1,0 +1,432 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/internal/testenv"
+)
+
+// spoiler spoils the way to Redis: what fail names is carried out, or not, and fails.
+type spoiler struct {
+	mu     sync.Mutex
+	before func(redis.Cmder) error // not carried out
+	after  func(redis.Cmder) error // carried out, but nobody hears of it
+}
+
+func (s *spoiler) spoil(before, after func(redis.Cmder) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before, s.after = before, after
+}
+
+func (s *spoiler) ask(cmd redis.Cmder, after bool) error {
+	s.mu.Lock()
+	f := s.before
+	if after {
+		f = s.after
+	}
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(cmd)
+}
+
+func (s *spoiler) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (s *spoiler) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := s.ask(cmd, false); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		err := next(ctx, cmd)
+		if broken := s.ask(cmd, true); broken != nil {
+			cmd.SetErr(broken)
+			return broken
+		}
+		return err
+	}
+}
+
+func (s *spoiler) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		var rest []redis.Cmder
+		for _, cmd := range cmds {
+			if err := s.ask(cmd, false); err != nil {
+				cmd.SetErr(err)
+			} else {
+				rest = append(rest, cmd)
+			}
+		}
+		var err error
+		if len(rest) > 0 {
+			err = next(ctx, rest)
+		}
+		for _, cmd := range rest {
+			if broken := s.ask(cmd, true); broken != nil {
+				cmd.SetErr(broken)
+			}
+		}
+		return err
+	}
+}
+
+// running tells whether a command runs one of a broker's scripts.
+func running(b *Broker, script string, cmd redis.Cmder) bool {
+	args := cmd.Args()
+	return len(args) > 1 && strings.HasPrefix(strings.ToLower(cmd.Name()), "eval") && args[1] == b.scripts[script].Hash()
+}
+
+var errSabotage = errors.New("read tcp: i/o timeout (sabotaged)")
+
+// sabotaged starts a node whose way to Redis can be spoilt.
+func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *spoiler) {
+	t.Helper()
+	s := &spoiler{}
+	return startNode(t, url, append(change, func(o *Options) { o.Redis.AddHook(s) })...), s
+}
+
+// statusOf is an agent's status in Redis.
+func statusOf(t testing.TB, b *Broker, id string) Status {
+	t.Helper()
+	p, err := b.profile(t.Context(), RoleAgent, id)
+	require.NoError(t, err)
+	return p.status
+}
+
+// changes counts how often watchers heard of a status.
+func (p *party) presences() map[string]int {
+	p.wire.mu.Lock()
+	defer p.wire.mu.Unlock()
+	n := map[string]int{}
+	for _, e := range p.events {
+		if e["event"] == "presence" {
+			n[e["agent"].(string)+" "+e["status"].(string)]++ //nolint:forcetypeassert // it is text
+		}
+	}
+	return n
+}
+
+// Redis does not answer for 13 s: every agent is what it chose to be, nobody gets
+// a session, and no connection is taken for gone, not even for a moment.
+func TestAStallOfRedis(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	nodes := []*Broker{startNode(t, server.URL()), startNode(t, server.URL())}
+	ctx, q := t.Context(), name("q")
+	nodes[0].set(t, q, func(s *QueueSettings) { s.Routing, s.AgentGrace = "auto", 5 })
+	boss := connect(t, nodes[0], Identity{Role: RoleSupervisor, ID: name("boss"), Queues: []string{name("q")}}, "")
+	_, err := nodes[0].Watch(ctx, boss.Actor, []string{q})
+	require.NoError(t, err)
+	var agents []*party
+	for i := range 10 {
+		ann := agent(t, nodes[i%2], name("ann"), q)
+		_, err := nodes[i%2].SetStatus(ctx, ann.Actor, []Status{Away, Offline}[i%3/2])
+		require.NoError(t, err)
+		agents = append(agents, ann)
+	}
+	uma := user(t, nodes[1], name("uma"))
+	s := uma.open(q)
+	chosen := map[string]Status{}
+	for _, ann := range agents {
+		chosen[ann.ID] = statusOf(t, nodes[0], ann.ID)
+	}
+	before := boss.presences()
+
+	server.Pause()
+	time.Sleep(13 * time.Second) // that is the fault
+	server.Resume()
+
+	for range 15 { // longer than a node is waited for
+		for _, ann := range agents {
+			require.Equal(t, chosen[ann.ID], statusOf(t, nodes[0], ann.ID))
+			require.EqualValues(t, 1, nodes[0].rdb.HLen(ctx, nodes[0].home(ann.ID).conns("a:"+ann.ID)).Val())
+		}
+		time.Sleep(time.Second)
+	}
+	st, err := nodes[0].look(ctx, s.ID)
+	require.NoError(t, err)
+	require.Equal(t, Waiting, st.State)
+	for what, n := range boss.presences() {
+		if strings.HasSuffix(what, " offline") || strings.HasSuffix(what, " online") {
+			require.Equal(t, before[what], n, what)
+		}
+	}
+	clean(t, nodes[0])
+}
+
+// A node that stalls while another goes on is taken for dead, and is no more once
+// it goes on: every connection is registered again, and statuses are as chosen.
+func TestAStallOfANode(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	node, s := sabotaged(t, url)
+	other := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	other.set(t, q, func(s *QueueSettings) { s.AgentGrace = 300 })
+	ann, bea := agent(t, node, name("ann"), q), agent(t, node, name("bea"), q)
+	_, err := node.SetStatus(ctx, ann.Actor, Away)
+	require.NoError(t, err)
+	uma := user(t, node, name("uma"))
+	session := uma.open(q)
+	bea.grab(session.ID)
+	stalled := func(redis.Cmder) error { return errSabotage }
+	s.spoil(stalled, nil)
+	gone := func() bool {
+		n := int64(0)
+		for _, p := range []*party{ann, bea, uma} {
+			n += other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val()
+		}
+		return n == 0
+	}
+	began := time.Now()
+	eventually(t, gone)
+	within(t, began, 7*time.Second, 15*time.Second)
+	s.spoil(nil, nil)
+	eventually(t, func() bool {
+		n := int64(0)
+		for _, p := range []*party{ann, bea, uma} {
+			n += other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val()
+		}
+		return n == 3
+	})
+	require.Equal(t, Away, statusOf(t, other, ann.ID))
+	require.Equal(t, Online, statusOf(t, other, bea.ID))
+	st, err := other.look(ctx, session.ID)
+	require.NoError(t, err)
+	require.Equal(t, Serving, st.State)
+	clean(t, other)
+}
+
+// Silence is counted in heartbeats of one's own that succeeded, and by nothing else.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	s := silence{}
+	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 1}))
+	for i := range deadTicks - 1 {
+		require.Empty(t, s.hear(map[string]int64{"a": 5, "b": int64(2 + i)}))
+	}
+	require.Equal(t, []string{"a"}, s.hear(map[string]int64{"a": 5, "b": 99}))
+	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 100}), "not again at once")
+	require.Empty(t, s.hear(map[string]int64{"b": 101}))
+	require.Len(t, s, 1, "one that is gone is forgotten")
+	for range deadTicks - 1 {
+		require.Empty(t, s.hear(map[string]int64{"b": 101}))
+	}
+	require.Empty(t, s.hear(map[string]int64{"b": 3}), "any change is a sign of life, also back: Redis fell back")
+}
+
+// A node that has been heard of since it was found silent is not buried, and one
+// that comes back while it is being cleared keeps what is left.
+func TestOnlyTheDeadAreCleared(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	b, ctx := startNode(t, url), t.Context()
+	uma := user(t, b, name("uma"))
+	p := b.home(uma.ID)
+	beats := int64(b.rdb.ZScore(ctx, p.nodes(), b.node).Val())
+	eventually(t, func() bool { return int64(b.rdb.ZScore(ctx, p.nodes(), b.node).Val()) > beats })
+	b.pulses[p.index].bury(ctx, b.node, beats)
+	require.NoError(t, b.clear(ctx, p, b.node))
+	require.EqualValues(t, 1, b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val())
+}
+
+// Errors while connections are registered again do not last: each is told until it stands.
+func TestARegistrationThatFails(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	b, s := sabotaged(t, url)
+	other := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	b.set(t, q, func(s *QueueSettings) { s.AgentGrace, s.AbandonTimeout = 3, 3 })
+	var all []*party
+	for range 20 {
+		all = append(all, agent(t, b, name("ann"), q), user(t, b, name("uma")))
+	}
+	ann, uma := all[0], all[1]
+	session := uma.open(q)
+	ann.grab(session.ID)
+	waits := all[3].open(q)
+	var failed atomic.Int64
+	s.spoil(func(cmd redis.Cmder) error {
+		if running(b, "connect", cmd) && failed.Add(1) < 60 {
+			return errSabotage
+		}
+		return nil
+	}, nil)
+	for _, p := range b.parts {
+		bury(t, b, p, b.node)
+	}
+	eventually(t, func() bool {
+		for _, p := range all {
+			if other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val() != 1 {
+				return false
+			}
+		}
+		return true
+	})
+	require.GreaterOrEqual(t, failed.Load(), int64(60))
+	time.Sleep(5 * time.Second) // longer than grace and abandonment
+	for id, want := range map[string]State{session.ID: Serving, waits.ID: Waiting} {
+		st, err := other.look(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, want, st.State)
+	}
+	clean(t, other)
+}
+
+// A connection that is registered and not greeted yet, when its node is cleared
+// away, is registered again, too.
+func TestARegistrationBeforeHello(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	b, s := sabotaged(t, url)
+	other, ctx := startNode(t, url), t.Context()
+	uma := name("uma")
+	p := b.home(uma)
+	held := make(chan struct{})
+	var once sync.Once
+	reached := make(chan struct{})
+	s.spoil(func(cmd redis.Cmder) error {
+		args := cmd.Args()
+		if cmd.Name() == "zrange" && len(args) > 1 && args[1] == p.listed("u:"+uma) { // hello asks for its sessions
+			once.Do(func() { close(reached) })
+			<-held
+		}
+		return nil
+	}, nil)
+	done := make(chan *party)
+	go func() { done <- user(t, b, uma) }()
+	<-reached
+	bury(t, other, p, b.node)
+	require.Zero(t, other.rdb.HLen(ctx, p.conns("u:"+uma)).Val())
+	close(held)
+	<-done
+	eventually(t, func() bool { return other.rdb.HLen(ctx, p.conns("u:"+uma)).Val() == 1 })
+}
+
+// What a call borrowed whose answer nobody heard is due again at the borrower's next
+// call; a repeated call gives the same, a late one nothing.
+func TestALeaseNobodyHeardOf(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b, s := sabotaged(t, url)
+		ctx, q := t.Context(), name("q")
+		b.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 1 })
+		var lost atomic.Int64
+		s.spoil(nil, func(cmd redis.Cmder) error {
+			if running(b, "take", cmd) && lost.Add(1) <= 64 { // several of every partition
+				return errSabotage
+			}
+			return nil
+		})
+		began := time.Now()
+		var opened []string
+		for range 20 {
+			r, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+			require.NoError(t, err)
+			opened = append(opened, r.ID)
+		}
+		eventually(t, func() bool {
+			for _, id := range opened {
+				if st, err := b.look(ctx, id); err != nil || st.State != Ended {
+					return false
+				}
+			}
+			return true
+		})
+		require.Less(t, time.Since(began), 9*time.Second)
+		require.GreaterOrEqual(t, lost.Load(), int64(64))
+	})
+}
+
+// After a stall of Redis of 8 s timers that fell due meanwhile fire within 2 s.
+func TestTimersAfterAStall(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	nodes := []*Broker{startNode(t, server.URL()), startNode(t, server.URL())}
+	ctx, q := t.Context(), name("q")
+	nodes[0].set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 3 })
+	var opened []string
+	for range 200 {
+		r, err := nodes[0].Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		require.NoError(t, err)
+		opened = append(opened, r.ID)
+	}
+	server.Pause()
+	time.Sleep(8 * time.Second) // that is the fault
+	server.Resume()
+	resumed := time.Now()
+	eventually(t, func() bool {
+		for _, id := range opened {
+			if st, err := nodes[1].look(ctx, id); err != nil || st.State != Ended {
+				return false
+			}
+		}
+		return true
+	})
+	require.Less(t, time.Since(resumed), 4*time.Second) // two, and what the clients need to notice
+}
+
+// Thousands of timers of one partition that are due at once fire within 2 s: as
+// many as can be done are taken, until none is due. (Ten thousand do on a quiet machine.)
+func TestManyTimersAtOnce(t *testing.T) {
+	server := testenv.Redis(t)
+	b := startNode(t, server.URL(), func(o *Options) { o.Archive = nil })
+	other := startNode(t, server.URL(), func(o *Options) { o.Archive = nil })
+	ctx, q := t.Context(), name("q")
+	for _, n := range []*Broker{b, other} {
+		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 3600 })
+	}
+	many := 5000
+	if raceDetector {
+		many = 500 // ten times as slow
+	}
+	p := b.parts[0]
+	var g errgroup.Group
+	g.SetLimit(256)
+	for range many {
+		g.Go(func() error {
+			u := name("uma")
+			for b.home(u).index != p.index {
+				u = name("uma")
+			}
+			s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: u}, Queue: q})
+			if err == nil {
+				err = b.rdb.HSet(ctx, p.session(s.ID), "abandon", 1).Err()
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	due := b.rdb.Time(ctx).Val().Add(2 * time.Second)
+	ids := b.rdb.ZRange(ctx, p.sessions(), 0, -1).Val()
+	require.Len(t, ids, many)
+	pipe := b.rdb.Pipeline()
+	for _, id := range ids {
+		pipe.ZAdd(ctx, p.timers(), redis.Z{Score: float64(due.UnixMilli()), Member: "abandon|" + id})
+	}
+	_, err := pipe.Exec(ctx)
+	require.NoError(t, err)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, p.waiting(q)).Val() == 0 })
+	late := time.Duration(0)
+	for _, id := range ids {
+		ended := b.rdb.HGet(ctx, p.session(id), "ended").Val()
+		ms, err := strconv.ParseInt(ended, 10, 64)
+		require.NoError(t, err)
+		late = max(late, time.UnixMilli(ms).Sub(due))
+	}
+	t.Logf("%d timers, the last %s late", many, late)
+	require.Less(t, late, 2*time.Second)
+}
