@@ -31,6 +31,7 @@ func (p *piece) refuse(seq int64) { p.refused = append(p.refused, seq) }
 type savedMark struct {
 	Session string  `json:"session"`
 	Upto    int64   `json:"upto"`
+	Mid     string  `json:"mid"`
 	Rev     int64   `json:"rev"`
 	Seq     int64   `json:"seq"`
 	Reads   int64   `json:"reads"`
@@ -52,7 +53,11 @@ func (p *piece) mark(a *archiver) savedMark {
 	}
 	m.Refused = append(m.Refused, p.refused...)
 	for i := range p.messages {
-		if seq := p.messages[i].Seq; !slices.Contains(p.refused, seq) {
+		seq := p.messages[i].Seq
+		if seq == p.upto {
+			m.Mid = p.messages[i].Mid
+		}
+		if !slices.Contains(p.refused, seq) {
 			m.Taken = append(m.Taken, seq)
 		}
 	}

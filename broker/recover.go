@@ -121,8 +121,7 @@ type compared struct {
 	st     *state
 	fields flat
 	doc    archive.Session
-	agree  int64             // up to this seq both have the same messages
-	lost   []archive.Message // the archive's, above that
+	lost   []archive.Message // the archive's, whose seqs are others' in Redis, or beyond its last
 }
 
 // compare finds what the archive has of a session that Redis has not, and mends it.
@@ -169,32 +168,36 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 	if err != nil || st == nil {
 		return nil, err
 	}
-	c := &compared{st: st, fields: fields, doc: doc, agree: fields.num("archived")}
+	c := &compared{st: st, fields: fields, doc: doc}
 	return c, c.messages(ctx, b)
 }
 
-// messages compares those that the archive has and Redis thinks it has not.
+// comparePage is how many messages of a session are compared at a time, and how far
+// below what Redis says is archived that begins: so many may have been archived since it fell back.
+const comparePage = 200
+
+// messages compares the newest.
 func (c *compared) messages(ctx context.Context, b *Broker) error {
-	list, err := b.archiver.store.Messages(ctx, c.st.ID, c.agree+1, max(c.doc.Seq, c.st.Seq)+1000)
-	if err != nil || len(list) == 0 {
-		return archiveError("messages", err)
-	}
-	held, err := b.readLog(ctx, c.st.ID, c.agree+1, c.st.Seq)
-	if err != nil {
-		return err
-	}
-	mids := make(map[int64]string, len(held))
-	for i := range held {
-		mids[held[i].seq] = headMid(held[i].head)
-	}
-	for i := range list {
-		m := &list[i]
-		switch {
-		case m.Superseded:
-		case mids[m.Seq] == m.Mid:
-			c.agree = max(c.agree, m.Seq)
-		default:
-			c.lost = append(c.lost, *m)
+	last := max(c.doc.Seq, c.st.Seq)
+	from := max(1, min(c.fields.num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
+	for more := true; more; from += comparePage {
+		list, err := b.archiver.store.Messages(ctx, c.st.ID, from, from+comparePage-1)
+		if err != nil {
+			return archiveError("messages", err)
+		}
+		more = len(list) > 0 || from <= last
+		held, err := b.readLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		if err != nil {
+			return err
+		}
+		mids := make(map[int64]string, len(held))
+		for i := range held {
+			mids[held[i].seq] = headMid(held[i].head)
+		}
+		for i := range list {
+			if !list[i].Superseded && mids[list[i].Seq] != list[i].Mid {
+				c.lost = append(c.lost, list[i])
+			}
 		}
 	}
 	return nil
@@ -287,7 +290,7 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 	r.superseded.Add(int64(len(c.lost)))
 	b.superseded.Add(int64(len(c.lost)))
 	p, _ := b.of(c.st.ID)
-	_, err := b.run(ctx, "outrank", []string{p.session(c.st.ID), p.dirty()}, c.st.ID, c.doc.Rev, c.agree)
+	_, err := b.run(ctx, "outrank", []string{p.session(c.st.ID), p.dirty()}, c.st.ID, c.doc.Rev)
 	return err
 }
 

@@ -17,6 +17,7 @@ end
 local score = redis.call('ZSCORE', KEYS[2], a.session)
 if not score or tonumber(score) ~= tonumber(a.lease) then return {'lost'} end
 
+a.at = math.min(a.at, 2 * s[1]) -- Redis may have fallen back since it was read
 local dropped = 0
 if a.at > tonumber(s[2] or 0) then
   redis.call('HSET', KEYS[1], 'hooked', string.format('%d', a.at))

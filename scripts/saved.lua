@@ -1,10 +1,10 @@
 -- saved: the archive has acknowledged what a node gave it of a session.
 --#flags allow-oom
 -- KEYS  1 session 2 log 3 read 4 recalled 5 dirty 6 timers 7 aside 8 late
--- ARGV  {session, upto: seq, rev, seq, reads: sum of the read marks, recalls: those acknowledged, codes,
+-- ARGV  {session, upto: seq, mid: of the message there, '' if none was given, rev, seq, reads: sum of the read marks, recalls: those acknowledged, codes,
 --        refused: seqs the store will never take, taken: seqs it took, keep: entries of the log, expire: ms,
 --        again: ms until the session is tried again, where the store refused it, else 0, since: ms}
--- reply {'ok', 1 if the archive has everything now}
+-- reply {'ok', 1 if the archive has everything now} | {'other'}: the log has another message there, since Redis fell back
 -- holds `archived` never goes back; it passes over nothing but what was acknowledged or set aside;
 --       what is not archived, set aside, or among the last `keep` stays in the log; what changed meanwhile stays dirty.
 --#include time
@@ -14,6 +14,15 @@ redis.call('ZREM', KEYS[8], a.session)
 if not s[1] then
   redis.call('ZREM', KEYS[5], a.session)
   return {'ok', 1}
+end
+if a.mid ~= '' then
+  local entry = redis.call('XRANGE', KEYS[2], a.upto .. '-0', a.upto .. '-0')[1]
+  local gone = not entry and redis.call('HGET', KEYS[4], a.upto)
+  local head = entry and entry[2][8] or gone and cjson.decode(gone).h or ''
+  if string.sub(head, 1, #a.mid + 8) ~= '"mid":"' .. a.mid .. '"' then
+    redis.call('ZADD', KEYS[5], now(), a.session)
+    return {'other'}
+  end
 end
 local archived, recalls = math.max(tonumber(s[2] or 0), a.upto), s[4] or ''
 if string.sub(recalls, 1, #a.recalls) == a.recalls then recalls = string.sub(recalls, #a.recalls + 1) end
