@@ -22,6 +22,7 @@ type restoreCommand struct {
 type auditCommand struct {
 	Stores `embed:""`
 	Rate   float64 `default:"2000" help:"Checks a second at most; each is a few commands to Redis."`
+	Repair bool    `help:"Mend registrations, places, and what the archive has and Redis has not; then check again."`
 }
 
 // deployment are the stores of a command that is no node.
@@ -83,7 +84,7 @@ func (c *auditCommand) Run(ctx context.Context, out io.Writer) error {
 	}
 	defer done()
 	b := &bar{what: "checking"}
-	found, err := broker.Audit(ctx, o, broker.AuditOptions{Rate: c.Rate, Progress: b.show})
+	found, err := broker.Audit(ctx, o, broker.AuditOptions{Rate: c.Rate, Repair: c.Repair, Progress: b.show})
 	b.end()
 	if err != nil {
 		return refusedStores(err)

@@ -32,6 +32,11 @@ type AuditOptions struct {
 	// Progress, if not nil, is called one call at a time.
 	Progress func(done, total int)
 
+	// Repair, if set, mends what a Redis that fell back, or a fault of ours, left
+	// behind: registrations, places, and what the archive has and Redis has not.
+	// What is given then is what is still wrong.
+	Repair bool
+
 	since int64 // only sessions created since, ms; for tests that share a Redis
 }
 
@@ -42,13 +47,24 @@ const (
 )
 
 // Audit checks the promises on everything in Redis, and against the archive, while
-// nodes go on working. It changes nothing. The options are those of the nodes.
+// nodes go on working. It changes nothing unless it is to repair. The options are
+// those of the nodes.
 func Audit(ctx context.Context, o Options, a AuditOptions) ([]Violation, error) {
 	b, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = b.pipe.Close() }()
+	if err := b.settings.load(ctx, b); err != nil {
+		return nil, err
+	}
+	found, err := b.audit(ctx, a)
+	if err != nil || len(found) == 0 || !a.Repair {
+		return found, err
+	}
+	if err := b.repair(ctx); err != nil {
+		return found, err
+	}
 	return b.audit(ctx, a)
 }
 
@@ -160,7 +176,12 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 		}
 		checks = append(checks, a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
 	}
-	keys, err := a.b.scan(ctx, "{*}:[wl][ao]*:*")
+	missing, err := a.missingChecks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, missing...)
+	keys, err := a.b.scan(ctx, "{*}:[wlc]*:*")
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +228,8 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 		if len(checks) > 0 {
 			checks = append(checks, a.capacityCheck(*part, id))
 		}
+	case "conns":
+		checks = append(checks, a.registrationCheck(*part, id))
 	}
 	return checks, nil
 }

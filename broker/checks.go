@@ -104,6 +104,10 @@ func (a *auditor) places(ctx context.Context, _ partition, st *state, _ flat) (s
 		if err != nil || !held {
 			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), redisError("audit", err)
 		}
+		known, err := a.b.pipe.HExists(ctx, a.b.home(who.ID).mine("a:"+who.ID), st.ID).Result()
+		if err != nil || !known {
+			return fmt.Sprintf("%q does not know of it", who.ID), redisError("audit", err)
+		}
 	}
 	return "", nil
 }
@@ -142,8 +146,11 @@ func (a *auditor) archived(ctx context.Context, p partition, st *state, f flat) 
 	if err != nil {
 		return "", archiveError("audit", err)
 	}
-	if doc.Version() < document(st, f, "").Version() {
+	switch now := document(st, f, "").Version(); {
+	case doc.Version() < now:
 		return fmt.Sprintf("the archive has an older version, rev %d of %d", doc.Rev, st.Rev), nil
+	case doc.Version() > now:
+		return fmt.Sprintf("the archive is ahead: rev %d, seq %d, where Redis has rev %d, seq %d", doc.Rev, doc.Seq, st.Rev, st.Seq), nil
 	}
 	return "", nil
 }

@@ -72,6 +72,9 @@ func newPartitions(n int) []partition {
 	return ps
 }
 
+// all is the pattern of all keys of one kind.
+func (p partition) all(kind string) string { return p.prefix + kind + ":*" }
+
 // tagged takes a key or channel apart: its tag and what comes after.
 func tagged(key string) (tag, name string, ok bool) {
 	if key == "" || key[0] != '{' {

@@ -1,0 +1,85 @@
+package broker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// found runs the product's own audit on a Redis, and gives what it says of each promise.
+func audited(t testing.TB, url string, repair bool) map[int]int {
+	t.Helper()
+	rdb, err := Dial(url)
+	require.NoError(t, err)
+	defer func() { _ = rdb.Close() }()
+	list, err := Audit(t.Context(), Options{Redis: rdb, Archive: archiveOf(t, url)}, AuditOptions{Rate: 1e6, Slack: -time.Hour, Repair: repair})
+	require.NoError(t, err)
+	out := map[int]int{}
+	for _, v := range list {
+		t.Log(v)
+		out[v.Promise]++
+	}
+	return out
+}
+
+// What a fall-back can leave behind and nobody noticed, the audit sees, and mends when told to.
+func TestAuditRepairs(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	b := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+	uma, ben, joe := user(t, b, name("uma")), user(t, b, name("ben")), user(t, b, name("joe"))
+	lost, ended, kept := uma.open(q), ben.open(q), joe.open(q)
+	for _, s := range []Session{lost, ended, kept} {
+		ann.grab(s.ID)
+		archived(t, b, s.ID)
+	}
+	clean(t, b)
+	require.Empty(t, audited(t, url, false))
+
+	// A place is gone, another is held for nothing, one agent does not know of its session.
+	home, p := b.home(ann.ID), b.parts[0]
+	token := b.rdb.HGet(ctx, home.load(ann.ID), kept.ID).Val()
+	require.NoError(t, b.rdb.HDel(ctx, home.load(ann.ID), kept.ID).Err())
+	require.NoError(t, b.rdb.HDel(ctx, home.mine("a:"+ann.ID), ended.ID).Err())
+	require.NoError(t, b.rdb.HSet(ctx, b.home(bea.ID).load(bea.ID), kept.ID, token).Err())
+	// A session of the archive's is not in Redis, another is there in an older form.
+	at, _ := b.of(lost.ID)
+	before := imageOf(t, b, at)
+	_, err := b.End(ctx, uma.Actor, EndRequest{Session: lost.ID})
+	require.NoError(t, err)
+	archived(t, b, lost.ID)
+	before.restore(t, b, at)
+	gone := user(t, b, name("gone")).open(q)
+	archived(t, b, gone.ID)
+	g, _ := b.of(gone.ID)
+	require.NoError(t, b.rdb.Del(ctx, g.session(gone.ID), g.log(gone.ID), g.unread(gone.ID), g.read(gone.ID)).Err())
+	require.NoError(t, b.rdb.ZRem(ctx, g.sessions(), gone.ID).Err())
+	require.NoError(t, b.rdb.ZRem(ctx, g.waiting(q), gone.ID).Err())
+	// A connection is registered at a node that nobody knows.
+	require.NoError(t, b.rdb.HSet(ctx, p.conns("u:ghost"), "phone", "01GONE/1.1").Err())
+
+	require.Subset(t, keysOfInt(audited(t, url, false)), []int{4, 6, 7})
+	require.Empty(t, audited(t, url, true))
+	require.Zero(t, b.rdb.HLen(context.Background(), p.conns("u:ghost")).Val())
+	st, err := b.look(ctx, lost.ID)
+	require.NoError(t, err)
+	require.Equal(t, Ended, st.State)
+	st, err = b.lookLive(ctx, gone.ID)
+	require.NoError(t, err)
+	require.Equal(t, Waiting, st.State)
+	clean(t, b)
+}
+
+func keysOfInt(m map[int]int) []int {
+	var out []int
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
