@@ -428,3 +428,64 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	require.NotEqual(t, uint16(CloseReplaced), lateUser.wire.code)
 	clean(t, nodes[0])
 }
+
+// A replica that lagged is promoted while people talk, under Sentinel and in a
+// cluster: as when Redis falls back, in some of the partitions or in all.
+func TestALaggingReplicaIsPromoted(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []bool{false, true} {
+		bare := func(o *Options) {
+			if !kept {
+				o.Archive = nil
+			}
+		}
+		t.Run(fmt.Sprintf("sentinel, archive %v", kept), func(t *testing.T) {
+			set := testenv.Sentinel(t)
+			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
+			promoted(t, nodes, func(while func()) {
+				old := set.LoseTail(while)
+				set.WaitMaster(old)
+			})
+		})
+		t.Run(fmt.Sprintf("cluster, archive %v", kept), func(t *testing.T) {
+			set := testenv.Cluster(t)
+			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
+			promoted(t, nodes, func(while func()) {
+				set.LoseTail(nodes[0].parts[0].timers(), while)
+				set.WaitOK()
+			})
+		})
+	}
+}
+
+func promoted(t *testing.T, nodes []*Broker, lose func(while func())) {
+	t.Helper()
+	c := startChats(t, nodes, 12)
+	statuses := map[string]Status{}
+	for i, r := range c.readers {
+		if r.Role == RoleAgent && i%4 == 1 {
+			_, err := r.b.SetStatus(t.Context(), r.Actor, Away)
+			require.NoError(t, err)
+			statuses[r.ID] = Away
+		}
+	}
+	time.Sleep(200 * time.Millisecond) // replicated
+	stop := make(chan struct{})
+	wg := c.talk(stop, false)
+	lose(func() { time.Sleep(300 * time.Millisecond) })
+	time.Sleep(3 * time.Second)
+	close(stop)
+	wg.Wait()
+	after := make(chan struct{})
+	wg = c.talk(after, true)
+	time.Sleep(time.Second)
+	close(after)
+	wg.Wait()
+	settledDown(t, nodes[0])
+	c.check(t)
+	require.Positive(t, nodes[0].Fallbacks().Seen)
+	require.Positive(t, nodes[0].Fallbacks().Resets+nodes[1].Fallbacks().Resets, "the tail was lost")
+	for id, s := range statuses {
+		require.Equal(t, s, statusOf(t, nodes[0], id))
+	}
+}

@@ -128,16 +128,7 @@ func (c *RedisCluster) KillMaster(key string) *RedisServer {
 // alive, waits until all agree, and returns the new master.
 func (c *RedisCluster) Failover(key string) *RedisServer {
 	c.t.Helper()
-	old := c.MasterFor(key)
-	var replica *RedisServer
-	view := c.view()
-	for _, n := range view {
-		for _, m := range view {
-			if m.server == old && n.master == m.id && n.server.Running() {
-				replica = n.server
-			}
-		}
-	}
+	replica := c.replicaOf(c.MasterFor(key))
 	if replica == nil {
 		c.t.Fatalf("testenv: the master of %q has no replica", key)
 	}
@@ -154,6 +145,20 @@ func (c *RedisCluster) Failover(key string) *RedisServer {
 		c.t.Fatalf("testenv: cluster failover: %v", err)
 	}
 	return replica
+}
+
+// replicaOf is a running replica of a master, or nil.
+func (c *RedisCluster) replicaOf(master *RedisServer) *RedisServer {
+	c.t.Helper()
+	view := c.view()
+	for _, n := range view {
+		for _, m := range view {
+			if m.server == master && n.master == m.id && n.server.Running() {
+				return n.server
+			}
+		}
+	}
+	return nil
 }
 
 // WaitOK waits until every running node says that the cluster is ok and that
