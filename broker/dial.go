@@ -45,6 +45,11 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 const (
 	ioTimeout  = 5 * time.Second
 	maxRetries = 3
+
+	// clusterReload is how old a client's picture of a cluster may be. The library's
+	// own, a minute, is how long a failed-over partition would be away: pipelines do
+	// not renew the picture when a server does not answer.
+	clusterReload = 2 * time.Second
 )
 
 // quietly keeps go-redis from asking the server for what ours may not know.
@@ -94,7 +99,7 @@ func dialCluster(secure, rest string) (redis.UniversalClient, error) {
 	}
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts, Username: o.Username, Password: o.Password,
 		TLSConfig: o.TLSConfig, Protocol: 2, ContextTimeoutEnabled: true, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly()}), nil
+		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly(), ClusterStateReloadInterval: clusterReload}), nil
 }
 
 func dialSentinel(secure, rest string) (redis.UniversalClient, error) {

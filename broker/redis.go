@@ -70,6 +70,7 @@ func (b *Broker) run(ctx context.Context, script string, keys []string, args ...
 	}
 	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
 	if err != nil {
+		b.lookAgain(ctx, err)
 		return nil, redisError(script, err)
 	}
 	switch v := v.(type) {
@@ -77,6 +78,14 @@ func (b *Broker) run(ctx context.Context, script string, keys []string, args ...
 		return v, nil
 	default:
 		return reply{v}, nil
+	}
+}
+
+// lookAgain has a cluster's client find out who owns what, where a server did not answer.
+func (b *Broker) lookAgain(ctx context.Context, err error) {
+	var answer redis.Error
+	if c, ok := b.rdb.(*redis.ClusterClient); ok && !errors.As(err, &answer) && ctx.Err() == nil {
+		c.ReloadState(ctx)
 	}
 }
 
