@@ -158,7 +158,7 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 				break
 			}
 		}
-		checks = append(checks, a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
+		checks = append(checks, a.statesCheck(p), a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
 	}
 	keys, err := a.b.scan(ctx, "{*}:[wl][ao]*:*")
 	if err != nil {

@@ -34,6 +34,7 @@ func (b *Broker) loops() {
 		b.limits.sweep()
 		b.gates.sweep()
 		b.hub.sweep()
+		b.hub.fade()
 	})
 	b.loop(tickPause, func(ctx context.Context) { b.farewells.say(ctx, b) })
 	b.loop(positionPause, b.positions)

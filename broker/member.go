@@ -15,7 +15,8 @@ type member struct {
 	mu     sync.Mutex
 	conns  []*Conn
 	unread map[string]int64 // of each session it has a seat in
-	total  int64
+	apart  map[string]endedSession
+	total  int64                // over both
 	quiet  map[string]time.Time // when a session's typing was last passed on
 }
 
@@ -78,6 +79,7 @@ func (m *member) message(line []byte, but, session string, n int64) {
 func (m *member) count(session string, n int64, tell bool, but string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unite(session)
 	m.total += n - m.unread[session]
 	m.unread[session] = n
 	if !tell {

@@ -71,7 +71,7 @@ func abs(n int) int { return max(n, -n) }
 func (vs *views) keep(ctx context.Context, waiting map[string][]*feed) {
 	for queue := range waiting {
 		if vs.waited[queue] == nil {
-			v, err := vs.hold(ctx, queue)
+			v, _, err := vs.hold(ctx, queue)
 			if err != nil {
 				continue // the next round tries again
 			}

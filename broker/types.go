@@ -68,8 +68,9 @@ type Session struct {
 	ID         string          `json:"id"`
 	Queue      string          `json:"queue"`
 	State      State           `json:"state"`
-	Rev        int64           `json:"rev"` // grows by one with every change but messages and reads
-	Seq        int64           `json:"seq"` // the log's last
+	Rev        int64           `json:"rev"`           // grows by one with every change but messages and reads
+	Seq        int64           `json:"seq"`           // the log's last
+	Mid        string          `json:"mid,omitempty"` // the id of the message at Seq; only in hello
 	User       Person          `json:"user"`
 	Agent      *Person         `json:"agent"`
 	Assistants []Person        `json:"assistants"`

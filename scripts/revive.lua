@@ -1,11 +1,11 @@
 -- revive: a session comes back from the archive.
 -- KEYS  1–8 as in lib/session.lua, 9 recalled 10 waiting list of its queue 11 the user's open sessions
---       12 the user's sessions 13 all sessions of the partition, last the statistics
+--       12 the user's sessions 13 all sessions of the partition 14 those by state, then the statistics
 -- ARGV  1 {session, hash: {field, value…}, unread: {participant, count…}, read: likewise,
 --       recalled: {seq, head…}, expire: ms}  2 authors  3… seq, at, by, key, head, body of the log's tail
 -- reply {'ok'} | {'exists'}
 -- holds as after the last transition; everything it writes is in the archive; its timers run.
---#include time opened stats
+--#include time opened stats states
 local a = cjson.decode(ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
 local at, s = now(), {}
@@ -42,6 +42,7 @@ elseif s.state ~= 'ended' and tonumber(s.idle or 0) > 0 then
 end
 if s.target and tonumber(s.offer_expires) > 0 then timer('offer', s.offer_expires) end
 if s.state == 'ending' and s.ending_due then timer('end', s.ending_due) end
+refile(KEYS[14], a.session, s.created, nil, nil, s.state, s.queue)
 fill(KEYS[1], a.hash)
 redis.call('HSET', KEYS[1], 'thawed', at)
 redis.call('ZADD', KEYS[7], at, a.session)
