@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
 )
 
 // A page holds what fits, and one item at least.
@@ -68,4 +71,44 @@ func TestResetsAndViewsFit(t *testing.T) {
 	fill(one)
 	require.Len(t, one[0].Waiting, 1)
 	require.False(t, one[0].More)
+}
+
+// busyWire is a connection that is behind.
+type busyWire struct {
+	wire
+	waiting int
+}
+
+func (w *busyWire) Waiting() int { return w.waiting }
+
+// Lists that are read again, all at once, are given to a connection as it has room for them.
+func TestListsWaitForRoom(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	q := name("q")
+	w := &busyWire{wire: wire{more: make(chan struct{})}}
+	id := Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1, Issued: time.Now()}
+	c, err := b.Connect(t.Context(), id, "", w)
+	require.NoError(t, err)
+	defer c.Close(t.Context())
+	_, err = b.Watch(t.Context(), Actor{Identity: id, Conn: c}, nil)
+	require.NoError(t, err)
+	resets := func(waiting int) (n int) {
+		b.hub.views.byQueue[q].mu.Lock() // whoever looks at `waiting` has it
+		w.waiting = waiting
+		b.hub.views.byQueue[q].mu.Unlock()
+		b.hub.views.show()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, e := range w.events {
+			if _, ok := e["reset"]; ok {
+				n++
+			}
+		}
+		return n
+	}
+	before := resets(2 * PageBytes)
+	b.hub.views.resync()
+	require.Equal(t, before, resets(2*PageBytes))
+	require.Equal(t, before+1, resets(0))
+	require.Equal(t, before+1, resets(0))
 }

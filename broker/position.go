@@ -35,6 +35,7 @@ func (p *pace) each(now time.Time) time.Duration {
 
 // positions tells every user who waits here its place in line, where it changed.
 func (b *Broker) positions(ctx context.Context) {
+	b.hub.views.show()
 	waiting := map[string][]*feed{}
 	for _, p := range b.hub.parts {
 		p.mu.Lock()

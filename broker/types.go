@@ -152,7 +152,8 @@ type Actor struct {
 
 // Sink is where a connection's events go. The broker defines it and the
 // WebSocket edge implements it. Both methods may be called from any goroutine
-// and never block.
+// and never block. A Sink may have a method Waiting() int, too: how many bytes
+// have not gone out yet. What can wait is given to it once that is not much.
 type Sink interface {
 	// Deliver queues one event, a JSON object without a line break, or several
 	// joined by line breaks. The bytes are shared between connections and must

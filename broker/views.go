@@ -111,6 +111,21 @@ func (vs *views) resync() {
 	vs.mu.Unlock()
 }
 
+// show gives lists anew to those who had no room for them before.
+func (vs *views) show() {
+	vs.mu.Lock()
+	all := make([]*view, 0, len(vs.byQueue))
+	for _, v := range vs.byQueue {
+		all = append(all, v)
+	}
+	vs.mu.Unlock()
+	for _, v := range all {
+		v.mu.Lock()
+		v.show()
+		v.mu.Unlock()
+	}
+}
+
 func (v *view) resync() {
 	select {
 	case <-v.ready:

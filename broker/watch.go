@@ -31,6 +31,7 @@ type view struct {
 	list     []waiter // ordered by score, then id
 	sessions map[string]*state
 	watchers []*Conn
+	owed     []*Conn // those who have not got the list anew yet
 	loading  bool
 	backlog  []string
 	pace     pace
@@ -90,8 +91,9 @@ func (v *view) load(ctx context.Context, tell bool) error {
 		if crew != nil {
 			v.crew = crew
 		}
-		if tell && len(v.watchers) > 0 {
-			v.tell(v.reset())
+		if tell {
+			v.owed = slices.Clone(v.watchers)
+			v.show()
 		}
 	}
 	v.loading = false
@@ -215,6 +217,23 @@ func (v *view) first() []Session {
 	return out
 }
 
+// show gives the list anew to those who are owed it and have room for it: many
+// queues may have been read again at once, and together be more than a reader
+// may be behind. v.mu is held.
+func (v *view) show() {
+	var line []byte
+	v.owed = slices.DeleteFunc(v.owed, func(c *Conn) bool {
+		if q, ok := c.sink.(interface{ Waiting() int }); ok && q.Waiting() > PageBytes {
+			return false
+		}
+		if line == nil {
+			line = v.reset()
+		}
+		c.deliver(line)
+		return true
+	})
+}
+
 // reset is the list anew, as much of it as an event holds.
 func (v *view) reset() []byte {
 	q := []QueueView{{Waiting: v.first(), Size: len(v.list)}}
@@ -250,6 +269,7 @@ func (v *view) leave(c *Conn) {
 	if i := slices.Index(v.watchers, c); i >= 0 {
 		v.watchers = slices.Delete(v.watchers, i, i+1)
 	}
+	v.owed = slices.DeleteFunc(v.owed, func(o *Conn) bool { return o == c })
 	v.mu.Unlock()
 	v.h.views.release(v)
 }

@@ -76,6 +76,13 @@ func (s *socket) Deliver(events []byte) {
 	s.start()
 }
 
+// Waiting is how much has piled up.
+func (s *socket) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending)
+}
+
 // Close implements broker.Sink: what is pending goes out first, but not for long.
 func (s *socket) Close(code uint16, reason string) {
 	s.mu.Lock()
