@@ -18,7 +18,7 @@ type hello struct {
 	Server     string    `json:"server"`
 	Heartbeat  int       `json:"heartbeat"` // seconds between the server's pings
 	Sessions   []Session `json:"sessions"`
-	More       bool      `json:"more,omitempty"`
+	More       bool      `json:"more"`   // not all of them: Sessions lists the rest
 	Unread     int64     `json:"unread"` // over all sessions, also those that did not fit
 	Offers     []Session `json:"offers"`
 }
