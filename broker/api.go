@@ -106,11 +106,12 @@ type StatusReply struct {
 	Load     int    `json:"load"`
 }
 
-// QueueView is what a watcher sees of a queue: the first 200 that wait, how
-// many there are, and since when the oldest waits.
+// QueueView is what a watcher sees of a queue: the first 200 that wait, or as
+// many of them as fit, how many there are, and since when the oldest waits.
 type QueueView struct {
 	Queue   string    `json:"queue"`
 	Waiting []Session `json:"waiting"`
+	More    bool      `json:"more,omitempty"` // Waiting is not all: Sessions lists the rest
 	Size    int       `json:"size"`
 	Oldest  *Time     `json:"oldest"`
 }

@@ -174,7 +174,7 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 				break
 			}
 		}
-		checks = append(checks, a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
+		checks = append(checks, a.statesCheck(p), a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
 	}
 	missing, err := a.missingChecks(ctx)
 	if err != nil {

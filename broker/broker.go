@@ -22,6 +22,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/scripts"
@@ -49,6 +51,9 @@ type Options struct {
 	// that. 0 takes 20. A negative one means no limit, on users' opens and uploads
 	// neither.
 	SendRate float64
+	// ListRate is how many lists a second one participant may ask one node for; bursts
+	// of five times that. 0 takes 20, a negative one means no limit.
+	ListRate float64
 	// Filter, if set, looks at what participants write before it is kept.
 	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
@@ -98,6 +103,8 @@ type Broker struct {
 	opt     Options
 	log     *slog.Logger
 	calls   atomic.Int64 // scripts run, for tests and metrics
+	filed   atomic.Bool  // the list by state is whole
+	reached atomic.Bool  // the archive has answered since the start
 
 	hub         *hub
 	archiver    *archiver // nil without an archive
@@ -140,6 +147,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		if err := b.claimArchive(ctx); err != nil {
 			return nil, errors.Join(err, b.pipe.Close())
 		}
+		b.reached.Store(true)
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
@@ -153,6 +161,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	g.Wait()
 	b.loops()
+	b.fileStates()
 	return b, nil
 }
 
@@ -169,7 +178,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
-	b.limits.rate = o.SendRate
+	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}

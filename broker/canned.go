@@ -184,7 +184,8 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 	if err != nil {
 		return reply, redisError("canned", err)
 	}
-	for _, data := range list {
+	room := newPage()
+	for i, data := range list {
 		text, ok := data.(string)
 		if !ok {
 			continue // removed meanwhile
@@ -194,6 +195,10 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 			return reply, err
 		}
 		if c.seen(a) && (r.Queue == "" || c.Queue == r.Queue) { // it may have moved meanwhile
+			if !room.fits(sized(c)) {
+				reply.Cursor = ids[i-1]
+				return reply, nil
+			}
 			reply.Canned = append(reply.Canned, c)
 		}
 	}

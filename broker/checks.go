@@ -34,6 +34,7 @@ func (a *auditor) sessionChecks(p partition, id string) []*check {
 		{3, []string{p.unread(id), p.read(id), p.authors(id)}, with(a.unread)},
 		{4, []string{p.session(id)}, with(a.places)},
 		{5, []string{p.session(id)}, with(a.waits)},
+		{5, []string{p.session(id), p.states()}, with(a.filedCheck)},
 		{6, []string{p.session(id), p.dirty()}, with(a.archived)},
 	}
 }

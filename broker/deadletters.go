@@ -113,18 +113,19 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 		}
 	}
 	slices.SortFunc(graves, grave.compare)
-	page := DeadLetters{Dead: []DeadLetter{}}
+	page, room := DeadLetters{Dead: []DeadLetter{}}, newPage()
 	for i, g := range graves {
-		if i == limit {
-			page.Cursor = graves[i-1].String()
-			break
-		}
 		l, err := parseLetter(texts[g])
 		if err != nil {
 			return page, err
 		}
-		page.Dead = append(page.Dead, DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, At(l.At),
-			At(int64(g.ms)), l.Tries, l.Error}) //nolint:gosec // 63 bits
+		dead := DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, At(l.At),
+			At(int64(g.ms)), l.Tries, l.Error} //nolint:gosec // 63 bits
+		if i == limit || !room.fits(sized(dead)) {
+			page.Cursor = graves[i-1].String()
+			break
+		}
+		page.Dead = append(page.Dead, dead)
 	}
 	return page, nil
 }

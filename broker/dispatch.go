@@ -124,7 +124,7 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 		return false
 	}
 	if d.view == nil {
-		v, err := d.b.hub.views.hold(ctx, d.queue)
+		v, _, err := d.b.hub.views.hold(ctx, d.queue)
 		if err != nil {
 			return false
 		}
@@ -139,7 +139,7 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 			}
 		}
 		v.mu.Unlock()
-		return v.load(ctx) == nil
+		return v.renew(ctx, true) == nil
 	}
 	return d.fresh(ctx)
 }
@@ -162,7 +162,7 @@ func (d *dispatcher) fresh(ctx context.Context) bool {
 	before := d.astray
 	d.astray = n != len(d.view.list)
 	d.view.mu.Unlock()
-	return !(before && d.astray) || d.view.load(ctx) == nil
+	return !(before && d.astray) || d.view.renew(ctx, true) == nil
 }
 
 // job is one session for one agent, whose load must be no more than load.

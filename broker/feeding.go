@@ -200,6 +200,16 @@ func (f *feed) restart(st *state) {
 	f.changed(st)
 }
 
+// midAt is the id of the message at a seq, if that is what was delivered last.
+func (f *feed) midAt(seq int64) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seq != seq {
+		return ""
+	}
+	return f.mid
+}
+
 func resetLine(session string) []byte {
 	return eventLine("reset", struct {
 		Session string `json:"session"`

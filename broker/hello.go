@@ -3,37 +3,38 @@ package broker
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // lately is how long an ended session stays in hello.
 const lately = time.Hour
 
+// hello is a connection's first event.
+type hello struct {
+	Connection string    `json:"connection"`
+	Me         me        `json:"me"`
+	Server     string    `json:"server"`
+	Heartbeat  int       `json:"heartbeat"` // seconds between the server's pings
+	Sessions   []Session `json:"sessions"`
+	More       bool      `json:"more"`   // not all of them: Sessions lists the rest
+	Unread     int64     `json:"unread"` // over all sessions, also those that did not fit
+	Offers     []Session `json:"offers"`
+}
+
 // hello attaches a new connection to its sessions and makes its first event.
 func (b *Broker) hello(ctx context.Context, c *Conn) ([]byte, error) {
-	sessions, offers, err := b.gather(ctx, c.m)
+	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: b.node, Heartbeat: 25}
+	room := newPage()
+	room.left -= sized(out)
+	g, err := b.gather(ctx, c.m, &room)
 	if err != nil {
 		return nil, err
 	}
-	id := c.Identity()
-	var unread int64
-	for _, s := range sessions {
-		unread += s.Unread
+	if err := b.lastMids(ctx, g.sessions); err != nil {
+		return nil, err
 	}
-	return eventLine("hello", struct {
-		Connection string    `json:"connection"`
-		Me         me        `json:"me"`
-		Server     string    `json:"server"`
-		Heartbeat  int       `json:"heartbeat"` // seconds between the server's pings
-		Sessions   []Session `json:"sessions"`
-		Unread     int64     `json:"unread"`
-		Offers     []Session `json:"offers"`
-	}{c.id, newMe(id), b.node, 25, sessions, unread, offers}), nil
+	out.Sessions, out.Offers, out.More, out.Unread = g.sessions, g.offers, g.more, g.unread
+	return eventLine("hello", out), nil
 }
 
 // me is an identity as its own client sees it.
@@ -56,89 +57,11 @@ func newMe(id Identity) me {
 	return m
 }
 
-// gather attaches a member to all its sessions: the open ones and those that
-// ended lately. Offers are those made to it and still open.
-func (b *Broker) gather(ctx context.Context, m *member) (sessions, offers []Session, err error) {
-	ids, err := b.current(ctx, m)
-	if err != nil {
-		return nil, nil, err
-	}
-	found := make([]*Session, len(ids))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(64)
-	for i, id := range ids {
-		g.Go(func() error {
-			s, _, err := b.hub.attach(gctx, m, id)
-			if errors.Is(err, &Error{Code: CodeNotFound}) {
-				return nil
-			}
-			if err == nil {
-				found[i] = &s
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	sessions, offers = []Session{}, []Session{}
-	for _, s := range found {
-		if s == nil {
-			continue
-		}
-		if m.seated(s.ID) {
-			if s.Ended == nil || time.Since(s.Ended.Time) < lately {
-				sessions = append(sessions, *s)
-			} else if f := b.hub.live(s.ID); f != nil {
-				f.unseat(m)
-			}
-		}
-		if !m.user() && s.Target != nil && s.Target.ID == idOf(m.who) {
-			offers = append(offers, *s)
-			m.offered(s.ID, true)
-		}
-	}
-	return sessions, offers, nil
-}
-
 func (m *member) seated(session string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, ok := m.unread[session]
 	return ok
-}
-
-// current lists the ids of what a member may have to do with now.
-func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
-	id := idOf(m.who)
-	p := b.home(id)
-	if m.user() {
-		// All that Redis has: the open ones, and those that ended not long ago.
-		ids, err := b.pipe.ZRange(ctx, p.listed(m.who), 0, -1).Result()
-		return ids, redisError("listed", err)
-	}
-	live, err := b.pipe.HGetAll(ctx, p.mine(m.who)).Result()
-	if err != nil {
-		return nil, redisError("mine", err)
-	}
-	var ids, old []string
-	cut := time.Now().Add(-lately).UnixMilli()
-	for s, value := range live { // rev|role|over
-		parts := strings.Split(value, "|")
-		over, _ := strconv.ParseInt(parts[len(parts)-1], 10, 64)
-		switch {
-		case over > 0 && over < cut:
-			old = append(old, s)
-		case len(parts) == 3 && parts[1] != "none" && parts[1] != "past":
-			ids = append(ids, s)
-		}
-	}
-	if len(old) > 0 {
-		if err := b.pipe.HDel(ctx, p.mine(m.who), old...).Err(); err != nil {
-			return nil, redisError("mine", err)
-		}
-	}
-	return ids, nil
 }
 
 // personal takes an event off a participant's own channel.
@@ -168,6 +91,8 @@ func (p *hubPart) personal(m *member, payload string) {
 		p.h.b.wg.Go(func() { p.h.mine(m, ev) })
 	case "settings":
 		p.h.b.wg.Go(func() { p.h.reassign(m) })
+	case "unread":
+		m.countApart(ev.Session, ev.Unread, ev.Conn)
 	}
 }
 
@@ -178,6 +103,11 @@ func (h *hub) mine(m *member, ev personal) {
 		h.offered(m, ev)
 	case ev.Extra != nil && ev.Extra.Kind == "offer-ended":
 		m.offerEnded(ev.Session, ev.Extra.Outcome)
+	}
+	if ev.Role == "past" || ev.Role == "expired" {
+		m.mu.Lock()
+		m.unite(ev.Session)
+		m.mu.Unlock()
 	}
 	if ev.Role == "" || ev.Role == "owner" || ev.Role == "assistant" {
 		if !m.seated(ev.Session) {

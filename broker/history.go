@@ -191,15 +191,9 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 	if err != nil {
 		return reply, err
 	}
-	if len(entries) > limit {
-		reply.More = true
-		if r.After >= 0 {
-			entries = entries[:limit]
-		} else {
-			entries = entries[1:]
-		}
-	}
-	for _, e := range entries {
+	fit := fitting(entries, limit, r.Session, w, r.After >= 0)
+	reply.More = len(fit) < len(entries)
+	for _, e := range fit {
 		m, err := e.message(r.Session, e.by == w)
 		if err != nil {
 			return reply, err
@@ -209,11 +203,42 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 	return reply, nil
 }
 
-// forward collects up to n entries one may see, from a seq upwards.
+// fitting are as many of the entries, at most limit, as one reply holds: the
+// first of them, or the last.
+func fitting(entries []entry, limit int, session, reader string, first bool) []entry {
+	room, n := newPage(), 0
+	for ; n < min(limit, len(entries)); n++ {
+		e := &entries[n]
+		if !first {
+			e = &entries[len(entries)-1-n]
+		}
+		if !room.fits(e.size(session, e.by == reader)) {
+			break
+		}
+	}
+	if first {
+		return entries[:n]
+	}
+	return entries[len(entries)-n:]
+}
+
+// readAhead is how many entries are read at a time: more than that may be more than fit.
+const readAhead = 64
+
+// enough tells whether more was read than a reply holds.
+func enough(entries []entry) bool {
+	n := 0
+	for i := range entries {
+		n += len(entries[i].body)
+	}
+	return n > PageBytes
+}
+
+// forward collects up to n entries one may see, from a seq upwards, or enough.
 func (b *Broker) forward(ctx context.Context, session string, from, last int64, n int, sees func(entry) bool) ([]entry, error) {
 	var out []entry
-	for from <= last && len(out) < n {
-		to := min(last, from+int64(n-len(out))-1)
+	for from <= last && len(out) < n && !enough(out) {
+		to := min(last, from+int64(min(n-len(out), readAhead))-1)
 		part, err := b.readLog(ctx, session, from, to)
 		if err != nil {
 			return nil, err
@@ -228,11 +253,11 @@ func (b *Broker) forward(ctx context.Context, session string, from, last int64, 
 	return out, nil
 }
 
-// backward collects up to n entries one may see, from a seq downwards, ascending.
+// backward collects up to n entries one may see, from a seq downwards, ascending, or enough.
 func (b *Broker) backward(ctx context.Context, session string, to int64, n int, sees func(entry) bool) ([]entry, error) {
 	var out []entry
-	for to >= 1 && len(out) < n {
-		from := max(1, to-int64(n-len(out))+1)
+	for to >= 1 && len(out) < n && !enough(out) {
+		from := max(1, to-int64(min(n-len(out), readAhead))+1)
 		part, err := b.readLog(ctx, session, from, to)
 		if err != nil {
 			return nil, err

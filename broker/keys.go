@@ -136,6 +136,7 @@ func (p partition) hooksLate() string        { return p.prefix + "hooks-late" }
 func (p partition) dead() string             { return p.prefix + "dead" }
 func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
+func (p partition) states() string           { return p.prefix + "states" }
 func (p partition) agents() string           { return p.prefix + "agents" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) clearing() string         { return p.prefix + "clearing" }
@@ -177,5 +178,5 @@ func (p partition) looked(s string) []string {
 func (p partition) transition(s string, more ...string) []string {
 	keys := append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
 		p.outbox()}, more...)
-	return append(keys, p.stats())
+	return append(keys, p.states(), p.stats())
 }

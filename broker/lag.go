@@ -117,8 +117,16 @@ func (b *Broker) ArchiveReady(ctx context.Context) error {
 	if b.archiver == nil {
 		return nil
 	}
-	return archiveError("ping", b.archiver.store.Ping(ctx))
+	err := b.archiver.store.Ping(ctx)
+	if err == nil {
+		b.reached.Store(true)
+	}
+	return archiveError("ping", err)
 }
+
+// ArchiveReached tells whether the archive has answered since this node started,
+// or there is none: then chat goes on without it until Redis is full.
+func (b *Broker) ArchiveReached() bool { return b.archiver == nil || b.reached.Load() }
 
 // ScriptsRun is how many scripts this node has run since it started.
 func (b *Broker) ScriptsRun() int64 { return b.calls.Load() }

@@ -17,9 +17,12 @@ import (
 // agent's partition afterwards, and learns from the answer what the other nodes
 // have seen.
 const (
-	staffRate  = 100 // sends a second
-	openRate   = 60  // a minute
-	uploadRate = 30  // a minute
+	staffRate  = 100    // sends a second
+	openRate   = 60     // a minute
+	uploadRate = 30     // a minute
+	listRate   = 20     // lists a second at one node
+	listBurst  = 5      // times the rate
+	maxReaders = 100000 // who have read lists lately
 
 	// reportEvery is how many sends of staff a node keeps to itself at most, until
 	// their number is on its way to the others.
@@ -52,8 +55,10 @@ var duplicatesOnly = quota{interval: -1}
 // limiter knows how fast each participant may be, and has been at this node.
 type limiter struct {
 	rate float64 // a user's messages a second; negative: users have no limits
+	list rate.Limit
 	mu   sync.Mutex
 	by   map[string]*sender
+	read map[string]*rate.Limiter // of lists
 }
 
 // sender is a participant that has sent something at this node lately.
@@ -207,6 +212,40 @@ func (b *Broker) AllowUpload(ctx context.Context, a Actor) error {
 	return err
 }
 
+// AllowList counts one list that a participant asks for, at this node: 20 a
+// second, bursts of 100. It is to be asked before the list is, and answers
+// CodeRateLimited with the time to wait beyond that. Host applications have no limit.
+func (b *Broker) AllowList(a Actor) error {
+	if a.Host || b.limits.list < 0 {
+		return nil
+	}
+	if wait := take(b.limits.reader(who(a.Role, a.ID)), time.Now()); wait > 0 {
+		return tooFast(wait.Milliseconds())
+	}
+	return nil
+}
+
+func (l *limiter) reader(w string) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.read[w]
+	if r != nil {
+		return r
+	}
+	if l.read == nil {
+		l.read = map[string]*rate.Limiter{}
+	}
+	for other := range l.read { // any: it begins anew
+		if len(l.read) < maxReaders {
+			break
+		}
+		delete(l.read, other)
+	}
+	r = rate.NewLimiter(l.list, max(1, int(l.list*listBurst)))
+	l.read[w] = r
+	return r
+}
+
 // sweep forgets those who have been quiet long enough to have their full burst
 // again: what the others do not know of them is made up for, too.
 func (l *limiter) sweep() {
@@ -219,6 +258,11 @@ func (l *limiter) sweep() {
 		s.mu.Unlock()
 		if rested {
 			delete(l.by, w)
+		}
+	}
+	for w, r := range l.read {
+		if full(r, now) {
+			delete(l.read, w)
 		}
 	}
 }

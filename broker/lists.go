@@ -56,19 +56,50 @@ func later(ctx context.Context, lists ...*list) (*state, error) {
 	return st, nil
 }
 
-// liveList are the sessions in Redis.
-func (b *Broker) liveList(a Actor, r SessionsRequest, after *listed, limit int) (l *list, boss bool) {
-	sources, boss := b.sources(a, r)
+// liveLists are the sessions in Redis, out of the narrowest sorted sets that
+// hold all that is asked for.
+func (b *Broker) liveLists(a Actor, r *SessionsRequest, after *listed, limit int) []*list {
+	filed := b.filed.Load()
+	switch {
+	case !boss(a):
+		lists := []*list{b.liveList(r, after, limit, source{key: b.home(a.ID).listed(who(a.Role, a.ID))})}
+		if a.Role.Staff() && contains(r.States, Waiting) && contains(a.Queues, r.Queue) {
+			lists = append(lists, b.liveList(r, after, limit, b.inLine(r.Queue, filed)...))
+		}
+		return lists
+	case r.User != "":
+		return []*list{b.liveList(r, after, limit, source{key: b.home(r.User).listed("u:" + r.User)})}
+	case r.Agent != "":
+		return []*list{b.liveList(r, after, limit, source{key: b.home(r.Agent).listed("a:" + r.Agent)})}
+	case filed && (r.Queue != "" || len(r.States) > 0):
+		return []*list{b.liveList(r, after, limit, b.byState(r.States, r.Queue)...)}
+	}
+	return []*list{b.liveList(r, after, limit, b.everything()...)}
+}
+
+// liveList is one list out of several sorted sets. What they hold that was not
+// asked for is passed over without reading all of it.
+func (b *Broker) liveList(r *SessionsRequest, after *listed, limit int, sources ...source) *list {
+	batch := min(limit+1, listAhead)
+	exact := sources[0].prefix != ""
+	if !exact && (r.Queue != "" || len(r.States) > 0) {
+		batch = sieveAhead
+	}
 	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*state, *listed, bool, error) {
-		places, err := b.page(ctx, sources, after, limit)
+		places, err := b.placesOf(ctx, sources, after, r.Since, batch)
 		if err != nil || len(places) == 0 {
 			return nil, after, false, err
 		}
-		states, err := b.lookAll(ctx, places)
 		last := &places[len(places)-1]
-		more := len(places) == limit && (r.Since == 0 || last.created >= float64(r.Since))
+		more := len(places) == batch && (r.Since == 0 || last.created >= float64(r.Since))
+		if batch == sieveAhead {
+			if places, err = b.sieve(ctx, r, places); err != nil {
+				return nil, after, false, err
+			}
+		}
+		states, err := b.lookAll(ctx, places)
 		return present(states), last, more, err
-	}}, boss
+	}}
 }
 
 func present(states []*state) []*state {
@@ -88,7 +119,7 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 		return &list{}
 	}
 	q := archive.SessionQuery{States: []string{string(Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
-		Since: r.Since, Until: r.Until, Limit: limit}
+		Since: r.Since, Until: r.Until, Limit: min(limit+1, listAhead)}
 	switch {
 	case boss(a):
 	case a.Role.Staff():
@@ -120,7 +151,7 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 				}
 			}
 		}
-		return present(states), &places[len(places)-1], len(docs) == limit, nil
+		return present(states), &places[len(places)-1], len(docs) == q.Limit, nil
 	}}
 }
 

@@ -25,6 +25,7 @@ func (b *Broker) loops() {
 		b.limits.sweep()
 		b.gates.sweep()
 		b.hub.sweep()
+		b.hub.fade()
 	})
 	b.loop(reassertPause, func(ctx context.Context) {
 		for _, p := range b.hub.parts {

@@ -15,7 +15,8 @@ type member struct {
 	mu     sync.Mutex
 	conns  []*Conn
 	unread map[string]int64 // of each session it has a seat in
-	total  int64
+	apart  map[string]endedSession
+	total  int64                // over both
 	quiet  map[string]time.Time // when a session's typing was last passed on
 	offers map[string]bool      // sessions whose offer it was shown
 }
@@ -79,6 +80,7 @@ func (m *member) message(line []byte, but, session string, n int64) {
 func (m *member) count(session string, n int64, tell bool, but string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unite(session)
 	m.total += n - m.unread[session]
 	m.unread[session] = n
 	if !tell {
@@ -116,12 +118,12 @@ func (m *member) offered(session string, open bool) {
 }
 
 // withdrawn gives the offers that were shown and are not among those open now.
-func (m *member) withdrawn(open []Session) []string {
+func (m *member) withdrawn(open []string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []string
 	for s := range m.offers {
-		if !slices.ContainsFunc(open, func(o Session) bool { return o.ID == s }) {
+		if !slices.Contains(open, s) {
 			out = append(out, s)
 		}
 	}

@@ -58,6 +58,8 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 		p.rate(rateSend, d.by)}
 	if d.by[0] == 'a' {
 		keys = append(keys, p.stats())
+	} else {
+		keys = append(keys, p.states())
 	}
 	reply, err := b.run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst)
@@ -249,7 +251,11 @@ func (b *Broker) read(ctx context.Context, p partition, a Actor, session string,
 	if err != nil {
 		return ReadReply{}, err
 	}
-	return ReadReply{r.num(1), r.num(2)}, refusal(r)
+	if err := refusal(r); err != nil {
+		return ReadReply{}, err
+	}
+	b.readEnded(ctx, a, session, r.num(1))
+	return ReadReply{r.num(1), r.num(2)}, nil
 }
 
 // Recall takes one's own message back within two minutes.

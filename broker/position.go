@@ -35,6 +35,7 @@ func (p *pace) each(now time.Time) time.Duration {
 
 // positions tells every user who waits here its place in line, where it changed.
 func (b *Broker) positions(ctx context.Context) {
+	b.hub.views.show()
 	waiting := map[string][]*feed{}
 	for _, p := range b.hub.parts {
 		p.mu.Lock()
@@ -71,7 +72,7 @@ func abs(n int) int { return max(n, -n) }
 func (vs *views) keep(ctx context.Context, waiting map[string][]*feed) {
 	for queue := range waiting {
 		if vs.waited[queue] == nil {
-			v, err := vs.hold(ctx, queue)
+			v, _, err := vs.hold(ctx, queue)
 			if err != nil {
 				continue // the next round tries again
 			}

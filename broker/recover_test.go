@@ -165,7 +165,9 @@ func TestRedisHasGoneOn(t *testing.T) {
 		_, err := a.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"new words"`)})
 		return err == nil
 	})
-	eventually(t, func() bool { return seen(nodes)[0] >= before[0]+int64(len(a.parts)) && seen(nodes)[1] >= before[1]+int64(len(a.parts)) })
+	eventually(t, func() bool {
+		return seen(nodes)[0] >= before[0]+int64(len(a.parts)) && seen(nodes)[1] >= before[1]+int64(len(a.parts))
+	})
 	for _, p := range a.parts {
 		require.NoError(t, a.rdb.Del(ctx, p.recovering()).Err())
 	}

@@ -67,21 +67,23 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	for _, s := range m.sessions() {
 		held[s] = true
 	}
-	sessions, offers, err := p.h.b.gather(ctx, m)
+	room := newPage()
+	g, err := p.h.b.gather(ctx, m, &room)
 	if err != nil {
 		return err
 	}
-	for _, s := range sessions {
+	for _, s := range append(g.open, g.sessions...) {
 		if !held[s.ID] {
+			held[s.ID] = true
 			m.deliver(eventLine("session", struct {
 				Session Session `json:"session"`
 			}{s}), "")
 		}
 	}
-	for _, s := range m.withdrawn(offers) { // its end was lost, or Redis fell back behind it
+	for _, s := range m.withdrawn(g.offered) { // its end was lost, or Redis fell back behind it
 		m.offerEnded(s, "cancelled")
 	}
-	for _, s := range offers {
+	for _, s := range g.offers {
 		ev := personal{Session: s.ID}
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err

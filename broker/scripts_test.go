@@ -97,6 +97,8 @@ func (g *stage) send(by string) reply {
 	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s), p.rate(rateSend, by)}
 	if by[0] == 'a' {
 		keys = append(keys, p.stats())
+	} else {
+		keys = append(keys, p.states())
 	}
 	r, err := g.b.run(g.t.Context(), "send", keys, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0, 1, 1)
 	require.NoError(g.t, err)

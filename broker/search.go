@@ -48,7 +48,7 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 	if err != nil {
 		return SearchReply{}, err
 	}
-	reply := SearchReply{Messages: []Found{}}
+	reply, room := SearchReply{Messages: []Found{}}, newPage()
 	for {
 		page, err := b.archiver.store.Search(ctx, q)
 		if err != nil {
@@ -63,17 +63,18 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 			if recalled[i] {
 				continue
 			}
-			if len(reply.Messages) == limit {
-				last := reply.Messages[limit-1]
-				reply.Cursor = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Mid
-				return reply, nil
-			}
 			e := unarchived(m)
 			msg, err := e.message(m.Session, m.By == who(a.Role, a.ID))
 			if err != nil {
 				return reply, err
 			}
-			reply.Messages = append(reply.Messages, Found{msg, archive.Snippet(m.Text(), q.Words), m.Superseded})
+			found := Found{msg, archive.Snippet(m.Text(), q.Words), m.Superseded}
+			if n := len(reply.Messages); n == limit || !room.fits(sized(found)) {
+				last := reply.Messages[n-1]
+				reply.Cursor = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Mid
+				return reply, nil
+			}
+			reply.Messages = append(reply.Messages, found)
 		}
 		if len(page) < q.Limit {
 			return reply, nil

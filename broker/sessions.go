@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -65,8 +63,9 @@ func (b *Broker) Session(ctx context.Context, a Actor, id string) (Session, erro
 	return st.as(who(a.Role, a.ID)), nil
 }
 
-// Sessions lists one's own sessions, newest first; everyone's for supervisors
-// and host applications.
+// Sessions lists one's own sessions, newest first, as many as fit into a page;
+// everyone's for supervisors and host applications. Agents see what waits in a
+// queue of their own, too, if they ask for that.
 func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (SessionsReply, error) {
 	limit, err := listLimit(r.Limit)
 	if err != nil {
@@ -92,25 +91,25 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 	if r.Until > 0 && (after == nil || float64(r.Until) < after.created) {
 		after = &listed{created: float64(r.Until)}
 	}
-	live, boss := b.liveList(a, r, after, limit)
-	shelf := b.shelfList(a, r, after, limit)
-	seen := map[string]bool{}
+	lists := append(b.liveLists(a, &r, after, limit), b.shelfList(a, r, after, limit))
+	seen, room := map[string]bool{}, newPage()
 	reply := SessionsReply{Sessions: []Session{}}
 	for {
-		st, err := later(ctx, live, shelf)
+		st, err := later(ctx, lists...)
 		if err != nil || st == nil {
 			return reply, err
 		}
-		if seen[st.ID] || !(boss || st.readable(a)) || !r.matches(st) {
+		if seen[st.ID] || !(boss(a) || st.readable(a)) || !r.matches(st) {
 			continue
 		}
-		if len(reply.Sessions) == limit {
-			last := reply.Sessions[limit-1]
+		s := st.as(who(a.Role, a.ID))
+		if n := len(reply.Sessions); n == limit || !room.fits(sized(s)) {
+			last := reply.Sessions[n-1]
 			reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
 			return reply, nil
 		}
 		seen[st.ID] = true
-		reply.Sessions = append(reply.Sessions, st.as(who(a.Role, a.ID)))
+		reply.Sessions = append(reply.Sessions, s)
 	}
 }
 
@@ -127,24 +126,6 @@ func (r *SessionsRequest) matches(st *state) bool {
 		}
 	}
 	return len(r.States) == 0
-}
-
-// sources are the sorted sets to read: the narrowest that hold all that is asked for.
-func (b *Broker) sources(a Actor, r SessionsRequest) (keys []string, boss bool) {
-	boss = a.Role == RoleSupervisor || a.Host && a.ID == ""
-	switch {
-	case !boss:
-		w := who(a.Role, a.ID)
-		return []string{b.home(a.ID).listed(w)}, false
-	case r.User != "":
-		return []string{b.home(r.User).listed("u:" + r.User)}, true
-	case r.Agent != "":
-		return []string{b.home(r.Agent).listed("a:" + r.Agent)}, true
-	}
-	for _, p := range b.parts {
-		keys = append(keys, p.sessions())
-	}
-	return keys, true
 }
 
 // listed is a session's place in a list: newest first, ties by id.
@@ -172,37 +153,6 @@ func (l listed) before(o listed) bool {
 		return l.created > o.created
 	}
 	return l.id > o.id
-}
-
-// page merges the next limit places of several sorted sets.
-func (b *Broker) page(ctx context.Context, keys []string, after *listed, limit int) ([]listed, error) {
-	upper := "+inf"
-	if after != nil {
-		upper = strconv.FormatFloat(after.created, 'f', -1, 64)
-	}
-	// A few more than asked: those of the very same millisecond come again.
-	by := &redis.ZRangeBy{Min: "-inf", Max: upper, Count: int64(limit + 16)}
-	cmds := make([]*redis.ZSliceCmd, len(keys))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, key := range keys {
-			cmds[i] = pipe.ZRevRangeByScoreWithScores(ctx, key, by)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, redisError("sessions", err)
-	}
-	var all []listed
-	for _, c := range cmds {
-		for _, z := range c.Val() {
-			id, _ := z.Member.(string)
-			if l := (listed{id, z.Score}); after == nil || (after.id != "" && after.before(l)) || (after.id == "" && l.created < after.created) {
-				all = append(all, l)
-			}
-		}
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].before(all[j]) })
-	return all[:min(limit, len(all))], nil
 }
 
 // lookAll reads many sessions in Redis; nil for one that is not there.

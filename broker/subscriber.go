@@ -159,7 +159,7 @@ func (s *subscriber) listen(ctx context.Context, again bool) error {
 				for _, p := range s.parts {
 					s.h.b.wg.Go(func() { p.resync(ctx) })
 				}
-				s.h.views.resync()
+				s.h.b.wg.Go(s.h.views.resync) // this loop goes on delivering meanwhile
 			}
 		}
 	}

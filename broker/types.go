@@ -68,8 +68,9 @@ type Session struct {
 	ID         string          `json:"id"`
 	Queue      string          `json:"queue"`
 	State      State           `json:"state"`
-	Rev        int64           `json:"rev"` // grows by one with every change but messages and reads
-	Seq        int64           `json:"seq"` // the log's last
+	Rev        int64           `json:"rev"`           // grows by one with every change but messages and reads
+	Seq        int64           `json:"seq"`           // the log's last
+	Mid        string          `json:"mid,omitempty"` // the id of the message at Seq; only in hello
 	User       Person          `json:"user"`
 	Agent      *Person         `json:"agent"`
 	Assistants []Person        `json:"assistants"`
@@ -151,7 +152,8 @@ type Actor struct {
 
 // Sink is where a connection's events go. The broker defines it and the
 // WebSocket edge implements it. Both methods may be called from any goroutine
-// and never block.
+// and never block. A Sink may have a method Waiting() int, too: how many bytes
+// have not gone out yet. What can wait is given to it once that is not much.
 type Sink interface {
 	// Deliver queues one event, a JSON object without a line break, or several
 	// joined by line breaks. The bytes are shared between connections and must

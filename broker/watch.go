@@ -7,24 +7,14 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// resetPause is how often watchers get a queue's whole list, lest a lost event show for ever.
-const resetPause = 30 * time.Second
-
 // shown is how much of a list watchers see.
 const shown = 200
-
-// views are the queues somebody here watches, or waits in.
-type views struct {
-	h       *hub
-	mu      sync.Mutex
-	byQueue map[string]*view
-	waited  map[string]*view // those users wait in; only the positions loop touches it
-}
 
 // view is one queue's waiting list over all partitions, kept by its channels.
 type view struct {
@@ -32,12 +22,16 @@ type view struct {
 	queue string
 	users int // under views.mu
 	ready chan struct{}
-	fail  error // set before ready is closed
+	fail  error         // set before ready is closed
+	turn  chan struct{} // whoever loads has put something in
+	loads atomic.Int64  // begun so far
+	sound bool          // the last one succeeded; whoever has the turn may look
 
 	mu       sync.Mutex
 	list     []waiter // ordered by score, then id
 	sessions map[string]*state
 	watchers []*Conn
+	owed     []*Conn // those who have not got the list anew yet
 	loading  bool
 	backlog  []string
 	pace     pace
@@ -55,85 +49,6 @@ func (w waiter) compare(o waiter) int {
 	return cmp.Or(cmp.Compare(w.score, o.score), strings.Compare(w.id, o.id))
 }
 
-func (vs *views) init(h *hub) {
-	vs.h, vs.byQueue, vs.waited = h, map[string]*view{}, map[string]*view{}
-}
-
-// hold finds or makes a queue's view and waits until it is loaded.
-func (vs *views) hold(ctx context.Context, queue string) (*view, error) {
-	vs.mu.Lock()
-	v := vs.byQueue[queue]
-	fresh := v == nil
-	if fresh {
-		v = &view{h: vs.h, queue: queue, ready: make(chan struct{}), sessions: map[string]*state{}, loading: true}
-		vs.byQueue[queue] = v
-	}
-	v.users++
-	vs.mu.Unlock()
-	if fresh {
-		v.fail = v.open()
-		close(v.ready)
-	}
-	select {
-	case <-v.ready:
-	case <-ctx.Done():
-		vs.release(v)
-		return nil, redisError("watch", ctx.Err())
-	}
-	if v.fail != nil {
-		vs.release(v)
-		return nil, v.fail
-	}
-	return v, nil
-}
-
-func (vs *views) release(v *view) {
-	vs.mu.Lock()
-	v.users--
-	last := v.users == 0
-	if last && vs.byQueue[v.queue] == v {
-		delete(vs.byQueue, v.queue)
-	}
-	vs.mu.Unlock()
-	if last && v.fail == nil {
-		for _, p := range vs.h.parts {
-			p.sub.remove(p.waiting(v.queue))
-		}
-	}
-}
-
-func (vs *views) handle(queue, payload string) {
-	vs.mu.Lock()
-	v := vs.byQueue[queue]
-	vs.mu.Unlock()
-	if v != nil {
-		v.handle(payload)
-	}
-}
-
-// resync reads every list again and shows it to its watchers.
-func (vs *views) resync() {
-	vs.mu.Lock()
-	all := make([]*view, 0, len(vs.byQueue))
-	for _, v := range vs.byQueue {
-		all = append(all, v)
-	}
-	vs.mu.Unlock()
-	for _, v := range all {
-		select {
-		case <-v.ready:
-		default:
-			continue
-		}
-		ctx, cancel := context.WithTimeout(vs.h.b.ctx, feedPatience)
-		err := v.load(ctx)
-		cancel()
-		if err != nil {
-			vs.h.b.log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
-		}
-	}
-}
-
 // open listens to the queue in every partition, then reads it.
 func (v *view) open() error {
 	ctx, cancel := context.WithTimeout(v.h.b.ctx, feedPatience)
@@ -146,7 +61,7 @@ func (v *view) open() error {
 			return err
 		}
 	}
-	if err := v.load(ctx); err != nil {
+	if err := v.load(ctx, false); err != nil {
 		for _, p := range v.h.parts {
 			p.sub.remove(p.waiting(v.queue))
 		}
@@ -156,7 +71,9 @@ func (v *view) open() error {
 }
 
 // load reads the whole list; what is published meanwhile is applied after it.
-func (v *view) load(ctx context.Context) error {
+// Whoever calls it has the turn, or the view to itself.
+func (v *view) load(ctx context.Context, tell bool) error {
+	v.loads.Add(1)
 	v.mu.Lock()
 	v.loading = true
 	assigns := v.crew != nil
@@ -166,6 +83,7 @@ func (v *view) load(ctx context.Context) error {
 	if err == nil && assigns {
 		crew, err = v.h.b.crew(ctx, v.queue)
 	}
+	v.sound = err == nil
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
@@ -173,8 +91,9 @@ func (v *view) load(ctx context.Context) error {
 		if crew != nil {
 			v.crew = crew
 		}
-		if len(v.watchers) > 0 {
-			v.tell(v.event(map[string]any{"reset": v.first()}))
+		if tell {
+			v.owed = slices.Clone(v.watchers)
+			v.show()
 		}
 	}
 	v.loading = false
@@ -298,11 +217,32 @@ func (v *view) first() []Session {
 	return out
 }
 
-// incomplete tells whether sessions have moved up into the head that were not in it when it was read.
-func (v *view) incomplete() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return slices.ContainsFunc(v.list[:min(shown, len(v.list))], func(w waiter) bool { return v.sessions[w.id] == nil })
+// show gives the list anew to those who are owed it and have room for it: many
+// queues may have been read again at once, and together be more than a reader
+// may be behind. v.mu is held.
+func (v *view) show() {
+	var line []byte
+	v.owed = slices.DeleteFunc(v.owed, func(c *Conn) bool {
+		if q, ok := c.sink.(interface{ Waiting() int }); ok && q.Waiting() > PageBytes {
+			return false
+		}
+		if line == nil {
+			line = v.reset()
+		}
+		c.deliver(line)
+		return true
+	})
+}
+
+// reset is the list anew, as much of it as an event holds.
+func (v *view) reset() []byte {
+	q := []QueueView{{Waiting: v.first(), Size: len(v.list)}}
+	fill(q)
+	fields := map[string]any{"reset": q[0].Waiting}
+	if q[0].More {
+		fields["more"] = true
+	}
+	return v.event(fields)
 }
 
 func (v *view) shot() QueueView {
@@ -329,6 +269,7 @@ func (v *view) leave(c *Conn) {
 	if i := slices.Index(v.watchers, c); i >= 0 {
 		v.watchers = slices.Delete(v.watchers, i, i+1)
 	}
+	v.owed = slices.DeleteFunc(v.owed, func(o *Conn) bool { return o == c })
 	v.mu.Unlock()
 	v.h.views.release(v)
 }
@@ -360,18 +301,19 @@ func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueVi
 	}
 	out := []QueueView{}
 	for _, q := range queues {
-		v, err := b.hub.views.hold(ctx, q)
+		v, fresh, err := b.hub.views.hold(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		if v.incomplete() {
-			if err := v.load(ctx); err != nil {
+		if !fresh { // what this node has heard so far may be older than what the caller knows
+			if err := v.renew(ctx, false); err != nil {
 				b.hub.views.release(v)
 				return nil, err
 			}
 		}
 		out = append(out, a.Conn.watches(v))
 	}
+	fill(out)
 	return out, nil
 }
 

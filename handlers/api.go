@@ -57,6 +57,16 @@ func (s *Server) as(f call) gin.HandlerFunc {
 	}
 }
 
+// list is as for a call that reads a list, of which a participant has a budget.
+func (s *Server) list(f call) gin.HandlerFunc {
+	return s.as(func(c *gin.Context, a broker.Actor) (any, error) {
+		if err := s.broker.AllowList(a); err != nil {
+			return nil, err
+		}
+		return f(c, a)
+	})
+}
+
 // bearerToken reads Authorization; the scheme's case does not matter (RFC 9110, 11.1).
 func bearerToken(h http.Header) (token string, ok bool) {
 	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")

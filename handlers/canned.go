@@ -7,7 +7,7 @@ import (
 )
 
 func (s *Server) cannedRoutes(g *gin.RouterGroup) {
-	g.GET("/canned", s.as(s.listCanned))
+	g.GET("/canned", s.list(s.listCanned))
 	g.GET("/canned/:id", s.as(s.getCanned))
 	g.PUT("/canned/:id", s.as(s.putCanned))
 	g.DELETE("/canned/:id", s.as(s.deleteCanned))

@@ -51,6 +51,9 @@ var commands = map[string]run{
 		return b.History(ctx, a, broker.HistoryRequest{Session: c.Session, After: after, Before: before, Limit: c.Limit, Mid: c.Mid})
 	},
 	"sessions": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if err := b.AllowList(a); err != nil {
+			return nil, err
+		}
 		return b.Sessions(ctx, a, broker.SessionsRequest{States: states(c.State), Queue: c.Queue, Label: c.Label,
 			Limit: c.Limit, Cursor: c.Cursor})
 	},
@@ -107,6 +110,9 @@ var commands = map[string]run{
 		return b.SetStatus(ctx, a, broker.Status(c.Status))
 	},
 	"watch": func(ctx context.Context, b *broker.Broker, a broker.Actor, c *command) (any, error) {
+		if err := b.AllowList(a); err != nil {
+			return nil, err
+		}
 		queues, err := b.Watch(ctx, a, c.Queues)
 		return struct {
 			Queues []broker.QueueView `json:"queues"`

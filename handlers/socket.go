@@ -32,10 +32,11 @@ type socket struct {
 	ping int64        // when the next is due, ms; only the heartbeat touches it
 
 	mu      sync.Mutex
-	pending []byte // objects joined by line breaks
-	writing bool   // a flush is under way
-	since   int64  // when it began its latest write, ms
-	code    uint16 // asked to close with this
+	pending []byte     // objects joined by line breaks
+	taken   *sync.Cond // what was pending is being written, or never will be; nil unless a reply waits for that
+	writing bool       // a flush is under way
+	since   int64      // when it began its latest write, ms
+	code    uint16     // asked to close with this
 	reason  string
 	closed  bool // nothing more is taken
 }
@@ -53,14 +54,15 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 const keepBuffer = 64 << 10
 
-// Deliver implements broker.Sink. A reader too slow is closed with 4003.
+// Deliver implements broker.Sink. A reader is too slow, and closed with 4003, by
+// what has piled up behind it already, never by how long one event is.
 func (s *socket) Deliver(events []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.code != 0 {
 		return
 	}
-	if len(s.pending)+len(events) > s.srv.opt.MaxPending {
+	if len(s.pending) > s.srv.opt.MaxPending {
 		s.pending = nil
 		s.shut(broker.CloseTooSlow, "too slow a reader")
 		return
@@ -72,6 +74,13 @@ func (s *socket) Deliver(events []byte) {
 	}
 	s.pending = append(s.pending, events...)
 	s.start()
+}
+
+// Waiting is how much has piled up.
+func (s *socket) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending)
 }
 
 // Close implements broker.Sink: what is pending goes out first, but not for long.
@@ -86,6 +95,7 @@ func (s *socket) shut(code uint16, reason string) {
 		return
 	}
 	s.code, s.reason = code, reason
+	s.took()
 	if s.ws != nil {
 		// Also ends a write that is stuck.
 		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
@@ -103,10 +113,16 @@ func (s *socket) start() {
 }
 
 // answer is Deliver for what the read loop itself has to say: it writes at
-// once, in its own goroutine, so that a client that sends and does not read
-// slows down only itself.
+// once, in its own goroutine, or waits until there is little left for the one who
+// writes, so that a client that asks and does not read slows down only itself.
 func (s *socket) answer(line []byte) {
 	s.mu.Lock()
+	for s.writing && len(s.pending) > keepBuffer && !s.closed && s.code == 0 {
+		if s.taken == nil {
+			s.taken = sync.NewCond(&s.mu)
+		}
+		s.taken.Wait()
+	}
 	mine := !s.writing && s.ws != nil && !s.closed && s.code == 0
 	s.writing = s.writing || mine
 	s.mu.Unlock()
@@ -132,6 +148,7 @@ func (s *socket) flush() {
 		s.mu.Lock()
 		batch := s.pending
 		s.pending = nil
+		s.took()
 		code, reason := s.code, s.reason
 		if len(batch) == 0 {
 			if code != 0 {
@@ -157,10 +174,18 @@ func (s *socket) flush() {
 	}
 }
 
+// took lets a reply go on that waits; mu is held.
+func (s *socket) took() {
+	if s.taken != nil {
+		s.taken.Broadcast()
+	}
+}
+
 // fail is for a connection that does not take what is written: the read loop ends, too.
 func (s *socket) fail() {
 	s.mu.Lock()
 	s.closed, s.writing, s.pending = true, false, nil
+	s.took()
 	slow := s.code == 0
 	s.mu.Unlock()
 	if slow {
@@ -231,31 +256,6 @@ func (s *socket) alive() { s.seen.Store(coarse.Load()) }
 var coarse atomic.Int64
 
 func init() { coarse.Store(time.Now().UnixMilli()) }
-
-// patience is a context for the commands of the next second, which thus have
-// between ten and eleven: one for each command would cost more than many commands do.
-type patience struct {
-	ctx    context.Context //nolint:containedctx // that is what it is for
-	cancel context.CancelFunc
-}
-
-// renew begins the next second's.
-func (s *Server) renew() {
-	old := s.commands.Load()
-	if old != nil && time.Until(deadlineOf(old.ctx)) > commandPatience {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), commandPatience+time.Second) //nolint:gosec // the next but one calls it
-	s.commands.Store(&patience{ctx, cancel})
-	if old != nil {
-		time.AfterFunc(commandPatience+time.Second, old.cancel) // for those still under way
-	}
-}
-
-func deadlineOf(ctx context.Context) time.Time {
-	at, _ := ctx.Deadline()
-	return at
-}
 
 // OnMessage implements gws.Event: the commands of one frame, in order.
 func (events) OnMessage(ws *gws.Conn, m *gws.Message) {

@@ -189,7 +189,9 @@ func (s *Server) search(c *gin.Context, a broker.Actor) (any, error) {
 // written is the answer of a call that has written one itself.
 type written struct{}
 
-// ready answers 200 while the node can serve, and tells how far the archive is behind.
+// ready answers 200 while the node can serve, and tells how far the archive is
+// behind. Chat goes on while the archive is away, so that alone is no reason to
+// take this node, or all of them, out of a balancer; one that was never there is.
 func (s *Server) ready(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyPatience)
 	defer cancel()
@@ -205,7 +207,7 @@ func (s *Server) ready(c *gin.Context) {
 		answer["archiveLag"] = lag
 	}
 	status := http.StatusOK
-	if redis != "ok" || archive != "ok" || s.draining.Load() {
+	if redis != "ok" || s.draining.Load() || !s.broker.ArchiveReached() {
 		status = http.StatusServiceUnavailable
 		c.Header("Retry-After", "1")
 	}

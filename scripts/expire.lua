@@ -1,11 +1,11 @@
 -- expire: a session that ended long enough ago, and that the archive has whole, leaves Redis.
 --#flags allow-oom
 -- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 recalled 7 keys 8 dirty 9 timers 10 outbox
---       11 the user's sessions 12 all sessions of the partition
+--       11 the user's sessions 12 all sessions of the partition 13 those by state
 -- ARGV  {session, after: ms since its end}
 -- reply {'ok', effect…} | {'too_early'}
 -- holds nothing leaves that the archive has not acknowledged, nor what a webhook waits for.
---#include time
+--#include time states
 local a = cjson.decode(ARGV[1])
 local at = now()
 local f, s = redis.call('HGETALL', KEYS[1]), {}
@@ -27,6 +27,7 @@ end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 redis.call('ZREM', KEYS[11], a.session)
 redis.call('ZREM', KEYS[12], a.session)
+if s.state then refile(KEYS[13], a.session, s.created, s.state, s.queue) end
 -- Agents' partitions forget it, too.
 local effects = {}
 for field in pairs(s) do

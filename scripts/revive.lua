@@ -1,12 +1,12 @@
 -- revive: a session comes back from the archive.
 -- KEYS  1–8 as in lib/session.lua, 9 recalled 10 waiting list of its queue 11 the user's open sessions
---       12 the user's sessions 13 all sessions of the partition 14 waiting list it is in, last the statistics
+--       12 the user's sessions 13 all sessions of the partition 14 waiting list it is in 15 those by state, then the statistics
 -- ARGV  1 {session, hash: {field, value…}, unread: {participant, count…}, read: likewise,
 --       recalled: {seq, head…}, expire: ms, over: what is there if it is older, {rev, seq, ops, queue}, or nil}
 --       2 authors  3… seq, at, by, key, head, body of the log's tail
 -- reply {'ok'} | {'exists'}
 -- holds as after the last transition; everything it writes is in the archive; its timers run.
---#include time opened stats fallen
+--#include time opened stats states fallen
 local a = cjson.decode(ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 and not (a.over and withdrawn(a.session, a.over)) then return {'exists'} end
 local at, s = now(), {}
@@ -43,6 +43,7 @@ elseif s.state ~= 'ended' and tonumber(s.idle or 0) > 0 then
 end
 if s.target and tonumber(s.offer_expires) > 0 then timer('offer', s.offer_expires) end
 if s.state == 'ending' and s.ending_due then timer('end', s.ending_due) end
+refile(KEYS[15], a.session, s.created, nil, nil, s.state, s.queue)
 fill(KEYS[1], a.hash)
 redis.call('HSET', KEYS[1], 'thawed', at)
 redis.call('ZADD', KEYS[7], at, a.session)

@@ -92,7 +92,16 @@ func source(name string) (src, flags string, err error) {
 		return "", "", err
 	}
 	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
+	flags, err = include(&b, string(text))
+	if err != nil {
+		return "", "", fmt.Errorf("script %s: %w", name, err)
+	}
+	return b.String(), flags, nil
+}
+
+// include writes a text with what it includes, and what that includes.
+func include(b *strings.Builder, text string) (flags string, err error) {
+	for line := range strings.Lines(text) {
 		if f, ok := strings.CutPrefix(line, flagsMark); ok {
 			flags = strings.TrimSpace(f)
 			continue
@@ -105,10 +114,12 @@ func source(name string) (src, flags string, err error) {
 		for _, lib := range strings.Fields(libs) {
 			part, err := files.ReadFile("lib/" + lib + ".lua")
 			if err != nil {
-				return "", "", fmt.Errorf("script %s: %w", name, err)
+				return "", err
 			}
-			b.Write(part)
+			if _, err := include(b, string(part)); err != nil {
+				return "", err
+			}
 		}
 	}
-	return b.String(), flags, nil
+	return flags, nil
 }

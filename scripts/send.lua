@@ -1,5 +1,5 @@
 -- send: one message into the log, once.
--- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the user's rate, for an agent's 10 statistics
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the user's rate, for an agent's 10 statistics, for a user's the sessions by state
 -- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
 --       10 µs between two sends at the rate; 0: any rate; -1: nothing new, only a duplicate is answered 11 burst
@@ -65,6 +65,9 @@ if string.sub(by, 1, 2) == 'a:' and not (note or s[5]) then -- the first that th
 end
 if state == 'ending' and string.sub(by, 1, 2) == 'u:' then
   redis.call('HSET', KEYS[1], 'state', 'serving')
+--#include states
+  local filed = redis.call('HMGET', KEYS[1], 'created', 'queue')
+  refile(KEYS[10], id, filed[1], state, filed[2], 'serving', filed[2])
   redis.call('HINCRBY', KEYS[1], 'rev', 1)
   redis.call('HDEL', KEYS[1], 'ending_due', 'ending_by', 'reason')
   redis.call('ZREM', KEYS[6], 'end|' .. id)

@@ -1,10 +1,11 @@
--- A session that Redis has in an older form than the archive. For revive, after opened and stats.
+-- A session that Redis has in an older form than the archive. For revive, after opened, stats and states.
 
 -- withdrawn(session, over): whether it still is as it was compared; then it is taken out of all lists.
 local function withdrawn(session, over)
-  local s = redis.call('HMGET', KEYS[1], 'rev', 'seq', 'ops', 'state', 'queue', 'agent', 'owned')
+  local s = redis.call('HMGET', KEYS[1], 'rev', 'seq', 'ops', 'state', 'queue', 'agent', 'owned', 'created')
   if s[1] ~= over.rev or s[2] ~= over.seq or (s[3] or '') ~= over.ops or s[5] ~= over.queue then return false end
   redis.call('ZREM', KEYS[14], session)
+  refile(KEYS[15], session, s[8], s[4], s[5])
   closed(KEYS[11], s[5], session)
   if s[6] and s[7] then serves(s[5], s[6], -1) end
   for _, kind in ipairs({'abandon', 'patience', 'route', 'idle', 'offer', 'end', 'expire'}) do

@@ -1,9 +1,12 @@
 -- What every transition shares. KEYS of a transition begin with
 --   1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 outbox
--- and end with the statistics (see stats.lua), and ARGV[1] is a JSON object: op (this call's own id, and the system message's
+-- and end with the sessions by state (see states.lua) and the statistics (see stats.lua), and ARGV[1] is a JSON object: op (this call's own id, and the system message's
 -- mid), session, by (who acts) and what the script's header names.
 -- Its reply is {'ok', snapshot, effect...} or {code, detail...}.
+--#include states
 local a = cjson.decode(ARGV[1])
+local states = KEYS[#KEYS - 1]
+if string.sub(states, -7) ~= ':states' then states = KEYS[#KEYS - 2] end -- the hooks come last, where there are any
 local at = now()
 local s = {}
 do
@@ -44,6 +47,10 @@ end
 local function commit()
   set.rev, set.seq = tonumber(s.rev or 0) + 1, seq
   set.ops = string.sub(a.op .. ',' .. (s.ops or ''), 1, 108)
+  local state, queue = set.state or s.state, set.queue or s.queue
+  if state ~= s.state or queue ~= s.queue then
+    refile(states, a.session, set.created or s.created, s.state, s.queue, state, queue)
+  end
   if #del > 0 then redis.call('HDEL', KEYS[1], unpack(del)) end
   local fields = {}
   for f, v in pairs(set) do fields[#fields + 1], fields[#fields + 2] = f, v end

@@ -1,0 +1,143 @@
+package broker
+
+import (
+	"context"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	listAhead  = 64  // sessions that are read at a time
+	sieveAhead = 500 // and of which only state and queue are
+)
+
+// source is a sorted set to list sessions from: by creation, their ids, or the
+// members of a list by state that begin alike.
+type source struct{ key, prefix string }
+
+// everything is all there is in Redis.
+func (b *Broker) everything() []source {
+	out := make([]source, len(b.parts))
+	for i, p := range b.parts {
+		out[i].key = p.sessions()
+	}
+	return out
+}
+
+// byState are the sessions in these states, any where none is named, and of a queue, if it is named.
+func (b *Broker) byState(states []State, queue string) []source {
+	if len(states) == 0 {
+		states = []State{Waiting, Serving, Transferring, Ending, Ended}
+	}
+	var out []source
+	for _, p := range b.parts {
+		for i, s := range states {
+			switch {
+			case contains(states[:i], s): // named twice
+			case queue == "":
+				out = append(out, source{p.states(), byState(s)})
+			default:
+				out = append(out, source{p.states(), byStateAndQueue(s, queue)})
+			}
+		}
+	}
+	return out
+}
+
+// inLine is what waits in a queue.
+func (b *Broker) inLine(queue string, filed bool) []source {
+	if filed {
+		return b.byState([]State{Waiting}, queue)
+	}
+	return b.everything()
+}
+
+// ask reads what comes after a place, newest first.
+func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *listed, since int64, n int) func() []listed {
+	if s.prefix == "" {
+		upper := "+inf"
+		if after != nil {
+			upper = strconv.FormatFloat(after.created, 'f', -1, 64)
+		}
+		// A few more than asked: those of the very same millisecond come again.
+		cmd := pipe.ZRevRangeByScoreWithScores(ctx, s.key, &redis.ZRangeBy{Min: "-inf", Max: upper, Count: int64(n + 16)})
+		return func() (out []listed) {
+			for _, z := range cmd.Val() {
+				id, _ := z.Member.(string)
+				out = append(out, listed{id, z.Score})
+			}
+			return out
+		}
+	}
+	by := &redis.ZRangeBy{Min: "[" + s.prefix + filedTime(since), Max: "(" + s.prefix + "\xff", Count: int64(n)}
+	if after != nil {
+		by.Max = "(" + s.prefix + filedTime(int64(after.created))
+		if after.id != "" {
+			by.Max += "|" + after.id
+		}
+	}
+	cmd := pipe.ZRevRangeByLex(ctx, s.key, by)
+	return func() (out []listed) {
+		for _, member := range cmd.Val() {
+			if l, ok := parseFiled(strings.TrimPrefix(member, s.prefix)); ok {
+				out = append(out, l)
+			}
+		}
+		return out
+	}
+}
+
+// placesOf merges the next n places of several sources.
+func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, since int64, n int) ([]listed, error) {
+	got := make([]func() []listed, len(sources))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, s := range sources {
+			got[i] = s.ask(ctx, pipe, after, since, n)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, redisError("sessions", err)
+	}
+	var all []listed
+	for _, f := range got {
+		for _, l := range f() {
+			if after == nil || (after.id != "" && after.before(l)) || (after.id == "" && l.created < after.created) {
+				all = append(all, l)
+			}
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].before(all[j]) })
+	return all[:min(n, len(all))], nil
+}
+
+// sieve keeps the sessions that are in the states and the queue asked for.
+func (b *Broker) sieve(ctx context.Context, r *SessionsRequest, places []listed) ([]listed, error) {
+	fields := make([]*redis.SliceCmd, len(places))
+	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, l := range places {
+			if p, ok := b.of(l.id); ok {
+				fields[i] = pipe.HMGet(ctx, p.session(l.id), "state", "queue")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, redisError("sessions", err)
+	}
+	kept := places[:0:0]
+	for i, f := range fields {
+		if f == nil || len(f.Val()) != 2 {
+			continue
+		}
+		state, _ := f.Val()[0].(string)
+		queue, _ := f.Val()[1].(string)
+		if (len(r.States) == 0 || contains(r.States, State(state))) && (r.Queue == "" || r.Queue == queue) {
+			kept = append(kept, places[i])
+		}
+	}
+	return kept, nil
+}

@@ -1,0 +1,347 @@
+package broker
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/internal/testenv"
+)
+
+var theHost = Actor{Host: true}
+
+// opens opens n sessions of as many users in a queue.
+func opens(t testing.TB, b *Broker, q string, n int) []Session {
+	t.Helper()
+	out := make([]Session, n)
+	var g errgroup.Group
+	g.SetLimit(32)
+	for i := range out {
+		g.Go(func() (err error) {
+			out[i], err = b.Open(t.Context(), theHost, OpenRequest{User: Person{ID: name("u")}, Queue: q})
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	return out
+}
+
+// commands is how many Redis has carried out, those in scripts included.
+func commands(t testing.TB, b *Broker) int64 {
+	t.Helper()
+	info, err := b.rdb.Info(t.Context(), "commandstats").Result()
+	require.NoError(t, err)
+	var n int64
+	for _, m := range regexp.MustCompile(`cmdstat_\S+:calls=(\d+)`).FindAllStringSubmatch(info, -1) {
+		calls, err := strconv.ParseInt(m[1], 10, 64)
+		require.NoError(t, err)
+		n += calls
+	}
+	return n
+}
+
+// What a list costs goes by what it returns, not by what there is.
+func TestAListCostsWhatItReturns(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
+	q := name("q")
+	ann := agent(t, b, name("ann"), q)
+	served := ann.grab(opens(t, b, q, 1)[0].ID)
+	opens(t, b, q, 3000)
+	opens(t, b, name("other"), 5)
+	// What the node does by itself in the meantime costs a little, too.
+	quiet := func() int64 {
+		before := commands(t, b)
+		time.Sleep(200 * time.Millisecond) // a span, not a wait
+		return commands(t, b) - before
+	}()
+	for what, r := range map[string]SessionsRequest{"serving": {States: []State{Serving}, Limit: 1}, "serving there": {States: []State{Serving}, Queue: q, Limit: 1},
+		"transferring or ended": {States: []State{Transferring, Ended}, Limit: 1}, "waiting": {States: []State{Waiting}, Limit: 1},
+		"a queue": {Queue: q, Limit: 1}, "one that is empty": {Queue: name("none"), Limit: 1}} {
+		before := commands(t, b)
+		got, err := b.Sessions(t.Context(), theHost, r)
+		require.NoError(t, err)
+		cost := commands(t, b) - before
+		require.Less(t, cost, 300+quiet, what)
+		t.Logf("%s: %d commands", what, cost)
+		if r.States != nil && r.States[0] == Serving {
+			require.Len(t, got.Sessions, 1)
+			require.Equal(t, served.ID, got.Sessions[0].ID)
+		}
+	}
+}
+
+// The list by state says what a walk over all sessions says, whatever happened to them.
+func TestListsByState(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		q, other := name("q"), name("q")
+		ann, bob := agent(t, b, name("ann"), q, other), agent(t, b, name("bob"), q, other)
+		sup := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sup")}, "")
+		for i, s := range opens(t, b, q, 24) {
+			uma := Actor{Identity: Identity{Role: RoleUser, ID: s.User.ID}}
+			for _, what := range rand.Perm(8)[:3+i%5] { // some of it is refused: it changes nothing then
+				switch what {
+				case 0, 1:
+					_, _ = b.Grab(t.Context(), ann.Actor, s.ID)
+				case 2:
+					_, _ = b.Transfer(t.Context(), sup.Actor, TransferRequest{Session: s.ID, Queue: other})
+				case 3:
+					_, _ = b.Transfer(t.Context(), ann.Actor, TransferRequest{Session: s.ID, Agent: bob.ID})
+				case 4:
+					_, _ = b.Accept(t.Context(), bob.Actor, s.ID)
+				case 5:
+					_, _ = b.End(t.Context(), ann.Actor, EndRequest{Session: s.ID})
+				case 6:
+					_, _ = b.Send(t.Context(), uma, SendRequest{Session: s.ID, Body: []byte(`"no, stay"`)})
+				case 7:
+					_, _ = b.End(t.Context(), uma, EndRequest{Session: s.ID})
+					if i%2 == 0 {
+						_, _ = b.Reopen(t.Context(), uma, s.ID)
+					}
+				}
+			}
+		}
+		all := listAll(t, b, SessionsRequest{Queue: q, Limit: 7})
+		all = append(all, listAll(t, b, SessionsRequest{Queue: other, Limit: 7})...)
+		require.Len(t, all, 24)
+		for _, queue := range []string{q, other} {
+			for _, states := range [][]State{{Waiting}, {Serving}, {Transferring}, {Ending}, {Ended}, {Waiting, Ended}, {Serving, Ending, Transferring}} {
+				want, got := []string{}, []string{}
+				for _, s := range all {
+					if s.Queue == queue && contains(states, s.State) {
+						want = append(want, s.ID)
+					}
+				}
+				for _, s := range listAll(t, b, SessionsRequest{Queue: queue, States: states, Limit: 3}) {
+					got = append(got, s.ID)
+				}
+				require.Equal(t, want, got, "%v in %s", states, queue)
+			}
+		}
+		clean(t, b)
+	})
+}
+
+// listAll is a list through all its pages.
+func listAll(t testing.TB, b *Broker, r SessionsRequest) []Session {
+	t.Helper()
+	var out []Session
+	for {
+		page, err := b.Sessions(t.Context(), theHost, r)
+		require.NoError(t, err)
+		out = append(out, page.Sessions...)
+		if r.Cursor = page.Cursor; r.Cursor == "" {
+			return out
+		}
+	}
+}
+
+// What a version before left out of the list by state, or left wrong in it, a
+// node that starts puts right; lists are whole in the meantime.
+func TestTheListByStateIsMadeForOldData(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	q := name("q")
+	old := startNode(t, url)
+	want := opens(t, old, q, 50)
+	for _, p := range old.parts {
+		require.NoError(t, old.rdb.Del(t.Context(), p.states()).Err())
+	}
+	wrong := want[7]
+	p, _ := old.of(wrong.ID)
+	require.NoError(t, old.rdb.ZAdd(t.Context(), p.states(), zs(byState(Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
+		zs(byStateAndQueue(Ended, q)+filedAs(1, "00-gone"))).Err())
+	b := startNode(t, url)
+	require.Len(t, listAll(t, b, SessionsRequest{Queue: q}), 50)
+	eventually(t, b.filed.Load)
+	require.Len(t, listAll(t, b, SessionsRequest{Queue: q, States: []State{Waiting}}), 50)
+	require.Empty(t, listAll(t, b, SessionsRequest{States: []State{Serving}}))
+	clean(t, b)
+}
+
+// The audit sees what is missing from the list by state, and what should not be in it.
+func TestTheAuditSeesTheListByState(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL())
+	s := opens(t, b, name("q"), 1)[0]
+	p, _ := b.of(s.ID)
+	clean(t, b)
+	member := byState(Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
+	require.NoError(t, b.rdb.ZRem(t.Context(), p.states(), member).Err())
+	require.NotEmpty(t, violations(t, b))
+	require.NoError(t, b.rdb.ZAdd(t.Context(), p.states(), zs(member), zs(byState(Serving)+filedAs(1, s.ID))).Err())
+	require.NotEmpty(t, violations(t, b))
+}
+
+// A participant has a budget of lists, hosts have none, and who is quiet is forgotten.
+func TestListLimits(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.ListRate = 0 })
+	ann, bob := Actor{Identity: Identity{Role: RoleAgent, ID: name("ann")}}, Actor{Identity: Identity{Role: RoleUser, ID: name("bob")}}
+	var refused error
+	n := 0
+	for ; n < 1000 && refused == nil; n++ {
+		refused = b.AllowList(ann)
+	}
+	require.GreaterOrEqual(t, n, 100)
+	require.Less(t, n, 200)
+	code(t, CodeRateLimited, refused)
+	require.Positive(t, AsError(refused).RetryMS)
+	require.NoError(t, b.AllowList(bob))
+	for range 1000 {
+		require.NoError(t, b.AllowList(theHost))
+	}
+	eventually(t, func() bool { return b.AllowList(ann) == nil })
+	b.limits.list = 1e9 // everybody is rested at once
+	for _, r := range b.limits.read {
+		r.SetLimit(1e9)
+	}
+	eventually(t, func() bool {
+		b.limits.sweep()
+		b.limits.mu.Lock()
+		defer b.limits.mu.Unlock()
+		return len(b.limits.read) == 0
+	})
+	for i := range maxReaders + 10 {
+		require.NoError(t, b.AllowList(Actor{Identity: Identity{Role: RoleUser, ID: strconv.Itoa(i)}}))
+	}
+	require.LessOrEqual(t, len(b.limits.read), maxReaders)
+}
+
+// An agent with more sessions that ended lately than hello holds connects
+// quickly; its count of unread is exact all the same, on every device.
+func TestAHelloAfterManyEnds(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	b, other := startNode(t, url), startNode(t, url)
+	q := name("q")
+	id := Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 10000, Issued: time.Now()}
+	require.NoError(t, b.introduce(t.Context(), id))
+	as := Actor{Identity: id}
+	const n = 2500
+	var g errgroup.Group
+	g.SetLimit(16)
+	ids := make([]string, n)
+	for i := range n {
+		g.Go(func() error {
+			s, err := b.Open(t.Context(), theHost, OpenRequest{User: Person{ID: name("u")}, Queue: q})
+			if err == nil {
+				ids[i] = s.ID
+				_, err = b.Grab(t.Context(), as, s.ID)
+			}
+			if err == nil {
+				_, err = b.Send(t.Context(), theHost, SendRequest{Session: s.ID, As: RoleUser, Body: []byte(`"thanks"`)})
+			}
+			if err == nil {
+				_, err = b.End(t.Context(), as, EndRequest{Session: s.ID, Force: true})
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	p := b.home(id.ID)
+	eventually(t, func() bool { // what is owed is told
+		load, err := b.rdb.HLen(t.Context(), p.load(id.ID)).Result()
+		return err == nil && load == 0
+	})
+	before, began := b.calls.Load(), time.Now()
+	ann := connect(t, b, id, "")
+	hello := ann.await("hello", nil)
+	t.Logf("hello after %s and %d scripts, of %d sessions", time.Since(began), b.calls.Load()-before, len(hello["sessions"].([]any)))
+	require.Less(t, b.calls.Load()-before, int64(n/2))
+	require.Equal(t, true, hello["more"])
+	require.EqualValues(t, n, hello["unread"])
+	require.LessOrEqual(t, sized(hello), PageBytes)
+	sub := b.hub.at(id.ID).sub
+	sub.mu.Lock()
+	require.Less(t, len(sub.want), n/2)
+	sub.mu.Unlock()
+	shown := map[string]bool{}
+	for _, s := range hello["sessions"].([]any) {
+		s := s.(map[string]any)
+		shown[s["id"].(string)] = true
+		require.NotEmpty(t, s["mid"])
+	}
+
+	tab, away := connect(t, b, id, "tab"), connect(t, other, id, "away")
+	var apart string
+	for _, s := range ids {
+		if !shown[s] {
+			apart = s
+		}
+	}
+	r, err := b.Read(t.Context(), tab.Actor, apart, 99)
+	require.NoError(t, err)
+	require.Zero(t, r.Unread)
+	for _, p := range []*party{ann, away} {
+		e := p.await("unread", inSession(apart))
+		require.EqualValues(t, n-1, e["total"], p.Conn.id)
+	}
+}
+
+// The first answer of watch is as Redis is once the caller asks, whatever this
+// node has heard: what was ended at another node, and acknowledged, is not in it.
+func TestWatchShowsWhatIsAcknowledged(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	q := name("q")
+	ann := agent(t, a, name("ann"), q)
+	_, err := a.Watch(t.Context(), ann.Actor, nil)
+	require.NoError(t, err)
+	bea := agent(t, a, name("bea"), q)
+	for range 100 {
+		s := opens(t, b, q, 1)[0]
+		_, err := b.End(t.Context(), theHost, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		views, err := a.Watch(t.Context(), bea.Actor, nil)
+		require.NoError(t, err)
+		require.Empty(t, views[0].Waiting)
+		require.Zero(t, views[0].Size)
+	}
+}
+
+// While views are read again, deliveries go on, and of more resyncs one follows.
+func TestAResyncOfViewsHoldsNothingUp(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	q := name("q")
+	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+	s := uma.open(q)
+	ann.grab(s.ID)
+	_, err := b.Watch(t.Context(), ann.Actor, nil)
+	require.NoError(t, err)
+	vs := &b.hub.views
+	v := vs.byQueue[q]
+	v.turn <- struct{}{} // reading it takes long
+	loads := v.loads.Load()
+	loseSubscriber(b, s.ID)
+	syncing := func() bool {
+		vs.mu.Lock()
+		defer vs.mu.Unlock()
+		return vs.syncing
+	}
+	eventually(t, syncing)
+	began := time.Now()
+	uma.send(s.ID, "meanwhile")
+	ann.await("message", func(e event) bool { return e["body"] == "meanwhile" })
+	require.Less(t, time.Since(began), feedPatience/2)
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(vs.resync)
+	}
+	wg.Wait() // they do not wait
+	<-v.turn
+	eventually(t, func() bool { return !syncing() })
+	require.EqualValues(t, 2, v.loads.Load()-loads)
+}
+
+func violations(t testing.TB, b *Broker) []Violation {
+	t.Helper()
+	found, err := b.audit(t.Context(), AuditOptions{Rate: 1e6})
+	require.NoError(t, err)
+	return found
+}
+
+func zs(member string) redis.Z { return redis.Z{Member: member} }
