@@ -323,7 +323,8 @@ export class Client {
   /** Reads a session's state; false where it is not one's own to read any more. @internal */
   async refresh(session: string) {
     try {
-      this.set(withSession(this.state, (await this.request<{ session: Session }>(`/sessions/${session}`)).session))
+      const answer = await this.request<{ session: Session }>(`/sessions/${session}`)
+      this.set(withSession(this.state, answer.session))
     } catch (e) {
       if (!this.forget(session, e)) throw e
       return false

@@ -1,4 +1,4 @@
-import type { Message, Session } from '../src/index.js'
+import type { Me, Message, QueueView, Session } from '../src/index.js'
 
 export interface Line {
   mid: string
@@ -6,7 +6,7 @@ export interface Line {
   key?: string
 }
 
-interface Command {
+export interface Command {
   id: number
   cmd: string
   session: string
@@ -39,6 +39,9 @@ export class Fake {
   /** Takes that many sends without an answer, and cuts. */
   lose = 0
   commands: Command[] = []
+  me: Me = { id: 'uma', name: 'Uma', role: 'user' }
+  /** What `watch` answers. */
+  queues: QueueView[] = []
   private epoch = 0
   private keys = new Map<string, number>()
   private open = new Set<FakeSocket>()
@@ -87,7 +90,7 @@ export class Fake {
 
   greet(s: FakeSocket) {
     this.open.add(s)
-    s.say({ event: 'hello', connection: 'c', me: { id: 'uma', name: 'Uma', role: 'user' }, server: 's', heartbeat: 25, sessions: this.unnamed ? [] : [this.state()], more: this.more, unread: 0, offers: [] })
+    s.say({ event: 'hello', connection: 'c', me: this.me, server: 's', heartbeat: 25, sessions: this.unnamed ? [] : [this.state()], more: this.more, unread: 0, offers: [] })
   }
 
   gone(s: FakeSocket) {
@@ -113,6 +116,8 @@ export class Fake {
         const all = c.state === 'ended' ? [] : this.listed
         return { ok: { sessions: all[n] ?? [], cursor: n + 1 < all.length ? String(n + 1) : '' } }
       }
+      case 'watch':
+        return { ok: { queues: this.queues } }
       default:
         return { ok: {} }
     }
@@ -138,7 +143,7 @@ export class Fake {
   }
 }
 
-interface FakeSocket {
+export interface FakeSocket {
   say: (o: object) => void
   end: (code: number) => void
 }

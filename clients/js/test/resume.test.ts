@@ -172,6 +172,22 @@ it('takes a lower rev after a fall-back, by hello, by event and after a reset, b
   expect(rev()).toBe(3)
 })
 
+it('loses nothing that comes while a session is asked for by HTTP', async () => {
+  const c = await hold(1)
+  let answer!: (r: Response) => void
+  vi.stubGlobal('fetch', () => new Promise<Response>((done) => (answer = done)))
+  fake.reset()
+  await until(() => Boolean(answer))
+  fake.post('meanwhile')
+  await until(() => held(c).length === 2)
+  answer(new Response(JSON.stringify({ session: fake.state() })))
+  await new Promise((done) => setTimeout(done, 0))
+  await new Promise((done) => setImmediate(done))
+  await holdsTheLog(c)
+  fake.post('and on')
+  await holdsTheLog(c)
+})
+
 it('marks as read what came after a fall-back', async () => {
   const c = await hold(5)
   c.read(session, 5)
