@@ -21,7 +21,9 @@ type held struct {
 	ended   bool
 	filling bool      // history is being read, or about to be; live messages wait
 	live    []Message // those
-	voided  int       // counts resets: what was asked for before the last is void
+	resets  int       // how many there were
+	hearing bool      // the application has still to hear of the last
+	round   int       // counts what makes the pages read so far void: resets and hellos
 }
 
 // hold finds or makes it; mu is held.
@@ -61,12 +63,15 @@ func (c *Client) hello(e *Hello) {
 	named := map[string]bool{}
 	for i := range e.Sessions {
 		named[e.Sessions[i].ID] = true
-		c.named(&e.Sessions[i])
 	}
 	for id, h := range c.held {
-		if !named[id] && !h.ended && !h.filling {
+		// What was being read may be of a log that is gone: it begins anew.
+		if (h.filling || !named[id] && !h.ended) && !h.hearing {
 			c.fill(id, h)
 		}
+	}
+	for i := range e.Sessions {
+		c.named(&e.Sessions[i])
 	}
 	if e.More {
 		c.others(e.Me, named)
@@ -146,14 +151,16 @@ func (c *Client) unanswered(m Message) bool {
 func (c *Client) reset(id string) {
 	h := c.hold(id)
 	h.seq, h.mid, h.own, h.live = 0, "", map[int64]string{}, nil
-	h.filling = true
-	h.voided++
+	h.filling, h.hearing = true, true
+	h.resets++
+	h.round++
 	c.resuming++
-	voided := h.voided
+	resets := h.resets
 	c.emit(&Reset{id})
 	forgotten := func() {
 		c.resuming--
-		if h.voided == voided { // else the next reset reads
+		if h.resets == resets { // else the next reset reads
+			h.hearing = false
 			clear(h.own)
 			c.fill(id, h)
 		}
@@ -169,18 +176,25 @@ func (c *Client) reset(id string) {
 	}))
 }
 
-// fill reads a session's history after what is held. mu is held.
+// fill reads a session's history after what is held; what was being read is
+// void. mu is held.
 func (c *Client) fill(id string, h *held) {
-	h.filling = true
+	h.filling, h.live = true, nil
+	h.round++
 	c.resuming++
-	ws, voided := c.ws, h.voided
+	round := h.round
+	// Now: what is acknowledged from here on may be of another log than what is held.
+	after, mid := h.last()
+	own := maps.Clone(h.own)
+	maps.DeleteFunc(own, func(seq int64, _ string) bool { return seq <= after })
 	c.wg.Go(func() {
-		missed, err := c.missed(id, h, voided)
+		missed, err := c.missed(id, h, round, after, mid, own)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.resuming--
 		switch {
-		case h.voided != voided:
+		case h.round != round:
+			c.resumed() // what took its place may have been faster
 		case err == nil:
 			c.filled(h, missed)
 		case errors.Is(err, errVoid):
@@ -189,9 +203,6 @@ func (c *Client) fill(id string, h *held) {
 			delete(c.held, id) // no longer ours to read
 			c.filled(h, nil)
 		case c.ctx.Err() != nil:
-		case c.greeted && c.ws != ws:
-			h.live = nil
-			c.fill(id, h) // on the connection that came meanwhile
 		default:
 			h.filling, h.live = false, nil // the next hello begins anew
 		}
@@ -204,19 +215,14 @@ var (
 	errVoid = errors.New("client: the log was reset")
 )
 
-// missed reads all pages after what is held.
-func (c *Client) missed(id string, h *held, voided int) ([]Message, error) {
-	c.mu.Lock()
-	after, mid := h.last()
-	own := maps.Clone(h.own)
-	c.mu.Unlock()
-	maps.DeleteFunc(own, func(seq int64, _ string) bool { return seq <= after })
+// missed reads all pages after a message that is held; own must be among them.
+func (c *Client) missed(id string, h *held, round int, after int64, mid string, own map[int64]string) ([]Message, error) {
 	var all []Message
 	for more := true; more; {
 		var page HistoryReply
 		err := c.insist(func(ctx context.Context) (err error) {
 			c.mu.Lock()
-			void := h.voided != voided
+			void := h.round != round
 			if !void {
 				h.live = nil // it is in the log by now
 			}
@@ -288,7 +294,7 @@ func (c *Client) filled(h *held, missed []Message) {
 	all := append(missed, h.live...)
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Seq < all[j].Seq })
 	h.filling, h.live = false, nil
-	for voided, i := h.voided, 0; i < len(all) && h.voided == voided; i++ {
+	for resets, i := h.resets, 0; i < len(all) && h.resets == resets; i++ {
 		c.take(h, all[i])
 	}
 	c.resumed()
