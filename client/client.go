@@ -2,6 +2,11 @@
 // keeps one participant connected: it comes back by itself, reads what it
 // missed, and sends again, under their keys, the messages that were not
 // acknowledged, so that nothing is lost, doubled or out of order.
+//
+// What a Client has said of a session's messages, by MessageEvents and by the
+// answers to Send, is the server's log, unless a Reset takes it back: then the
+// log follows from its start. Keep messages by Mid: a Send that is answered
+// while a Reset is being handled may also come as an event.
 package client
 
 import (
@@ -58,8 +63,11 @@ type Client struct {
 	calls    map[int64]*call
 	sends    []*call // not acknowledged, in order
 	held     map[string]*held
-	resuming int
+	resuming int           // what is still being read for the connection
+	reading  chan struct{} // a place for each log that is read at a time
 	after    time.Duration // the server's wish for the next reconnect
+	since    time.Time     // of the last hello
+	backoff  time.Duration // the bound of the pause before the next try
 	closed   bool
 
 	events   []Event
@@ -85,7 +93,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 			*name = d
 		}
 	}
-	c := &Client{opt: o, calls: map[int64]*call{}, held: map[string]*held{}}
+	c := &Client{opt: o, calls: map[int64]*call{}, held: map[string]*held{}, reading: make(chan struct{}, readers), backoff: o.MinBackoff}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.connect(ctx); err != nil {
 		c.cancel()
@@ -245,6 +253,10 @@ func (l *link) OnClose(ws *gws.Conn, err error) {
 		close(l.gone)
 		return
 	}
+	// A connection that does not last is not tried again at once, though it got a hello.
+	if time.Since(c.since) >= c.opt.MaxBackoff {
+		c.backoff = c.opt.MinBackoff
+	}
 	again := !c.closed && !c.opt.NoReconnect && c.mayReturn(code)
 	for id, call := range c.calls {
 		if call.key == "" || !again {
@@ -277,19 +289,17 @@ func (c *Client) reconnect() {
 	wait := c.after
 	c.after = 0
 	c.mu.Unlock()
-	for backoff := c.opt.MinBackoff; ; backoff = min(2*backoff, c.opt.MaxBackoff) {
+	for ; ; wait = 0 {
+		c.mu.Lock()
 		if wait == 0 {
-			wait = time.Duration(rand.Int64N(int64(backoff) + 1)) //nolint:gosec // jitter
+			wait = jitter(c.backoff)
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-c.ctx.Done():
-			t.Stop()
-			c.giveUp(c.ctx.Err())
+		c.backoff = min(2*c.backoff, c.opt.MaxBackoff)
+		c.mu.Unlock()
+		if err := c.pause(wait); err != nil {
+			c.giveUp(err)
 			return
 		}
-		wait = 0
 		err := c.connect(c.ctx)
 		if err == nil {
 			return
@@ -302,6 +312,22 @@ func (c *Client) reconnect() {
 			c.giveUp(err)
 			return
 		}
+	}
+}
+
+func jitter(most time.Duration) time.Duration {
+	return time.Duration(rand.Int64N(int64(most) + 1)) //nolint:gosec // no secret
+}
+
+// pause waits; it fails when the client is closed.
+func (c *Client) pause(d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
 	}
 }
 
@@ -330,6 +356,11 @@ func (c *Client) emit(e Event) {
 	}
 }
 
+// after is work for when OnEvent has handled all events before it.
+type after func()
+
+func (after) event() {}
+
 func (c *Client) drain() {
 	for {
 		c.mu.Lock()
@@ -342,7 +373,11 @@ func (c *Client) drain() {
 		}
 		c.mu.Unlock()
 		for _, e := range batch {
-			c.opt.OnEvent(e)
+			if then, ok := e.(after); ok {
+				then()
+			} else {
+				c.opt.OnEvent(e)
+			}
 		}
 	}
 }

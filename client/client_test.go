@@ -17,7 +17,7 @@ func dial(t *testing.T, f *fake, o client.Options) (*client.Client, func() []cli
 	t.Helper()
 	var mu sync.Mutex
 	var events []client.Event
-	o.URL, o.MinBackoff, o.MaxBackoff = f.URL, time.Millisecond, 20*time.Millisecond
+	o.URL, o.MinBackoff, o.MaxBackoff = f.URL, time.Millisecond, max(o.MaxBackoff, 20*time.Millisecond)
 	if o.Token == "" && o.TokenFunc == nil {
 		o.Token = "good"
 	}
@@ -105,16 +105,16 @@ func TestLostBeforeHello(t *testing.T) {
 // What was missed comes before what is live, each once, in order.
 func TestResume(t *testing.T) {
 	f := start(t)
-	f.log = []line{{"", "1"}, {"", "2"}, {"", "3"}, {"", "4"}, {"", "5"}}
+	f.locked(func() { f.post("1", "2", "3", "4", "5") })
 	_, events := dial(t, f, client.Options{})
 	require.Eventually(t, func() bool { return len(seqs(events())) == 5 }, 5*time.Second, time.Millisecond)
 	f.drop(0)
-	f.mu.Lock()
-	f.log = append(f.log, line{"", "6"}, line{"", "7"}, line{"", "8"})
-	f.mu.Unlock()
+	f.locked(func() { f.post("6", "7", "8") })
 	require.Eventually(t, func() bool { return len(seqs(events())) == 8 }, 5*time.Second, time.Millisecond)
-	f.say(`{"event":"message",%s`, message(8, "8")[1:])
-	f.say(`{"event":"message",%s`, message(9, "9")[1:])
+	f.locked(func() {
+		f.tell(`{"event":"message",%s`, message(8, f.log[7])[1:])
+		f.post("9")
+	})
 	require.Eventually(t, func() bool { return len(seqs(events())) == 9 }, 5*time.Second, time.Millisecond)
 	require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9}, seqs(events()))
 }

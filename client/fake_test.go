@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,9 +34,22 @@ type fake struct {
 	busy int
 	// rude makes it cut that many connections before hello, silent not greet them at all.
 	rude, silent int
+	// old makes it one that names no mids in hello.
+	old bool
+	// unnamed leaves the session out of hello; listed is what sessions lists, one a page.
+	unnamed bool
+	listed  []string
+	// asked is called with each history that is asked for, before it is answered;
+	// a line that it gives is the answer.
+	asked     func(n, after int) string
+	histories int
+	// refused begins the ids of sessions whose history is a bad request.
+	refused string
+	// epoch names the log that a fall-back begins: the mids of what follows.
+	epoch int
 }
 
-type line struct{ key, body string }
+type line struct{ key, body, mid string }
 
 const session = "00-01J00000000000000000000000"
 
@@ -67,9 +81,10 @@ func (f *fake) stop() {
 }
 
 // drop ends every connection: with a close code, or just so.
-func (f *fake) drop(code uint16) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *fake) drop(code uint16) { f.locked(func() { f.cut(code) }) }
+
+// cut is drop where mu is held.
+func (f *fake) cut(code uint16) {
 	for ws := range f.conns {
 		if code > 0 {
 			_ = ws.WriteClose(code, nil)
@@ -83,14 +98,53 @@ func (f *fake) drop(code uint16) {
 func (f *fake) say(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for ws := range f.conns {
-		_ = ws.WriteString(fmt.Sprintf(format, args...))
+	f.tell(format, args...)
+}
+
+func message(seq int, l line) string {
+	return fmt.Sprintf(`{"session":%q,"seq":%d,"mid":%q,"at":"2026-01-02T03:04:05.000Z","from":{"id":"ann","role":"agent","name":"Ann"},"type":"text","body":%q,"key":%q}`,
+		session, seq, l.mid, l.body, l.key)
+}
+
+// post puts others' messages into the log, and tells every connection. mu is held.
+func (f *fake) post(bodies ...string) {
+	for _, body := range bodies {
+		f.append("", body)
+		f.tell(`{"event":"message",%s`, message(len(f.log), f.log[len(f.log)-1])[1:])
 	}
 }
 
-func message(seq int, body string) string {
-	return fmt.Sprintf(`{"session":%q,"seq":%d,"mid":"m%d","at":"2026-01-02T03:04:05.000Z","from":{"id":"ann","role":"agent","name":"Ann"},"type":"text","body":%q}`,
-		session, seq, seq, body)
+// append is a message that nobody is told of. mu is held.
+func (f *fake) append(key, body string) {
+	f.log = append(f.log, line{key, body, fmt.Sprintf("m%d.%d", len(f.log)+1, f.epoch)})
+}
+
+// fallBack loses the log's end, as Redis does; what is written next is another
+// log. mu is held.
+func (f *fake) fallBack(to int) {
+	f.log = f.log[:to:to]
+	f.epoch++
+	for key, seq := range f.keys {
+		if seq > int64(to) {
+			delete(f.keys, key)
+		}
+	}
+}
+
+// reset tells of it. mu is held.
+func (f *fake) reset() { f.tell(`{"event":"reset","session":%q}`, session) }
+
+func (f *fake) locked(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
+// tell is say where mu is held.
+func (f *fake) tell(format string, args ...any) {
+	for ws := range f.conns {
+		_ = ws.WriteString(fmt.Sprintf(format, args...))
+	}
 }
 
 // OnOpen implements gws.Event.
@@ -107,8 +161,21 @@ func (f *fake) OnOpen(ws *gws.Conn) {
 		f.silent--
 		return
 	}
-	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","heartbeat":25,"unread":0,"offers":[],"sessions":[{"id":%q,"state":"serving","seq":%d}]}`,
-		session, len(f.log)))
+	named := []string{f.session()}
+	if f.unnamed {
+		named = nil
+	}
+	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","me":{"id":"uma","role":"user"},"heartbeat":25,"unread":0,"offers":[],"sessions":[%s],"more":%t}`,
+		strings.Join(named, ","), f.listed != nil))
+}
+
+// session is the session as hello has it. mu is held.
+func (f *fake) session() string {
+	mid := ""
+	if n := len(f.log); n > 0 && !f.old {
+		mid = f.log[n-1].mid
+	}
+	return fmt.Sprintf(`{"id":%q,"state":"serving","user":{"id":"uma"},"seq":%d,"mid":%q}`, session, len(f.log), mid)
 }
 
 // OnClose implements gws.Event.
@@ -122,10 +189,10 @@ func (f *fake) OnClose(ws *gws.Conn, _ error) {
 func (f *fake) OnMessage(ws *gws.Conn, m *gws.Message) {
 	defer func() { _ = m.Close() }()
 	var c struct {
-		ID        int64
-		Cmd       string
-		Key, Body string
-		After     int
+		ID                          int64
+		Cmd, Key, Body              string
+		Mid, Cursor, Session, State string
+		After                       int
 	}
 	if json.Unmarshal(m.Bytes(), &c) != nil {
 		return
@@ -138,14 +205,49 @@ func (f *fake) OnMessage(ws *gws.Conn, m *gws.Message) {
 	case "send":
 		f.send(ws, c.ID, c.Key, c.Body)
 	case "history":
-		var list []string
-		for i := c.After; i < len(f.log) && len(list) < 2; i++ { // short pages, so that there are several
-			list = append(list, message(i+1, f.log[i].body))
+		if f.refused != "" && strings.HasPrefix(c.Session, f.refused) {
+			_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"error":{"code":"bad_request","message":"no","retry":false}}`, c.ID))
+			return
 		}
-		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":{"messages":[%s],"more":%t}}`, c.ID, strings.Join(list, ","), c.After+len(list) < len(f.log)))
+		f.histories++
+		if f.asked != nil {
+			if answer := f.asked(f.histories, c.After); answer != "" {
+				_ = ws.WriteString(fmt.Sprintf(`{"id":%d,%s}`, c.ID, answer))
+				return
+			}
+		}
+		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":%s}`, c.ID, f.history(c.After, c.Mid)))
+	case "sessions":
+		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":%s}`, c.ID, f.list(c.State, c.Cursor)))
 	default:
 		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"error":{"code":"taken","message":"too late","retry":false,"by":"bea"}}`, c.ID))
 	}
+}
+
+// history answers with short pages, so that there are several. mu is held.
+func (f *fake) history(after int, mid string) string {
+	reset := after > 0 && mid != "" && (after > len(f.log) || f.log[after-1].mid != mid)
+	if reset {
+		after = 0
+	}
+	var list []string
+	for i := after; i < len(f.log) && len(list) < 2; i++ {
+		list = append(list, message(i+1, f.log[i]))
+	}
+	return fmt.Sprintf(`{"messages":[%s],"more":%t,"reset":%t}`, strings.Join(list, ","), after+len(list) < len(f.log), reset)
+}
+
+// list answers with one session a page. mu is held.
+func (f *fake) list(state, cursor string) string {
+	n, _ := strconv.Atoi(cursor)
+	if !strings.Contains(state, "serving") || n >= len(f.listed) {
+		return `{"sessions":[],"cursor":""}`
+	}
+	next := ""
+	if n+1 < len(f.listed) {
+		next = strconv.Itoa(n + 1)
+	}
+	return fmt.Sprintf(`{"sessions":[%s],"cursor":%q}`, f.listed[n], next)
 }
 
 func (f *fake) send(ws *gws.Conn, id int64, key, body string) {
@@ -156,7 +258,7 @@ func (f *fake) send(ws *gws.Conn, id int64, key, body string) {
 	}
 	seq, dup := f.keys[key]
 	if !dup {
-		f.log = append(f.log, line{key, body})
+		f.append(key, body)
 		seq = int64(len(f.log))
 		f.keys[key] = seq
 	}
@@ -165,5 +267,5 @@ func (f *fake) send(ws *gws.Conn, id int64, key, body string) {
 		_ = ws.NetConn().Close()
 		return
 	}
-	_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":{"seq":%d,"mid":"m%d","at":"2026-01-02T03:04:05.000Z","duplicate":%t}}`, id, seq, seq, dup))
+	_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":{"seq":%d,"mid":%q,"at":"2026-01-02T03:04:05.000Z","duplicate":%t}}`, id, seq, f.log[seq-1].mid, dup))
 }

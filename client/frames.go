@@ -61,6 +61,9 @@ func (c *Client) line(l *link, line []byte) {
 	case *MessageEvent:
 		c.message(e.Message)
 		return
+	case *Reset:
+		c.reset(e.Session)
+		return
 	case *SessionChanged:
 		c.emit(e)
 		c.saw(&e.Session)
@@ -96,7 +99,7 @@ func (c *Client) answered(id int64, ok json.RawMessage, refusal *Error) {
 	}
 	switch out := call.out.(type) {
 	case *SendReply:
-		c.hold(call.session).own[out.Seq] = true
+		c.hold(call.session).acknowledged(*out)
 	case *sessionReply:
 		if call.follow() {
 			c.saw(&out.Session)
@@ -118,11 +121,8 @@ func (k *call) follow() bool {
 
 // later sends a message again, under its key, when the server may take it.
 func (c *Client) later(call *call, pause time.Duration) {
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.ctx.Done():
+	if c.pause(pause) != nil {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,6 +13,14 @@ type Person struct {
 	Avatar string `json:"avatar"`
 }
 
+// Me is who one is to the server.
+type Me struct {
+	Person
+	Role     string   `json:"role"`
+	Queues   []string `json:"queues"`   // staff's
+	Capacity int      `json:"capacity"` // staff's
+}
+
 // Session is one consultation; Unread and ReadSeq are the receiver's own.
 type Session struct {
 	ID         string          `json:"id"`
@@ -20,6 +28,7 @@ type Session struct {
 	State      string          `json:"state"` // waiting, serving, transferring, ending, ended
 	Rev        int64           `json:"rev"`
 	Seq        int64           `json:"seq"`
+	Mid        string          `json:"mid"` // of the message at Seq; in Hello only
 	User       Person          `json:"user"`
 	Agent      *Person         `json:"agent"`
 	Assistants []Person        `json:"assistants"`
@@ -78,14 +87,23 @@ type Event interface{ event() }
 
 // The events of PROTOCOL.md, and the connection's own.
 type (
-	// Hello is the first event of every connection.
+	// Hello is the first event of every connection. More tells that there are
+	// other sessions than those it names: Client.Sessions lists them.
 	Hello struct {
 		Connection string    `json:"connection"`
+		Me         Me        `json:"me"`
 		Server     string    `json:"server"`
 		Heartbeat  int       `json:"heartbeat"` // seconds
 		Sessions   []Session `json:"sessions"`
+		More       bool      `json:"more"`
 		Unread     int64     `json:"unread"`
 		Offers     []Session `json:"offers"`
+	}
+	// Reset tells that the log is no longer the one that was delivered, as after
+	// a failover that lost its end. Forget all messages of the session, answered
+	// sends included: the log follows from its start, as MessageEvents.
+	Reset struct {
+		Session string `json:"session"`
 	}
 	// MessageEvent is a message of others', or of one's own from another device.
 	MessageEvent struct{ Message }
@@ -106,7 +124,8 @@ type (
 		By      string `json:"by"`
 		Text    string `json:"text"`
 	}
-	// SessionChanged comes with every change of Rev.
+	// SessionChanged comes with every change of Rev. The last is right, also where
+	// its Rev is lower than the one before: then the server fell back.
 	SessionChanged struct {
 		Session Session `json:"session"`
 	}
@@ -168,6 +187,7 @@ type (
 )
 
 func (*Hello) event()          {}
+func (*Reset) event()          {}
 func (*MessageEvent) event()   {}
 func (*Recalled) event()       {}
 func (*Read) event()           {}
@@ -188,6 +208,8 @@ func newEvent(name string) Event {
 	switch name {
 	case "hello":
 		return &Hello{}
+	case "reset":
+		return &Reset{}
 	case "message":
 		return &MessageEvent{}
 	case "recalled":

@@ -1,8 +1,12 @@
+import { sleep } from './backoff.js'
 import { blob, request, upload, type UploadOptions } from './http.js'
 import { Link } from './link.js'
-import { advance, empty, merge, type Pending } from './log.js'
+import { pages } from './lists.js'
+import { merge, type Pending } from './log.js'
 import { Outbox, type Storage } from './outbox.js'
-import { initial, logOf, reduce, withLog, withSeq, withSession, withUnread, withoutSession, type ClientState } from './state.js'
+import { Resume, type Page } from './resume.js'
+import { initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
+import { Tails } from './tails.js'
 import { BellhopError, type Event, type Message, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
 export interface Options {
@@ -27,14 +31,7 @@ export interface Sent {
   duplicate?: boolean
 }
 
-interface Page {
-  messages: Message[]
-  more: boolean
-  reset?: boolean
-}
-
 const id = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, '0')).join('')
-const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms))
 const pageSize = 50
 
 /**
@@ -50,10 +47,12 @@ export class Client {
   private lastToken = ''
   private outbox: Outbox
   private greeted = false
-  private told = false
+  private notified = false
   private listeners = new Set<() => void>()
-  /** Live messages of sessions whose missed ones are being read. */
-  private filling = new Map<string, Message[]>()
+  private resume = new Resume(this)
+  private tails = new Tails(this)
+  /** The rev that the server last told of each session: one below it tells that it fell back. */
+  private revs = new Map<string, number>()
   private pumping = new Set<string>()
   private settled = new Map<string, { resolve: (s: Sent) => void; reject: (e: Error) => void }>()
   private marking = new Map<string, number>()
@@ -166,6 +165,11 @@ export class Client {
     return this.link.call<{ sessions: Session[]; cursor: string }>('sessions', r, true)
   }
 
+  /** The same to the end, however many pages that takes: as long as one has some that are wanted, and until there are enough. */
+  listAll(r: { state?: string; queue?: string; label?: string }, wanted: (s: Session) => boolean = () => true, enough = Infinity) {
+    return pages((page) => this.list({ ...r, ...page }), wanted, enough)
+  }
+
   /** Puts a session that `list` or the HTTP API answered into the state. */
   keep(session: Session) {
     this.set(withSession(this.state, session))
@@ -175,7 +179,9 @@ export class Client {
   async watch(queues?: string[]) {
     this.watched = queues ?? []
     const r = await this.link.call<{ queues: QueueView[] }>('watch', queues ? { queues } : {}, true)
-    this.set({ ...this.state, queues: Object.fromEntries(r.queues.map((q) => [q.queue, q])) })
+    const views = r.queues.map((q) => [q.queue, { ...q, waiting: told(this.state.queues[q.queue], q.size, q.waiting) }])
+    this.set({ ...this.state, queues: Object.fromEntries(views) as ClientState['queues'] })
+    for (const q of r.queues) void this.tails.look(q.queue, q.waiting)
   }
 
   /** Tells the others that one types; at most once a second. A user's text is shown to agents. */
@@ -187,6 +193,7 @@ export class Client {
 
   /** Marks all messages up to a seq as read, or all that are held. */
   read(session: string, seq = logOf(this.state, session).messages.at(-1)?.seq ?? 0) {
+    if (this.resume.isVoid(session)) return
     const held = Math.max(this.state.sessions[session]?.readSeq ?? 0, this.marking.get(session) ?? 0)
     if (seq <= held) return
     this.marking.set(session, seq)
@@ -201,16 +208,16 @@ export class Client {
 
   /** Reads the newest messages of a session, once. */
   async load(session: string) {
-    if (logOf(this.state, session).loaded || this.filling.has(session)) return
-    await this.fill(session)
+    if (!logOf(this.state, session).loaded) await this.resume.fill(session)
   }
 
   /** Reads the messages before those that are held. */
   async loadOlder(session: string) {
-    const before = logOf(this.state, session).messages[0]?.seq
-    const page = await this.history(session, before ? { before } : {})
+    const first = logOf(this.state, session).messages[0]
+    const page = await this.history(session, first ? { before: first.seq } : {})
     const log = logOf(this.state, session)
-    if (log.messages[0]?.seq === before) this.set(withLog(this.state, session, { ...merge(log, page.messages), more: page.more }))
+    // Unless another log came in its place meanwhile.
+    if (log.messages[0]?.mid === first?.mid && !this.resume.isVoid(session)) this.set(withLog(this.state, session, { ...merge(log, page.messages), more: page.more }))
   }
 
   history(session: string, r: { after?: number; before?: number; mid?: string; limit?: number } = {}) {
@@ -265,13 +272,14 @@ export class Client {
     if (document.visibilityState === 'visible') this.link.nudge()
   }
 
-  private set(state: ClientState) {
+  /** @internal */
+  set(state: ClientState) {
     if (state === this.state) return
     this.state = state
-    if (this.told) return
-    this.told = true
+    if (this.notified) return
+    this.notified = true
     queueMicrotask(() => {
-      this.told = false
+      this.notified = false
       for (const listener of this.listeners) listener()
     })
   }
@@ -284,99 +292,48 @@ export class Client {
 
   private event = (e: Event) => {
     const before = this.state
+    if (e.event === 'session') this.fellBack(e.session)
     this.set(reduce(this.state, e))
-    if (e.event === 'hello') this.hello(e.sessions, before)
-    else if (e.event === 'message') this.message(e)
+    if (e.event === 'hello') this.hello(e, before)
+    else if (e.event === 'message') {
+      const { event: _, ...m } = e
+      this.resume.message(m)
+    } else if (e.event === 'reset') {
+      this.marking.delete(e.session)
+      this.resume.reset(e.session)
+    } else if (e.event === 'queue') this.tails.event(e)
     this.opt.onEvent?.(e)
   }
 
-  private hello(sessions: Session[], before: ClientState) {
-    if (!this.greeted) for (const p of this.outbox.of(`${this.state.me!.role}:${this.state.me!.id}`)) this.enqueue(p)
+  /** Events tell a session's states in order: one that is older than the last is the state after a fall-back, and holds. */
+  private fellBack({ id, rev }: Session) {
+    if (rev < (this.revs.get(id) ?? 0)) this.set(lowered(this.state, id))
+    this.revs.set(id, rev)
+  }
+
+  private hello(e: Extract<Event, { event: 'hello' }>, before: ClientState) {
+    this.marking.clear()
+    this.revs = new Map(e.sessions.map((s) => [s.id, s.rev]))
+    if (!this.greeted) for (const p of this.outbox.of(`${e.me.role}:${e.me.id}`)) this.enqueue(p)
     this.greeted = true
     if (this.watched) this.watch(this.watched.length ? this.watched : undefined).catch(() => {})
-    const named = new Set(sessions.map((s) => s.id))
-    for (const [session, log] of Object.entries(this.state.logs)) {
-      const s = this.state.sessions[session]
-      if (named.has(session) ? s!.seq > log.cursor.seq : s?.state !== 'ended' && log.loaded)
-        this.fill(session, !named.has(session)).catch(() => this.resume())
-    }
-    for (const s of Object.values(before.sessions)) {
-      if (!named.has(s.id) && s.state !== 'ended' && !this.state.logs[s.id]) this.refresh(s.id).catch(() => {})
-    }
-    this.resume()
+    this.resume.hello(e, before)
   }
 
-  private resume() {
-    if (!this.filling.size && this.link.status === 'online' && !this.state.resumed) this.set({ ...this.state, resumed: true })
-  }
-
-  private message({ event: _, ...m }: Message & { event: string }) {
-    const live = this.filling.get(m.session)
-    if (live) live.push(m)
-    else this.take(m.session, [m])
-  }
-
-  /** Takes messages that come in order, by event or by history. */
-  private take(session: string, messages: Message[]) {
-    let log = merge(logOf(this.state, session), messages)
-    for (const m of messages) {
-      log = advance(log, m)
-      if (m.key) this.acknowledge(m.key, m)
-    }
-    this.set(messages.reduce(withSeq, withLog(this.state, session, log)))
-  }
-
-  /** Reads a session's newest messages, or those after what is held. */
-  private async fill(session: string, refresh = false): Promise<void> {
-    if (this.filling.has(session)) return
-    this.filling.set(session, [])
-    let read: Message[] = []
+  /** Reads a session's state; false where it is not one's own to read any more. @internal */
+  async refresh(session: string) {
     try {
-      if (refresh) await this.refresh(session)
-      let log = logOf(this.state, session)
-      let { seq, mid } = log.cursor
-      for (let more = true; more; ) {
-        const page = await this.history(session, log.loaded ? { after: seq, mid, limit: 200 } : {})
-        if (page.reset) {
-          read = []
-          log = { ...empty, pending: log.pending, more: false, loaded: true }
-          this.set(withLog(this.state, session, log))
-        }
-        if (!log.loaded) {
-          // What was heard before may leave a gap to this page.
-          const now = logOf(this.state, session)
-          const messages = now.messages.filter((m) => m.seq >= (page.messages[0]?.seq ?? 0))
-          this.set(withLog(this.state, session, { ...now, messages, loaded: true, more: page.more }))
-          page.more = false
-        }
-        read.push(...page.messages)
-        ;({ seq, mid } = page.messages.at(-1) ?? { seq, mid })
-        more = page.more
-      }
-    } catch (e) {
-      this.filling.delete(session)
-      if (this.forget(session, e)) return this.resume()
-      if (this.link.status === 'closed' || !(e as BellhopError).retry) throw e
-      await sleep(500)
-      return this.fill(session, refresh)
-    }
-    const live = this.filling.get(session)!
-    this.filling.delete(session)
-    this.take(session, read)
-    if (live.length) this.take(session, live)
-    this.resume()
-  }
-
-  private async refresh(session: string) {
-    try {
-      this.set(withSession(this.state, (await this.request<{ session: Session }>(`/sessions/${session}`)).session))
+      const answer = await this.request<{ session: Session }>(`/sessions/${session}`)
+      this.set(withSession(this.state, answer.session))
     } catch (e) {
       if (!this.forget(session, e)) throw e
+      return false
     }
+    return true
   }
 
-  /** Drops a session that is no longer one's own to read. */
-  private forget(session: string, e: unknown) {
+  /** Drops a session that is no longer one's own to read. @internal */
+  forget(session: string, e: unknown) {
     const gone = ['forbidden', 'not_found'].includes((e as BellhopError).code)
     if (gone) this.set(withoutSession(this.state, session))
     return gone
@@ -415,13 +372,11 @@ export class Client {
     const me = this.state.me!
     const m: Message = { session, seq: sent.seq, mid: sent.mid, at: sent.at, from: { id: me.id, role: me.role, name: me.name }, type, body, key }
     if (replyTo) m.replyTo = replyTo
-    let log = merge(logOf(this.state, session), [m])
-    // Others' messages before it may still be on their way: then their events move the cursor.
-    if (log.cursor.seq === m.seq - 1 && !this.filling.has(session)) log = advance(log, m)
-    this.set(withSeq(withLog(this.state, session, log), m))
+    this.resume.accepted(m)
   }
 
-  private acknowledge(key: string, sent: Sent) {
+  /** @internal */
+  acknowledge(key: string, sent: Sent) {
     this.outbox.remove(key)
     this.settled.get(key)?.resolve(sent)
     this.settled.delete(key)

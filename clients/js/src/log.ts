@@ -1,4 +1,4 @@
-import type { Message, MessageType } from './types.js'
+import type { Message, MessageType, Session } from './types.js'
 
 /** A send that the server has not acknowledged yet. */
 export interface Pending {
@@ -30,7 +30,7 @@ export interface Log {
 
 export const empty: Log = { messages: [], pending: [], more: true, loaded: false, cursor: { seq: 0, mid: '' } }
 
-/** Inserts messages by seq; one that is held already is replaced, unless it is recalled. */
+/** Inserts messages by seq; one that is held already is replaced, unless it is the same and recalled. */
 export function merge(log: Log, added: readonly Message[]): Log {
   if (!added.length) return log
   const last = log.messages.at(-1)?.seq ?? 0
@@ -39,7 +39,10 @@ export function merge(log: Log, added: readonly Message[]): Log {
     messages = [...log.messages, ...added]
   } else {
     const bySeq = new Map(log.messages.map((m) => [m.seq, m]))
-    for (const m of added) if (!bySeq.get(m.seq)?.recalled) bySeq.set(m.seq, m)
+    for (const m of added) {
+      const held = bySeq.get(m.seq)
+      if (!held?.recalled || held.mid !== m.mid) bySeq.set(m.seq, m)
+    }
     messages = [...bySeq.values()].sort((a, b) => a.seq - b.seq)
   }
   const keys = new Set(added.map((m) => m.key))
@@ -49,6 +52,16 @@ export function merge(log: Log, added: readonly Message[]): Log {
 /** Moves the cursor over an event or a page of history, which come in order. */
 export function advance(log: Log, m: Message): Log {
   return m.seq > log.cursor.seq ? { ...log, cursor: { seq: m.seq, mid: m.mid } } : log
+}
+
+/** Whether a session's log ends elsewhere than what is held of it, ahead or behind. Older servers name no `mid`. */
+export const differs = (log: Log, s: Session) =>
+  s.seq !== log.cursor.seq || (s.mid !== undefined && s.mid !== log.cursor.mid) || (log.messages.at(-1)?.seq ?? 0) > s.seq
+
+/** Whether another message is held in a message's place: then what is held is void. */
+export function contradicts(log: Log, m: Message) {
+  const { seq, mid } = log.cursor
+  return (m.seq === seq && m.mid !== mid) || (m.seq <= (log.messages.at(-1)?.seq ?? 0) && log.messages.some((held) => held.seq === m.seq && held.mid !== m.mid))
 }
 
 /** Takes a recalled message's content away, and that of its kind. */

@@ -43,11 +43,11 @@ export const logOf = (s: ClientState, session: string): Log => s.logs[session] ?
 export const withLog = (s: ClientState, session: string, log: Log): ClientState =>
   log === logOf(s, session) ? s : { ...s, logs: { ...s.logs, [session]: log } }
 
-function counted(s: ClientState): ClientState {
-  const { id, role } = s.me ?? {}
-  const takesPart = (x: Session) => role === 'user' || x.agent?.id === id || x.assistants.some((a) => a.id === id)
-  return { ...s, unread: Object.values(s.sessions).reduce((n, x) => (takesPart(x) ? n + x.unread : n), 0) }
+export function takesPart({ me }: ClientState, x: Session) {
+  return me?.role === 'user' || x.agent?.id === me?.id || x.assistants.some((a) => a.id === me?.id)
 }
+
+const counted = (s: ClientState): ClientState => ({ ...s, unread: Object.values(s.sessions).reduce((n, x) => (takesPart(s, x) ? n + x.unread : n), 0) })
 
 /** Takes over a session, unless a later state of it is held. */
 export function withSession(s: ClientState, session: Session): ClientState {
@@ -56,6 +56,19 @@ export function withSession(s: ClientState, session: Session): ClientState {
   const seq = Math.max(held?.seq ?? 0, session.seq)
   const positions = session.state === 'waiting' ? s.positions : without(s.positions, session.id)
   return counted({ ...s, positions, sessions: { ...s.sessions, [session.id]: { ...session, seq } } })
+}
+
+/** Lets the next state of a session hold, whatever its rev: the server may have fallen back. */
+export const lowered = (s: ClientState, id: string, more: Partial<Session> = {}): ClientState => {
+  const held = s.sessions[id]
+  return held ? { ...s, sessions: { ...s.sessions, [id]: { ...held, rev: 0, seq: 0, ...more } } } : s
+}
+
+/** What is held of a session's log is void; a log that was read stays until it is read again. */
+export function voided(s: ClientState, id: string): ClientState {
+  const log = s.logs[id]
+  const next = { ...lowered(s, id, { readSeq: 0 }), marks: without(s.marks, id), typing: without(s.typing, id) }
+  return log && !log.loaded ? withLog(next, id, { ...empty, pending: log.pending }) : next
 }
 
 /** Forgets a session that one may not read any more. */
@@ -78,8 +91,27 @@ export function withUnread(s: ClientState, id: string, unread: number, readSeq?:
 // A level of priority is worth ten minutes of waiting.
 const place = (s: Session) => Date.parse(s.created) - s.priority * 600_000
 
+const inLine = (all: Session[]) => [...all].sort((a, b) => place(a) - place(b))
+
+/** What is told of a queue, and, where there was no room for all of it, what is held of the rest. */
+export function told(held: QueueView | undefined, size: number, head: Session[]): Session[] {
+  const last = head.at(-1)
+  if (!held || !last || head.length >= size) return head
+  const ids = new Set(head.map((s) => s.id))
+  return [...head, ...held.waiting.filter((s) => !ids.has(s.id) && place(s) >= place(last))]
+}
+
+/** The whole of a queue, as far as it was listed: what waits for sure, and what the list has. */
+export function withTail(s: ClientState, id: string, sure: Set<string>, listed: Session[]): ClientState {
+  const q = s.queues[id]
+  if (!q) return s
+  const all = new Map(listed.map((x) => [x.id, x]))
+  for (const x of q.waiting) if (sure.has(x.id) || all.has(x.id)) all.set(x.id, x)
+  return { ...s, queues: { ...s.queues, [id]: { ...q, waiting: inLine([...all.values()]) } } }
+}
+
 function queue(q: QueueView | undefined, e: Extract<Event, { event: 'queue' }>): QueueView {
-  let waiting = e.reset ?? q?.waiting ?? []
+  let waiting = e.reset ? told(q, e.size, e.reset) : (q?.waiting ?? [])
   const { added } = e
   if (added && waiting.some((s) => s.id === added.id)) waiting = waiting.map((s) => (s.id === added.id ? added : s))
   else if (added) {
@@ -95,8 +127,11 @@ export function reduce(s: ClientState, e: Event): ClientState {
   switch (e.event) {
     case 'hello': {
       const offers = e.offers.map((o) => s.offers.find((held) => held.session.id === o.id) ?? { session: o, from: '', note: '', expires: null })
-      return e.sessions.reduce(withSession, { ...s, me: e.me, offers, typing: {} })
+      const next: ClientState = Object.keys(s.sessions).reduce((st, id) => lowered(st, id), { ...s, me: e.me, offers, typing: {} } as ClientState)
+      return e.sessions.reduce(withSession, next)
     }
+    case 'reset':
+      return voided(s, e.session)
     case 'session':
       return withSession(s, e.session)
     case 'unread':

@@ -20,10 +20,12 @@ export interface Session {
   id: string
   queue: string
   state: State
-  /** Grows by one with every change but messages and reads. */
+  /** Grows by one with every change but messages and reads; lower again where the server fell back. */
   rev: number
   /** The log's last seq. */
   seq: number
+  /** The id of the message at `seq`; in `hello` only. */
+  mid?: string
   user: Person
   agent: Person | null
   assistants: Person[]
@@ -123,7 +125,8 @@ export interface Presence {
 }
 
 export type Event =
-  | { event: 'hello'; connection: string; me: Me; server: string; heartbeat: number; sessions: Session[]; unread: number; offers: Session[] }
+  | { event: 'hello'; connection: string; me: Me; server: string; heartbeat: number; sessions: Session[]; more?: boolean; unread: number; offers: Session[] }
+  | { event: 'reset'; session: string }
   | ({ event: 'message' } & Message)
   | { event: 'recalled'; session: string; seq: number }
   | { event: 'read'; session: string; by: string; seq: number }

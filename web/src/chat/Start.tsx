@@ -11,7 +11,7 @@ export function Start({ subject, onOpen, onPick }: { subject: string; onOpen: (s
   const [about, setAbout] = useState(subject)
   const [earlier, setEarlier] = useState<Session[]>([])
   useEffect(() => {
-    client.list({ state: 'ended', limit: 20 }).then((r) => setEarlier(r.sessions)).catch(() => {}) // it is only a list
+    client.listAll({ state: 'ended' }, undefined, 20).then(setEarlier).catch(() => {}) // it is only a list
   }, [client])
   const submit = (e: FormEvent) => {
     e.preventDefault()

@@ -37,7 +37,9 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
   const online = useClientState((s) => s.status === 'online')
   const uploads = useUploads(client, id)
   const [text, setText] = useDraft(id)
-  const [reply, setReply] = useState<Message>()
+  const [picked, setReply] = useState<Message>()
+  // One that is not in the log any more cannot be answered.
+  const reply = picked && inLog(log.messages, picked) ? picked : undefined
   const [jump, setJump] = useState<{ seq: number }>()
   const [loading, setLoading] = useState(false)
   const [error, setError] = useState('')
@@ -101,6 +103,12 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
 }
 
 const nothing = () => {}
+
+/** Whether a message is the log's still, as far as what is held of it tells. */
+function inLog(messages: readonly Message[], m: Message) {
+  const held = messages.find((h) => h.seq === m.seq)
+  return held ? held.mid === m.mid : m.seq < (messages[0]?.seq ?? 0)
+}
 
 /** Everything about the conversation that rows show, made anew only when something of it changes. */
 function useRowContext(session: Session, messages: readonly Message[], marks: Record<string, number> | undefined, staff: boolean, self: Me | undefined, on: Pick<RowContext, 'onReply' | 'onRecall' | 'onJump'>): RowContext {

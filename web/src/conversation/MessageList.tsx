@@ -72,6 +72,20 @@ export function MessageList({ items, ctx, more, loading, onOlder, onBottom, jump
     // eslint-disable-next-line react-hooks/exhaustive-deps -- once for each jump
   }, [jump])
 
+  // A page may be short: where what is held does not reach beyond the top of the view, nobody can scroll for more. Once for each
+  // first message, so that a refusal is not asked again and again.
+  const asked = useRef<string>(undefined)
+  useEffect(() => {
+    if (!more || loading || asked.current === first) return
+    const timer = setTimeout(() => {
+      const l = list.current
+      if (!l || l.scrollSize > l.viewportSize + near) return
+      asked.current = first
+      onOlder()
+    }, 100) // sizes are known when it has been laid out
+    return () => clearTimeout(timer)
+  }, [first, more, loading, onOlder])
+
   const onScroll = (offset: number) => {
     const l = list.current
     if (!l) return

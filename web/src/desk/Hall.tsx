@@ -55,7 +55,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
           options={[{ value: '', label: t('desk.queue.all') }, ...Object.values(queues).map((q) => ({ value: q.queue, label: `${q.queue} (${q.size})` }))]} />
       </header>
       {waiting.length === 0 ? (
-        <p className="desk-empty">{t('desk.hall.empty')}</p>
+        <p className="desk-empty">{size === 0 && t('desk.hall.empty')}</p>
       ) : (
         <div className="desk-scroll" role="grid" tabIndex={0} aria-label={t('desk.view.hall')} aria-activedescendant={`order-${waiting[cursor]?.id}`} onKeyDown={key}>
           <VList ref={list}>
@@ -65,6 +65,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
           </VList>
         </div>
       )}
+      {size > waiting.length && <p className="desk-rest" role="status">{t('desk.hall.rest', { n: size - waiting.length })}</p>}
       <footer>{t('desk.hall.keys')}</footer>
     </section>
   )

@@ -1,6 +1,6 @@
 import { App, Badge, Button, Select, Tooltip } from 'antd'
 import type { BellhopError, Presence, Role, Status } from 'bellhop-client'
-import { useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { errorText, Face } from '../conversation/Row'
 import { Icon, type IconName } from '../lib/icons'
 import { useLocale } from '../lib/i18n'
@@ -52,25 +52,44 @@ export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View
   )
 }
 
+/** One's own status and load. The server alone knows the status: it is chosen once, and stays over reloads and devices. */
+function useOwn() {
+  const client = useClient()
+  const id = useClientState((s) => s.me?.id)
+  const online = useClientState((s) => s.status === 'online')
+  const heard = useClientState((s) => (id ? s.agents[id] : undefined))
+  // What a command or a look answered holds until an event says otherwise.
+  const [answer, setAnswer] = useState<{ own: Omit<Presence, 'agent'>; before?: Presence }>()
+  const take = useCallback(
+    (what: Promise<Omit<Presence, 'agent'>>) => {
+      const before = id ? client.state.agents[id] : undefined
+      return what.then((own) => setAnswer({ own, before }))
+    },
+    [client, id],
+  )
+  // Events of before, and of while one was away, do not tell.
+  useEffect(() => {
+    if (online && id) take(client.request<Presence>(`/agents/${encodeURIComponent(id)}`)).catch(() => {}) // an event will tell
+  }, [client, id, online, take])
+  return { own: answer && answer.before === heard ? answer.own : heard, take }
+}
+
 function Me() {
   const { t } = useLocale()
   const client = useClient()
   const { message } = App.useApp()
   const me = useClientState((s) => s.me)
-  const heard = useClientState((s) => (me ? s.agents[me.id] : undefined))
-  // What a status command answered holds until an event says otherwise.
-  const [answer, setAnswer] = useState<{ own: Omit<Presence, 'agent'>; before?: Presence }>()
-  const own = answer && answer.before === heard ? answer.own : heard
+  const { own, take } = useOwn()
   if (!me) return <div className="desk-me"><span className="bh-spinner" /></div>
-  const status = own?.status ?? 'online'
-  const set = (s: Status) => client.setStatus(s).then((own) => setAnswer({ own, before: heard })).catch((e: BellhopError) => message.error(errorText(e.code, t)))
+  const status = own?.status
+  const set = (s: Status) => take(client.setStatus(s)).catch((e: BellhopError) => message.error(errorText(e.code, t)))
   return (
     <div className="desk-me">
       <Badge dot status={status === 'online' ? 'success' : status === 'away' ? 'warning' : 'default'} offset={[-4, 36]}>
         <Face name={me.name || me.id} src={me.avatar} />
       </Badge>
       <b title={me.id}>{me.name || me.id}</b>
-      <Select<Status> size="small" value={status} aria-label={t('desk.status')} onChange={(s) => void set(s)} popupMatchSelectWidth={false}
+      <Select<Status> size="small" value={status} loading={!status} placeholder="…" aria-label={t('desk.status')} onChange={(s) => void set(s)} popupMatchSelectWidth={false}
         options={(['online', 'away', 'offline'] as const).map((value) => ({ value, label: t(`desk.status.${value}`) }))} />
       {own && <small>{t('desk.load', { load: own.load, capacity: own.capacity })}</small>}
     </div>

@@ -4,7 +4,7 @@ export const zh: Record<keyof typeof en, string> = {
   'desk.title': 'Bellhop 客服工作台', 'desk.sign-in': '登录', 'desk.sign-in.how': '请从您的应用进入本页，或在此粘贴令牌。', 'desk.token': '令牌', 'desk.sign-out': '退出',
   'desk.view.hall': '抢单大厅', 'desk.view.sessions': '会话', 'desk.view.live': '实时', 'desk.view.stats': '统计', 'desk.view.all': '全部会话', 'desk.view.search': '搜索', 'desk.view.settings': '设置',
   'desk.status': '我的状态', 'desk.status.online': '在线', 'desk.status.away': '离开', 'desk.status.offline': '离线', 'desk.load': '{load}/{capacity}', 'desk.sound': '提示音', 'desk.notify': '开启桌面通知',
-  'desk.queue': '队列', 'desk.queue.all': '全部队列', 'desk.queues': '队列', 'desk.hall.size': '{n}单等待中', 'desk.hall.empty': '暂无等待的订单', 'desk.hall.keys': '↑ ↓ 选择 · G 抢单 · Enter 查看',
+  'desk.queue': '队列', 'desk.queue.all': '全部队列', 'desk.queues': '队列', 'desk.hall.size': '{n}单等待中', 'desk.hall.rest': '后面还有{n}位在等候', 'desk.hall.empty': '暂无等待的订单', 'desk.hall.keys': '↑ ↓ 选择 · G 抢单 · Enter 查看',
   'desk.grab': '抢单', 'desk.grab.taken': '已被 {name} 抢先', 'desk.grab.full': '接待数已满（{load}/{capacity}），请先结束一个会话', 'desk.you': '您', 'desk.priority': '优先级{n}', 'desk.offered-to': '已转给 {name}',
   'desk.sessions.empty': '还没有会话，去大厅抢单吧', 'desk.unread': '{n}条未读', 'desk.state.waiting': '等待中', 'desk.state.serving': '服务中', 'desk.state.transferring': '转接中', 'desk.state.ending': '结束中', 'desk.state.ended': '已结束',
   'desk.chat.with': '与 {name} 的会话', 'desk.back': '返回', 'desk.card': '用户信息', 'desk.card.subject': '主题', 'desk.card.since': '开始时间', 'desk.note': '写内部备注（用户不可见）', 'desk.note.hint': '内部备注，用户不可见', 'desk.write.hint': '输入消息，/ 选择快捷回复',
