@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"math"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
@@ -55,20 +56,19 @@ func TestAListCostsWhatItReturns(t *testing.T) {
 	served := ann.grab(opens(t, b, q, 1)[0].ID)
 	opens(t, b, q, 3000)
 	opens(t, b, name("other"), 5)
-	// What the node does by itself in the meantime costs a little, too.
-	quiet := func() int64 {
-		before := commands(t, b)
-		time.Sleep(200 * time.Millisecond) // a span, not a wait
-		return commands(t, b) - before
-	}()
 	for what, r := range map[string]SessionsRequest{"serving": {States: []State{Serving}, Limit: 1}, "serving there": {States: []State{Serving}, Queue: q, Limit: 1},
 		"transferring or ended": {States: []State{Transferring, Ended}, Limit: 1}, "waiting": {States: []State{Waiting}, Limit: 1},
 		"a queue": {Queue: q, Limit: 1}, "one that is empty": {Queue: name("none"), Limit: 1}} {
-		before := commands(t, b)
-		got, err := b.Sessions(t.Context(), theHost, r)
-		require.NoError(t, err)
-		cost := commands(t, b) - before
-		require.Less(t, cost, 300+quiet, what)
+		var got SessionsReply
+		cost := int64(math.MaxInt64)
+		for range 5 { // what the node does by itself in the meantime costs something, too
+			before := commands(t, b)
+			var err error
+			got, err = b.Sessions(t.Context(), theHost, r)
+			require.NoError(t, err)
+			cost = min(cost, commands(t, b)-before)
+		}
+		require.Less(t, cost, int64(300), what)
 		t.Logf("%s: %d commands", what, cost)
 		if r.States != nil && r.States[0] == Serving {
 			require.Len(t, got.Sessions, 1)
