@@ -37,6 +37,12 @@ var (
 	hookLetters     = prometheus.NewDesc("bellhop_webhook_dead_letters", "Events that were given up and wait to be replayed or removed.", nil, nil)
 	hookSeconds     = prometheus.NewDesc("bellhop_webhook_lag_seconds", "Age of the oldest event the webhook has not taken yet.", nil, nil)
 	hookSessions    = prometheus.NewDesc("bellhop_webhook_lag_sessions", "Sessions with events the webhook has not taken yet.", nil, nil)
+	fallen          = prometheus.NewDesc("bellhop_redis_fallbacks_total", "Partitions that this node saw at another server, or with keys that went back.", nil, nil)
+	feedResets      = prometheus.NewDesc("bellhop_resets_total", "Conversations that were told here to begin anew, since Redis had lost messages that were delivered.", nil, nil)
+	lostMessages    = prometheus.NewDesc("bellhop_redis_lost_messages_total", "Messages delivered here that Redis did not have any more.", nil, nil)
+	recovered       = prometheus.NewDesc("bellhop_recovered_sessions_total", "Sessions this node brought back from the archive, which was ahead of Redis.", nil, nil)
+	superseded      = prometheus.NewDesc("bellhop_superseded_messages_total", "Archived messages whose seq is another's now.", nil, nil)
+	rectified       = prometheus.NewDesc("bellhop_rectified_places_total", "Places in agents' loads that were not what their sessions said.", nil, nil)
 	archiveSetAside = prometheus.NewDesc("bellhop_archive_set_aside_sessions", "Sessions with messages that the archive refused; they stay in Redis.", nil, nil)
 )
 
@@ -44,7 +50,7 @@ var (
 func (s *Server) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{connections, draining, scriptsRun, archived, archiveRefused, archiveFailed,
 		lagMessages, lagSeconds, lagSessions, archiveSetAside, hookDelivered, hookFailed, hookDead, hookDropped,
-		hookLetters, hookSeconds, hookSessions} {
+		hookLetters, hookSeconds, hookSessions, fallen, feedResets, lostMessages, recovered, superseded, rectified} {
 		ch <- d
 	}
 }
@@ -66,6 +72,13 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	count(archived, stats.Saved)
 	count(archiveRefused, stats.Refused)
 	count(archiveFailed, stats.Failed)
+	falls := s.broker.Fallbacks()
+	count(fallen, falls.Seen)
+	count(feedResets, falls.Resets)
+	count(lostMessages, falls.Lost)
+	count(recovered, falls.Recovered)
+	count(superseded, falls.Superseded)
+	count(rectified, falls.Placed)
 	hooks := s.broker.HookStats()
 	count(hookDelivered, hooks.Delivered)
 	count(hookFailed, hooks.Failed)
