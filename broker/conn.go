@@ -78,6 +78,8 @@ type connectArgs struct {
 	Queues   string `json:"queues"`
 	Capacity int    `json:"capacity"`
 	Issued   int64  `json:"issued"`
+
+	Generation int64 `json:"generation"`
 }
 
 // Connect registers a device and delivers hello to the sink as its first
@@ -121,12 +123,13 @@ func (b *Broker) register(ctx context.Context, c *Conn) error {
 	id := c.Identity()
 	w, p := who(id.Role, id.ID), b.home(id.ID)
 	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: MaxDevices, Info: encode(id.Person()),
-		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli()}
+		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
+		Generation: id.Generation}
 	if id.Role.Staff() {
 		args.Agent = id.ID
 	}
 	r, err := b.runJSON(ctx, "connect", []string{p.conns(w), p.profile(w), p.timers(), p.node(b.node), p.agents(),
-		p.load(id.ID), p.dirty(), p.stats()}, args, p.waiting(""))
+		p.load(id.ID), p.dirty(), p.named(), p.stats()}, args, p.waiting(""))
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (p *hubPart) personal(m *member, payload string) {
 				c.shut(CloseReplaced, "replaced by another connection of this device")
 			}
 		case "revoked":
-			if (ev.Token != "" && id.TokenID == ev.Token) || (ev.Before > 0 && id.Issued.UnixMilli() <= ev.Before) {
+			if (ev.Token != "" && id.TokenID == ev.Token) || ev.Before > 0 && id.revoked(ev.Before, ev.Generation) {
 				c.shut(CloseRevoked, "token revoked")
 			}
 		case "removed":
@@ -275,7 +275,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Issued.UnixMilli() <= prof.revoked:
+		case err != nil, c.Identity().revoked(prof.revoked, prof.generation):
 			c.shut(CloseRevoked, "token revoked")
 		case prof.disabled || prof.blocked:
 			c.shut(CloseRemoved, "removed by an administrator")

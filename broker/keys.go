@@ -134,6 +134,7 @@ func (p partition) dead() string             { return p.prefix + "dead" }
 func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
 func (p partition) agents() string           { return p.prefix + "agents" }
+func (p partition) named() string            { return p.prefix + "named" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) stats() string            { return p.prefix + "stats" }
 func (p partition) flusher() string          { return p.prefix + "flusher" }

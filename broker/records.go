@@ -23,16 +23,7 @@ const (
 
 // lasting are the fields of a profile that a record keeps; the others are about
 // connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked"}
-
-// changed makes the archiver take over a record. Other than a session's, its
-// place on the list is always renewed: a change while it is being archived must
-// not be taken for done.
-func (b *Broker) changed(ctx context.Context, pipe redis.Pipeliner, p partition, kind, id string) {
-	if b.archiver != nil {
-		pipe.ZAdd(ctx, p.dirty(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: kind + "|" + id})
-	}
-}
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation"}
 
 // record reads one as it is now. Without data it is deleted.
 func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {

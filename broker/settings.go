@@ -105,12 +105,8 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 	if err := q.validate(); err != nil {
 		return q, err
 	}
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, b.parts[0].queues(), q.ID, encode(q))
-		b.changed(ctx, pipe, b.parts[0], recordQueue, q.ID)
-		return nil
-	}); err != nil {
-		return q, redisError("queue", err)
+	if _, err := b.keepQueue(ctx, q.ID, encode(q)); err != nil {
+		return q, err
 	}
 	if err := b.settings.load(ctx, b); err != nil {
 		return q, err
@@ -127,18 +123,21 @@ func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	var removed *redis.IntCmd
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		removed = pipe.HDel(ctx, b.parts[0].queues(), id)
-		b.changed(ctx, pipe, b.parts[0], recordQueue, id)
-		return nil
-	}); err != nil {
-		return redisError("queue", err)
+	had, err := b.keepQueue(ctx, id, "")
+	if err != nil {
+		return err
 	}
-	if removed.Val() == 0 {
+	if !had {
 		return Errorf(CodeNotFound, "nobody has set this queue")
 	}
 	return b.settings.load(ctx, b)
+}
+
+// keepQueue writes a queue's settings, or takes them away where data is empty; had: there were some.
+func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err error) {
+	p := b.parts[0]
+	r, err := b.run(ctx, "queue", []string{p.queues(), p.dirty()}, id, data)
+	return r.num(1) == 1, err
 }
 
 const maxTimeout = 365 * 24 * 3600
