@@ -140,7 +140,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
-	if err := b.settings.load(ctx, b); err != nil {
+	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.pipe.Close())
 	}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -245,9 +245,15 @@ type disconnectArgs struct {
 func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) error {
 	p := b.home(id.ID)
 	if args.Who[0] == 'a' {
-		args.Agent, args.Grace = id.ID, b.grace(id.Queues)
+		args.Agent = id.ID
 	}
-	_, err := b.runJSON(ctx, "disconnect", []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node)}, args)
+	_, err := b.ruled(ctx, "disconnect", p, []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node), p.rules()},
+		func() any {
+			if args.Agent != "" {
+				args.Grace = b.grace(id.Queues)
+			}
+			return args
+		})
 	return err
 }
 

@@ -138,6 +138,7 @@ func (p partition) named() string            { return p.prefix + "named" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) stats() string            { return p.prefix + "stats" }
 func (p partition) flusher() string          { return p.prefix + "flusher" }
+func (p partition) rules() string            { return p.prefix + "rules" }
 func (p partition) queues() string           { return p.prefix + "queues" }
 func (p partition) node(n string) string     { return p.prefix + "node:" + n }
 func (p partition) token(h string) string    { return p.prefix + "token:" + h }
@@ -162,9 +163,10 @@ func (p partition) load(agent string) string  { return p.prefix + "load:" + agen
 // rate counts what a participant does; what is one of the words in limits.go.
 func (p partition) rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }
 
-// transition gives the keys that every transition's script begins with.
+// transition gives the keys of a transition's script: those it begins with, its
+// own, and last what tells of changed settings and the statistics.
 func (p partition) transition(s string, more ...string) []string {
 	keys := append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
 		p.outbox()}, more...)
-	return append(keys, p.stats())
+	return append(keys, p.rules(), p.stats())
 }

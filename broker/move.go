@@ -203,7 +203,6 @@ func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session st
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
 	}
-	s.waits(b.settings.queue(s.To))
 	_, err := b.relocate(ctx, a, "requeue", s, requeueKeys(s.To))
 	if err == nil {
 		return true, nil

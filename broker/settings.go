@@ -9,13 +9,19 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 )
 
 // settings are the queues' rules, kept in one hash and read again every second.
 type settings struct {
 	mu     sync.RWMutex
 	queues map[string]QueueSettings
+	begun  int64              // readings begun
+	read   int64              // the latest of those that ended, by their order of beginning
+	seen   map[int]string     // of each partition, the last change known before they were read
+	once   singleflight.Group // many commands find out at one moment
 }
 
 // settingsPause is how often a node reads the queues' settings: they hold everywhere within a second.
@@ -31,6 +37,10 @@ func (s *settings) queue(id string) QueueSettings {
 }
 
 func (s *settings) load(ctx context.Context, b *Broker) error {
+	s.mu.Lock()
+	s.begun++
+	turn := s.begun
+	s.mu.Unlock()
 	all, err := b.rdb.HGetAll(ctx, b.parts[0].queues()).Result()
 	if err != nil {
 		return redisError("queues", err)
@@ -45,7 +55,9 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queues = queues
+	if turn > s.read { // else what is read already is newer
+		s.queues, s.read = queues, turn
+	}
 	return nil
 }
 
@@ -108,9 +120,6 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 	if _, err := b.keepQueue(ctx, q.ID, encode(q)); err != nil {
 		return q, err
 	}
-	if err := b.settings.load(ctx, b); err != nil {
-		return q, err
-	}
 	b.dispatchers.tend(b.ctx)
 	return q, nil
 }
@@ -130,14 +139,34 @@ func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
 	if !had {
 		return Errorf(CodeNotFound, "nobody has set this queue")
 	}
-	return b.settings.load(ctx, b)
+	return nil
 }
 
 // keepQueue writes a queue's settings, or takes them away where data is empty; had: there were some.
+// Then every partition hears that there was a change: what begins there afterwards, on
+// whichever node, obeys it. If this ends half way, nodes read it within a second all the same.
 func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err error) {
 	p := b.parts[0]
 	r, err := b.run(ctx, "queue", []string{p.queues(), p.dirty()}, id, data)
-	return r.num(1) == 1, err
+	if err != nil {
+		return false, err
+	}
+	change := ulid.Make().String()
+	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range b.parts {
+			pipe.Set(ctx, p.rules(), change, 0)
+		}
+		return nil
+	}); err != nil {
+		return false, redisError("queue", err)
+	}
+	if err := b.settings.load(ctx, b); err != nil {
+		return false, err
+	}
+	for _, p := range b.parts {
+		b.settings.know(p, change)
+	}
+	return r.num(1) == 1, nil
 }
 
 const maxTimeout = 365 * 24 * 3600

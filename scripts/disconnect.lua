@@ -1,11 +1,14 @@
 -- disconnect: a device is not at that node any more.
 --#flags allow-oom
--- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants
--- ARGV  {who, agent: its id if staff, node: all devices at this node, or device and conn: that one, grace: ms, 0 never}
--- reply {'ok', connections left}
+-- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 rules
+-- ARGV  {who, agent: its id if staff, node: all devices at this node, or device and conn: that one, grace: ms, 0 never,
+--        rules: as in lib/session.lua}
+-- reply {'ok', connections left} | {'stale', rules}
 -- holds an agent without a connection has a `gone` timer, a user an `away` time.
 --#include time
 local a = cjson.decode(ARGV[1])
+local rules = redis.call('GET', KEYS[5]) or ''
+if a.rules and a.rules ~= rules then return {'stale', rules} end
 local conns, here = redis.call('HGETALL', KEYS[1]), 0
 for i = 1, #conns, 2 do
   local at_node = string.sub(conns[i + 1], 1, #a.node + 1) == a.node .. '/'
