@@ -121,8 +121,12 @@ func (a *App) startBroker(ctx context.Context) error {
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
 	o.Filter = a.filter
+	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
+	}
+	if o.OpenSessions == 0 {
+		o.OpenSessions = -1
 	}
 	if a.webhook, err = a.settings.webhook(); err != nil {
 		return settingsError{err}

@@ -53,9 +53,10 @@ func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
 		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	for range 5 {
-		r, err := b.ruled(ctx, "reopen", p, p.transition(s.Session, endKeys(p, queue, user)...), func() any {
+		keys := p.transition(s.Session, append(endKeys(p, queue, user), p.strange())...)
+		r, err := b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
 			q := b.settings.queue(queue)
-			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), q.begin(time.Now())}
+			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), bound, q.begin(time.Now())}
 		})
 		if err != nil {
 			return Session{}, err
@@ -77,6 +78,7 @@ type reopenArgs struct {
 	Boss    bool   `json:"boss,omitempty"`
 	Queue   string `json:"queue"`
 	Window  int64  `json:"window"` // ms
+	bounds
 	wait
 }
 

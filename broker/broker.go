@@ -49,6 +49,9 @@ type Options struct {
 	// that. 0 takes 20. A negative one means no limit, on users' opens and uploads
 	// neither.
 	SendRate float64
+	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
+	// one means no limit. Host applications have none, in whosever name they open.
+	OpenSessions int
 	// Filter, if set, looks at what participants write before it is kept.
 	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
@@ -105,6 +108,7 @@ type Broker struct {
 	lag         lagCache
 	farewells   farewells
 	settings    settings
+	served      servedQueues
 	gates       gates
 	limits      limiter
 	dispatchers dispatchers
@@ -143,6 +147,9 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.pipe.Close())
 	}
+	if err := b.recount(ctx); err != nil {
+		return nil, errors.Join(err, b.pipe.Close())
+	}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	b.tick(ctx) // known to the others before the first connection
 	b.loops()
@@ -156,6 +163,9 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	if o.SendRate == 0 {
 		o.SendRate = 20
+	}
+	if o.OpenSessions == 0 {
+		o.OpenSessions = 5
 	}
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay

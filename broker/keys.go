@@ -138,6 +138,7 @@ func (p partition) named() string            { return p.prefix + "named" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) stats() string            { return p.prefix + "stats" }
 func (p partition) flusher() string          { return p.prefix + "flusher" }
+func (p partition) strange() string          { return p.prefix + "strange" }
 func (p partition) rules() string            { return p.prefix + "rules" }
 func (p partition) queues() string           { return p.prefix + "queues" }
 func (p partition) node(n string) string     { return p.prefix + "node:" + n }

@@ -26,11 +26,12 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		return Session{}, err
 	}
 	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w))
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w), p.strange())
 	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.opens(a)
 	args.Interval, args.Burst = quota.interval, quota.burst
-	reply, err := b.ruled(ctx, "open", p, keys, func() any {
+	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
+		args.bounds = bound
 		q := b.settings.queue(r.Queue)
 		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.known(r.Queue), q.begin(time.Now())
 		return args
@@ -53,6 +54,7 @@ type openArgs struct {
 	Interval int64  `json:"interval"`
 	Burst    int64  `json:"burst"`
 	Known    bool   `json:"known,omitempty"`
+	bounds
 	wait
 }
 

@@ -89,7 +89,7 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 			step(len(list))
 		}
 	}
-	return nil
+	return b.recount(ctx)
 }
 
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {

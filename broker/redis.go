@@ -133,6 +133,8 @@ func refusal(r reply) error {
 	case CodeFull, "busy":
 		code = CodeFull
 		return &Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
+	case "crowded":
+		return &Error{Code: CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.num(1)), Capacity: int(r.num(2))}
 	case CodeEnded:
 		return Errorf(code, "the session has ended")
 	case CodeWrongState:

@@ -66,16 +66,11 @@ func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
-	agents, err := b.allAgents(ctx)
+	named, err := b.namedQueues(ctx)
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{DefaultQueueID: true}
-	for i := range agents {
-		for _, q := range agents[i].Queues {
-			named[q] = true
-		}
-	}
+	named[DefaultQueueID] = true
 	b.settings.mu.RLock()
 	defer b.settings.mu.RUnlock()
 	out := []QueueSettings{}
