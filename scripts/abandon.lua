@@ -1,4 +1,5 @@
 -- abandon: ends a waiting session whose user has been without a connection for too long; else sets its timer anew.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions,
 --       11 the user's profile, 12 its connections
 -- ARGV  {op, session, queue: as KEYS 9}

@@ -1,4 +1,5 @@
 -- end: by the user, a supervisor or with force at once; by the owner it begins, and the user confirms.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions,
 --       11 the user's profile
 -- ARGV  {op, session, by (participant), name: by's id, boss, force, due: only if its `ending` is overdue,

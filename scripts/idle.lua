@@ -1,4 +1,5 @@
 -- idle: warns in a served session in which nobody writes, then ends it; else sets its timer anew.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 the user's profile
 -- ARGV  {op, session, queue: as KEYS 9}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {'too_early'}
