@@ -239,6 +239,7 @@ type disconnectArgs struct {
 	Device string `json:"device,omitempty"`
 	Conn   string `json:"conn,omitempty"`
 	Grace  int64  `json:"grace"` // ms
+	Keep   int64  `json:"keep"`  // ms
 }
 
 // unregister tells Redis that a device, or all of a node's, is gone.
@@ -252,6 +253,7 @@ func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identit
 			if args.Agent != "" {
 				args.Grace = b.grace(id.Queues)
 			}
+			args.Keep = b.settings.keep()
 			return args
 		})
 	return err

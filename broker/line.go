@@ -39,7 +39,7 @@ func (q *QueueSettings) begin(now time.Time) wait {
 // obey puts into a step what the settings say now: of the queue that its session is in,
 // and of the one that it shall wait in.
 func (s *step) obey(b *Broker, queue string) {
-	s.Queue, s.Idle, s.TTL = queue, b.idle(queue), ms(b.settings.queue(queue).EndTimeout)
+	s.Queue, s.Idle, s.TTL, s.Keep = queue, b.idle(queue), ms(b.settings.queue(queue).EndTimeout), b.settings.keep()
 	if s.To == "" {
 		return
 	}

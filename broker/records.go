@@ -23,7 +23,8 @@ const (
 
 // lasting are the fields of a profile that a record keeps; the others are about
 // connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation"}
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation",
+	"last_agent", "last_at"}
 
 // record reads one as it is now. Without data it is deleted.
 func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
@@ -61,7 +62,9 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 				kept[lasting[i]] = text
 			}
 		}
-		rec.Data = []byte(encode(kept))
+		if len(kept) > 0 { // else it had nothing to say that lasts, and has expired
+			rec.Data = []byte(encode(kept))
+		}
 	}
 	return rec, nil
 }
@@ -69,6 +72,11 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 // restoreRecords puts all records back; it may be repeated.
 func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 	for _, kind := range []string{recordQueue, recordProfile, recordToken, recordCanned} {
+		if kind == recordProfile { // how long they are kept is a matter of the queues
+			if err := b.settings.load(ctx, b); err != nil {
+				return err
+			}
+		}
 		for after := ""; ; {
 			list, err := b.archiver.store.Records(ctx, kind, after, 500)
 			if err != nil {
@@ -114,6 +122,8 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 		pipe.HSet(ctx, p.profile(r.ID), fields)
 		if r.ID[0] == 'a' {
 			pipe.SAdd(ctx, p.agents(), idOf(r.ID))
+		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
+			pipe.PExpire(ctx, p.profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
 		}
 	}
 }

@@ -36,6 +36,18 @@ func (s *settings) queue(id string) QueueSettings {
 	return DefaultQueue(id)
 }
 
+// keep is how long, in ms, the profile of a user who is not here is of use: as long as
+// any queue may send it to its last agent, or ask since when it is away, and a day.
+func (s *settings) keep() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	longest := max(DefaultQueue("").Sticky, DefaultQueue("").AbandonTimeout)
+	for _, q := range s.queues {
+		longest = max(longest, q.Sticky, q.AbandonTimeout)
+	}
+	return ms(longest) + (24 * time.Hour).Milliseconds()
+}
+
 func (s *settings) load(ctx context.Context, b *Broker) error {
 	s.mu.Lock()
 	s.begun++

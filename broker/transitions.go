@@ -36,6 +36,7 @@ type step struct {
 	Max      int       `json:"max,omitempty"`
 	Patience int64     `json:"patience"`         // ms
 	Window   int64     `json:"window,omitempty"` // ms
+	Keep     int64     `json:"keep,omitempty"`   // ms
 	Score    int       `json:"score,omitempty"`
 	Comment  string    `json:"comment"`
 	Sticky   bool      `json:"sticky,omitempty"` // the broker itself offers

@@ -20,6 +20,7 @@ redis.call('HSET', KEYS[1], a.device, a.conn)
 redis.call('SADD', KEYS[4], a.who)
 redis.call('HDEL', KEYS[2], 'away')
 redis.call('HSET', KEYS[2], 'info', a.info)
+redis.call('PERSIST', KEYS[2])
 if held and held ~= a.conn then
   redis.call('PUBLISH', KEYS[2], cjson.encode({kind = 'replaced', conn = held}))
 end

@@ -2,10 +2,10 @@
 --#flags allow-oom
 -- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 rules
 -- ARGV  {who, agent: its id if staff, node: all devices at this node, or device and conn: that one, grace: ms, 0 never,
---        rules: as in lib/session.lua}
+--        keep: of a user, as in lib/memory.lua; rules: as in lib/session.lua}
 -- reply {'ok', connections left} | {'stale', rules}
 -- holds an agent without a connection has a `gone` timer, a user an `away` time.
---#include time
+--#include time memory
 local a = cjson.decode(ARGV[1])
 local rules = redis.call('GET', KEYS[5]) or ''
 if a.rules and a.rules ~= rules then return {'stale', rules} end
@@ -23,6 +23,7 @@ local left = redis.call('HLEN', KEYS[1])
 if #conns > 0 and left == 0 then
   local at = now()
   redis.call('HSET', KEYS[2], 'away', at)
+  if not a.agent then forget_later(KEYS[2], a.keep or 0) end
   if a.agent and a.grace > 0 then redis.call('ZADD', KEYS[3], at + a.grace, 'gone|' .. a.agent) end
 end
 return {'ok', left}
