@@ -65,7 +65,7 @@ func (b *Broker) run(ctx context.Context, script string, keys []string, args ...
 		keys = append(slices.Clip(keys), b.hooks.key(keys[0]))
 		defer b.hooks.nudge(keys[0])
 	}
-	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
+	v, err := b.eval(ctx, script, keys, args)
 	if err != nil {
 		return nil, redisError(script, err)
 	}
@@ -113,9 +113,8 @@ func archiveError(what string, err error) error {
 
 // passing tells whether an answer of Redis's says that it will be well again by itself.
 func passing(err error) bool {
-	_, moved := redis.IsMovedError(err)
-	return moved || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
-		redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsNoReplicasError(err) ||
+	return inTransit(err) || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
+		redis.IsMasterDownError(err) || redis.IsNoReplicasError(err) ||
 		redis.IsMaxClientsError(err) || redis.HasErrorPrefix(err, "MISCONF")
 }
 
