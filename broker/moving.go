@@ -13,12 +13,14 @@ import (
 // by both, until the slot has moved. That is the rule for a partition's slot: few scripts
 // name only keys that exist. So they wait.
 const (
-	movePatience = 20 * time.Second // of who has set no other
+	movePatience = 20 * time.Second       // of who has set no other
+	loopPatience = 300 * time.Millisecond // of what a loop does again soon
 	firstPause   = 10 * time.Millisecond
 	longestPause = 500 * time.Millisecond
 )
 
-// recurring are the scripts of loops that must go on with other partitions meanwhile.
+// recurring are the scripts of loops that go through all partitions: those that do not
+// move must not wait long for one that does.
 var recurring = map[string]bool{"take": true, "collect": true, "hooked": true, "hold": true, "roll": true, "seal": true, "clock": true}
 
 // inTransit tells whether a command was not carried out because its slot is on its way. The
@@ -37,10 +39,14 @@ func inTransit(err error) bool {
 // pauses grow, and are not the same for all who wait.
 func (b *Broker) eval(ctx context.Context, script string, keys []string, args []any) (any, error) {
 	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
-	if !inTransit(err) || recurring[script] {
+	if !inTransit(err) {
 		return v, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, movePatience)
+	patience := movePatience
+	if recurring[script] {
+		patience = loopPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := firstPause; inTransit(err) && sleep(ctx, jitter(pause)); pause = min(2*pause, longestPause) {
 		v, err = b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
