@@ -11,7 +11,10 @@ import (
 // While a slot moves from one master of a cluster to another key by key, a script of
 // which some keys are here and some there, or nowhere yet, is answered with TRYAGAIN
 // by both, until the slot has moved. That is the rule for a partition's slot: few scripts
-// name only keys that exist. So they wait.
+// name only keys that exist. So they wait. Worse, a script that runs where the slot was
+// may not look again at a key that it has just emptied: Redis takes it for one that has
+// moved, and ends the script in the middle. All scripts may run twice, and do what is
+// left the second time; until then the session is as the first left it.
 const (
 	movePatience = 20 * time.Second       // of who has set no other
 	loopPatience = 300 * time.Millisecond // of what a loop does again soon
@@ -23,7 +26,7 @@ const (
 // move must not wait long for one that does.
 var recurring = map[string]bool{"take": true, "collect": true, "hooked": true, "hold": true, "roll": true, "seal": true, "clock": true}
 
-// inTransit tells whether a command was not carried out because its slot is on its way. The
+// inTransit tells whether a command was not carried out, or not to its end, because its slot is on its way. The
 // client library follows redirections, but not always in a batch whose first command
 // is answered with TRYAGAIN: it sends all of it again, to where it was.
 func inTransit(err error) bool {
@@ -32,7 +35,7 @@ func inTransit(err error) bool {
 	}
 	_, moved := redis.IsMovedError(err)
 	_, ask := redis.IsAskError(err)
-	return moved || ask || redis.IsTryAgainError(err)
+	return moved || ask || redis.IsTryAgainError(err) || redis.HasErrorPrefix(err, "ERR Script attempted to access a non local key")
 }
 
 // eval runs a script until it has been carried out, or its caller's patience ends. The
