@@ -260,6 +260,19 @@ func TestJWT(t *testing.T) {
 		t.Log(what)
 		code(t, "unauthorized", ask(bad))
 	}
+	exact := sign(func(c jwt.MapClaims) { c["iat"] = float64(time.Now().UnixMilli()) / 1000 }, jwt.SigningMethodHS256, []byte(secret))
 	require.NoError(t, n.api().RevokeParticipant(t.Context(), "agent", "ann-"+t.Name()))
 	code(t, "unauthorized", ask(good))
+	code(t, "unauthorized", ask(exact))
+	require.NoError(t, ask(sign(none, jwt.SigningMethodHS256, []byte(secret))), "a fresh log-in works at once")
+	// To the millisecond, where the issuer says so: one issued while the revocation was being answered.
+	rdb := testenv.Client(t, testenv.Shared(t, testenv.EngineRedis))
+	keys, err := rdb.Keys(t.Context(), "*:profile:a:ann-"+t.Name()).Result()
+	require.NoError(t, err)
+	at, err := rdb.HGet(t.Context(), keys[0], "revoked").Int64()
+	require.NoError(t, err)
+	for ms, works := range map[int64]bool{at: false, at + 1: true} {
+		err := ask(sign(func(c jwt.MapClaims) { c["iat"] = float64(ms) / 1000 }, jwt.SigningMethodHS256, []byte(secret)))
+		require.Equal(t, works, err == nil, "%v", err)
+	}
 }

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if binDir, err = os.MkdirTemp("", "bellhop-app-"); err != nil {
 		panic(err)
 	}
+	if spec := os.Getenv(impatient); spec != "" {
+		os.Exit(beImpatient(spec))
+	}
 	status := testenv.Main(m)
 	_ = os.RemoveAll(binDir)
 	os.Exit(status)

@@ -24,6 +24,9 @@ type claims struct {
 	Priority int         `json:"priority"`
 }
 
+// An `iat` may have a fraction of a second: then a revocation is compared with it to the millisecond.
+func init() { jwt.TimePrecision = time.Microsecond }
+
 type verifier = func(ctx context.Context, token string) (broker.Identity, error)
 
 // newVerifier makes what accepts JWTs by the settings; nil if none are.
@@ -64,7 +67,7 @@ func newVerifier(ctx context.Context, s Settings) (verifier, error) {
 		id := broker.Identity{Role: c.Role, ID: c.Subject, Name: c.Name, Avatar: c.Avatar, Queues: c.Queues,
 			Capacity: c.Capacity, Priority: c.Priority, Expires: c.ExpiresAt.Time, Issued: time.UnixMilli(1)}
 		if c.IssuedAt != nil {
-			id.Issued = c.IssuedAt.Time
+			id.Issued = c.IssuedAt.Round(time.Millisecond)
 		}
 		return id, nil
 	}, nil

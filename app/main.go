@@ -62,9 +62,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	err = cmd.Run()
 	var bad settingsError
+	var known toldError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &known):
+		return exitFailed
 	case errors.As(err, &bad):
 		return fail(stderr, exitSettings, err)
 	default:

@@ -30,7 +30,7 @@ func (e *embedded) URL() string { return "redis://" + e.server.Addr() }
 func (e *embedded) Close() { e.server.Close() }
 
 // patience is how long a start waits for Redis, and as long for the archive.
-const patience = 30 * time.Second
+var patience = 30 * time.Second
 
 // waitFor asks until there is an answer, with a line a second, for 30 s at most.
 func waitFor(ctx context.Context, log *slog.Logger, what string, ask func(context.Context) error) error {

@@ -33,9 +33,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return nil // told to stop while it waited for Redis or the archive
 	}
 	if err != nil {
-		return err
+		return told(&c.Stores, "not started", err)
 	}
-	return app.Run(ctx)
+	return told(&c.Stores, "stopped", app.Run(ctx))
 }
 
 // App is one node, put together. Make it with New, which also listens; then Run it.
@@ -121,8 +121,12 @@ func (a *App) startBroker(ctx context.Context) error {
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
 	o.Filter = a.filter
+	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
+	}
+	if o.OpenSessions == 0 {
+		o.OpenSessions = -1
 	}
 	if a.webhook, err = a.settings.webhook(); err != nil {
 		return settingsError{err}
@@ -249,14 +253,4 @@ func (a *App) announce() {
 	}
 	a.log.Info("serving", "addr", a.Addr(), "embedded", true, "data", a.settings.DataDir)
 	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Be a user, an agent or the supervisor: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
-}
-
-func newLog(s *Stores) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum's
-	o := &slog.HandlerOptions{Level: level}
-	if s.textLog() {
-		return slog.New(slog.NewTextHandler(os.Stderr, o))
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, o))
 }

@@ -47,6 +47,7 @@ type Settings struct {
 	WebhookURL    string        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
 	WebhookSecret []string      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
+	OpenSessions  int           `default:"5" help:"Sessions one user may have open; 0: no limit."`
 	FilterWords   string        `name:"filter-words" help:"File with words to keep out of what participants write, one a line. Unset: no filter." placeholder:"FILE"`
 	FilterAction  string        `name:"filter-action" default:"replace" enum:"replace,refuse" help:"What becomes of a listed word: replace (by a * for each character) or refuse (the whole message)."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
@@ -114,6 +115,8 @@ func (s *Settings) Validate() error {
 	switch {
 	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
+	case s.OpenSessions < 0:
+		return errors.New("--open-sessions: 0 or more")
 	case s.MaxConns < 0:
 		return errors.New("--max-conns: 0 or more")
 	case s.Drain < 0 || s.Drain > 10*time.Minute:

@@ -53,16 +53,11 @@ func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
 		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	for range 5 {
-		q := b.settings.queue(queue)
-		r, err := b.runJSON(ctx, "reopen", p.transition(s.Session, endKeys(p, queue, user)...), struct {
-			Op      string `json:"op"`
-			Session string `json:"session"`
-			By      string `json:"by"`
-			Boss    bool   `json:"boss,omitempty"`
-			Queue   string `json:"queue"`
-			Window  int64  `json:"window"` // ms
-			wait
-		}{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), q.begin(time.Now())})
+		keys := p.transition(s.Session, append(endKeys(p, queue, user), p.strange())...)
+		r, err := b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
+			q := b.settings.queue(queue)
+			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), bound, q.begin(time.Now())}
+		})
 		if err != nil {
 			return Session{}, err
 		}
@@ -74,6 +69,17 @@ func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
 		return st, b.absent(ctx, a, s.Session, err)
 	}
 	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
+}
+
+type reopenArgs struct {
+	Op      string `json:"op"`
+	Session string `json:"session"`
+	By      string `json:"by"`
+	Boss    bool   `json:"boss,omitempty"`
+	Queue   string `json:"queue"`
+	Window  int64  `json:"window"` // ms
+	bounds
+	wait
 }
 
 // afterEnd runs a user's transition of an ended session, which may have left Redis.

@@ -54,6 +54,9 @@ type Options struct {
 	// ListRate is how many lists a second one participant may ask one node for; bursts
 	// of five times that. 0 takes 20, a negative one means no limit.
 	ListRate float64
+	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
+	// one means no limit. Host applications have none, in whosever name they open.
+	OpenSessions int
 	// Filter, if set, looks at what participants write before it is kept.
 	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
@@ -112,6 +115,7 @@ type Broker struct {
 	lag         lagCache
 	farewells   farewells
 	settings    settings
+	served      servedQueues
 	gates       gates
 	limits      limiter
 	dispatchers dispatchers
@@ -151,7 +155,10 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
-	if err := b.settings.load(ctx, b); err != nil {
+	if err := b.settings.start(ctx, b); err != nil {
+		return nil, errors.Join(err, b.pipe.Close())
+	}
+	if err := b.recount(ctx); err != nil {
 		return nil, errors.Join(err, b.pipe.Close())
 	}
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -172,6 +179,9 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	if o.SendRate == 0 {
 		o.SendRate = 20
+	}
+	if o.OpenSessions == 0 {
+		o.OpenSessions = 5
 	}
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay

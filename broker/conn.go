@@ -81,6 +81,8 @@ type connectArgs struct {
 	Capacity int    `json:"capacity"`
 	Issued   int64  `json:"issued"`
 	Again    bool   `json:"again,omitempty"` // it was told before
+
+	Generation int64 `json:"generation"`
 }
 
 // newConnID names a connection unlike any other that ever was. Those made later
@@ -146,12 +148,13 @@ func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
 	id := c.Identity()
 	w, p := who(id.Role, id.ID), b.home(id.ID)
 	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: MaxDevices, Info: encode(id.Person()),
-		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(), Again: again}
+		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
+		Generation: id.Generation, Again: again}
 	if id.Role.Staff() {
 		args.Agent = id.ID
 	}
 	r, err := b.runJSON(ctx, "connect", []string{p.conns(w), p.profile(w), p.timers(), p.node(b.node), p.agents(),
-		p.load(id.ID), p.dirty(), p.stats()}, args, p.waiting(""))
+		p.load(id.ID), p.dirty(), p.named(), p.stats()}, args, p.waiting(""))
 	if err != nil {
 		return err
 	}
@@ -275,6 +278,7 @@ type disconnectArgs struct {
 	Conn   string `json:"conn,omitempty"`
 	Grace  int64  `json:"grace"` // ms
 	Dead   bool   `json:"dead,omitempty"`
+	Keep   int64  `json:"keep"`  // ms
 }
 
 // unregister tells Redis that a device, or all of a node's, is gone. alive: nothing
@@ -282,9 +286,16 @@ type disconnectArgs struct {
 func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) (alive bool, err error) {
 	p := b.home(id.ID)
 	if args.Who[0] == 'a' {
-		args.Agent, args.Grace = id.ID, b.grace(id.Queues)
+		args.Agent = id.ID
 	}
-	r, err := b.runJSON(ctx, "disconnect", []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node), p.nodes()}, args)
+	r, err := b.ruled(ctx, "disconnect", p, []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node), p.nodes(), p.rules()},
+		func() any {
+			if args.Agent != "" {
+				args.Grace = b.grace(id.Queues)
+			}
+			args.Keep = b.settings.keep()
+			return args
+		})
 	return r.str(0) == "alive", err
 }
 

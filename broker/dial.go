@@ -97,9 +97,11 @@ func dialCluster(secure, rest string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts, Username: o.Username, Password: o.Password,
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts, Username: o.Username, Password: o.Password,
 		TLSConfig: o.TLSConfig, Protocol: 2, ContextTimeoutEnabled: true, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly(), ClusterStateReloadInterval: clusterReload}), nil
+		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly(), ClusterStateReloadInterval: clusterReload})
+	c.AddHook(redirects{c})
+	return c, nil
 }
 
 func dialSentinel(secure, rest string) (redis.UniversalClient, error) {

@@ -24,14 +24,13 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 	if !ok {
 		return Session{}, Errorf(CodeNotFound, "no such session")
 	}
-	queue, user, err := b.where(ctx, p, r.Session)
+	_, user, err := b.where(ctx, p, r.Session)
 	if err != nil {
 		return b.endAgain(ctx, a, r.Session, err)
 	}
 	if a.Host && a.ID == "" {
 		s.By, s.Name = "u:"+user, user
 	}
-	s.TTL = ms(b.settings.queue(queue).EndTimeout)
 	st, err := b.relocate(ctx, a, "end", s, endKeys)
 	if errors.Is(err, &Error{Code: CodeEnded}) {
 		return b.endAgain(ctx, a, r.Session, err) // its feed was still here

@@ -170,14 +170,15 @@ func appendUnread(b []byte, session string, unread, total int64) []byte {
 
 // personal is what is published on a participant's own channel.
 type personal struct {
-	Kind    string `json:"kind"` // mine, replaced, revoked, removed, settings, unread
-	Session string `json:"session,omitempty"`
-	Role    string `json:"role,omitempty"`
-	Conn    string `json:"conn,omitempty"`
-	Token   string `json:"token,omitempty"`
-	Before  int64  `json:"before,omitempty"` // ms
-	Unread  int64  `json:"unread,omitempty"`
-	Extra   *struct {
+	Kind       string `json:"kind"` // mine, replaced, revoked, removed, settings, unread
+	Session    string `json:"session,omitempty"`
+	Role       string `json:"role,omitempty"`
+	Conn       string `json:"conn,omitempty"`
+	Token      string `json:"token,omitempty"`
+	Before     int64  `json:"before,omitempty"` // ms
+	Generation int64  `json:"generation,omitempty"`
+	Unread     int64  `json:"unread,omitempty"`
+	Extra      *struct {
 		Kind    string `json:"kind"` // offer, offer-ended
 		From    string `json:"from"`
 		Note    string `json:"note"`

@@ -169,17 +169,31 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 	for i, q := range pl.queues {
 		lists[i] = p.waiting(q)
 	}
-	return b.runJSON(ctx, "claim", p.transition(session, lists...), struct {
-		Op      string           `json:"op"`
-		Session string           `json:"session"`
-		Agent   string           `json:"agent"`
-		Info    string           `json:"info"`
-		Token   string           `json:"token"`
-		Queues  []string         `json:"queues"`
-		Idle    map[string]int64 `json:"idle"`
-		Bot     bool             `json:"bot,omitempty"`
-		Auto    bool             `json:"auto,omitempty"`
-	}{ulid.Make().String(), session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto})
+	op := ulid.Make().String()
+	keys, arg := p.transition(session, lists...), func() any {
+		return claimArgs{op, session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto}
+	}
+	if !pl.auto {
+		return b.ruled(ctx, "claim", p, keys, arg)
+	}
+	// Who assigns went by the settings before: it must think again.
+	r, err := b.underRules(ctx, "claim", p, keys, arg)
+	if err == nil && r.str(0) == "stale" {
+		r, err = reply{"late"}, b.settings.renew(ctx, b, p, r.str(1))
+	}
+	return r, err
+}
+
+type claimArgs struct {
+	Op       string           `json:"op"`
+	Session  string           `json:"session"`
+	Agent    string           `json:"agent"`
+	Info     string           `json:"info"`
+	Token    string           `json:"token"`
+	Queues   []string         `json:"queues"`
+	Idle     map[string]int64 `json:"idle"`
+	Bot      bool             `json:"bot,omitempty"`
+	Auto     bool             `json:"auto,omitempty"`
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

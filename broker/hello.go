@@ -79,7 +79,7 @@ func (p *hubPart) personal(m *member, payload string) {
 				c.shut(CloseReplaced, "replaced by another connection of this device")
 			}
 		case "revoked":
-			if (ev.Token != "" && id.TokenID == ev.Token) || (ev.Before > 0 && id.Issued.UnixMilli() <= ev.Before) {
+			if (ev.Token != "" && id.TokenID == ev.Token) || ev.Before > 0 && id.revoked(ev.Before, ev.Generation) {
 				c.shut(CloseRevoked, "token revoked")
 			}
 		case "removed":

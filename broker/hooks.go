@@ -248,17 +248,17 @@ func (h *hooks) owed(ctx context.Context, p partition, list []string) error {
 	if err != nil {
 		return redisError("hooks", err)
 	}
-	now := float64(time.Now().UnixMilli())
-	var owed []redis.Z
+	owed := []any{0, "NX"}
 	for i, cmd := range got {
 		if v := cmd.Val(); len(v) == 2 && v[1] != nil && number(v[1]) < 2*number(v[0]) {
-			owed = append(owed, redis.Z{Score: now, Member: list[2*i]})
+			owed = append(owed, list[i*2])
 		}
 	}
-	if len(owed) == 0 {
+	if len(owed) == 2 {
 		return nil
 	}
-	return redisError("hooks", h.b.rdb.ZAddNX(ctx, p.hooks(), owed...).Err())
+	_, err = h.b.run(ctx, "later", []string{p.hooks()}, owed...)
+	return err
 }
 
 // seldom is for what is said once a minute, however often it happens.

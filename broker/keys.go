@@ -138,6 +138,7 @@ func (p partition) outbox() string           { return p.prefix + "outbox" }
 func (p partition) sessions() string         { return p.prefix + "sessions" }
 func (p partition) states() string           { return p.prefix + "states" }
 func (p partition) agents() string           { return p.prefix + "agents" }
+func (p partition) named() string            { return p.prefix + "named" }
 func (p partition) nodes() string            { return p.prefix + "nodes" }
 func (p partition) clearing() string         { return p.prefix + "clearing" }
 func (p partition) leases() string           { return p.prefix + "leases" }
@@ -145,6 +146,8 @@ func (p partition) epoch() string            { return p.prefix + "epoch" }
 func (p partition) recovering() string       { return p.prefix + "recovering" }
 func (p partition) stats() string            { return p.prefix + "stats" }
 func (p partition) flusher() string          { return p.prefix + "flusher" }
+func (p partition) strange() string          { return p.prefix + "strange" }
+func (p partition) rules() string            { return p.prefix + "rules" }
 func (p partition) queues() string           { return p.prefix + "queues" }
 func (p partition) node(n string) string     { return p.prefix + "node:" + n }
 func (p partition) token(h string) string    { return p.prefix + "token:" + h }
@@ -174,9 +177,10 @@ func (p partition) looked(s string) []string {
 	return []string{p.session(s), p.unread(s), p.read(s), p.log(s), p.recalled(s)}
 }
 
-// transition gives the keys that every transition's script begins with.
+// transition gives the keys of a transition's script: those it begins with, its
+// own, and last the sessions by state, what tells of changed settings, and the statistics.
 func (p partition) transition(s string, more ...string) []string {
 	keys := append([]string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(),
 		p.outbox()}, more...)
-	return append(keys, p.states(), p.stats())
+	return append(keys, p.states(), p.rules(), p.stats())
 }

@@ -36,9 +36,15 @@ func (q *QueueSettings) begin(now time.Time) wait {
 	return w
 }
 
-// waits is for a session that waits again, or elsewhere.
-func (s *step) waits(q QueueSettings) {
-	s.Abandon = ms(q.AbandonTimeout)
+// obey puts into a step what the settings say now: of the queue that its session is in,
+// and of the one that it shall wait in.
+func (s *step) obey(b *Broker, queue string) {
+	s.Queue, s.Idle, s.TTL, s.Keep = queue, b.idle(queue), ms(b.settings.queue(queue).EndTimeout), b.settings.keep()
+	if s.To == "" {
+		return
+	}
+	q := b.settings.queue(s.To)
+	s.Abandon, s.Patience = ms(q.AbandonTimeout), 0
 	if q.Hours.open(time.Now()) {
 		s.Patience = ms(q.Patience)
 	}
@@ -60,13 +66,16 @@ func (b *Broker) longWait(ctx context.Context, session string) error {
 	if err != nil {
 		return err
 	}
-	q := b.settings.queue(queue)
-	r, err := b.runJSON(ctx, "patience", p.transition(session), struct {
-		Op      string `json:"op"`
-		Session string `json:"session"`
-		Text    string `json:"text"`
-		Opens   string `json:"opens"` // JSON
-	}{ulid.Make().String(), session, q.Offline, string(q.Hours.opens(time.Now()))})
+	op := ulid.Make().String()
+	r, err := b.ruled(ctx, "patience", p, p.transition(session), func() any {
+		q := b.settings.queue(queue)
+		return struct {
+			Op      string `json:"op"`
+			Session string `json:"session"`
+			Text    string `json:"text"`
+			Opens   string `json:"opens"` // JSON
+		}{op, session, q.Offline, string(q.Hours.opens(time.Now()))}
+	})
 	if err != nil || r.str(0) == "too_early" {
 		return err
 	}

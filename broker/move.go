@@ -70,18 +70,18 @@ func (b *Broker) MoveAll(ctx context.Context, a Actor, r MoveRequest) (Move, err
 	}
 	id := ulid.Make().String()
 	p := b.home(id)
-	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, p.move(id), "request", encode(r), "by", encode(a.Identity), "total", len(sessions), "created", time.Now().UnixMilli())
-		pipe.Expire(ctx, p.move(id), moveKept)
+	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := 0; i < len(sessions); i += revivePage {
 			pipe.SAdd(ctx, p.left(id), sessions[i:min(i+revivePage, len(sessions))]...)
 		}
 		pipe.Expire(ctx, p.left(id), moveKept)
-		pipe.ZAdd(ctx, p.timers(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: "move|" + id})
 		return nil
-	})
-	if err != nil {
+	}); err != nil {
 		return Move{}, redisError("move", err)
+	}
+	if _, err := b.run(ctx, "move", []string{p.move(id), p.left(id), p.timers()}, id, encode(r), encode(a.Identity),
+		moveKept.Milliseconds()); err != nil {
+		return Move{}, err
 	}
 	return b.MoveStatus(ctx, a, id)
 }
@@ -160,7 +160,8 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	return redisError("move", b.rdb.ZAdd(ctx, p.timers(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: "move|" + id}).Err())
+	_, err = b.run(ctx, "later", []string{p.timers()}, 0, "", "move|"+id)
+	return err
 }
 
 func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor, r MoveRequest, batch []string) error {
@@ -172,15 +173,12 @@ func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor,
 			if err != nil {
 				return err
 			}
-			_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-				pipe.SRem(ctx, p.left(id), session)
-				if !moved {
-					pipe.SAdd(ctx, p.failed(id), session)
-					pipe.Expire(ctx, p.failed(id), moveKept)
-				}
-				return nil
-			})
-			return redisError("move", err)
+			done := 0
+			if moved {
+				done = 1
+			}
+			_, err = b.run(ctx, "moved", []string{p.left(id), p.failed(id)}, session, done, moveKept.Milliseconds())
+			return err
 		})
 	}
 	return g.Wait()
@@ -205,7 +203,6 @@ func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session st
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
 	}
-	s.waits(b.settings.queue(s.To))
 	_, err := b.relocate(ctx, a, "requeue", s, requeueKeys(s.To))
 	if err == nil {
 		return true, nil

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -24,32 +25,37 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 		MaxSubject); err != nil {
 		return Session{}, err
 	}
-	q := b.settings.queue(r.Queue)
-	if priority == 0 {
-		priority = q.Priority
-	}
 	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w))
+	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w), p.strange())
+	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.opens(a)
-	reply, err := b.runJSON(ctx, "open", keys, struct {
-		Op       string `json:"op"`
-		Session  string `json:"session"`
-		Queue    string `json:"queue"`
-		User     string `json:"user"`
-		Info     string `json:"info"`
-		Subject  string `json:"subject"`
-		Meta     string `json:"meta"`
-		Priority int    `json:"priority"`
-		Interval int64  `json:"interval"`
-		Burst    int64  `json:"burst"`
-		Known    bool   `json:"known,omitempty"`
-		wait
-	}{ulid.Make().String(), id, r.Queue, user.ID, encode(user), r.Subject, meta, priority, quota.interval, quota.burst, b.settings.known(r.Queue),
-		q.begin(time.Now())})
+	args.Interval, args.Burst = quota.interval, quota.burst
+	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
+		args.bounds = bound
+		q := b.settings.queue(r.Queue)
+		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.known(r.Queue), q.begin(time.Now())
+		return args
+	})
 	if err != nil {
 		return Session{}, err
 	}
 	return b.begun(ctx, a, id, reply)
+}
+
+type openArgs struct {
+	Op       string `json:"op"`
+	Session  string `json:"session"`
+	Queue    string `json:"queue"`
+	User     string `json:"user"`
+	Info     string `json:"info"`
+	Subject  string `json:"subject"`
+	Meta     string `json:"meta"`
+	Priority int    `json:"priority"`
+	Interval int64  `json:"interval"`
+	Burst    int64  `json:"burst"`
+	Known    bool   `json:"known,omitempty"`
+	bounds
+	wait
 }
 
 // begun is the answer of a script that lets a user's session wait, or names

@@ -11,17 +11,18 @@ import (
 // profile is what Redis knows of a participant besides its sessions.
 type profile struct {
 	Person
-	queues   []string
-	capacity int
-	status   Status
-	revoked  int64 // ms
-	set      bool  // queues and capacity by PUT /agents, not by the token
-	disabled bool
-	blocked  bool
-	reason   string // why it is blocked
-	known    bool
-	granted  int   // the capacity when a place was last taken
-	idleAt   int64 // ms: since when nothing has come to it or gone from it
+	queues     []string
+	capacity   int
+	status     Status
+	revoked    int64 // ms
+	generation int64 // how often it was revoked
+	set        bool  // queues and capacity by PUT /agents, not by the token
+	disabled   bool
+	blocked    bool
+	reason     string // why it is blocked
+	known      bool
+	granted    int   // the capacity when a place was last taken
+	idleAt     int64 // ms: since when nothing has come to it or gone from it
 }
 
 func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, error) {
@@ -41,6 +42,7 @@ func parseProfile(id string, f map[string]string) profile {
 	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
 	p.capacity, _ = strconv.Atoi(f["capacity"])
 	p.revoked, _ = strconv.ParseInt(f["revoked"], 10, 64)
+	p.generation, _ = strconv.ParseInt(f["generation"], 10, 64)
 	p.granted, _ = strconv.Atoi(f["granted"])
 	p.idleAt, _ = strconv.ParseInt(f["idle_at"], 10, 64)
 	if p.status == "" {
@@ -53,25 +55,17 @@ func parseProfile(id string, f map[string]string) profile {
 // were set, or it is connected with another token.
 func (b *Broker) introduce(ctx context.Context, id Identity) error {
 	w, p := who(id.Role, id.ID), b.home(id.ID)
-	prof, err := b.profile(ctx, id.Role, id.ID)
+	r, err := b.runJSON(ctx, "introduce", []string{p.profile(w), p.conns(w), p.agents(), p.named(), p.dirty()}, struct {
+		Who      string `json:"who"`
+		Agent    string `json:"agent"`
+		Info     string `json:"info"`
+		Queues   string `json:"queues"`
+		Capacity int    `json:"capacity"`
+	}{w, id.ID, encode(id.Person()), encode(id.Queues), id.Capacity})
 	if err != nil {
 		return err
 	}
-	here, err := b.rdb.HLen(ctx, p.conns(w)).Result()
-	if err != nil {
-		return redisError("introduce", err)
-	}
-	fields := []any{"info", encode(id.Person())}
-	if !prof.set && here == 0 {
-		fields = append(fields, "queues", encode(id.Queues), "capacity", id.Capacity)
-	}
-	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, p.profile(w), fields...)
-		pipe.SAdd(ctx, p.agents(), id.ID)
-		b.changed(ctx, pipe, p, recordProfile, w)
-		return nil
-	})
-	return redisError("introduce", err)
+	return refusal(r)
 }
 
 // AgentActor is an actor for a host application that acts as a known agent.
@@ -190,46 +184,37 @@ func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettin
 	if err := validID("id", id); err != nil {
 		return AgentInfo{}, err
 	}
-	before, err := b.profile(ctx, RoleAgent, id)
-	if err != nil {
-		return AgentInfo{}, err
-	}
-	if s.Queues == nil {
-		s.Queues = before.queues
-	}
-	if s.Capacity == 0 {
-		s.Capacity = before.capacity
+	args := agentArgs{Who: who(RoleAgent, id), Agent: id, Capacity: s.Capacity, Disabled: s.Disabled}
+	if s.Queues != nil {
+		args.Queues = encode(s.Queues)
 	}
 	if err := normalizeStaff(&s.Queues, &s.Capacity); err != nil {
 		return AgentInfo{}, err
 	}
-	part, w := b.home(id), "a:"+id
-	_, err = b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, part.profile(w), "queues", encode(s.Queues), "capacity", s.Capacity, "set", 1)
-		if s.Disabled {
-			pipe.HSet(ctx, part.profile(w), "disabled", 1)
-		} else {
-			pipe.HDel(ctx, part.profile(w), "disabled")
-		}
-		pipe.SAdd(ctx, part.agents(), id)
-		b.changed(ctx, pipe, part, recordProfile, w)
-		return nil
-	})
+	args.Defaults.Queues, args.Defaults.Capacity = encode([]string{DefaultQueueID}), DefaultCapacity
+	p := b.home(id)
+	r, err := b.runJSON(ctx, "agent", []string{p.profile(args.Who), p.load(id), p.agents(), p.named(), p.dirty(), p.stats()}, args,
+		p.waiting("")) // watchers are shown its capacity
 	if err != nil {
-		return AgentInfo{}, redisError("agent", err)
-	}
-	kind := "settings"
-	if s.Disabled {
-		kind = "removed"
-	}
-	if err := b.tell(ctx, RoleAgent, id, personal{Kind: kind}); err != nil {
 		return AgentInfo{}, err
 	}
-	if _, err := b.setStatus(ctx, id, "", false); err != nil { // shows watchers its capacity
+	var fields flat
+	if err := json.Unmarshal([]byte(r.str(1)), &fields); err != nil {
 		return AgentInfo{}, err
 	}
-	p, load, err := b.agent(ctx, id)
-	return info(p, load), err
+	return info(parseProfile(id, fields), int(r.num(2))), nil
+}
+
+type agentArgs struct {
+	Who      string `json:"who"`
+	Agent    string `json:"agent"`
+	Queues   string `json:"queues,omitempty"` // JSON
+	Capacity int    `json:"capacity"`
+	Disabled bool   `json:"disabled,omitempty"`
+	Defaults struct {
+		Queues   string `json:"queues"`
+		Capacity int    `json:"capacity"`
+	} `json:"defaults"`
 }
 
 // SetStatus is what an agent says of itself. Only Online gets offers.

@@ -221,10 +221,10 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 			require.NoError(t, err)
 			return pl
 		}
-		_, err := b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), 60_000)
+		_, err := b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), q)
 		require.NoError(t, err)
 		stale := reserve()
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), 60_000)
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), q)
 		code(t, CodeWrongState, err)
 		home, _ := b.of(s.ID)
 		r, err := b.run(ctx, "resolve", []string{home.session(s.ID)}, ann.ID, stale.token, "")
@@ -251,7 +251,7 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		require.NoError(t, err)
 		offer, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
 		require.NoError(t, err)
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, offer, 60_000)
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, offer, q)
 		require.NoError(t, err)
 		load := b.home(ann.ID).load(ann.ID)
 		eventually(t, func() bool { return b.rdb.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })

@@ -23,16 +23,8 @@ const (
 
 // lasting are the fields of a profile that a record keeps; the others are about
 // connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "chosen"}
-
-// changed makes the archiver take over a record. Other than a session's, its
-// place on the list is always renewed: a change while it is being archived must
-// not be taken for done.
-func (b *Broker) changed(ctx context.Context, pipe redis.Pipeliner, p partition, kind, id string) {
-	if b.archiver != nil {
-		pipe.ZAdd(ctx, p.dirty(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: kind + "|" + id})
-	}
-}
+var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation",
+	"last_agent", "last_at", "chosen"}
 
 // record reads one as it is now. Without data it is deleted.
 func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
@@ -70,7 +62,9 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 				kept[lasting[i]] = text
 			}
 		}
-		rec.Data = []byte(encode(kept))
+		if len(kept) > 0 { // else it had nothing to say that lasts, and has expired
+			rec.Data = []byte(encode(kept))
+		}
 	}
 	return rec, nil
 }
@@ -78,6 +72,11 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 // restoreRecords puts all records back; it may be repeated.
 func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 	for _, kind := range []string{recordQueue, recordProfile, recordToken, recordCanned} {
+		if kind == recordProfile { // how long they are kept is a matter of the queues
+			if err := b.settings.load(ctx, b); err != nil {
+				return err
+			}
+		}
 		for after := ""; ; {
 			list, err := b.archiver.store.Records(ctx, kind, after, 500)
 			if err != nil {
@@ -98,7 +97,7 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 			step(len(list))
 		}
 	}
-	return nil
+	return b.recount(ctx)
 }
 
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
@@ -123,6 +122,8 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 		pipe.HSet(ctx, p.profile(r.ID), fields)
 		if r.ID[0] == 'a' {
 			pipe.SAdd(ctx, p.agents(), idOf(r.ID))
+		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
+			pipe.PExpire(ctx, p.profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (b *Broker) run(ctx context.Context, script string, keys []string, args ...
 		keys = append(slices.Clip(keys), b.hooks.key(keys[0]))
 		defer b.hooks.nudge(keys[0])
 	}
-	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
+	v, err := b.eval(ctx, script, keys, args)
 	if err != nil {
 		b.lookAgain(ctx, err)
 		return nil, redisError(script, err)
@@ -128,9 +128,8 @@ func archiveError(what string, err error) error {
 
 // passing tells whether an answer of Redis's says that it will be well again by itself.
 func passing(err error) bool {
-	_, moved := redis.IsMovedError(err)
-	return moved || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
-		redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsNoReplicasError(err) ||
+	return inTransit(err) || redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsClusterDownError(err) ||
+		redis.IsMasterDownError(err) || redis.IsNoReplicasError(err) ||
 		redis.IsMaxClientsError(err) || redis.HasErrorPrefix(err, "MISCONF")
 }
 
@@ -148,6 +147,8 @@ func refusal(r reply) error {
 	case CodeFull, "busy":
 		code = CodeFull
 		return &Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
+	case "crowded":
+		return &Error{Code: CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.num(1)), Capacity: int(r.num(2))}
 	case CodeEnded:
 		return Errorf(code, "the session has ended")
 	case CodeWrongState:

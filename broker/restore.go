@@ -3,8 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,19 +53,15 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	return r.done, redisError("restored", b.rdb.Del(ctx, restoringKey).Err())
 }
 
-// vestiges are the keys that nodes write by themselves, also into a Redis that was emptied under them.
-var vestiges = []string{"nodes", "node", "clearing", "leases", "epoch", "timers", "recovering", "dispatch", "flusher"}
-
-// onlyVestiges is nil where a Redis holds nothing that a restore could spoil.
-func onlyVestiges(ctx context.Context, rdb redis.UniversalClient) error {
+// onlyOurs is nil where a Redis that is no deployment any more holds nothing but what
+// running nodes write: it was emptied under them. What they have written since stays.
+func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
 	keys, err := scanAll(ctx, rdb, "*")
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		_, name, ours := tagged(key)
-		kind, _, _ := strings.Cut(name, ":")
-		if !ours || !slices.Contains(vestiges, kind) {
+		if _, _, ours := tagged(key); !ours {
 			return ErrNotEmpty
 		}
 	}
@@ -92,7 +86,7 @@ func mayRestore(ctx context.Context, rdb redis.UniversalClient) error {
 	if there > 0 {
 		return ErrNotEmpty
 	}
-	if err := onlyVestiges(ctx, rdb); err != nil {
+	if err := onlyOurs(ctx, rdb); err != nil {
 		return err
 	}
 	return redisError("restore", rdb.Set(ctx, restoringKey, time.Now().UTC().Format(time.RFC3339), 0).Err())

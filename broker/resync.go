@@ -54,7 +54,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Issued.UnixMilli() <= prof.revoked:
+		case err != nil, c.Identity().revoked(prof.revoked, prof.generation):
 			c.shut(CloseRevoked, "token revoked")
 		case prof.disabled || prof.blocked:
 			c.shut(CloseRemoved, "removed by an administrator")

@@ -41,7 +41,7 @@ func (b *Broker) route(ctx context.Context, session string) error {
 	}
 	pl, err := b.reserve(ctx, Identity{ID: st.sticky, Role: RoleAgent}, session, reserveHow{offer: true, queue: st.Queue})
 	if err == nil {
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: session, Agent: st.sticky, sticky: true}, pl, ms(q.OfferTimeout))
+		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: session, Agent: st.sticky, sticky: true}, pl, st.Queue)
 	}
 	return unless(err, CodeFull, CodeNoAgent)
 }

@@ -9,13 +9,19 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 )
 
 // settings are the queues' rules, kept in one hash and read again every second.
 type settings struct {
 	mu     sync.RWMutex
 	queues map[string]QueueSettings
+	begun  int64              // readings begun
+	read   int64              // the latest of those that ended, by their order of beginning
+	seen   map[int]string     // of each partition, the last change known before they were read
+	once   singleflight.Group // many commands find out at one moment
 }
 
 // settingsPause is how often a node reads the queues' settings: they hold everywhere within a second.
@@ -30,7 +36,23 @@ func (s *settings) queue(id string) QueueSettings {
 	return DefaultQueue(id)
 }
 
+// keep is how long, in ms, the profile of a user who is not here is of use: as long as
+// any queue may send it to its last agent, or ask since when it is away, and a day.
+func (s *settings) keep() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	longest := max(DefaultQueue("").Sticky, DefaultQueue("").AbandonTimeout)
+	for _, q := range s.queues {
+		longest = max(longest, q.Sticky, q.AbandonTimeout)
+	}
+	return ms(longest) + (24 * time.Hour).Milliseconds()
+}
+
 func (s *settings) load(ctx context.Context, b *Broker) error {
+	s.mu.Lock()
+	s.begun++
+	turn := s.begun
+	s.mu.Unlock()
 	all, err := b.rdb.HGetAll(ctx, b.parts[0].queues()).Result()
 	if err != nil {
 		return redisError("queues", err)
@@ -45,7 +67,9 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queues = queues
+	if turn > s.read { // else what is read already is newer
+		s.queues, s.read = queues, turn
+	}
 	return nil
 }
 
@@ -54,16 +78,11 @@ func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
-	agents, err := b.allAgents(ctx)
+	named, err := b.namedQueues(ctx)
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{DefaultQueueID: true}
-	for i := range agents {
-		for _, q := range agents[i].Queues {
-			named[q] = true
-		}
-	}
+	named[DefaultQueueID] = true
 	b.settings.mu.RLock()
 	defer b.settings.mu.RUnlock()
 	out := []QueueSettings{}
@@ -105,14 +124,7 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 	if err := q.validate(); err != nil {
 		return q, err
 	}
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, b.parts[0].queues(), q.ID, encode(q))
-		b.changed(ctx, pipe, b.parts[0], recordQueue, q.ID)
-		return nil
-	}); err != nil {
-		return q, redisError("queue", err)
-	}
-	if err := b.settings.load(ctx, b); err != nil {
+	if _, err := b.keepQueue(ctx, q.ID, encode(q)); err != nil {
 		return q, err
 	}
 	b.dispatchers.tend(b.ctx)
@@ -127,18 +139,41 @@ func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	var removed *redis.IntCmd
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		removed = pipe.HDel(ctx, b.parts[0].queues(), id)
-		b.changed(ctx, pipe, b.parts[0], recordQueue, id)
-		return nil
-	}); err != nil {
-		return redisError("queue", err)
+	had, err := b.keepQueue(ctx, id, "")
+	if err != nil {
+		return err
 	}
-	if removed.Val() == 0 {
+	if !had {
 		return Errorf(CodeNotFound, "nobody has set this queue")
 	}
-	return b.settings.load(ctx, b)
+	return nil
+}
+
+// keepQueue writes a queue's settings, or takes them away where data is empty; had: there were some.
+// Then every partition hears that there was a change: what begins there afterwards, on
+// whichever node, obeys it. If this ends half way, nodes read it within a second all the same.
+func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err error) {
+	p := b.parts[0]
+	r, err := b.run(ctx, "queue", []string{p.queues(), p.dirty()}, id, data)
+	if err != nil {
+		return false, err
+	}
+	change := ulid.Make().String()
+	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range b.parts {
+			pipe.Set(ctx, p.rules(), change, 0)
+		}
+		return nil
+	}); err != nil {
+		return false, redisError("queue", err)
+	}
+	if err := b.settings.load(ctx, b); err != nil {
+		return false, err
+	}
+	for _, p := range b.parts {
+		b.settings.know(p, change)
+	}
+	return r.num(1) == 1, nil
 }
 
 const maxTimeout = 365 * 24 * 3600

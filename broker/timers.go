@@ -120,7 +120,6 @@ func (b *Broker) vacate(ctx context.Context, agent, session, reason string) erro
 	if st.Agent != nil && st.Agent.ID == agent {
 		s = newStep(Actor{}, session)
 		s.Gone, s.To, s.Front, s.Reason = agent, st.Queue, true, reason
-		s.waits(b.settings.queue(st.Queue))
 		_, err = b.relocate(ctx, Actor{}, "requeue", s, requeueKeys(st.Queue))
 		return err
 	}

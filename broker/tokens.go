@@ -7,24 +7,30 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 )
 
-// tokenRecord is what Redis holds under a token's hash.
+// tokenBearer is whom a token speaks for, as Redis holds it under the token's hash.
+type tokenBearer struct {
+	Role       Role     `json:"role"`
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Avatar     string   `json:"avatar"`
+	Queues     []string `json:"queues"`
+	Capacity   int      `json:"capacity"`
+	Priority   int      `json:"priority"`
+	Generation int64    `json:"generation"` // of an older version: 0
+}
+
+// tokenRecord is all that Redis holds; the times are the script's.
 type tokenRecord struct {
-	Role     Role     `json:"role"`
-	ID       string   `json:"id"`
-	Name     string   `json:"name"`
-	Avatar   string   `json:"avatar"`
-	Queues   []string `json:"queues"`
-	Capacity int      `json:"capacity"`
-	Priority int      `json:"priority"`
-	Issued   int64    `json:"issued"`  // ms
-	Expires  int64    `json:"expires"` // ms
+	tokenBearer
+	Issued  int64 `json:"issued"`  // ms
+	Expires int64 `json:"expires"` // ms
 }
 
 func tokenHash(token string) string {
@@ -44,59 +50,42 @@ func (b *Broker) IssueToken(ctx context.Context, id Identity, ttl time.Duration)
 	if ttl < time.Second || ttl > 10*365*24*time.Hour {
 		return "", time.Time{}, Errorf(CodeBadRequest, "ttl: seconds, from 1 to ten years")
 	}
-	token := rand.Text() // letters and digits only: it is typed into command lines
-	issued, err := b.afterRevocation(ctx, id)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	expires := issued.Add(ttl)
-	data, err := json.Marshal(tokenRecord{id.Role, id.ID, id.Name, id.Avatar, id.Queues, id.Capacity, id.Priority,
-		issued.UnixMilli(), expires.UnixMilli()})
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	hash := tokenHash(token)
-	p := b.home(hash)
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Set(ctx, p.token(hash), data, ttl)
-		b.changed(ctx, pipe, p, recordToken, hash)
-		return nil
-	}); err != nil {
-		return "", time.Time{}, redisError("token", err)
-	}
 	if id.Role.Staff() {
 		if err := b.introduce(ctx, id); err != nil {
 			return "", time.Time{}, err
 		}
 	}
-	return token, expires, nil
-}
-
-// afterRevocation is now, or the first instant after the participant's last
-// revocation, if that is later by the clock of the node that made it.
-func (b *Broker) afterRevocation(ctx context.Context, id Identity) (time.Time, error) {
-	issued := time.Now()
-	revoked, err := b.revoked(ctx, id.Role, id.ID)
+	revoked, err := b.revocations(ctx, id.Role, id.ID)
 	if err != nil {
-		return issued, err
+		return "", time.Time{}, err
 	}
-	if issued.UnixMilli() <= revoked {
-		issued = time.UnixMilli(revoked + 1)
+	token := rand.Text() // letters and digits only: it is typed into command lines
+	bearer := tokenBearer{id.Role, id.ID, id.Name, id.Avatar, id.Queues, id.Capacity, id.Priority, revoked + 1}
+	hash := tokenHash(token)
+	p := b.home(hash)
+	r, err := b.run(ctx, "token", []string{p.token(hash), p.dirty()}, hash, strings.TrimSuffix(encode(bearer), "}"), ttl.Milliseconds())
+	if err != nil {
+		return "", time.Time{}, err
 	}
-	return issued, nil
+	return token, time.UnixMilli(r.num(1)), nil
 }
 
-func (b *Broker) revoked(ctx context.Context, role Role, id string) (int64, error) {
-	w := who(role, id)
-	at, err := b.rdb.HGet(ctx, b.home(id).profile(w), "revoked").Result()
+// revocations is how often a participant's tokens have been revoked.
+func (b *Broker) revocations(ctx context.Context, role Role, id string) (int64, error) {
+	n, err := b.rdb.HGet(ctx, b.home(id).profile(who(role, id)), "generation").Int64()
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, redisError("revoked", err)
+	return n, redisError("revoked", err)
+}
+
+// revoked tells whether a token ended with its participant's last revocation: of an
+// opaque one decides what had been revoked before it, of a JWT when it was issued.
+func (i Identity) revoked(at, generation int64) bool {
+	if i.Generation > 0 {
+		return i.Generation <= generation
 	}
-	n, _ := strconv.ParseInt(at, 10, 64)
-	return n, nil
+	return i.Issued.UnixMilli() <= at
 }
 
 // Authenticate finds whom a token speaks for. CodeUnauthorized: no such token,
@@ -113,7 +102,7 @@ func (b *Broker) Authenticate(ctx context.Context, token string) (Identity, erro
 	if err != nil {
 		return Identity{}, err
 	}
-	if id.Issued.UnixMilli() <= p.revoked {
+	if id.revoked(p.revoked, p.generation) {
 		return Identity{}, Errorf(CodeUnauthorized, "the token was revoked")
 	}
 	if p.disabled {
@@ -155,7 +144,7 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 		return Identity{}, err
 	}
 	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
-		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash}, nil
+		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash, r.Generation}, nil
 }
 
 // held is CodeUnauthorized if an opaque token does not exist any more.
@@ -203,31 +192,45 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 		return b.RevokeParticipant(ctx, id.Role, id.ID)
 	}
 	p := b.home(id.TokenID)
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Del(ctx, p.token(id.TokenID))
-		b.changed(ctx, pipe, p, recordToken, id.TokenID)
-		return nil
-	}); err != nil {
-		return redisError("revoke", err)
+	if _, err := b.run(ctx, "untoken", []string{p.token(id.TokenID), p.dirty()}, id.TokenID); err != nil {
+		return err
 	}
 	return b.tell(ctx, id.Role, id.ID, personal{Kind: "revoked", Token: id.TokenID})
 }
 
 // RevokeParticipant ends all of a participant's tokens, JWTs issued before now included.
+//
+// A JWT's `iat` has whole seconds as a rule, so those issued in the second of the
+// revocation cannot be told apart: all of them end. Where JWTs are accepted the
+// answer waits until that second is over, so that whoever logs in once it is given
+// gets one that works, and none from before does. An `iat` with a fraction is
+// compared to the millisecond. Both suppose that the issuer's clock is right.
 func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	w, at := who(role, id), time.Now().UnixMilli()
-	p := b.home(id)
-	if _, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.HSet(ctx, p.profile(w), "revoked", at)
-		b.changed(ctx, pipe, p, recordProfile, w)
-		return nil
-	}); err != nil {
-		return redisError("revoke", err)
+	w, p := who(role, id), b.home(id)
+	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty()}, w, ulid.Make().String())
+	if err != nil {
+		return err
 	}
-	return b.tell(ctx, role, id, personal{Kind: "revoked", Before: at})
+	if b.opt.JWT == nil {
+		return nil
+	}
+	return b.outlast(ctx, p, r.num(1)/1000*1000+1000)
+}
+
+// outlast waits until a time has come by a partition's clock, in ms.
+func (b *Broker) outlast(ctx context.Context, p partition, until int64) error {
+	for {
+		r, err := b.run(ctx, "clock", []string{p.timers()})
+		if err != nil || r.num(0) >= until {
+			return err
+		}
+		if !sleep(ctx, time.Duration(until-r.num(0))*time.Millisecond) {
+			return redisError("revoke", ctx.Err())
+		}
+	}
 }
 
 // tell publishes on a participant's own channel.

@@ -35,6 +35,7 @@ type step struct {
 	Max      int       `json:"max,omitempty"`
 	Patience int64     `json:"patience"`         // ms
 	Window   int64     `json:"window,omitempty"` // ms
+	Keep     int64     `json:"keep,omitempty"`   // ms
 	Score    int       `json:"score,omitempty"`
 	Comment  string    `json:"comment"`
 	Sticky   bool      `json:"sticky,omitempty"` // the broker itself offers
@@ -125,8 +126,10 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 		return Session{}, b.absent(ctx, a, s.Session, err)
 	}
 	for range 5 {
-		s.Queue, s.Idle = queue, b.idle(queue)
-		r, err := b.runJSON(ctx, script, p.transition(s.Session, keys(p, queue, user)...), s)
+		r, err := b.ruled(ctx, script, p, p.transition(s.Session, keys(p, queue, user)...), func() any {
+			s.obey(b, queue)
+			return s
+		})
 		if err != nil {
 			return Session{}, err
 		}
@@ -186,7 +189,6 @@ func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Sessi
 	}
 	s := newStep(a, r.Session)
 	s.To = r.Queue
-	s.waits(b.settings.queue(r.Queue))
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
 	}
@@ -231,7 +233,7 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 		if err != nil {
 			return Session{}, err
 		}
-		s, err := b.offer(ctx, a, r, pl, ms(b.settings.queue(st.Queue).OfferTimeout))
+		s, err := b.offer(ctx, a, r, pl, st.Queue)
 		if !errors.Is(err, errLate) {
 			return s, err
 		}
@@ -240,12 +242,15 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 }
 
 // offer puts an offer to the agent whose place was reserved; errLate if the place is too old.
-func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, ttl int64) (Session, error) {
+func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, queue string) (Session, error) {
 	p, _ := b.of(r.Session)
 	s := newStep(a, r.Session)
 	s.Agent, s.Info, s.Token, s.Queues = pl.agent, pl.info, pl.token, pl.queues
-	s.Note, s.TTL, s.Sticky = r.Note, ttl, r.sticky
-	reply, err := b.runJSON(ctx, "offer", p.transition(r.Session), s)
+	s.Note, s.Sticky = r.Note, r.sticky
+	reply, err := b.ruled(ctx, "offer", p, p.transition(r.Session), func() any {
+		s.TTL = ms(b.settings.queue(queue).OfferTimeout)
+		return s
+	})
 	if err != nil {
 		return Session{}, err // unknown whether it took effect: the place's timer finds out
 	}

@@ -135,6 +135,10 @@ type Identity struct {
 	Issued   time.Time
 	Expires  time.Time // zero: never
 	TokenID  string    // hash of an opaque token; empty for a JWT, or an actor named over HTTP by a host application
+
+	// Generation is one more than how often its participant's tokens had been revoked
+	// when an opaque token was issued; 0 for a JWT, of which Issued decides.
+	Generation int64
 }
 
 // Person is the identity as others see it.

@@ -1,10 +1,11 @@
 -- abandon: ends a waiting session whose user has been without a connection for too long; else sets its timer anew.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions,
 --       11 the user's profile, 12 its connections, 13 epoch
--- ARGV  {op, session, queue: as KEYS 9}
+-- ARGV  {op, session, queue: as KEYS 9, keep: as in lib/memory.lua}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; a user who is connected is never abandoned, nor is the message of one who was told to leave it.
---#include time unread session seats places line opened stats counts finish epoch
+--#include time unread session seats places line opened stats counts memory finish epoch
 local timer, wait = 'abandon|' .. a.session, tonumber(s.abandon or 0)
 local left = s.told and count(KEYS[5], 1, seq, -1, false) > 0
 if s.state ~= 'waiting' or wait == 0 or left then

@@ -8,6 +8,7 @@
 local a = cjson.decode(ARGV[1])
 redis.call('HSETNX', KEYS[1], 'info', a.info)
 if a.blocked then
+  redis.call('PERSIST', KEYS[1])
   redis.call('HSET', KEYS[1], 'blocked', 1, 'blocked_reason', a.reason)
   redis.call('PUBLISH', KEYS[1], '{"kind":"removed"}')
 else

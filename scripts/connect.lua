@@ -1,15 +1,19 @@
 -- connect: a participant's device is at a node.
 --#flags allow-oom
--- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty 8 statistics
+-- KEYS  1 the participant's connections 2 its profile 3 timers 4 the node's participants 5 agents 6 load 7 dirty 8 named 9 statistics
 -- ARGV  {who (participant), agent: its id if staff, device, conn, max, info, queues, capacity, issued: ms,
---        again: it was told before}, 2 prefix of queue channels
+--        generation: as in revoke.lua, 0 for a JWT, again: it was told before}, 2 prefix of queue channels
 -- reply {'ok', queues, capacity, status} | {'full'} | {'replaced'} | {'unauthorized'} | {'blocked'}
 -- holds one connection a device; what lasts of an agent's profile goes to the archive; an agent with a connection has no `gone` timer;
 --       it has the status it chose, else it is online; to tell again what stands changes nothing.
---#include time stats occupancy presence
+--#include time stats occupancy presence assign
 local a = cjson.decode(ARGV[1])
-local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity', 'chosen')
-if p[1] and a.issued <= tonumber(p[1]) then return {'unauthorized'} end
+local p = redis.call('HMGET', KEYS[2], 'revoked', 'blocked', 'disabled', 'set', 'status', 'info', 'queues', 'capacity', 'generation', 'chosen')
+if a.generation > 0 then
+  if a.generation <= tonumber(p[9] or 0) then return {'unauthorized'} end
+elseif p[1] and a.issued <= tonumber(p[1]) then
+  return {'unauthorized'}
+end
 if p[2] or p[3] then return {'blocked'} end
 local held, size = redis.call('HGET', KEYS[1], a.device), redis.call('HLEN', KEYS[1])
 if not held and size >= a.max then return {'full'} end
@@ -20,16 +24,16 @@ redis.call('HSET', KEYS[1], a.device, a.conn)
 redis.call('SADD', KEYS[4], a.who)
 redis.call('HDEL', KEYS[2], 'away')
 redis.call('HSET', KEYS[2], 'info', a.info)
+redis.call('PERSIST', KEYS[2])
 if held and held ~= a.conn then
   redis.call('PUBLISH', KEYS[2], cjson.encode({kind = 'replaced', conn = held}))
 end
 if a.agent then
-  if not p[4] then redis.call('HSET', KEYS[2], 'queues', a.queues, 'capacity', a.capacity) end
-  redis.call('SADD', KEYS[5], a.agent)
+  assign(KEYS[2], KEYS[5], KEYS[8], a.agent, p[4] and p[7] or a.queues, p[4] and p[8] or a.capacity)
   redis.call('ZREM', KEYS[3], 'gone|' .. a.agent)
   local assigned = p[4] or p[7] == a.queues and tonumber(p[8]) == a.capacity
   if p[6] ~= a.info or not assigned then redis.call('ZADD', KEYS[7], now(), 'profile|' .. a.who) end
-  local status = p[9] or 'online'
+  local status = p[10] or 'online'
   if size == 0 or not assigned or p[5] ~= status then
     redis.call('HSET', KEYS[2], 'status', status)
     announce(KEYS[2], KEYS[6], ARGV[2], a.agent)

@@ -1,11 +1,12 @@
 -- end: by the user, a supervisor or with force at once; by the owner it begins, and the user confirms.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions,
 --       11 the user's profile
 -- ARGV  {op, session, by (participant), name: by's id, boss, force, due: only if its `ending` is overdue,
---        queue: as KEYS 9, reason, ttl: ms until an unanswered `ending` ends, 0 never}
+--        queue: as KEYS 9, reason, ttl: ms until an unanswered `ending` ends, 0 never, keep: as in lib/memory.lua}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds an ended session is in no list, holds no place, and never changes its state again.
---#include time unread session seats places line opened stats counts finish
+--#include time unread session seats places line opened stats counts memory finish
 if not s.state then return {'not_found'} end
 local user, owner = a.by == 'u:' .. (s.user or ''), s.agent and a.by == 'a:' .. s.agent
 local member = redis.call('HEXISTS', KEYS[3], a.by) == 1

@@ -1,9 +1,10 @@
 -- idle: warns in a served session in which nobody writes, then ends it; else sets its timer anew.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 the user's profile
--- ARGV  {op, session, queue: as KEYS 9}
+-- ARGV  {op, session, queue: as KEYS 9, keep: as in lib/memory.lua}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {'too_early'}
 -- holds as `end`; nobody is cut off who wrote since the warning; the warning comes a minute, or half the time, before.
---#include time unread session seats places line opened stats counts finish
+--#include time unread session seats places line opened stats counts memory finish
 local limit = tonumber(s.idle or 0)
 if limit == 0 or s.state == 'waiting' or s.state == 'ended' then
   timer('idle', 0)

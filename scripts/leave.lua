@@ -1,4 +1,5 @@
 -- leave: an assistant goes.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua
 -- ARGV  {op, session, by}
 -- reply {'ok', snapshot, effect} | {code, state}

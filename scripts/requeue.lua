@@ -1,4 +1,5 @@
 -- requeue: the session waits again, in its own or another queue, keeping its age.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue, 10 the user's open sessions, 11 waiting list of `to`
 -- ARGV  {op, session, by, boss, gone: only while this agent owns it, from: only while it waits in this queue, queue: as KEYS 9, to, front, reason,
 --        abandon: ms, patience: ms, entry: a note {by, mid, head, body} or nil}

@@ -1,4 +1,5 @@
 -- withdraw: an open offer ends without a new owner.
+--#flags allow-oom
 -- KEYS  1–8 as in lib/session.lua
 -- ARGV  {op, session, by, boss, outcome: declined | cancelled | expired, reason,
 --        entry: a note {by, mid, head, body} of the target's or nil}; by is '' for the broker itself

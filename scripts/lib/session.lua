@@ -1,12 +1,18 @@
 -- What every transition shares. KEYS of a transition begin with
 --   1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 outbox
--- and end with the sessions by state (see states.lua) and the statistics (see stats.lua), and ARGV[1] is a JSON object: op (this call's own id, and the system message's
+-- and end with the sessions by state (see states.lua), `rules` (which change of the queues' settings was the last) and
+-- the statistics (see stats.lua), and ARGV[1] is a JSON object: op (this call's own id, and the system message's
 -- mid), session, by (who acts) and what the script's header names.
--- Its reply is {'ok', snapshot, effect...} or {code, detail...}.
+-- Its reply is {'ok', snapshot, effect...} or {code, detail...}. What uses settings names in `rules` the last
+-- change that its node knew when it read them: {'stale', the last one} where there was another since.
 --#include states
 local a = cjson.decode(ARGV[1])
-local states = KEYS[#KEYS - 1]
-if string.sub(states, -7) ~= ':states' then states = KEYS[#KEYS - 2] end -- the hooks come last, where there are any
+local after = string.sub(KEYS[#KEYS], -6) == ':stats' and 0 or 1 -- the hooks come last, where there are any
+local states = KEYS[#KEYS - 2 - after]
+if a.rules then
+  local rules = redis.call('GET', KEYS[#KEYS - 1 - after]) or ''
+  if rules ~= a.rules then return {'stale', rules} end
+end
 local at = now()
 local s = {}
 do

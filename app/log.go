@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// newLog makes the one log of this process: libraries that log by themselves write to
+// it, too, in the same format.
+func newLog(s *Stores) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum's
+	o := &slog.HandlerOptions{Level: level}
+	var log *slog.Logger
+	if s.textLog() {
+		log = slog.New(slog.NewTextHandler(os.Stderr, o))
+	} else {
+		log = slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	slog.SetDefault(log) // of those that use slog, or package log: JWKS, WebSockets
+	redis.SetLogger(redisLog{log})
+	return log
+}
+
+// redisLog is where the Redis client logs.
+type redisLog struct{ log *slog.Logger }
+
+// Printf takes what the client says of connections for details: whatever fails by them
+// is an error of ours, which is told where it matters.
+func (r redisLog) Printf(ctx context.Context, format string, v ...any) {
+	text, level := fmt.Sprintf(format, v...), slog.LevelDebug
+	switch {
+	case strings.Contains(text, "panic"):
+		level = slog.LevelError
+	case strings.HasPrefix(text, "sentinel: new master"):
+		level = slog.LevelInfo
+	}
+	r.log.Log(ctx, level, text, "from", "redis client")
+}
+
+// toldError was logged already.
+type toldError struct{ error }
+
+// told logs why a node does not serve, in the set format. A setting that cannot be used
+// may be the format's own: that stays a line for people.
+func told(s *Stores, what string, err error) error {
+	var bad settingsError
+	if err == nil || errors.As(err, &bad) {
+		return err
+	}
+	newLog(s).Error(what, "error", err)
+	return toldError{err}
+}

@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// together runs all at one moment and waits for them.
+func together(t *testing.T, all ...func() error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, f := range all {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What an administrator sets of an agent stays, whoever issues a token for it or
+// sets something else of it at the same moment, on whichever node.
+func TestWhatIsSetOfAnAgentStays(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	ctx := t.Context()
+	for range 400 {
+		id, q := name("ann"), name("q")
+		together(t,
+			func() error {
+				_, _, err := a.IssueToken(ctx, Identity{Role: RoleAgent, ID: id, Name: "Ann"}, time.Minute)
+				return err
+			},
+			func() error {
+				_, err := b.PutAgent(ctx, host, id, AgentSettings{Queues: []string{q}, Capacity: 3})
+				return err
+			})
+		got, err := a.Agent(ctx, host, id)
+		require.NoError(t, err)
+		require.Equal(t, 3, got.Capacity)
+		require.Equal(t, []string{q}, got.Queues)
+		require.Equal(t, "Ann", got.Name)
+	}
+	for range 200 {
+		id, q := name("ann"), name("q")
+		_, err := a.PutAgent(ctx, host, id, AgentSettings{})
+		require.NoError(t, err)
+		together(t,
+			func() error { _, err := a.PutAgent(ctx, host, id, AgentSettings{Capacity: 3}); return err },
+			func() error { _, err := b.PutAgent(ctx, host, id, AgentSettings{Queues: []string{q}}); return err })
+		got, err := a.Agent(ctx, host, id)
+		require.NoError(t, err)
+		require.Equal(t, 3, got.Capacity, "left out: it stays as it is")
+		require.Equal(t, []string{q}, got.Queues)
+	}
+}

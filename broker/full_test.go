@@ -1,0 +1,103 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// keepFull fills a Redis to its last byte, and whatever comes free, until the test ends.
+func keepFull(t *testing.T, rdb *redis.Client) {
+	t.Helper()
+	fill := func(ctx context.Context, size int) {
+		for rdb.Set(ctx, name("junk"), strings.Repeat("x", size), 0).Err() == nil && ctx.Err() == nil {
+		}
+	}
+	fill(t.Context(), 10000)
+	fill(t.Context(), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for sleep(ctx, 2*time.Millisecond) {
+			fill(ctx, 1)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// Redis is full and stays so: whatever ends a session, or lets one go on that would
+// be stuck, is done all the same; what asks for more is refused.
+func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
+	server := testenv.Redis(t, "--maxmemory", "16mb", "--maxmemory-policy", "noeviction")
+	a, b := startNode(t, server.URL(), soon), startNode(t, server.URL(), soon)
+	ctx := t.Context()
+	queue := func(change func(*QueueSettings)) string {
+		q := name("q")
+		a.set(t, q, change)
+		return q
+	}
+	plain, brief := queue(func(*QueueSettings) {}), queue(func(s *QueueSettings) {
+		s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace = 3, 3, 4, 3, 3
+	})
+	ann, bea := agent(t, a, name("ann"), plain, brief), agent(t, b, name("bea"), plain, brief)
+	bob, uma := agent(t, b, name("bob"), brief), user(t, a, name("uma"))
+	served := func(q string, by *party) Session {
+		s := openFor(t, a, q, name("uma"))
+		return by.grab(s.ID)
+	}
+	ended := uma.open(plain)
+	ann.grab(ended.ID)
+	moved, declined, cancelled, left := served(plain, ann), served(plain, ann), served(plain, ann), served(plain, ann)
+	_, err := b.Join(ctx, bea.Actor, left.ID, false)
+	require.NoError(t, err)
+	gone := served(brief, bob)
+	idle, ending := served(brief, ann), served(brief, ann)
+	lonely := user(t, b, name("uma"))
+	abandoned := lonely.open(brief)
+	expired := served(brief, ann)
+	for _, s := range []Session{declined, cancelled, expired} {
+		_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		require.NoError(t, err)
+	}
+	_, err = a.End(ctx, ann.Actor, EndRequest{Session: ending.ID})
+	require.NoError(t, err)
+	keepFull(t, server.Client())
+
+	bob.Conn.Close(ctx)
+	lonely.Conn.Close(ctx)
+	_, err = a.Send(ctx, uma.Actor, SendRequest{Session: ended.ID, Body: json.RawMessage(`"hello"`)})
+	code(t, CodeOverloaded, err)
+	_, err = a.Open(ctx, uma.Actor, OpenRequest{Queue: brief})
+	code(t, CodeOverloaded, err)
+	_, err = a.End(ctx, uma.Actor, EndRequest{Session: ended.ID, Reason: "bye"})
+	require.NoError(t, err)
+	_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: moved.ID, Queue: brief})
+	require.NoError(t, err)
+	_, err = b.Decline(ctx, bea.Actor, declined.ID, "busy")
+	require.NoError(t, err)
+	_, err = a.Cancel(ctx, ann.Actor, cancelled.ID)
+	require.NoError(t, err)
+	_, err = b.Leave(ctx, bea.Actor, left.ID)
+	require.NoError(t, err)
+	for s, want := range map[string]State{gone.ID: Waiting, idle.ID: Ended, ending.ID: Ended, abandoned.ID: Ended} {
+		eventually(t, func() bool {
+			st, err := a.look(ctx, s)
+			return err == nil && st.State == want
+		})
+	}
+	eventually(t, func() bool { // by its time-out; then it is idle
+		st, err := a.look(ctx, expired.ID)
+		return err == nil && st.Target == nil
+	})
+	eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(bob.ID).load(bob.ID)).Val() == 0 })
+	_, err = a.Send(ctx, ann.Actor, SendRequest{Session: left.ID, Body: json.RawMessage(`"still full"`)})
+	code(t, CodeOverloaded, err)
+}

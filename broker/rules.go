@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Settings that were answered for hold for whatever begins afterwards, on every
+// node, though each node keeps a copy of them. Beside a partition's sessions lies
+// the id of the last change (`rules`), written before the change is answered. A
+// script that uses settings is told which change its node knew of before it read
+// them; where there was another since, it refuses, the node reads, and tries again.
+// Ids are compared for being the same, not for their order: so a Redis that has
+// fallen back is one more change.
+
+// knows is the last change of which a partition told before the settings were read.
+func (s *settings) knows(p partition) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.seen[p.index]
+}
+
+func (s *settings) know(p partition, change string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[int]string{}
+	}
+	s.seen[p.index] = change
+}
+
+// start reads the settings for the first time.
+func (s *settings) start(ctx context.Context, b *Broker) error {
+	changes := make([]*redis.StringCmd, len(b.parts))
+	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.parts {
+			changes[i] = pipe.Get(ctx, p.rules())
+		}
+		return nil
+	}); err != nil && !errors.Is(err, redis.Nil) {
+		return redisError("queues", err)
+	}
+	if err := s.load(ctx, b); err != nil {
+		return err
+	}
+	for i, p := range b.parts {
+		s.know(p, changes[i].Val())
+	}
+	return nil
+}
+
+// renew reads the settings after a partition told of a change, once for all who heard of it.
+func (s *settings) renew(ctx context.Context, b *Broker, p partition, change string) error {
+	again := s.once.DoChan(strconv.Itoa(p.index)+"|"+change, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+		defer cancel()
+		err := s.load(ctx, b)
+		if err == nil {
+			s.know(p, change)
+		}
+		return nil, err
+	})
+	select {
+	case r := <-again:
+		return r.Err
+	case <-ctx.Done():
+		return redisError("queues", ctx.Err())
+	}
+}
+
+// ruled runs a script that uses queues' settings, with one JSON argument, which arg
+// makes anew each time.
+func (b *Broker) ruled(ctx context.Context, script string, p partition, keys []string, arg func() any) (reply, error) {
+	for range 5 {
+		r, err := b.underRules(ctx, script, p, keys, arg)
+		if err != nil || r.str(0) != "stale" {
+			return r, err
+		}
+		if err := b.settings.renew(ctx, b, p, r.str(1)); err != nil {
+			return nil, err
+		}
+	}
+	return nil, Errorf(CodeUnavailable, "the queues' settings keep changing; try again")
+}
+
+// underRules runs it once; it may answer 'stale'.
+func (b *Broker) underRules(ctx context.Context, script string, p partition, keys []string, arg func() any) (reply, error) {
+	rules := b.settings.knows(p) // before the settings are looked at
+	data, err := json.Marshal(arg())
+	if err != nil {
+		return nil, fmt.Errorf("script %s: %w", script, err)
+	}
+	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+quote(rules)+`}`...)
+	return b.run(ctx, script, keys, string(data))
+}

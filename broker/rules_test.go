@@ -1,0 +1,192 @@
+package broker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/testenv"
+)
+
+// obeying is one thing that uses a setting: prepare begins it, and act, after the
+// settings were put at another node, gives what it used, in ms.
+type obeying struct {
+	name    string
+	prepare func(g *rulesStage)
+	act     func(g *rulesStage) int64
+}
+
+// rulesStage is a queue with people, all at one node.
+type rulesStage struct {
+	t                  *testing.T
+	b                  *Broker
+	q                  string
+	uma, ann, bea, sue *party
+	s                  Session
+}
+
+func (g *rulesStage) field(name string) int64 {
+	g.t.Helper()
+	p, _ := g.b.of(g.s.ID)
+	n, err := g.b.rdb.HGet(g.t.Context(), p.session(g.s.ID), name).Int64()
+	require.NoError(g.t, err)
+	return n
+}
+
+// left is how long until a timer of the session falls due.
+func (g *rulesStage) left(p partition, timer string) int64 {
+	g.t.Helper()
+	due, err := g.b.rdb.ZScore(g.t.Context(), p.timers(), timer).Result()
+	require.NoError(g.t, err)
+	now, err := g.b.rdb.Time(g.t.Context()).Result()
+	require.NoError(g.t, err)
+	return int64(due) - now.UnixMilli()
+}
+
+func (g *rulesStage) must(s Session, err error) {
+	g.t.Helper()
+	require.NoError(g.t, err)
+	g.s = s
+}
+
+func waitingOne(g *rulesStage) { g.s = g.uma.open(g.q) }
+
+func servedOne(g *rulesStage) {
+	waitingOne(g)
+	g.ann.grab(g.s.ID)
+}
+
+var everythingThatObeys = []obeying{
+	{"open", func(*rulesStage) {}, func(g *rulesStage) int64 { waitingOne(g); return g.field("abandon") }},
+	{"open for long", func(*rulesStage) {}, func(g *rulesStage) int64 { waitingOne(g); return g.field("patience") }},
+	{"grab", waitingOne, func(g *rulesStage) int64 { g.ann.grab(g.s.ID); return g.field("idle") }},
+	{"transfer to an agent", servedOne, func(g *rulesStage) int64 {
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
+		p, _ := g.b.of(g.s.ID)
+		return g.left(p, "offer|"+g.s.ID)
+	}},
+	{"accept", func(g *rulesStage) {
+		servedOne(g)
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
+	}, func(g *rulesStage) int64 {
+		g.must(g.b.Accept(g.t.Context(), g.bea.Actor, g.s.ID))
+		return g.field("idle")
+	}},
+	{"take over", servedOne, func(g *rulesStage) int64 {
+		g.must(g.b.TakeOver(g.t.Context(), g.sue.Actor, g.s.ID))
+		return g.field("idle")
+	}},
+	{"end", servedOne, func(g *rulesStage) int64 {
+		g.must(g.b.End(g.t.Context(), g.ann.Actor, EndRequest{Session: g.s.ID}))
+		p, _ := g.b.of(g.s.ID)
+		return g.left(p, "end|"+g.s.ID)
+	}},
+	{"transfer to the queue", servedOne, func(g *rulesStage) int64 {
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Queue: g.q}))
+		return g.field("abandon")
+	}},
+	{"reopen", func(g *rulesStage) {
+		waitingOne(g)
+		g.must(g.b.End(g.t.Context(), g.uma.Actor, EndRequest{Session: g.s.ID}))
+	}, func(g *rulesStage) int64 {
+		g.must(g.b.Reopen(g.t.Context(), g.uma.Actor, g.s.ID))
+		return g.field("abandon")
+	}},
+	{"disconnect", func(*rulesStage) {}, func(g *rulesStage) int64 {
+		g.bea.Conn.Close(context.WithoutCancel(g.t.Context()))
+		return g.left(g.b.home(g.bea.ID), "gone|"+g.bea.ID)
+	}},
+}
+
+// What was answered for holds for whatever begins afterwards, on every node, and not only within a second.
+func TestSettingsHoldEverywhereOnceAnswered(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	for _, o := range everythingThatObeys {
+		t.Run(o.name, func(t *testing.T) {
+			g := &rulesStage{t: t, b: b, q: name("q")}
+			for i := range 50 {
+				a.set(t, g.q, func(*QueueSettings) {})
+				g.uma, g.ann, g.bea = user(t, b, name("uma")), agent(t, b, name("ann"), g.q), agent(t, b, name("bea"), g.q)
+				g.sue = connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+				o.prepare(g)
+				v := 10000 + i
+				a.set(t, g.q, func(s *QueueSettings) {
+					s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace, s.Patience, s.ReopenWindow = v, v, v, v, v, v, v
+				})
+				require.InDelta(t, ms(v), o.act(g), 900, "round %d", i)
+				_, err := a.End(t.Context(), host, EndRequest{Session: g.s.ID})
+				if g.s.ID != "" {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+// A window that was closed is closed at every node.
+func TestAWindowClosesEverywhere(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		a, b := startNode(t, url), startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		a.set(t, q, func(*QueueSettings) {})
+		for range 10 {
+			uma := user(t, b, name("uma"))
+			s := uma.open(q)
+			_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+			require.NoError(t, err)
+			a.set(t, q, func(s *QueueSettings) { s.ReopenWindow = 0 })
+			time.Sleep(time.Millisecond) // an end and a window of no time: the next millisecond is late
+			_, err = b.Reopen(ctx, uma.Actor, s.ID)
+			code(t, CodeTooLate, err)
+			require.NoError(t, a.DeleteQueue(ctx, host, q))
+			_, err = b.Reopen(ctx, uma.Actor, s.ID)
+			require.NoError(t, err, "the defaults hold again")
+		}
+		clean(t, a)
+	})
+}
+
+// Whoever assigns sessions by settings that were replaced does not.
+func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	for range 20 {
+		a.set(t, q, func(s *QueueSettings) { s.Routing = "auto" })
+		b.dispatchers.tend(ctx)
+		ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
+		a.set(t, q, func(s *QueueSettings) { s.Routing = "grab" })
+		s := openFor(t, a, q, uma.ID)
+		err := b.assign(ctx, s.ID, ann.ID, RoleAgent, reserveHow{offer: true, queue: q})
+		require.ErrorIs(t, err, errLate)
+		require.Zero(t, b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val())
+		_, err = a.End(ctx, host, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		ann.Conn.Close(ctx)
+	}
+	clean(t, a)
+}
+
+// A change that ended half way harms nobody: nodes read it, whichever partitions heard of it.
+func TestAChangeThatEndedHalfWay(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	a.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 77 })
+	p := a.parts[0]
+	_, err := a.run(ctx, "queue", []string{p.queues(), p.dirty()}, q, encode(func() QueueSettings { s := DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
+	require.NoError(t, err)
+	for _, p := range a.parts[:len(a.parts)/2] {
+		require.NoError(t, a.rdb.Set(ctx, p.rules(), name("half"), 0).Err())
+	}
+	g := &rulesStage{t: t, b: a, q: q}
+	eventually(t, func() bool {
+		g.uma = user(t, a, name("uma"))
+		waitingOne(g)
+		return g.field("abandon") == 88000
+	})
+	clean(t, a)
+}

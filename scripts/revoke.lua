@@ -1,0 +1,16 @@
+-- revoke: all tokens of a participant end.
+--#flags allow-oom
+-- KEYS  1 its profile 2 dirty
+-- ARGV  1 who (participant) 2 this call's own id
+-- reply {'ok', revoked: ms}
+-- holds an opaque token knows how many revocations there were before it, so no clock decides on it; of a
+--       JWT decides when it was issued: `revoked` never goes back.
+--#include time
+local p = redis.call('HMGET', KEYS[1], 'revoked', 'generation', 'revoked_by')
+if p[3] == ARGV[2] then return {'ok', tonumber(p[1])} end -- the client library repeats it
+local at, generation = math.max(now(), tonumber(p[1] or 0)), tonumber(p[2] or 0) + 1
+redis.call('HSET', KEYS[1], 'revoked', string.format('%d', at), 'generation', generation, 'revoked_by', ARGV[2])
+redis.call('PERSIST', KEYS[1])
+redis.call('ZADD', KEYS[2], now(), 'profile|' .. ARGV[1])
+redis.call('PUBLISH', KEYS[1], string.format('{"kind":"revoked","before":%d,"generation":%d}', at, generation))
+return {'ok', at}
