@@ -278,7 +278,7 @@ type disconnectArgs struct {
 	Conn   string `json:"conn,omitempty"`
 	Grace  int64  `json:"grace"` // ms
 	Dead   bool   `json:"dead,omitempty"`
-	Keep   int64  `json:"keep"`  // ms
+	Keep   int64  `json:"keep"` // ms
 }
 
 // unregister tells Redis that a device, or all of a node's, is gone. alive: nothing

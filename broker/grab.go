@@ -185,15 +185,15 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 }
 
 type claimArgs struct {
-	Op       string           `json:"op"`
-	Session  string           `json:"session"`
-	Agent    string           `json:"agent"`
-	Info     string           `json:"info"`
-	Token    string           `json:"token"`
-	Queues   []string         `json:"queues"`
-	Idle     map[string]int64 `json:"idle"`
-	Bot      bool             `json:"bot,omitempty"`
-	Auto     bool             `json:"auto,omitempty"`
+	Op      string           `json:"op"`
+	Session string           `json:"session"`
+	Agent   string           `json:"agent"`
+	Info    string           `json:"info"`
+	Token   string           `json:"token"`
+	Queues  []string         `json:"queues"`
+	Idle    map[string]int64 `json:"idle"`
+	Bot     bool             `json:"bot,omitempty"`
+	Auto    bool             `json:"auto,omitempty"`
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

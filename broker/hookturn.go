@@ -54,7 +54,7 @@ func (h *hooks) turn(ctx context.Context, c collected) {
 
 func (t *turn) run(ctx context.Context) error {
 	p := t.part
-	r, err := t.b.run(ctx, "look", []string{p.session(t.id), p.unread(t.id), p.read(t.id)})
+	r, err := t.b.run(ctx, "look", p.looked(t.id))
 	if err != nil {
 		return err
 	}

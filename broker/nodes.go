@@ -44,7 +44,7 @@ func (s silence) hear(beats map[string]int64) []string {
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
 func (p *pulse) bury(ctx context.Context, node string, beats int64) {
 	k := p.part
-	r, err := p.b.run(ctx, "bury", []string{k.nodes(), k.clearing(), k.leases(), k.timers(), k.outbox(), k.clearing(), k.dirty(), k.hooks()},
+	r, err := p.b.run(ctx, "bury", []string{k.nodes(), k.clearing(), k.leases(), k.timers(), k.outbox(), k.clearing(), k.dirty()},
 		node, beats)
 	if err != nil {
 		p.b.log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)

@@ -239,7 +239,7 @@ var matrix = []struct {
 	{"abandon before its time", func(g *stage) reply {
 		s := g.step("")
 		s.Queue = g.q
-		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.profile("u:"+g.user), g.p.conns("u:"+g.user))
+		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.profile("u:"+g.user), g.p.conns("u:"+g.user), g.p.epoch())
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
 	{"join by bea", func(g *stage) reply {
 		s := g.step(g.bea)

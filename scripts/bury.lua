@@ -9,8 +9,7 @@ local beats = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not beats or tonumber(beats) ~= tonumber(ARGV[2]) then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[2], now(), ARGV[1])
-for _, kind in ipairs({'take|', 'collect|', 'hooks|'}) do
-  give_back(KEYS[3], kind .. ARGV[1], {unpack(KEYS, 4)})
-  redis.call('HDEL', KEYS[3], kind .. ARGV[1])
-end
+-- Not what it tells a webhook: it may be alive, and cut off from Redis only.
+for _, kind in ipairs({'take|', 'collect|'}) do give_back(KEYS[3], kind .. ARGV[1], {unpack(KEYS, 4)}) end
+redis.call('HDEL', KEYS[3], 'take|' .. ARGV[1], 'collect|' .. ARGV[1], 'hooks|' .. ARGV[1])
 return 1

@@ -99,7 +99,7 @@ func TestRecallTakesContentAway(t *testing.T) {
 	require.Len(t, raw, 3)
 	for _, d := range raw {
 		kept := d["_id"] == second.Mid
-		for _, field := range []string{"body", "key", "grams"} {
+		for _, field := range []string{"body", "grams"} {
 			_, there := d[field]
 			require.Equal(t, kept, there, "%s of %s", field, d["_id"])
 		}
