@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -221,13 +223,13 @@ func TestRestoreAndAudit(t *testing.T) {
 	require.Contains(t, out, keys[0])
 }
 
-// The embedded one killed with -9 and started again goes on where it was: its
-// clients come back by themselves.
-func TestTheEmbeddedOneIsKilled(t *testing.T) {
+// embeddedAt is an embedded server as a process of its own, which can be killed and
+// started again, and people who join it.
+func embeddedAt(t *testing.T, dir string) (base string, start func() *exec.Cmd, join func(client.TokenRequest) *party) {
 	bin, err := build()
 	require.NoError(t, err)
-	addr, dir := freeAddr(t), t.TempDir()
-	start := func() *exec.Cmd {
+	addr := freeAddr(t)
+	start = func() *exec.Cmd {
 		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), bin, "--addr", addr, "--data-dir", dir, "--log-level", "error")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		require.NoError(t, cmd.Start())
@@ -238,10 +240,9 @@ func TestTheEmbeddedOneIsKilled(t *testing.T) {
 		ready(t, addr)
 		return cmd
 	}
-	first := start()
-	base := "http://" + addr
+	base = "http://" + addr
 	api := client.API{BaseURL: base, Key: "dev"}
-	join := func(r client.TokenRequest) *party {
+	join = func(r client.TokenRequest) *party {
 		tok, err := api.IssueToken(t.Context(), r)
 		require.NoError(t, err)
 		p := &party{t: t, id: r.ID, more: make(chan struct{})}
@@ -251,9 +252,98 @@ func TestTheEmbeddedOneIsKilled(t *testing.T) {
 		t.Cleanup(p.Close)
 		return p
 	}
+	return base, start, join
+}
+
+// The embedded one killed with -9 before its newest messages were archived: what
+// was shown of them is void, and what is sent under their seqs afterwards is shown.
+func TestTheEmbeddedOneForgets(t *testing.T) {
+	dir := t.TempDir()
+	base, start, join := embeddedAt(t, dir)
+	first := start()
 	uma, ann := join(client.TokenRequest{Role: "user", ID: "u1"}), join(client.TokenRequest{Role: "agent", ID: "a1"})
 	s := uma.open("")
-	_, err = ann.Grab(t.Context(), s.ID)
+	_, err := ann.Grab(t.Context(), s.ID)
+	require.NoError(t, err)
+	uma.say(s.ID, "kept")
+	caughtUp(t, base)
+	time.Sleep(2200 * time.Millisecond) // the lag is measured every two seconds only
+	caughtUp(t, base)
+	held := holdArchive(t, dir) // it archives within a moment
+	for i := range 3 {
+		uma.say(s.ID, fmt.Sprint("lost ", i))
+	}
+	await(ann, func(m *client.MessageEvent) bool { return m.Text() == "lost 2" })
+	require.NoError(t, first.Process.Kill())
+	_ = first.Wait()
+	held()
+
+	start()
+	await(ann, func(r *client.Reset) bool { return r.Session == s.ID })
+	for i := range 3 {
+		require.EqualValues(t, 4+i, uma.say(s.ID, fmt.Sprint("new ", i)).Seq)
+	}
+	await(ann, func(m *client.MessageEvent) bool { return m.Text() == "new 2" })
+	var log []string
+	h, err := ann.History(t.Context(), client.HistoryRequest{Session: s.ID, Limit: 200})
+	require.NoError(t, err)
+	for i := range h.Messages {
+		if text := h.Messages[i].Text(); text != "" {
+			log = append(log, text)
+		}
+	}
+	require.Equal(t, []string{"kept", "new 0", "new 1", "new 2"}, log)
+	require.Equal(t, log, ann.shown(s.ID))
+}
+
+// holdArchive lets nobody write to the SQLite archive of a data folder until it is called off.
+func holdArchive(t *testing.T, dir string) (letGo func()) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.db"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	db, err := sql.Open("sqlite", files[0]+"?_pragma=busy_timeout(5000)")
+	require.NoError(t, err)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	return func() {
+		_, err := conn.ExecContext(t.Context(), "ROLLBACK")
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		require.NoError(t, db.Close())
+	}
+}
+
+// shown are the texts of a session as its application has them: since the last reset.
+func (p *party) shown(session string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, e := range p.events {
+		switch e := e.(type) {
+		case *client.Reset:
+			if e.Session == session {
+				out = nil
+			}
+		case *client.MessageEvent:
+			if e.Session == session && e.Text() != "" {
+				out = append(out, e.Text())
+			}
+		}
+	}
+	return out
+}
+
+// The embedded one killed with -9 and started again goes on where it was: its
+// clients come back by themselves.
+func TestTheEmbeddedOneIsKilled(t *testing.T) {
+	base, start, join := embeddedAt(t, t.TempDir())
+	first := start()
+	uma, ann := join(client.TokenRequest{Role: "user", ID: "u1"}), join(client.TokenRequest{Role: "agent", ID: "a1"})
+	s := uma.open("")
+	_, err := ann.Grab(t.Context(), s.ID)
 	require.NoError(t, err)
 	for i := range 250 {
 		uma.say(s.ID, fmt.Sprint(i))

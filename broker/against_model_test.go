@@ -25,6 +25,17 @@ func TestASessionAgainstItsModel(t *testing.T) {
 	}
 }
 
+// persist tries again while Redis is away.
+func persist(f func() error) error {
+	var err error
+	for range 20 {
+		if err = f(); err == nil || !AsError(err).Retry() {
+			return err
+		}
+	}
+	return err
+}
+
 func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	q1, q2 := name("q"), name("q")
 	ids := map[string]string{}
@@ -32,15 +43,13 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	for _, q := range []string{q1, q2} {
 		s := DefaultQueue(q)
 		s.Sticky = 0 // offers come when they come
-		_, err := nodes[0].PutQueue(ctx, host, s)
-		require.NoError(t, err)
+		require.NoError(t, persist(func() error { _, err := nodes[0].PutQueue(ctx, host, s); return err }))
 	}
-	require.NoError(t, nodes[1].settings.load(ctx, nodes[1]))
+	require.NoError(t, persist(func() error { return nodes[1].settings.load(ctx, nodes[1]) }))
 	for a, role := range map[string]Role{"ann": RoleAgent, "bea": RoleAgent, "cay": RoleAgent, "sue": RoleSupervisor} {
 		id := Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
-		require.NoError(t, nodes[0].introduce(ctx, id))
-		_, err := nodes[0].setStatus(ctx, id.ID, Online, false)
-		require.NoError(t, err)
+		require.NoError(t, persist(func() error { return nodes[0].introduce(ctx, id) }))
+		require.NoError(t, persist(func() error { _, err := nodes[0].setStatus(ctx, id.ID, Online, false); return err }))
 		actors[a] = Actor{Identity: id}
 	}
 	for short, a := range actors {

@@ -362,11 +362,7 @@ func (a *archiver) retry(ctx context.Context) {
 		if err != nil || len(ids) == 0 {
 			continue
 		}
-		members := make([]redis.Z, len(ids))
-		for i, id := range ids {
-			members[i] = redis.Z{Score: float64(time.Now().UnixMilli()), Member: id}
-		}
-		if err := a.b.rdb.ZAddNX(ctx, p.dirty(), members...).Err(); err != nil {
+		if err := a.b.fallsDue(ctx, p.dirty(), 0, "NX", ids...); err != nil {
 			a.b.log.Warn("what was set aside is not tried again; later", "partition", p.index, "error", err)
 		}
 	}

@@ -101,7 +101,10 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 	if c.gone() {
 		return nil
 	}
-	err := b.register(ctx, c, true)
+	err := b.held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
+	if err == nil {
+		err = b.register(ctx, c, true)
+	}
 	switch {
 	case err == nil && c.gone(): // its farewell may have come before
 		return b.farewell(ctx, c)

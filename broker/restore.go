@@ -177,9 +177,8 @@ func (r *restore) grace(ctx context.Context) error {
 		if grace == 0 {
 			continue
 		}
-		due := float64(time.Now().UnixMilli() + grace)
-		if err := b.rdb.ZAddNX(ctx, b.home(agent).timers(), redis.Z{Score: due, Member: "gone|" + agent}).Err(); err != nil {
-			return redisError("restore", err)
+		if err := b.fallsDue(ctx, b.home(agent).timers(), grace, "NX", "gone|"+agent); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -6,6 +6,17 @@ import (
 	"strings"
 )
 
+// fallsDue puts members into a sorted set by time, in so many ms by Redis's clock; how:
+// "NX" for those only that are not there yet, or "".
+func (b *Broker) fallsDue(ctx context.Context, key string, in int64, how string, members ...string) error {
+	args := []any{in, how}
+	for _, m := range members {
+		args = append(args, m)
+	}
+	_, err := b.run(ctx, "later", []string{key}, args...)
+	return err
+}
+
 // errAgain says that a timer should be tried again in a second.
 var errAgain = errors.New("not yet")
 
