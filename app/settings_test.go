@@ -52,7 +52,7 @@ func TestWhereSettingsComeFrom(t *testing.T) {
 	require.Contains(t, fails("--addr", "nowhere-flag"), "nowhere-flag")
 }
 
-// A Redis that does not answer is waited for, with a line a second, then exit status 1.
+// A Redis that does not answer is waited for, then exit status 1 (TestRedisAwayAtStart reads what is said).
 func TestRedisThatDoesNotAnswer(t *testing.T) {
 	r := testenv.Redis(t)
 	r.Kill()
@@ -60,7 +60,6 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	defer cancel()
 	var out, err bytes.Buffer
 	require.Equal(t, 1, run(ctx, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()}, &out, &err))
-	require.Contains(t, err.String(), "Redis does not answer")
 
 	told, stop := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, stop)

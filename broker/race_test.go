@@ -330,3 +330,33 @@ func TestATargetWhoGrabsKeepsItsPlace(t *testing.T) {
 		clean(t, b)
 	})
 }
+
+// The clocks of an agent's and a session's server are apart, by any time and in
+// either direction: a place is as good as its token, and one that was given up is fenced off.
+func TestClocksApart(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		b := startNode(t, url)
+		ctx, q := t.Context(), name("q")
+		ann := agent(t, b, name("ann"), q)
+		part := b.home(ann.ID)
+		reserve := func(session string, ahead time.Duration) place {
+			r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + ann.ID), part.load(ann.ID), part.timers()},
+				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: encode([]string{q}), Info: "{}"})
+			require.NoError(t, err)
+			return place{agent: ann.ID, token: r.str(3), info: r.str(2), queues: []string{q}}
+		}
+		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
+			s := user(t, b, name("uma")).open(q)
+			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID)
+			require.NoError(t, err, ahead)
+		}
+		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
+		s := user(t, b, name("uma")).open(q)
+		late := reserve(s.ID, -time.Minute)
+		eventually(t, func() bool { return isNil(b.rdb.HGet(ctx, part.load(ann.ID), s.ID).Err()) })
+		_, err := b.win(ctx, ann.Actor, late, s.ID)
+		require.ErrorIs(t, err, errLate)
+		ann.grab(s.ID)
+		clean(t, b)
+	})
+}
