@@ -312,8 +312,11 @@ func (a *archiver) mark(ctx context.Context, b batch) error {
 				_, err := a.b.run(ctx, "done", []string{p.part.dirty(), p.part.late()}, p.lease, p.id)
 				return err
 			}
-			_, err := a.b.runJSON(ctx, "saved", []string{p.part.session(p.id), p.part.log(p.id), p.part.read(p.id),
+			r, err := a.b.runJSON(ctx, "saved", []string{p.part.session(p.id), p.part.log(p.id), p.part.read(p.id),
 				p.part.recalled(p.id), p.part.dirty(), p.part.timers(), p.part.aside(), p.part.late()}, p.mark(a))
+			if err == nil && r.str(0) == "other" { // Redis fell back while this was on its way
+				err = (&recovery{b: a.b, p: p.part}).compare(ctx, p.id)
+			}
 			return err
 		})
 	}

@@ -124,6 +124,8 @@ type Broker struct {
 	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 	emptied     atomic.Bool   // Redis has lost everything
 
+	mends seldom
+
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 
 	stop context.CancelFunc // ends the loops

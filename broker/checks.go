@@ -105,9 +105,29 @@ func (a *auditor) places(ctx context.Context, _ partition, st *state, _ flat) (s
 		if err != nil || !held {
 			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), redisError("audit", err)
 		}
-		known, err := a.b.pipe.HExists(ctx, a.b.home(who.ID).mine("a:"+who.ID), st.ID).Result()
-		if err != nil || !known {
-			return fmt.Sprintf("%q does not know of it", who.ID), redisError("audit", err)
+	}
+	return a.known(ctx, st)
+}
+
+// known: those who take part know of it, as what they are.
+func (a *auditor) known(ctx context.Context, st *state) (string, error) {
+	roles := map[string]string{}
+	if st.Target != nil {
+		roles[st.Target.ID] = "target"
+	}
+	for _, p := range st.Assistants {
+		roles[p.ID] = "assistant"
+	}
+	if st.Agent != nil {
+		roles[st.Agent.ID] = "owner"
+	}
+	for id, role := range roles {
+		is, err := a.b.pipe.HGet(ctx, a.b.home(id).mine("a:"+id), st.ID).Result()
+		if err != nil && !isNil(err) {
+			return "", redisError("audit", err)
+		}
+		if parts := strings.Split(is, "|"); len(parts) != 3 || parts[1] != role {
+			return fmt.Sprintf("%q is its %s and knows it as %q", id, role, is), nil
 		}
 	}
 	return "", nil

@@ -129,6 +129,9 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 		c.closed = true
 		c.mu.Unlock()
 		part.leave(m, c)
+		if errors.Is(err, errReplaced) { // its client has come back meanwhile
+			return nil, &Error{Code: CodeUnavailable, Message: "another connection of this device came first", Err: err}
+		}
 		if AsError(err).Code == CodeUnavailable { // it may have been registered all the same
 			b.farewells.add(c.bye())
 		}

@@ -26,8 +26,8 @@ func (b *Broker) fellBack(ctx context.Context, p *pulse, before epoch) {
 	b.fallen.Add(1)
 	b.log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.index,
 		"run", p.epoch.run, "epoch", p.epoch.n, "ticks", p.epoch.ticks, "ticksBefore", before.ticks)
-	if p.epoch.n == before.n { // only memory tells it
-		r, err := b.run(ctx, "renew", []string{p.part.epoch(), p.part.timers()}, before.n)
+	if p.epoch.n <= before.n { // only memory tells it: nobody has counted this one
+		r, err := b.run(ctx, "renew", []string{p.part.epoch(), p.part.timers()}, p.epoch.n)
 		if err != nil {
 			p.epoch = before // noticed again at the next tick
 			b.log.Warn("a fall-back is not told yet; again in a second", "partition", p.part.index, "error", err)

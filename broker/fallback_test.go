@@ -94,7 +94,7 @@ func (r *reader) hold(session string, seq int64, mid string) {
 }
 
 // say sends until it is acknowledged, under one key.
-func (r *reader) say(session, key string) SendReply {
+func (r *reader) say(session, key string) {
 	r.t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; {
 		reply, err := r.b.Send(r.t.Context(), r.Actor, SendRequest{Session: session, Body: json.RawMessage(quote(key)), Key: key})
@@ -103,11 +103,11 @@ func (r *reader) say(session, key string) SendReply {
 			defer r.mu.Unlock()
 			r.follow()
 			r.hold(session, reply.Seq, reply.Mid)
-			return reply
+			return
 		}
 		if !AsError(err).Retry() || time.Now().After(deadline) {
 			r.t.Errorf("not sent: %v", err)
-			return reply
+			return
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

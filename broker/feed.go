@@ -105,13 +105,13 @@ func (f *feed) message(e *entry, origin string, counts map[string]int64) {
 }
 
 // count sets one participant's unread and tells its connections.
-func (f *feed) count(w string, n int64, but string) {
+func (f *feed) count(w string, n int64) {
 	if old, in := f.unread[w]; in && old == n {
 		return
 	}
 	f.unread[w] = n
 	if m := f.seats[w]; m != nil {
-		m.count(f.id, n, true, but)
+		m.count(f.id, n, true, "")
 	}
 }
 
@@ -188,7 +188,7 @@ func (f *feed) adopt(st *state) {
 		}
 		maps.Copy(f.read, st.read)
 		for w, n := range st.unread {
-			f.count(w, n, "")
+			f.count(w, n)
 		}
 	}
 	if st.Rev > f.st.Rev {
@@ -204,7 +204,7 @@ func (f *feed) changed(st *state) {
 			m.deliver(f.sessionLine(w), "")
 			continue
 		}
-		f.count(w, 0, "")
+		f.count(w, 0)
 		delete(f.read, w)
 		m.deliver(f.sessionLine(w), "")
 		f.remove(m)

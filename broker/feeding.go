@@ -155,7 +155,7 @@ func (f *feed) refresh(ctx context.Context) error {
 				f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
 			}
 		}
-		if st.Rev < before.Rev && f.st == before {
+		if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.op != before.op) {
 			f.changed(st)
 		}
 		f.adopt(st)
@@ -195,7 +195,7 @@ func (f *feed) restart(st *state) {
 	f.seq, f.mid, f.placed, f.sending = st.Seq, st.mid, [2]int{}, nil
 	f.read = maps.Clone(st.read)
 	for w, n := range st.unread {
-		f.count(w, n, "")
+		f.count(w, n)
 	}
 	f.changed(st)
 }
@@ -225,7 +225,7 @@ func (f *feed) vanish() {
 	f.h.b.lost.Add(f.seq)
 	f.everyone(resetLine(f.id), "")
 	for w, m := range f.seats {
-		f.count(w, 0, "")
+		f.count(w, 0)
 		f.remove(m)
 	}
 }

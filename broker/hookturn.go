@@ -14,11 +14,12 @@ type turn struct {
 	collected
 	st *state
 
-	at    int64 // steps told, as far as this turn knows
-	kept  int64 // steps told, as far as Redis knows
-	tries int64 // of the next event
-	stale bool  // an event past its life was not taken in this turn
-	over  bool  // the session is given back, or somebody else's
+	at    int64            // steps told, as far as this turn knows
+	kept  int64            // steps told, as far as Redis knows
+	tries int64            // of the next event
+	stale bool             // an event past its life was not taken in this turn
+	mids  map[int64]string // of the messages this turn has read
+	over  bool             // the session is given back, or somebody else's
 }
 
 // hookMark is what hooked.lua takes.
@@ -26,6 +27,7 @@ type hookMark struct {
 	Session string `json:"session"`
 	Lease   string `json:"lease"`
 	At      int64  `json:"at"`
+	Mid     string `json:"mid,omitempty"`
 	Tries   int64  `json:"tries"`
 	Again   int64  `json:"again"` // ms
 	Since   int64  `json:"since"` // ms
@@ -72,6 +74,10 @@ func (t *turn) run(ctx context.Context) error {
 	entries, err := t.b.readLog(ctx, t.id, first, last)
 	if err != nil {
 		return err
+	}
+	t.mids = make(map[int64]string, len(entries))
+	for i := range entries {
+		t.mids[entries[i].seq] = headMid(entries[i].head)
 	}
 	for i := range entries {
 		if err := t.entry(ctx, &entries[i]); err != nil || t.over {
@@ -194,9 +200,9 @@ func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
 func (t *turn) mark(ctx context.Context, m hookMark) error {
 	ctx, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
-	m.Session, m.Lease, m.At, m.Keep = t.id, t.lease, t.at, t.keep
+	m.Session, m.Lease, m.At, m.Keep, m.Mid = t.id, t.lease, t.at, t.keep, t.mids[(t.at+1)/stepsOfMessage]
 	p := t.part
-	r, err := t.b.runJSON(ctx, "hooked", []string{p.session(t.id), p.hooks(), p.hooksLate(), p.dead(), p.dirty()}, m)
+	r, err := t.b.runJSON(ctx, "hooked", []string{p.session(t.id), p.hooks(), p.hooksLate(), p.dead(), p.dirty(), p.log(t.id), p.recalled(t.id)}, m)
 	if err != nil {
 		return err
 	}

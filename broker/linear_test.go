@@ -25,7 +25,7 @@ type ownership struct {
 }
 
 // act is one command in a history.
-type act struct{ what, by, to string }
+type act struct{ what, by string }
 
 // one is the model that a session must be linearizable to. Outputs are "ok", "no"
 // (refused), and "?" (nobody knows): such a one may take effect at any time, or never,

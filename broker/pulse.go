@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +26,11 @@ type pulse struct {
 	epoch epoch
 	quiet silence
 	last  time.Time // of the last heartbeat by which silence is judged
+	beats int64     // of this node, as Redis told them last
+	deaf  bool      // the last call failed
+
+	mending sync.Mutex // one comparison at a time
+	placed  string     // the timer for which places have been compared
 
 	working atomic.Int64
 	eased   chan struct{} // there is room for more work
@@ -55,7 +61,7 @@ func (p *pulse) tick(ctx context.Context) bool {
 	}
 	t, err := p.take(ctx, limit)
 	if err != nil {
-		if ctx.Err() == nil {
+		if p.deaf = true; ctx.Err() == nil {
 			p.b.log.Warn("nothing taken", "partition", p.part.index, "error", err)
 		}
 		return false
@@ -131,9 +137,11 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	if before.fell(t.epoch) {
 		p.b.fellBack(ctx, p, before)
 	}
-	if t.fresh {
+	// That it was unknown may have been the answer to a call whose answer was lost.
+	if t.fresh || t.beats[p.b.node] <= p.beats || p.deaf {
 		p.b.hub.parts[p.part.index].owe()
 	}
+	p.beats, p.deaf = t.beats[p.b.node], false
 	if time.Since(p.last) < tickPause/2 {
 		return
 	}

@@ -22,7 +22,12 @@ const recoverLease = 15 * time.Second
 // recovered carries out the timer `recover` of a partition that fell back: the
 // archive's side and the places of agents are compared with it and mended. One
 // node at a time does it; all of it may be done any number of times.
-func (b *Broker) recovered(_ context.Context, p partition, n string) error {
+func (b *Broker) recovered(_ context.Context, p partition, id string) error {
+	pulse := b.pulses[p.index]
+	if !pulse.mending.TryLock() {
+		return errAgain
+	}
+	defer pulse.mending.Unlock()
 	ctx, cancel := context.WithCancel(b.ctx) // it takes as long as it takes: the lease is its own
 	defer cancel()
 	lease := func(ttl time.Duration) (bool, error) {
@@ -32,6 +37,7 @@ func (b *Broker) recovered(_ context.Context, p partition, n string) error {
 	if mine, err := lease(recoverLease); err != nil || !mine {
 		return errors.Join(err, errAgain)
 	}
+	defer func() { _, _ = lease(0) }() // else it runs out
 	b.wg.Go(func() {
 		for sleep(ctx, recoverLease/3) {
 			if mine, err := lease(recoverLease); err == nil && !mine {
@@ -39,24 +45,35 @@ func (b *Broker) recovered(_ context.Context, p partition, n string) error {
 			}
 		}
 	})
-	if err := b.mend(ctx, p); err != nil {
-		_, _ = lease(0)
-		return err
+	if err := b.mend(ctx, p, id); err != nil {
+		if b.mends.again() && ctx.Err() == nil {
+			b.log.Warn("a partition is not compared to the end; it is tried again", "partition", p.index, "error", err)
+		}
+		return errAgain
 	}
-	_, err := b.run(ctx, "done", []string{p.timers()}, "", "recover|"+n)
-	_, _ = lease(0)
+	_, err := b.run(ctx, "done", []string{p.timers()}, "", "recover|"+id)
 	return err
 }
 
-// mend compares one partition with the archive, and with the loads of all agents it concerns.
-func (b *Broker) mend(ctx context.Context, p partition) error {
-	began := time.Now()
+// mend compares one partition with the archive, and with the loads of all agents it
+// concerns; those once for each id, though the archive may keep it waiting.
+func (b *Broker) mend(ctx context.Context, p partition, id string) error {
+	began, pulse := time.Now(), b.pulses[p.index]
 	r := &recovery{b: b, p: p}
 	err := r.archived(ctx)
-	err = errors.Join(err, r.places(ctx)) // whether or not the archive answers
-	b.log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.index, "sessions", r.seen.Load(),
-		"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
-		"places", r.placed.Load(), "requeued", r.evicted.Load(), "took", time.Since(began).Round(time.Millisecond), "error", err)
+	if err == nil || pulse.placed != id {
+		placing := r.places(ctx)
+		if placing == nil {
+			pulse.placed = id
+		}
+		err = errors.Join(err, placing)
+	}
+	if err == nil {
+		pulse.placed = ""
+		b.log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.index, "sessions", r.seen.Load(),
+			"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
+			"places", r.placed.Load(), "requeued", r.evicted.Load(), "took", time.Since(began).Round(time.Millisecond))
+	}
 	return err
 }
 
@@ -74,8 +91,18 @@ func (r *recovery) archived(ctx context.Context) error {
 	if r.b.archiver == nil {
 		return nil
 	}
+	if err := r.b.ArchiveReady(ctx); err != nil {
+		return err
+	}
 	err := r.b.eachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
-		return r.each(ctx, ids, r.compare)
+		return r.each(ctx, ids, func(ctx context.Context, id string) error {
+			err := r.compare(ctx, id)
+			if err == nil || AsError(err).Code == CodeUnavailable || ctx.Err() != nil {
+				return err
+			}
+			r.b.log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
+			return nil
+		})
 	})
 	if err != nil {
 		return err
@@ -235,6 +262,7 @@ type older struct {
 	Seq   string `json:"seq"`
 	Ops   string `json:"ops"`
 	Queue string `json:"queue"`
+	Reads int64  `json:"reads"` // sum of the marks
 
 	read map[string]int64
 }
@@ -242,7 +270,7 @@ type older struct {
 // bringBack replaces what Redis has by what the archive has; false if it has changed meanwhile.
 func (r *recovery) bringBack(ctx context.Context, c *compared) (bool, error) {
 	b, f := r.b, c.fields
-	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], c.st.read})
+	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], document(c.st, f, "").Reads, c.st.read})
 	if err != nil || !fresh {
 		return false, err
 	}

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func settledDown(t testing.TB, b *Broker) {
 	eventually(t, func() bool {
 		for _, p := range b.parts {
 			for _, timer := range b.rdb.ZRange(ctx, p.timers(), 0, -1).Val() {
-				if len(timer) > 8 && timer[:8] == "recover|" {
+				if strings.HasPrefix(timer, "recover|") && !strings.HasSuffix(timer, "|again") {
 					return false
 				}
 			}
@@ -263,6 +264,6 @@ func TestARecoveryIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.Fallbacks().Seen == 1 })
 	settledDown(t, b)
-	require.NoError(t, b.mend(context.WithoutCancel(ctx), p))
+	require.NoError(t, b.mend(context.WithoutCancel(ctx), p, "again"))
 	clean(t, b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,10 +20,12 @@ func (r *recovery) level() slog.Level {
 // the partition's agents hold, and what anybody holds of its sessions. The session
 // is the truth.
 func (r *recovery) places(ctx context.Context) error {
-	for _, q := range r.b.parts {
+	for _, q := range r.b.parts { // what is held for nothing goes first: it may be the room for what is not
 		if err := r.held(ctx, q); err != nil {
 			return err
 		}
+	}
+	for _, q := range r.b.parts {
 		err := r.b.eachSession(ctx, q, func(ctx context.Context, ids []string) error { return r.owned(ctx, q, ids) })
 		if err != nil {
 			return err
@@ -48,16 +51,12 @@ func (r *recovery) held(ctx context.Context, q partition) error {
 		if err != nil {
 			return redisError("load", err)
 		}
-		mine, err := r.b.pipe.HGetAll(ctx, q.mine("a:"+agent)).Result()
+		mine, err := r.b.pipe.HKeys(ctx, q.mine("a:"+agent)).Result()
 		if err != nil {
 			return redisError("mine", err)
 		}
-		for _, s := range load {
-			mine[s] = ""
-		}
-		for s, is := range mine {
-			over := strings.Contains(is, "|past|") || strings.Contains(is, "|none|")
-			if over || !r.concerns(agent, s) {
+		for _, s := range append(load, mine...) {
+			if !r.concerns(agent, s) {
 				continue
 			}
 			if err := r.b.rectify(ctx, agent, s, r); err != nil {
@@ -68,27 +67,33 @@ func (r *recovery) held(ctx context.Context, q partition) error {
 	})
 }
 
-// owned looks at whom a partition's sessions name.
+// owned looks at whom a partition's sessions name: those that are open, or ended lately.
 func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
-	cmds := make([]*redis.SliceCmd, len(ids))
+	cmds := make([]*redis.MapStringStringCmd, len(ids))
 	if len(ids) == 0 {
 		return nil
 	}
 	if _, err := r.b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = pipe.HMGet(ctx, q.session(id), "state", "agent", "target")
+			cmds[i] = pipe.HGetAll(ctx, q.session(id))
 		}
 		return nil
 	}); err != nil {
 		return redisError("sessions", err)
 	}
+	cut := time.Now().Add(-lately).UnixMilli()
 	for i, id := range ids {
-		v := cmds[i].Val()
-		if len(v) != 3 || v[0] == string(Ended) {
+		f := flat(cmds[i].Val())
+		if f["state"] == string(Ended) && f.num("ended") < cut {
 			continue
 		}
-		for _, name := range v[1:] {
-			agent, _ := name.(string)
+		agents := []string{f["agent"], f["target"]}
+		for name := range f {
+			if agent, ok := strings.CutPrefix(name, "as:"); ok {
+				agents = append(agents, agent)
+			}
+		}
+		for _, agent := range agents {
 			if agent == "" || !r.concerns(agent, id) {
 				continue
 			}
@@ -103,15 +108,26 @@ func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
 // rectify makes an agent's load and its list of sessions what a session says, if
 // they are not. Where there is no room for what it owns, the session waits again.
 func (b *Broker) rectify(ctx context.Context, agent, session string, r *recovery) error {
-	for range 5 {
+	for try := range 5 {
+		// The place first: what changes after the session was read changes the place, too, and that is seen.
+		was, err := b.pipe.HGet(ctx, b.home(agent).load(agent), session).Result()
+		if err != nil && !isNil(err) {
+			return redisError("load", err)
+		}
 		st, fields, err := b.lookFields(ctx, session)
 		if err != nil {
 			return err
 		}
 		role, token := roleOf(st, fields, agent)
-		changed, full, err := b.rectifyPlace(ctx, agent, session, token)
+		changed, full, err := b.rectifyPlace(ctx, agent, session, was, token)
 		if err != nil {
 			return err
+		}
+		if full && try == 0 {
+			if err := b.rectifyOthers(ctx, agent, session, r); err != nil {
+				return err
+			}
+			continue
 		}
 		if full {
 			r.evicted.Add(1)
@@ -130,6 +146,38 @@ func (b *Broker) rectify(ctx context.Context, agent, session string, r *recovery
 		}
 	}
 	return nil // it changes all the time: its own effects go on
+}
+
+// rectifyOthers takes away what an agent without room holds for nothing.
+func (b *Broker) rectifyOthers(ctx context.Context, agent, but string, r *recovery) error {
+	load, err := b.pipe.HKeys(ctx, b.home(agent).load(agent)).Result()
+	if err != nil {
+		return redisError("load", err)
+	}
+	for _, s := range load {
+		if s == but {
+			continue
+		}
+		was, err := b.pipe.HGet(ctx, b.home(agent).load(agent), s).Result()
+		if err != nil && !isNil(err) {
+			return redisError("load", err)
+		}
+		st, fields, err := b.lookFields(ctx, s)
+		if err != nil {
+			return err
+		}
+		if _, token := roleOf(st, fields, agent); token == "" {
+			changed, _, err := b.rectifyPlace(ctx, agent, s, was, "")
+			if err != nil {
+				return err
+			}
+			if changed {
+				r.placed.Add(1)
+				b.placed.Add(1)
+			}
+		}
+	}
+	return nil
 }
 
 // lookFields reads a session in Redis; nil where it is not there.
@@ -171,12 +219,8 @@ func roleOf(st *state, f flat, agent string) (role, token string) {
 }
 
 // rectifyPlace gives or takes a place where the load is not as the session says.
-func (b *Broker) rectifyPlace(ctx context.Context, agent, session, token string) (changed, full bool, err error) {
+func (b *Broker) rectifyPlace(ctx context.Context, agent, session, was, token string) (changed, full bool, err error) {
 	p, w := b.home(agent), "a:"+agent
-	was, err := b.pipe.HGet(ctx, p.load(agent), session).Result()
-	if err != nil && !isNil(err) {
-		return false, false, redisError("load", err)
-	}
 	held, until, _ := strings.Cut(was, "|")
 	switch {
 	case was == "" && token == "", until == "held" && held == token:
@@ -201,7 +245,11 @@ func (b *Broker) rectifyList(ctx context.Context, st *state, agent, session, rol
 	}
 	over := role == "none" || role == "past" || st != nil && st.State == Ended
 	parts := strings.Split(is, "|") // rev, role, since when it is over
-	if is == "" && over || len(parts) == 3 && parts[1] == role && (parts[2] != "0") == over {
+	switch {
+	case is == "" && (role == "none" || role == "past"):
+		return false, nil
+	case len(parts) != 3 || parts[1] != role || (parts[2] != "0") != over:
+	case st == nil || number(parts[0]) <= st.Rev: // a higher one is of what was lost, and would hide what comes
 		return false, nil
 	}
 	e := effect{Agent: agent, Session: session, Rev: 1, Role: role, Sure: true, Created: createdAt(session, 0)}

@@ -98,7 +98,7 @@ func (b *Broker) repair(ctx context.Context) error {
 		if _, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, ""); err != nil {
 			return err
 		}
-		if err := b.mend(ctx, p); err != nil {
+		if err := b.mend(ctx, p, "by hand"); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ type state struct {
 	ever   map[string]bool // agents who ever took part
 	offer  offer
 	score  float64 // its place in the waiting list
+	op     string  // of its latest transition
 	mid    string  // of the message at its seq, where the snapshot tells
 	sticky string  // the user's last agent, who has not been offered it yet
 	bot    bool    // its queue's bot has not been tried yet
@@ -95,6 +96,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
 	st.mid = snap.M
+	st.op, _, _ = strings.Cut(f["ops"], ",")
 	st.sticky, st.bot = f["sticky"], f["bot_first"] != ""
 	st.Rating = rating(f["rating"])
 	if len(st.Meta) == 0 {

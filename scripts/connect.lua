@@ -17,8 +17,10 @@ end
 if p[2] or p[3] then return {'blocked'} end
 local held, size = redis.call('HGET', KEYS[1], a.device), redis.call('HLEN', KEYS[1])
 if not held and size >= a.max then return {'full'} end
--- What comes after the node's name grows with time.
-if a.again and held and (string.match(held, '/(.*)$') or '') > string.match(a.conn, '/(.*)$') then return {'replaced'} end
+-- What comes after the node's name grows with time: for sure at one node, where clocks agree at others. A call
+-- that is carried out late must not throw out the connection that was made after it.
+local node, order = string.match(held or '', '^([^/]*)/(.*)$')
+if order and (a.again or node == string.match(a.conn, '^[^/]*')) and order > string.match(a.conn, '/(.*)$') then return {'replaced'} end
 
 redis.call('HSET', KEYS[1], a.device, a.conn)
 redis.call('SADD', KEYS[4], a.who)

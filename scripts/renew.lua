@@ -4,10 +4,10 @@
 -- ARGV  1 n as it was seen, or '' for any
 -- reply n
 -- holds several nodes that see one fall-back renew once.
---#include time
+--#include time epoch
 local n = redis.call('HGET', KEYS[1], 'n') or '0'
 if ARGV[1] ~= '' and ARGV[1] ~= n then return tonumber(n) end
 redis.call('HSET', KEYS[1], 'at', now())
 n = redis.call('HINCRBY', KEYS[1], 'n', 1)
-redis.call('ZADD', KEYS[2], now(), 'recover|' .. n)
+compare(KEYS[2], n)
 return n

@@ -16,7 +16,7 @@ const (
 // statements are those that run often, prepared once.
 type statements struct {
 	insertMessage, deleteMessage, recall, supersede, insertGrams, deleteGrams, learn *sql.Stmt // the writer's
-	upsertSession, dateAgents, upsertAgent, upsertRecord                  *sql.Stmt
+	upsertSession, dateAgents, upsertAgent, upsertRecord                             *sql.Stmt
 
 	messages, session *sql.Stmt // the readers'
 }

@@ -4,6 +4,9 @@
 local function withdrawn(session, over)
   local s = redis.call('HMGET', KEYS[1], 'rev', 'seq', 'ops', 'state', 'queue', 'agent', 'owned', 'created')
   if s[1] ~= over.rev or s[2] ~= over.seq or (s[3] or '') ~= over.ops or s[5] ~= over.queue then return false end
+  local reads = 0
+  for _, mark in ipairs(redis.call('HVALS', KEYS[4])) do reads = reads + mark end
+  if reads ~= over.reads then return false end
   redis.call('ZREM', KEYS[14], session)
   refile(KEYS[15], session, s[8], s[4], s[5])
   closed(KEYS[11], s[5], session)

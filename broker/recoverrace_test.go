@@ -1,0 +1,494 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/archive"
+	"bellhop/internal/testenv"
+)
+
+// a write of the archiver's that was in flight while Redis fell back lands after the comparison.
+func TestAnEndWithTheArchiverCaughtByAFallBack(t *testing.T) { TestAnArchiverCaughtByAFallBack(t) }
+
+func TestAnArchiverCaughtByAFallBack(t *testing.T) {
+	server := newFallible(t)
+	no := func(o *Options) { o.NoArchiver = true }
+	nodes := []*Broker{startNode(t, server.URL(), no), startNode(t, server.URL(), no)}
+	a, ctx, q := nodes[0], t.Context(), name("q")
+	ann, uma := agent(t, a, name("ann"), q), user(t, a, name("uma"))
+	s := uma.open(q)
+	ann.grab(s.ID)
+	uma.send(s.ID, "kept")
+	require.NoError(t, a.archiver.flush(ctx))
+	server.save()
+	for range 3 {
+		uma.send(s.ID, "old words")
+	}
+	_, err := a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip"}})
+	require.NoError(t, err)
+	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
+	require.NoError(t, err)
+	p, _ := a.of(s.ID)
+	late, err := a.piece(ctx, collected{part: p, id: s.ID, since: "0", lease: "1", until: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	before := seen(nodes)
+	server.fall()
+	noticed(t, nodes, before, len(a.parts))
+	uma.send(s.ID, "new words")
+	require.NoError(t, a.archiver.save(ctx, batch{late})) // lands now
+	for range 3 {
+		require.NoError(t, a.archiver.flush(ctx))
+	}
+	if t.Name() == "TestAnEndWithTheArchiverCaughtByAFallBack" {
+		_, err := a.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		for range 3 {
+			require.NoError(t, a.archiver.flush(ctx))
+		}
+		p, _ := a.of(s.ID)
+		t.Log("dirty:", a.rdb.ZScore(ctx, p.dirty(), s.ID).Err(), "timers:", a.rdb.ZRange(ctx, p.timers(), 0, -1).Val())
+	}
+	doc, err := a.archiver.store.Session(ctx, s.ID)
+	require.NoError(t, err)
+	t.Log("the archive says:", doc.State)
+	st, err := a.look(ctx, s.ID)
+	require.NoError(t, err)
+	msgs, err := a.archiver.store.Messages(ctx, s.ID, 1, 100)
+	require.NoError(t, err)
+	for _, m := range msgs {
+		t.Log(m.Seq, m.Mid, m.Body, m.Superseded)
+	}
+	t.Log("archive rev", doc.Rev, "seq", doc.Seq, "redis rev", st.Rev, "seq", st.Seq)
+	bad, err := a.audit(ctx, AuditOptions{})
+	require.NoError(t, err)
+	for _, v := range bad {
+		t.Log("audit:", v)
+	}
+	require.Empty(t, bad)
+}
+
+// a connect that a stopped Redis carries out late takes the place of the newer one of its device.
+func TestAConnectCarriedOutLate(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL())
+	id := Identity{Role: RoleUser, ID: name("uma")}
+	first := connect(t, b, id, "phone")
+	second := connect(t, b, id, "phone")
+	first.Conn.Close(t.Context())
+	require.Zero(t, second.code)
+	require.ErrorIs(t, b.register(t.Context(), first.Conn, false), errReplaced) // what lay in a socket's buffer
+	time.Sleep(500 * time.Millisecond)
+	second.wire.mu.Lock()
+	defer second.wire.mu.Unlock()
+	require.Zero(t, second.code, "the live connection was closed")
+}
+
+// the answer that says a node is new is lost: its connections stay unregistered.
+func TestTheAnswerThatANodeIsNewIsLost(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	b, s := sabotaged(t, url)
+	other := startNode(t, url)
+	uma := user(t, b, name("uma"))
+	p := b.home(uma.ID)
+	var lost atomic.Int64
+	s.spoil(nil, func(cmd redis.Cmder) error {
+		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.tag) && other.rdb.HLen(context.Background(), p.conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
+			return errSabotage
+		}
+		return nil
+	})
+	bury(t, other, p, b.node)
+	for range 24 {
+		time.Sleep(500 * time.Millisecond)
+		t.Log("lost", lost.Load(), other.rdb.HLen(t.Context(), p.conns("u:"+uma.ID)).Val(), other.rdb.ZRangeWithScores(t.Context(), p.nodes(), 0, -1).Val(), b.node)
+	}
+	require.EqualValues(t, 1, other.rdb.HLen(t.Context(), p.conns("u:"+uma.ID)).Val())
+}
+
+// an assistant's partition falls back alone.
+func TestAnAssistantAfterAFallBack(t *testing.T) {
+	server := testenv.Redis(t)
+	parts := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
+	b := startNode(t, server.URL(), parts)
+	ctx, q := t.Context(), name("q")
+	in := func(part int) string {
+		for {
+			if id := name("id"); b.home(id).index == part {
+				return id
+			}
+		}
+	}
+	uma := user(t, b, in(0))
+	ann := connect(t, b, Identity{Role: RoleAgent, ID: in(0), Queues: []string{q}}, "")
+	bea := connect(t, b, Identity{Role: RoleAgent, ID: in(1), Queues: []string{q}}, "")
+	s := uma.open(q)
+	ann.grab(s.ID)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	img := imageOf(t, b, b.parts[1])
+	_, err := b.Join(ctx, bea.Actor, s.ID, false)
+	require.NoError(t, err)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	time.Sleep(2100 * time.Millisecond)
+	before := seen([]*Broker{b})
+	img.restore(t, b, b.parts[1])
+	noticed(t, []*Broker{b}, before, 1)
+	clean(t, b)
+	st, err := b.look(ctx, s.ID)
+	require.NoError(t, err)
+	require.Contains(t, st.unread, "a:"+bea.ID)
+	again := connect(t, b, Identity{Role: RoleAgent, ID: bea.ID, Queues: []string{q}}, "")
+	hello := again.await("hello", nil)
+	data, _ := json.Marshal(hello["sessions"])
+	require.Contains(t, string(data), s.ID, "hello does not name a session it takes part in")
+}
+
+// a session falls back behind what its agents know: what happens afterwards is old to them.
+func TestALowerRevAfterAFallBack(t *testing.T) {
+	server := testenv.Redis(t)
+	parts := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
+	b := startNode(t, server.URL(), parts)
+	ctx, q := t.Context(), name("q")
+	in := func(part int) string {
+		for {
+			if id := name("id"); b.home(id).index == part {
+				return id
+			}
+		}
+	}
+	uma := user(t, b, in(0))
+	ann := connect(t, b, Identity{Role: RoleAgent, ID: in(1), Queues: []string{q}}, "")
+	s := uma.open(q)
+	img := imageOf(t, b, b.parts[0])
+	ann.grab(s.ID)
+	_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+	require.NoError(t, err)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	time.Sleep(2100 * time.Millisecond)
+	before := seen([]*Broker{b})
+	img.restore(t, b, b.parts[0])
+	noticed(t, []*Broker{b}, before, 1)
+	clean(t, b)
+	ann.grab(s.ID)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	t.Log(b.rdb.HGetAll(ctx, b.parts[1].mine("a:"+ann.ID)).Val())
+	clean(t, b)
+	again := connect(t, b, Identity{Role: RoleAgent, ID: ann.ID, Queues: []string{q}}, "")
+	hello := again.await("hello", nil)
+	data, _ := json.Marshal(hello["sessions"])
+	require.Contains(t, string(data), s.ID, "hello does not name a session that it owns")
+}
+
+// A place is taken between the two looks of a comparison: it stays.
+func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	b, sp := sabotaged(t, url)
+	other := startNode(t, url)
+	ctx, q := t.Context(), name("q")
+	ann := connect(t, other, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+	s, s2 := user(t, other, name("uma")).open(q), user(t, other, name("uma")).open(q)
+	p := b.home(ann.ID)
+	held := func() bool { return strings.HasSuffix(other.rdb.HGet(ctx, p.load(ann.ID), s.ID).Val(), "|held") }
+	for _, between := range []func(redis.Cmder) bool{
+		func(cmd redis.Cmder) bool { return running(b, "look", cmd) },
+		func(cmd redis.Cmder) bool { return running(b, "rectify", cmd) },
+		func(cmd redis.Cmder) bool {
+			return strings.EqualFold(cmd.Name(), "hget") && cmd.Args()[1] == p.load(ann.ID)
+		},
+	} {
+		var once sync.Once
+		sp.spoil(func(cmd redis.Cmder) error {
+			if between(cmd) {
+				once.Do(func() {
+					ann.grab(s.ID)
+					eventually(t, held)
+				})
+			}
+			return nil
+		}, nil)
+		require.NoError(t, b.rectify(ctx, ann.ID, s.ID, &recovery{b: b, p: b.parts[0]}))
+		sp.spoil(nil, nil)
+		ann.grab(s.ID)
+		eventually(t, held)
+		_, err := other.Grab(ctx, ann.Actor, s2.ID)
+		code(t, CodeFull, err)
+		_, err = other.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+		require.NoError(t, err)
+	}
+	clean(t, b)
+}
+
+// a read between the comparison and the revival.
+func TestAReadWhileASessionComesBack(t *testing.T) {
+	server := newFallible(t)
+	b, sp := sabotaged(t, server.URL())
+	other := startNode(t, server.URL())
+	ctx, q := t.Context(), name("q")
+	ann, uma := agent(t, other, name("ann"), q), user(t, other, name("uma"))
+	s := uma.open(q)
+	ann.grab(s.ID)
+	uma.send(s.ID, "kept")
+	archived(t, b, s.ID)
+	p, _ := b.of(s.ID)
+	for _, p := range b.parts {
+		require.NoError(t, b.rdb.Set(ctx, p.recovering(), "somebody slow", time.Minute).Err())
+	}
+	server.save()
+	uma.send(s.ID, "lost?")
+	archived(t, b, s.ID)
+	before := seen([]*Broker{b, other})
+	server.fall()
+	eventually(t, func() bool { return seen([]*Broker{b})[0] >= before[0]+int64(len(b.parts)) })
+	var once sync.Once
+	var mark int64
+	sp.spoil(func(cmd redis.Cmder) error {
+		if running(b, "revive", cmd) {
+			once.Do(func() {
+				r, err := other.Read(context.Background(), ann.Actor, s.ID, 3)
+				require.NoError(t, err)
+				mark = r.ReadSeq
+			})
+		}
+		return nil
+	}, nil)
+	require.NoError(t, (&recovery{b: b, p: p}).compare(ctx, s.ID))
+	st, err := b.look(ctx, s.ID)
+	require.NoError(t, err)
+	require.NotZero(t, mark)
+	require.GreaterOrEqual(t, st.read["a:"+ann.ID], mark, "an acknowledged read mark went back")
+}
+
+func inPart(b *Broker, part int) string {
+	for {
+		if id := name("id"); b.home(id).index == part {
+			return id
+		}
+	}
+}
+
+// an agent's partition falls back to when it held another session, which has ended: the one it has now is its own.
+func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
+	server := testenv.Redis(t)
+	parts := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
+	b := startNode(t, server.URL(), parts)
+	ctx, q := t.Context(), name("q")
+	x, y := user(t, b, inPart(b, 0)), user(t, b, inPart(b, 0))
+	ann := connect(t, b, Identity{Role: RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
+	sx, sy := x.open(q), y.open(q)
+	ann.grab(sx.ID)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	img := imageOf(t, b, b.parts[1])
+	_, err := b.End(ctx, x.Actor, EndRequest{Session: sx.ID})
+	require.NoError(t, err)
+	ann.grab(sy.ID)
+	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	time.Sleep(2100 * time.Millisecond)
+	before := seen([]*Broker{b})
+	img.restore(t, b, b.parts[1])
+	noticed(t, []*Broker{b}, before, 1)
+	st, err := b.look(ctx, sy.ID)
+	require.NoError(t, err)
+	require.Equal(t, Serving, st.State, "its only session was taken from an agent of capacity 1")
+}
+
+// the same keys are restored twice.
+func TestTwoFallBacksOfOneServer(t *testing.T) {
+	server := testenv.Redis(t)
+	parts := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
+	b := startNode(t, server.URL(), parts)
+	ctx, q := t.Context(), name("q")
+	ann := connect(t, b, Identity{Role: RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
+	img := imageOf(t, b, b.parts[1])
+	for i := range 2 {
+		x := user(t, b, inPart(b, 0))
+		s := x.open(q)
+		ann.grab(s.ID)
+		eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+		time.Sleep(2100 * time.Millisecond)
+		before := seen([]*Broker{b})
+		img.restore(t, b, b.parts[1])
+		noticed(t, []*Broker{b}, before, 1)
+		time.Sleep(time.Second)
+		settledDown(t, b)
+		t.Log("fall-back", i+1, b.rdb.HGetAll(ctx, b.parts[1].epoch()).Val(), b.rdb.HGetAll(ctx, b.parts[1].load(ann.ID)).Val())
+		require.True(t, b.rdb.HExists(ctx, b.parts[1].load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
+		_, err := b.End(ctx, x.Actor, EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		eventually(t, func() bool { return b.rdb.HLen(ctx, b.parts[1].load(ann.ID)).Val() == 0 })
+	}
+}
+
+// a comparison that takes longer than its timer's lease is begun again beside itself.
+func TestComparisonsDoNotPileUp(t *testing.T) {
+	server := testenv.Redis(t)
+	b, sp := sabotaged(t, server.URL())
+	ctx := t.Context()
+	p := b.parts[3]
+	var inside atomic.Int64
+	free := make(chan struct{})
+	sp.spoil(func(cmd redis.Cmder) error {
+		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == p.sessions() {
+			inside.Add(1)
+			<-free
+		}
+		return nil
+	}, nil)
+	r, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	require.NoError(t, err)
+	eventually(t, func() bool { return inside.Load() == 1 })
+	for range 3 { // its lease runs out
+		require.NoError(t, b.rdb.ZAdd(ctx, p.timers(), redis.Z{Score: 1, Member: "recover|" + r.str(0)}).Err())
+		time.Sleep(1500 * time.Millisecond)
+	}
+	n := inside.Load()
+	close(free)
+	require.EqualValues(t, 1, n, "so many comparisons of one partition run at once at one node")
+}
+
+type slowHook struct {
+	got  chan string
+	wait chan struct{}
+}
+
+func (h *slowHook) Deliver(ctx context.Context, id string, body []byte) error {
+	h.got <- string(body)
+	if strings.Contains(string(body), "last old") {
+		<-h.wait
+	}
+	return nil
+}
+
+// a turn of the webhook's is under way when Redis falls back.
+func TestAHookAfterAFallBack(t *testing.T) {
+	server := testenv.Redis(t)
+	h := &slowHook{make(chan string, 1000), make(chan struct{})}
+	b := startNode(t, server.URL(), func(o *Options) { o.Archive, o.Partitions, o.Hook = nil, 1, h })
+	ctx, q := t.Context(), name("q")
+	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+	s := uma.open(q)
+	ann.grab(s.ID)
+	uma.send(s.ID, "kept")
+	time.Sleep(2500 * time.Millisecond)
+	p := b.parts[0]
+	t.Cleanup(func() {
+		select {
+		case <-h.wait:
+		default:
+			close(h.wait)
+		}
+	})
+	img := imageOf(t, b, p)
+	uma.send(s.ID, "last old")
+	deadline := time.After(10 * time.Second)
+	for ok := false; !ok; {
+		select {
+		case body := <-h.got:
+			ok = strings.Contains(body, "last old")
+		case <-deadline:
+			t.Fatal("no")
+		}
+	}
+	// the tail is lost: the last message, not the lease that was lent before (a replica has it)
+	for key, data := range img {
+		if key != p.hooks() && key != p.leases() && key != p.epoch() && key != p.hooksLate() {
+			require.NoError(t, b.rdb.RestoreReplace(ctx, key, 0, data).Err())
+		}
+	}
+	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	require.NoError(t, err)
+	time.Sleep(2500 * time.Millisecond)
+	r := uma.send(s.ID, "brand new")
+	require.EqualValues(t, 4, r.Seq)
+	close(h.wait)
+	for deadline := time.After(12 * time.Second); ; {
+		select {
+		case body := <-h.got:
+			t.Log(body)
+			if strings.Contains(body, "brand new") {
+				return
+			}
+		case <-deadline:
+			t.Log(b.rdb.HGet(ctx, p.session(s.ID), "hooked").Val(), b.rdb.ZScore(ctx, p.hooks(), s.ID).Err())
+			t.Fatal("the webhook never heard of an acknowledged message")
+		}
+	}
+}
+
+// a label is lost and another set, before a node has noticed: the rev is the same.
+func TestOneRevWithOtherContent(t *testing.T) {
+	server := testenv.Redis(t)
+	b := startNode(t, server.URL(), func(o *Options) { o.Archive, o.Partitions = nil, 1 })
+	ctx, q := t.Context(), name("q")
+	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+	s := uma.open(q)
+	ann.grab(s.ID)
+	p := b.parts[0]
+	time.Sleep(500 * time.Millisecond)
+	img := imageOf(t, b, p)
+	_, err := b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"lost"}})
+	require.NoError(t, err)
+	require.NoError(t, b.rdb.RestoreReplace(ctx, p.session(s.ID), 0, img[p.session(s.ID)]).Err())
+	_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"new"}})
+	require.NoError(t, err)
+	before := seen([]*Broker{b})
+	_, err = b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	require.NoError(t, err)
+	noticed(t, []*Broker{b}, before, 1)
+	time.Sleep(2 * time.Second)
+	ann.wire.mu.Lock()
+	defer ann.wire.mu.Unlock()
+	last := ""
+	for _, e := range ann.events {
+		if e["event"] == "session" {
+			last = fmt.Sprint(e["session"].(map[string]any)["labels"])
+		}
+	}
+	require.Equal(t, "[new]", last, "the session shown is not the one that Redis has")
+}
+
+type awayArchive struct {
+	archive.Archive
+	away atomic.Bool
+}
+
+func (a *awayArchive) Session(ctx context.Context, id string) (archive.Session, error) {
+	if a.away.Load() {
+		return archive.Session{}, errors.New("away")
+	}
+	return a.Archive.Session(ctx, id)
+}
+
+// the archive is away after a fall-back: how often are all places of all partitions read?
+func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	var store *awayArchive
+	b, sp := sabotaged(t, url, func(o *Options) { store = &awayArchive{Archive: o.Archive}; o.Archive = store })
+	ctx, q := t.Context(), name("q")
+	uma := user(t, b, name("uma"))
+	s := uma.open(q)
+	archived(t, b, s.ID)
+	store.away.Store(true)
+	p, _ := b.of(s.ID)
+	var n atomic.Int64
+	other := b.parts[(p.index+1)%16]
+	sp.spoil(func(cmd redis.Cmder) error {
+		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == other.sessions() {
+			n.Add(1)
+		}
+		return nil
+	}, nil)
+	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	require.NoError(t, err)
+	time.Sleep(12 * time.Second)
+	t.Log("all sessions of another partition were read", n.Load(), "times in 12 s, for one partition that fell back")
+	require.LessOrEqual(t, n.Load(), int64(3))
+}
