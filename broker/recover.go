@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
@@ -59,7 +60,8 @@ func (b *Broker) recovered(_ context.Context, p partition, id string) error {
 // concerns; those once for each id, though the archive may keep it waiting.
 func (b *Broker) mend(ctx context.Context, p partition, id string) error {
 	began, pulse := time.Now(), b.pulses[p.index]
-	r := &recovery{b: b, p: p}
+	// One server has all partitions: each looks after its own then.
+	r := &recovery{b: b, p: p, alone: !b.sharded && strings.Contains(id, "|server")}
 	err := r.archived(ctx)
 	if err == nil || pulse.placed != id {
 		placing := r.places(ctx)
@@ -79,8 +81,9 @@ func (b *Broker) mend(ctx context.Context, p partition, id string) error {
 
 // recovery is one comparison of a partition.
 type recovery struct {
-	b *Broker
-	p partition
+	b     *Broker
+	p     partition
+	alone bool // what other partitions have is compared by their own
 
 	seen, recovered, superseded, placed, evicted atomic.Int64
 	behind                                       atomic.Int64 // ms: how far Redis's newest message was behind the archive's, at most
@@ -196,7 +199,28 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 		return nil, err
 	}
 	c := &compared{st: st, fields: fields, doc: doc}
+	if quiet, err := c.quiet(ctx, b); err != nil || quiet {
+		return nil, err
+	}
 	return c, c.messages(ctx, b)
+}
+
+// quietFor is how long nobody must have written for a session's last message to tell of all.
+const quietFor = time.Minute
+
+// quiet tells that both sides have the same, by the last message: nobody has written
+// since before Redis can have fallen back.
+func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
+	last, err := ulid.ParseStrict(c.st.mid)
+	if err != nil || time.Since(ulid.Time(last.Time())) < quietFor || c.doc.Seq != c.st.Seq ||
+		c.doc.Version() != document(c.st, c.fields, "").Version() {
+		return false, nil //nolint:nilerr // an id that is none is looked at
+	}
+	list, err := b.archiver.store.Messages(ctx, c.st.ID, c.st.Seq, c.st.Seq+1)
+	if err != nil {
+		return false, archiveError("messages", err)
+	}
+	return len(list) == 1 && list[0].Mid == c.st.mid, nil
 }
 
 // comparePage is how many messages of a session are compared at a time, and how far

@@ -20,12 +20,16 @@ func (r *recovery) level() slog.Level {
 // the partition's agents hold, and what anybody holds of its sessions. The session
 // is the truth.
 func (r *recovery) places(ctx context.Context) error {
-	for _, q := range r.b.parts { // what is held for nothing goes first: it may be the room for what is not
+	parts := r.b.parts
+	if r.alone {
+		parts = []partition{r.p}
+	}
+	for _, q := range parts { // what is held for nothing goes first: it may be the room for what is not
 		if err := r.held(ctx, q); err != nil {
 			return err
 		}
 	}
-	for _, q := range r.b.parts {
+	for _, q := range parts {
 		err := r.b.eachSession(ctx, q, func(ctx context.Context, ids []string) error { return r.owned(ctx, q, ids) })
 		if err != nil {
 			return err

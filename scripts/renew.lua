@@ -9,5 +9,5 @@ local n = redis.call('HGET', KEYS[1], 'n') or '0'
 if ARGV[1] ~= '' and ARGV[1] ~= n then return tonumber(n) end
 redis.call('HSET', KEYS[1], 'at', now())
 n = redis.call('HINCRBY', KEYS[1], 'n', 1)
-compare(KEYS[2], n)
+compare(KEYS[2], n, 'keys')
 return n

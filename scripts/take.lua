@@ -26,7 +26,7 @@ if before ~= run then
   local n = redis.call('HINCRBY', KEYS[6], 'n', 1)
   if before then
     redis.call('HSET', KEYS[6], 'at', at)
-    compare(KEYS[1], n)
+    compare(KEYS[1], n, 'server')
     for _, borrower in ipairs(redis.call('HKEYS', KEYS[5])) do give_back(KEYS[5], borrower, lent) end
   end
 end
