@@ -105,3 +105,48 @@ func TestRestore(t *testing.T) {
 		clean(t, c)
 	})
 }
+
+// Keys outlive a restore, also of what was whispered and of what was recalled: a
+// repeat makes no second message.
+func TestKeysOutliveARestore(t *testing.T) {
+	t.Parallel()
+	lost, fresh := testenv.Redis(t).URL(), testenv.Redis(t).URL()
+	b, ctx, q := startNode(t, lost), t.Context(), name("q")
+	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
+	boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("boss")}, "")
+	s := uma.open(q)
+	ann.grab(s.ID)
+	whisper := WhisperRequest{Session: s.ID, Text: "careful", Key: "w"}
+	said, gone := SendRequest{Session: s.ID, Body: []byte(`"kept"`), Key: "k"}, SendRequest{Session: s.ID, Body: []byte(`"oops"`), Key: "r"}
+	whispered, err := b.Whisper(ctx, boss.Actor, whisper)
+	require.NoError(t, err)
+	kept, err := b.Send(ctx, uma.Actor, said)
+	require.NoError(t, err)
+	recalled, err := b.Send(ctx, uma.Actor, gone)
+	require.NoError(t, err)
+	archived(t, b, s.ID)
+	require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, recalled.Seq))
+	archived(t, b, s.ID)
+
+	rdb, err := Dial(fresh)
+	require.NoError(t, err)
+	defer func() { _ = rdb.Close() }()
+	store := archiveOf(t, lost)
+	_, err = Restore(ctx, Options{Redis: rdb, Archive: store}, nil)
+	require.NoError(t, err)
+	again := startNode(t, fresh, func(o *Options) { o.Archive = store })
+	for _, repeat := range []struct {
+		first SendReply
+		do    func() (SendReply, error)
+	}{
+		{whispered, func() (SendReply, error) { return again.Whisper(ctx, Actor{Identity: boss.Identity}, whisper) }},
+		{kept, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, said) }},
+		{recalled, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, gone) }},
+	} {
+		got, err := repeat.do()
+		require.NoError(t, err)
+		require.True(t, got.Duplicate)
+		require.Equal(t, repeat.first.Seq, got.Seq)
+		require.Equal(t, repeat.first.Mid, got.Mid)
+	}
+}
