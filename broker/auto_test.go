@@ -333,7 +333,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 	id := a.newSessionID(uma)
 	q2 := a.settings.queue(q)
 	a.mustRun(t, "open", p.transition(id, p.waiting(q), p.open(uma), p.listed("u:"+uma), p.sessions(), p.profile("u:"+uma),
-		p.rate(rateOpen, "u:"+uma)),
+		p.rate(rateOpen, "u:"+uma), p.strange()),
 		struct {
 			Op       string `json:"op"`
 			Session  string `json:"session"`

@@ -395,7 +395,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	nodes := []*Broker{startNode(t, server.URL(), noArchive), startNode(t, server.URL(), noArchive)}
 	ctx, q := t.Context(), name("q")
 	for _, n := range nodes {
-		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout, s.AgentGrace = 5, 2 })
+		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout, s.AgentGrace = 2, 2 })
 	}
 	leaves := agent(t, nodes[0], name("leaves"), q)
 	leaver := user(t, nodes[0], name("leaver"))
@@ -410,6 +410,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	lateAgent := agent(t, nodes[1], name("agent"), q)
 	_, err = nodes[1].SetStatus(ctx, lateAgent.Actor, Away)
 	require.NoError(t, err)
+	time.Sleep(2500 * time.Millisecond) // it is overdue in the moment Redis is back: nobody has told yet that it is here
 	server.fall()
 
 	eventually(t, func() bool { // the end of its connection was lost, and is told again
@@ -421,7 +422,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 			nodes[0].rdb.HLen(ctx, nodes[0].home(lateAgent.ID).conns("a:"+lateAgent.ID)).Val() == 1
 	})
 	require.NotEqual(t, Offline, statusOf(t, nodes[0], lateAgent.ID))
-	time.Sleep(7 * time.Second) // longer than a user may be away
+	time.Sleep(4 * time.Second) // longer than a user may be away
 	st, err := nodes[0].look(ctx, r.ID)
 	require.NoError(t, err)
 	require.Equal(t, Waiting, st.State, "its user is connected")
