@@ -126,6 +126,10 @@ func TestKeysOutliveARestore(t *testing.T) {
 	require.NoError(t, err)
 	archived(t, b, s.ID)
 	require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, recalled.Seq))
+	atOnce := SendRequest{Session: s.ID, Body: []byte(`"no"`), Key: "at once"} // recalled before it is archived
+	unsaid, err := b.Send(ctx, uma.Actor, atOnce)
+	require.NoError(t, err)
+	require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, unsaid.Seq))
 	archived(t, b, s.ID)
 
 	rdb, err := Dial(fresh)
@@ -142,6 +146,7 @@ func TestKeysOutliveARestore(t *testing.T) {
 		{whispered, func() (SendReply, error) { return again.Whisper(ctx, Actor{Identity: boss.Identity}, whisper) }},
 		{kept, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, said) }},
 		{recalled, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, gone) }},
+		{unsaid, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, atOnce) }},
 	} {
 		got, err := repeat.do()
 		require.NoError(t, err)
