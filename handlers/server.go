@@ -53,6 +53,7 @@ type Server struct {
 	upgrader *gws.Upgrader // selects bellhop.v1
 	plain    *gws.Upgrader // selects nothing
 	draining atomic.Bool
+	clock    atomic.Int64 // ms the node has run, in the heartbeat's steps: what is measured by it lasts many
 	writers  *writers
 	commands atomic.Pointer[patience] // whatever runs now is bounded by it
 

@@ -28,14 +28,14 @@ type socket struct {
 	expires int64 // of its token, seconds; 0: never
 	bad     int   // lines that were no JSON object; only the read loop counts
 
-	seen atomic.Int64 // last sign of life, ms
-	ping int64        // when the next is due, ms; only the heartbeat touches it
+	seen atomic.Int64 // last sign of life, on the node's clock
+	ping int64        // when the next is due, on that clock; only the heartbeat touches it
 
 	mu      sync.Mutex
 	pending []byte     // objects joined by line breaks
 	taken   *sync.Cond // what was pending is being written, or never will be; nil unless a reply waits for that
-	writing bool       // a flush is under way
-	since   int64      // when it began its latest write, ms
+	writing bool       // a flush is under way; since is set with it
+	since   int64      // when it began, or its latest write did, on the node's clock
 	code    uint16     // asked to close with this
 	reason  string
 	closed  bool // nothing more is taken
@@ -43,7 +43,7 @@ type socket struct {
 
 func newSocket(s *Server) *socket {
 	sock := &socket{srv: s}
-	now := time.Now().UnixMilli()
+	now := s.clock.Load()
 	sock.seen.Store(now)
 	sock.ping = now + rand.Int64N(s.opt.Heartbeat.Milliseconds()+1) //nolint:gosec // spreads the pings
 	return sock
@@ -108,7 +108,7 @@ func (s *socket) start() {
 	if s.writing || s.ws == nil {
 		return
 	}
-	s.writing = true
+	s.writing, s.since = true, s.srv.clock.Load()
 	s.srv.writers.run(s)
 }
 
@@ -124,7 +124,9 @@ func (s *socket) answer(line []byte) {
 		s.taken.Wait()
 	}
 	mine := !s.writing && s.ws != nil && !s.closed && s.code == 0
-	s.writing = s.writing || mine
+	if mine {
+		s.writing, s.since = true, s.srv.clock.Load()
+	}
 	s.mu.Unlock()
 	s.Deliver(line)
 	if mine {
@@ -162,7 +164,7 @@ func (s *socket) flush() {
 			}
 			return
 		}
-		s.since = coarse.Load()
+		s.since = s.srv.clock.Load()
 		s.mu.Unlock()
 		if err := s.write(batch); err != nil {
 			s.fail()
@@ -250,12 +252,7 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 // OnPong implements gws.Event.
 func (events) OnPong(ws *gws.Conn, _ []byte) { socketOf(ws).alive() }
 
-func (s *socket) alive() { s.seen.Store(coarse.Load()) }
-
-// coarse is the time in ms, a second's step at a time: what is measured by it lasts many.
-var coarse atomic.Int64
-
-func init() { coarse.Store(time.Now().UnixMilli()) }
+func (s *socket) alive() { s.seen.Store(s.srv.clock.Load()) }
 
 // OnMessage implements gws.Event: the commands of one frame, in order.
 func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
@@ -285,12 +282,16 @@ func (s *Server) heartbeat(ctx context.Context) {
 	pause := min(time.Second, s.opt.Heartbeat/4, s.opt.Silence/4)
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			coarse.Store(now.UnixMilli())
+			// A node that stood still counts one step: its clients did not fall
+			// silent meanwhile, nor are its writes stuck.
+			s.clock.Add(min(now.Sub(last), 2*pause).Milliseconds())
+			last = now
 			s.renew()
 			for _, sock := range s.all() {
 				sock.check(now)
@@ -310,7 +311,7 @@ func (s *Server) all() []*socket {
 }
 
 func (s *socket) check(now time.Time) {
-	ms := now.UnixMilli()
+	ms := s.srv.clock.Load()
 	s.mu.Lock()
 	ws, busy, since := s.ws, s.writing, s.since
 	s.mu.Unlock()
