@@ -25,6 +25,7 @@ type Conn struct {
 	mu     sync.Mutex
 	ident  Identity
 	hold   [][]byte // events that came before hello was sent
+	held   int      // their bytes
 	ready  bool
 	closed bool
 	silent []*feed // sessions watched unseen
@@ -51,8 +52,10 @@ func (c *Conn) deliver(line []byte) {
 	case c.closed:
 	case c.ready:
 		c.sink.Deliver(line)
+	case c.held+len(line) > maxBacklog: // it comes back, and by seq
+		c.sink.Close(CloseTooSlow, "too much before hello")
 	default:
-		c.hold = append(c.hold, line)
+		c.hold, c.held = append(c.hold, line), c.held+len(line)
 	}
 }
 

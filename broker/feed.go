@@ -33,6 +33,7 @@ type feed struct {
 	silent  []*Conn           // supervisors who watch unseen
 	busy    bool              // being loaded or filled; events wait
 	backlog []string          // those
+	weight  int               // of those, in bytes
 	again   bool              // while busy: it must be read once more
 	freed   int               // holds to release once mu is free
 	came    []string          // participants who are new since the last look
@@ -43,6 +44,7 @@ type feed struct {
 const (
 	feedPatience = 10 * time.Second
 	maxSending   = 256
+	maxBacklog   = 1 << 20 // bytes of events that wait until Redis has been read
 )
 
 func (f *feed) recalled(payload string) {

@@ -33,12 +33,25 @@ func (f *feed) handle(payload string) {
 	f.mu.Lock()
 	switch {
 	case f.busy:
-		f.backlog = append(f.backlog, payload)
+		f.wait(payload)
 	case !f.apply(payload):
-		f.busy, f.backlog = true, append(f.backlog, payload)
+		f.busy = true
+		f.wait(payload)
 		f.h.b.wg.Go(f.fill)
 	}
 	f.unlock()
+}
+
+// wait keeps an event until Redis has been read; of too many only what a read
+// does not tell, and then Redis is read once more. f.mu is held.
+func (f *feed) wait(payload string) {
+	switch {
+	case f.weight+len(payload) <= maxBacklog, payload[0] == pubRecalled: // those are short, and as few as messages of two minutes
+		f.backlog, f.weight = append(f.backlog, payload), f.weight+len(payload)
+	case payload[0] != pubTyping:
+		f.weight = maxBacklog // what follows must not overtake it
+		f.again = true
+	}
 }
 
 // reread has Redis compared with what was delivered, also where that is under way:
@@ -106,9 +119,10 @@ func (f *feed) drain(old int) {
 			f.h.b.wg.Go(f.fill)
 			return
 		}
+		f.weight -= len(f.backlog[0])
 		f.backlog = f.backlog[1:]
 	}
-	if f.backlog = nil; f.again {
+	if f.backlog, f.weight = nil, 0; f.again {
 		f.h.b.wg.Go(f.fill)
 		return
 	}

@@ -284,7 +284,10 @@ type gate struct {
 	since  time.Time // of the last one through
 }
 
-const hotFor = 10 * time.Second
+const (
+	hotFor   = 10 * time.Second
+	maxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
+)
 
 // enter gives the gate, and whether the caller is the one inside.
 func (g *gates) enter(session string) (*gate, bool) {
@@ -298,7 +301,9 @@ func (g *gates) enter(session string) (*gate, bool) {
 		return old, false
 	}
 	now := &gate{done: make(chan struct{}), inside: true, hot: old != nil && time.Since(old.since) < hotFor}
-	g.by[session] = now
+	if old != nil || len(g.by) < maxGates { // without one, Redis alone decides
+		g.by[session] = now
+	}
 	return now, true
 }
 

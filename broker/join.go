@@ -23,6 +23,12 @@ func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Se
 	if a.Conn == nil {
 		return Session{}, Errorf(CodeBadRequest, "silent: needs a connection")
 	}
+	a.Conn.mu.Lock()
+	n := len(a.Conn.silent)
+	a.Conn.mu.Unlock()
+	if n >= maxWatched {
+		return Session{}, &Error{Code: CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: maxWatched}
+	}
 	f, err := b.hub.hold(ctx, session)
 	if err != nil {
 		return Session{}, err

@@ -22,7 +22,7 @@ const (
 	uploadRate = 30     // a minute
 	listRate   = 20     // lists a second at one node
 	listBurst  = 5      // times the rate
-	maxReaders = 100000 // who have read lists lately
+	maxLimited = 100000 // who have sent something, or read lists, lately, at one node
 
 	// reportEvery is how many sends of staff a node keeps to itself at most, until
 	// their number is on its way to the others.
@@ -113,10 +113,7 @@ func (l *limiter) sender(w string) *sender {
 	if w[0] != 'u' {
 		s.own = rate.NewLimiter(limit, int(p.burst))
 	}
-	if l.by == nil {
-		l.by = map[string]*sender{}
-	}
-	l.by[w] = s
+	l.by = remembered(l.by, w, s)
 	return s
 }
 
@@ -232,18 +229,24 @@ func (l *limiter) reader(w string) *rate.Limiter {
 	if r != nil {
 		return r
 	}
-	if l.read == nil {
-		l.read = map[string]*rate.Limiter{}
+	r = rate.NewLimiter(l.list, max(1, int(l.list*listBurst)))
+	l.read = remembered(l.read, w, r)
+	return r
+}
+
+// remembered is a map with one more; of too many another one begins anew.
+func remembered[V any](m map[string]V, w string, v V) map[string]V {
+	if m == nil {
+		m = map[string]V{}
 	}
-	for other := range l.read { // any: it begins anew
-		if len(l.read) < maxReaders {
+	for other := range m {
+		if len(m) < maxLimited {
 			break
 		}
-		delete(l.read, other)
+		delete(m, other)
 	}
-	r = rate.NewLimiter(l.list, max(1, int(l.list*listBurst)))
-	l.read[w] = r
-	return r
+	m[w] = v
+	return m
 }
 
 // sweep forgets those who have been quiet long enough to have their full burst

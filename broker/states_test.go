@@ -206,10 +206,10 @@ func TestListLimits(t *testing.T) {
 		defer b.limits.mu.Unlock()
 		return len(b.limits.read) == 0
 	})
-	for i := range maxReaders + 10 {
+	for i := range maxLimited + 10 {
 		require.NoError(t, b.AllowList(Actor{Identity: Identity{Role: RoleUser, ID: strconv.Itoa(i)}}))
 	}
-	require.LessOrEqual(t, len(b.limits.read), maxReaders)
+	require.LessOrEqual(t, len(b.limits.read), maxLimited)
 }
 
 // An agent with more sessions that ended lately than hello holds connects

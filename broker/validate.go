@@ -20,7 +20,8 @@ const (
 	MaxList     = 200
 	MaxDevices  = 20
 	maxAssists  = 50
-	maxQueues   = 200 // of one agent
+	maxQueues   = 200  // of one agent
+	maxWatched  = 1000 // queues by one connection; likewise sessions, unseen
 	defaultList = 50
 
 	// DefaultCapacity is how many sessions an agent holds at most unless told otherwise.

@@ -34,6 +34,7 @@ type view struct {
 	owed     []*Conn // those who have not got the list anew yet
 	loading  bool
 	backlog  []string
+	weight   int // of it, in bytes
 	pace     pace
 	crew     map[string]*mate     // the queue's agents; nil unless sessions are assigned here
 	stir     func(session string) // called, with v.mu held, when there may be something to assign
@@ -100,7 +101,10 @@ func (v *view) load(ctx context.Context, tell bool) error {
 	for _, payload := range v.backlog {
 		v.apply(payload)
 	}
-	v.backlog = nil
+	if v.weight > maxBacklog { // some were too many to keep
+		v.h.b.wg.Go(v.h.views.resync)
+	}
+	v.backlog, v.weight = nil, 0
 	v.stirred("")
 	return err
 }
@@ -154,7 +158,9 @@ func (v *view) handle(payload string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.loading {
-		v.backlog = append(v.backlog, payload)
+		if v.weight += len(payload); v.weight <= maxBacklog {
+			v.backlog = append(v.backlog, payload)
+		}
 		return
 	}
 	v.apply(payload)
@@ -291,6 +297,9 @@ func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueVi
 	}
 	sort.Strings(queues)
 	queues = slices.Compact(queues)
+	if err := a.Conn.mayWatch(queues); err != nil {
+		return nil, err
+	}
 	for _, q := range queues {
 		if err := validID("queues", q); err != nil {
 			return nil, err
@@ -315,6 +324,23 @@ func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueVi
 	}
 	fill(out)
 	return out, nil
+}
+
+// mayWatch bounds the queues one connection watches.
+func (c *Conn) mayWatch(queues []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[string]bool, len(c.watch)+len(queues))
+	for _, v := range c.watch {
+		all[v.queue] = true
+	}
+	for _, q := range queues {
+		all[q] = true
+	}
+	if len(all) > maxWatched && len(all) > len(c.watch) {
+		return &Error{Code: CodeFull, Message: "too many queues watched by one connection", Load: len(c.watch), Capacity: maxWatched}
+	}
+	return nil
 }
 
 // watches keeps the caller's hold of a view unless the connection has one.
