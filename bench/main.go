@@ -11,6 +11,7 @@
 //	go run ./bench memory     # Redis memory of open sessions
 //	go run ./bench history    # pages deep in a session of a million messages
 //	go run ./bench search     # searches over a million messages
+//	go run ./bench hostile    # what others feel while one participant does its worst
 //
 // It starts redis-server and Bellhop itself, on free loopback ports, and stops
 // them. The tables go to stdout; --json names a file for the figures.
@@ -39,7 +40,9 @@ type options struct {
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
 	Search  searchCommand  `cmd:"" help:"Searches over very many messages."`
+	Hostile hostileCommand `cmd:"" help:"What others feel while one participant does its worst."`
 	Echo    echoCommand    `cmd:"" hidden:"" help:"A bare gws echo; the benchmark starts it."`
+	Attack  attackCommand  `cmd:"" hidden:"" help:"The attacker of hostile, which starts it."`
 }
 
 // report is what a command measured; it prints itself, and becomes JSON.
