@@ -52,7 +52,7 @@ type Options struct {
 	// neither.
 	SendRate float64
 	// ListRate is how many lists a second one participant may ask one node for; bursts
-	// of five times that. 0 takes 20, a negative one means no limit.
+	// of five times that. 0 takes 20, a negative one means no limit, nor one on connecting.
 	ListRate float64
 	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
 	// one means no limit. Host applications have none, in whosever name they open.

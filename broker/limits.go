@@ -59,6 +59,8 @@ type limiter struct {
 	mu   sync.Mutex
 	by   map[string]*sender
 	read map[string]*rate.Limiter // of lists
+
+	connects map[string]*rate.Limiter
 }
 
 // sender is a participant that has sent something at this node lately.
@@ -263,9 +265,11 @@ func (l *limiter) sweep() {
 			delete(l.by, w)
 		}
 	}
-	for w, r := range l.read {
-		if full(r, now) {
-			delete(l.read, w)
+	for _, m := range []map[string]*rate.Limiter{l.read, l.connects} {
+		for w, r := range m {
+			if full(r, now) {
+				delete(m, w)
+			}
 		}
 	}
 }

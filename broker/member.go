@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // member is one participant connected to this node, with all its devices here.
@@ -19,6 +21,7 @@ type member struct {
 	total  int64                // over both
 	quiet  map[string]time.Time // when a session's typing was last passed on
 	offers map[string]bool      // sessions whose offer it was shown
+	pace   *rate.Limiter        // of commands; nil before the first
 }
 
 func (m *member) user() bool { return m.who[0] == 'u' }

@@ -105,6 +105,9 @@ func (s *socket) frame(data []byte) {
 		if len(line) == 0 {
 			continue
 		}
+		if s.peer.Pace(s.srv.commands.Load().ctx) != nil || s.over() {
+			return
+		}
 		c, id, err := parse(line)
 		if errors.Is(err, errNoObject) {
 			s.replyError(0, broker.Errorf(broker.CodeBadRequest, "not a JSON object"))

@@ -103,6 +103,13 @@ func (s *socket) shut(code uint16, reason string) {
 	s.start()
 }
 
+// over tells whether the connection is closed, or about to be.
+func (s *socket) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed || s.code != 0
+}
+
 // start makes sure that somebody flushes; mu is held.
 func (s *socket) start() {
 	if s.writing || s.ws == nil {

@@ -1,0 +1,50 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// How fast a participant may command and connect at one node, whatever the
+// commands are: docs/limits.md. Far above what any client needs; it is for those
+// who would keep the node from serving others.
+const (
+	commandRate  = 1000 // a second, over its connections
+	commandBurst = 2000
+	connectRate  = 2 // a second
+	connectBurst = 60
+)
+
+// Pace waits until the participant may command once more: whoever floods us on
+// however many connections is read more slowly, and gets every answer. It returns
+// early, with the error, when the context ends.
+func (c *Conn) Pace(ctx context.Context) error { return c.m.pacer().Wait(ctx) }
+
+func (m *member) pacer() *rate.Limiter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pace == nil {
+		m.pace = rate.NewLimiter(commandRate, commandBurst)
+	}
+	return m.pace
+}
+
+// mayConnect counts a connection of a participant.
+func (l *limiter) mayConnect(w string) error {
+	if l.list < 0 {
+		return nil
+	}
+	l.mu.Lock()
+	r := l.connects[w]
+	if r == nil {
+		r = rate.NewLimiter(connectRate, connectBurst)
+		l.connects = remembered(l.connects, w, r)
+	}
+	l.mu.Unlock()
+	if wait := take(r, time.Now()); wait > 0 {
+		return tooFast(wait.Milliseconds())
+	}
+	return nil
+}

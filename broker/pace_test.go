@@ -1,0 +1,74 @@
+package broker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/internal/testenv"
+)
+
+// Whoever floods a node is let through at the rate, over all its connections
+// together; others do not wait.
+func TestAFloodSlowsOnlyItself(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	id := Identity{Role: RoleUser, ID: name("mallory")}
+	one, two, uma := connect(t, b, id, ""), connect(t, b, id, ""), user(t, b, name("uma"))
+	began := time.Now()
+	var flood errgroup.Group
+	for i := range 4 {
+		c := []*party{one, two}[i%2].Conn
+		flood.Go(func() error {
+			for range (commandBurst + commandRate) / 4 {
+				if err := c.Pace(t.Context()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, flood.Wait())
+	require.GreaterOrEqual(t, time.Since(began), 900*time.Millisecond)
+	began = time.Now()
+	for range 100 {
+		require.NoError(t, uma.Conn.Pace(t.Context()))
+	}
+	require.Less(t, time.Since(began), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	cancel()
+	require.Error(t, one.Conn.Pace(ctx))
+}
+
+// A participant that connects over and over is told when it may again; others may.
+func TestConnectingIsBounded(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineEmbedded), func(o *Options) { o.ListRate = 0 })
+	id := Identity{Role: RoleUser, ID: name("mallory"), Issued: time.Now()}
+	storm := func(id Identity) (n int, err error) {
+		for n = range connectBurst + 20 {
+			var c *Conn
+			if c, err = b.Connect(t.Context(), id, "phone", &wire{more: make(chan struct{})}); err != nil {
+				return n, err
+			}
+			c.Close(t.Context())
+		}
+		return n, nil
+	}
+	n, err := storm(id)
+	code(t, CodeRateLimited, err)
+	require.GreaterOrEqual(t, n, connectBurst)
+	require.Positive(t, AsError(err).RetryMS)
+	other := id
+	other.ID = name("uma")
+	n, _ = storm(other)
+	require.GreaterOrEqual(t, n, connectBurst)
+	eventually(t, func() bool {
+		c, err := b.Connect(t.Context(), id, "phone", &wire{more: make(chan struct{})})
+		if err == nil {
+			c.Close(t.Context())
+		}
+		return err == nil
+	})
+}
