@@ -168,3 +168,32 @@ func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 	_, err = b.Join(t.Context(), boss.Actor, s.ID, true)
 	require.NoError(t, err)
 }
+
+// Sends that were refused are not remembered for ever.
+func TestSendsNotHeardOfAreBounded(t *testing.T) {
+	f := &feed{}
+	for i := range 10 * maxSending {
+		f.sends(fmt.Sprint(i), "c")
+		require.LessOrEqual(t, len(f.sending), maxSending+1)
+	}
+}
+
+// A session takes so many assistants, and no more.
+func TestAssistantsAreBounded(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	q := name("q")
+	s := user(t, b, name("uma")).open(q)
+	ann := agent(t, b, name("ann"), q)
+	ann.grab(s.ID)
+	for i := range maxAssists + 1 {
+		bob := agent(t, b, name("bob"), q)
+		_, err := b.Join(t.Context(), bob.Actor, s.ID, false)
+		if i < maxAssists {
+			require.NoError(t, err)
+			continue
+		}
+		code(t, CodeFull, err)
+		require.Equal(t, maxAssists, AsError(err).Capacity)
+	}
+	clean(t, b)
+}
