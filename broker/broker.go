@@ -126,6 +126,8 @@ type Broker struct {
 
 	mends seldom
 
+	panics atomic.Int64
+
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 
 	stop context.CancelFunc // ends the loops
@@ -326,7 +328,12 @@ func (b *Broker) Close(ctx context.Context) error {
 func (b *Broker) loop(pause time.Duration, f func(ctx context.Context)) {
 	b.wg.Go(func() {
 		for sleep(b.ctx, jitter(pause)) {
-			f(b.ctx)
+			b.round(f)
 		}
 	})
+}
+
+func (b *Broker) round(f func(ctx context.Context)) {
+	defer b.caught("a loop")
+	f(b.ctx)
 }

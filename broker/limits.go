@@ -166,7 +166,7 @@ func (b *Broker) count(w string, s *sender) {
 	}
 	n := s.done
 	s.done, s.reporting = 0, true
-	b.wg.Go(func() { b.report(w, s, n) })
+	b.beside("report", func() { b.report(w, s, n) })
 }
 
 // report counts sends in the agent's own partition. What it cannot tell because

@@ -2,10 +2,8 @@ package handlers
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strconv"
 
@@ -63,22 +61,6 @@ func problemStatus(c *gin.Context, status int, e *broker.Error) {
 	}
 	c.Abort()
 	c.Data(status, "application/problem+json", body)
-}
-
-// recover turns a panic into a 500 and a line in the log.
-func (s *Server) recover(c *gin.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
-				panic(p)
-			}
-			s.log.Error("panic", "path", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			if !c.Writer.Written() {
-				problem(c, broker.Errorf(broker.CodeInternal, "something went wrong on our side"))
-			}
-		}
-	}()
-	c.Next()
 }
 
 // allowed tells whether a page of that origin may talk to us.

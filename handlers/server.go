@@ -54,6 +54,7 @@ type Server struct {
 	plain    *gws.Upgrader // selects nothing
 	draining atomic.Bool
 	clock    atomic.Int64 // ms the node has run, in the heartbeat's steps: what is measured by it lasts many
+	panics   atomic.Int64
 	writers  *writers
 	commands atomic.Pointer[patience] // whatever runs now is bounded by it
 
