@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"time"
 )
 
 // guard is a client's connection as gws reads it: it looks at the frame headers
@@ -57,15 +58,21 @@ func (g *guard) Read(p []byte) (n int, err error) {
 }
 
 // end has the connection closed with the code, and waits for that: whatever else
-// comes is read and dropped, lest the close frame be lost to a reset.
+// comes is read and dropped, lest the close frame be lost to a reset. It goes on
+// after the client's own end, since gws would close in its way then.
 func (g *guard) end() error {
 	g.refuse(g.code, g.why)
 	var sink [512]byte
-	for {
-		if _, err := g.Conn.Read(sink[:]); err != nil {
-			return errRefused
+	for deadline := time.Now().Add(closePatience + time.Second); time.Now().Before(deadline); {
+		_, err := g.Conn.Read(sink[:])
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
+	return errRefused
 }
 
 // pass tells how many of the bytes gws may see: all, or those before the one that

@@ -24,6 +24,9 @@ func (s *socket) caught(where string) {
 	if p := recover(); p != nil {
 		s.srv.panicked(where, p)
 		s.Close(broker.CloseInternal, wentWrong)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.start() // it may have been closing already, and gone no further
 	}
 }
 
@@ -31,7 +34,7 @@ func (s *socket) caught(where string) {
 func (s *socket) broken() {
 	if p := recover(); p != nil {
 		s.srv.panicked("write", p)
-		s.fail()
+		s.fail(nil)
 	}
 }
 

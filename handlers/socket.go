@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -168,7 +169,7 @@ func (s *socket) flush() {
 		switch {
 		case out.more:
 			if err := s.write(&out); err != nil {
-				s.fail()
+				s.fail(err)
 				return
 			}
 			if out.batch != nil && cap(out.batch) <= keepBuffer {
@@ -216,13 +217,18 @@ func (s *socket) took() {
 	}
 }
 
-// fail is for a connection that does not take what is written: the read loop ends, too.
-func (s *socket) fail() {
+// fail is for a connection that does not take what is written: the read loop ends,
+// too. Where gws is closing already it is left to say why, but not for long.
+func (s *socket) fail(err error) {
 	s.mu.Lock()
 	s.closed, s.writing, s.pending = true, false, nil
 	s.took()
 	slow := s.code == 0
 	s.mu.Unlock()
+	if errors.Is(err, gws.ErrConnClosed) {
+		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+		return
+	}
 	if slow {
 		_ = s.ws.NetConn().SetWriteDeadline(time.Now())
 	}
