@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,6 +82,9 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 		defer cancel()
 		_ = b.Close(ctx)
 		_ = rdb.Close()
+		if n := b.Panics(); n > 0 && !strings.HasPrefix(t.Name(), "TestAPanic") {
+			t.Errorf("%d panics were outlived; each is a bug", n)
+		}
 	})
 	return b
 }
