@@ -42,6 +42,11 @@ type problemDetails struct {
 
 // problem answers with an error of the broker's, or an internal one.
 func problem(c *gin.Context, err error) {
+	if tooSlow(c.Request) { // whatever was made of that
+		c.Header("Connection", "close")
+		problemStatus(c, http.StatusRequestTimeout, broker.Errorf(broker.CodeBadRequest, "%s", errTooSlow.Error()))
+		return
+	}
 	e := broker.AsError(err)
 	problemStatus(c, e.Code.Status(), e)
 }

@@ -101,9 +101,6 @@ func New(o Options) *Server {
 	return s
 }
 
-// Handler serves everything.
-func (s *Server) Handler() http.Handler { return s.engine }
-
 // Conns is how many WebSockets are open.
 func (s *Server) Conns() int {
 	s.mu.Lock()
