@@ -3,8 +3,6 @@ package handlers
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -66,16 +64,6 @@ func problemStatus(c *gin.Context, status int, e *broker.Error) {
 	}
 	c.Abort()
 	c.Data(status, "application/problem+json", body)
-}
-
-// allowed tells whether a page of that origin may talk to us.
-func (s *Server) allowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || slices.Contains(s.opt.Origins, "*") || slices.Contains(s.opt.Origins, origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && u.Host == r.Host
 }
 
 // cors answers preflights and lets allowed pages read answers. Others' requests
