@@ -115,6 +115,9 @@ func body(c *gin.Context, into any) error {
 	if data[0] != '{' || !utf8.Valid(data) {
 		return broker.Errorf(broker.CodeBadRequest, "the body: a JSON object in UTF-8")
 	}
+	if tooDeep(data) {
+		return errTooDeep
+	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return badField(err)
 	}

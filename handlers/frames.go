@@ -66,6 +66,9 @@ func parse(line []byte) (c command, id int64, err error) {
 	if len(line) == 0 || line[0] != '{' {
 		return c, 0, errNoObject
 	}
+	if tooDeep(line) {
+		return c, 0, errTooDeep
+	}
 	err = json.Unmarshal(line, &c)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
