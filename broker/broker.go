@@ -54,6 +54,9 @@ type Options struct {
 	// ListRate is how many lists a second one participant may ask one node for; bursts
 	// of five times that. 0 takes 20, a negative one means no limit.
 	ListRate float64
+	// ReadRate is how many bytes a second one of the staff may read at one node, lists
+	// included, and a user a quarter of it; bursts are eight times that. 0: 2 MiB; negative: no limit.
+	ReadRate float64
 	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
 	// one means no limit. Host applications have none, in whosever name they open.
 	OpenSessions int
@@ -193,6 +196,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
+	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}

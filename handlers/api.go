@@ -38,6 +38,11 @@ func (s *Server) as(f call) gin.HandlerFunc {
 			problem(c, err)
 			return
 		}
+		if err := s.broker.AllowRead(a, routeCost(c)); err != nil {
+			problem(c, err)
+			return
+		}
+		defer s.delivered(c, a)
 		answer, err := f(c, a)
 		if err != nil {
 			if broker.AsError(err).Code == broker.CodeInternal {

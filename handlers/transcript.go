@@ -56,6 +56,7 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 		c.Header("Content-Type", map[string]string{"json": "application/json", "text": "text/plain"}[format]+"; charset=utf-8")
 	}
 	err = sc.begin(c.Writer, session)
+	counted := 0
 	for page := first; err == nil; page, err = s.broker.History(c.Request.Context(), a, next) {
 		for _, m := range page.Messages {
 			if err == nil && m.Seq <= session.Seq { // else it came meanwhile
@@ -64,8 +65,13 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 			next.After = m.Seq
 		}
 		if err != nil || !page.More || next.After >= session.Seq {
+			s.broker.HasRead(a, c.Writer.Size()-counted)
 			break
 		}
+		if err = s.pace(c.Request.Context(), a, c.Writer.Size()-counted); err != nil {
+			break
+		}
+		counted = c.Writer.Size()
 	}
 	if err = errors.Join(err, sc.end(c.Writer)); err != nil {
 		s.log.Warn("transcript broken off", "session", session.ID, "error", err)

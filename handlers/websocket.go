@@ -211,6 +211,10 @@ func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id broker
 	if s.draining.Load() {
 		return nil, broker.Errorf(broker.CodeUnavailable, "this node is stopping")
 	}
+	a := broker.Actor{Identity: id}
+	if err := s.broker.AllowRead(a, costSearch); err != nil {
+		return nil, err
+	}
 	if !s.remember(sock) {
 		return nil, broker.Errorf(broker.CodeOverloaded, "this node is full")
 	}
@@ -219,7 +223,9 @@ func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id broker
 			s.forget(sock)
 		}
 	}()
-	return s.broker.Connect(ctx, id, h.device, sock)
+	conn, err = s.broker.Connect(ctx, id, h.device, sock)
+	s.broker.HasRead(a, sock.Waiting()) // hello, and what else there was to tell
+	return conn, err
 }
 
 // remember counts a socket in; false at the limit.

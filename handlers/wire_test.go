@@ -37,9 +37,15 @@ type edge struct {
 
 func newEdge(t testing.TB, o Options, listen ...func(net.Listener) net.Listener) *edge {
 	t.Helper()
+	return newEdgeWith(t, o, -1, listen...)
+}
+
+// newEdgeWith has a budget of bytes to read.
+func newEdgeWith(t testing.TB, o Options, readRate float64, listen ...func(net.Listener) net.Listener) *edge {
+	t.Helper()
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler), SendRate: -1, ListRate: -1})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler), SendRate: -1, ListRate: -1, ReadRate: readRate})
 	require.NoError(t, err)
 	o.Broker, o.APIKeys, o.Log, o.Drain = b, []string{"key"}, slog.New(slog.DiscardHandler), 10*time.Millisecond
 	s := New(o)

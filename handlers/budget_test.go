@@ -1,0 +1,139 @@
+package handlers
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bellhop/broker"
+)
+
+// A participant reads no more than its budget at a node, over all its connections
+// and by whatever command or call: then it is told when to go on, and can. Others,
+// and the host application, notice nothing.
+func TestReadsHaveABudget(t *testing.T) {
+	const rate = 1 << 20 // 8 MiB at once; a quarter of both for a user
+	e := newEdgeWith(t, Options{}, rate)
+	host := broker.Actor{Host: true}
+	s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: "uma"}})
+	require.NoError(t, err)
+	for range 200 {
+		_, err := e.broker.Send(t.Context(), host, broker.SendRequest{Session: s.ID, As: broker.RoleUser, Type: "text",
+			Body: json.RawMessage(`"` + strings.Repeat("x", 10000) + `"`)})
+		require.NoError(t, err)
+	}
+	call := func(token, path string) (int, string, http.Header) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+e.addr+"/api/v1"+path, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
+		data, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(data), res.Header
+	}
+	var token string
+	spend := map[string]func(w *wire, id int) (bytes int, refusal string){}
+	command := func(fields string) func(*wire, int) (int, string) {
+		return func(w *wire, id int) (int, string) {
+			w.send(t, frame(0x81, []byte(fmt.Sprintf(`{"id":%d,%s}`, id, fields))))
+			line := w.line(t, fmt.Sprintf(`{"id":%d,`, id))
+			if strings.Contains(line, `"error"`) {
+				return 0, line
+			}
+			return len(line), ""
+		}
+	}
+	get := func(path string) func(*wire, int) (int, string) {
+		return func(*wire, int) (int, string) {
+			status, body, header := call(token, path)
+			if status == http.StatusOK {
+				return len(body), ""
+			}
+			require.Equal(t, http.StatusTooManyRequests, status)
+			require.NotEmpty(t, header.Get("Retry-After"))
+			return 0, body
+		}
+	}
+	spend["history"] = command(`"cmd":"history","session":"` + s.ID + `","limit":200`)
+	spend["sessions"] = command(`"cmd":"sessions","limit":200`)
+	spend["open, again and again"] = command(`"cmd":"open"`)
+	spend["ping"] = command(`"cmd":"ping"`)
+	spend["messages"] = get("/sessions/" + s.ID + "/messages?limit=200")
+	spend["session"] = get("/sessions/" + s.ID)
+	spend["transcript"] = get("/sessions/" + s.ID + "/transcript")
+	spend["list"] = get("/sessions?limit=200")
+	for name, f := range spend {
+		t.Run(name, func(t *testing.T) {
+			rate := rate
+			if token = e.issue(t, broker.RoleSupervisor, name); strings.HasPrefix(name, "open") {
+				token, rate = e.token, rate/4
+			}
+			var wires []*wire
+			for range 3 {
+				w := e.connect(t, token)
+				w.line(t, `{"event":"hello"`)
+				wires = append(wires, w)
+			}
+			began, got, n, refusal := time.Now(), 0, 0, ""
+			for ; refusal == "" && time.Since(began) < 15*time.Second; n++ {
+				var bytes int
+				bytes, refusal = f(wires[n%3], n+1)
+				got += bytes
+			}
+			require.Contains(t, refusal, `"code":"rate_limited"`, "%d bytes in %d answers", got, n)
+			most := 8*rate + int(time.Since(began).Seconds()*float64(rate)) + 3<<20 // and the last answer
+			require.Less(t, got, most)
+			var told struct {
+				RetryAfter int64
+				Error      struct{ RetryAfter int64 }
+			}
+			require.NoError(t, json.Unmarshal([]byte(refusal), &told))
+			wait := time.Duration(told.RetryAfter+told.Error.RetryAfter) * time.Millisecond
+			require.Positive(t, wait)
+			status, _, _ := call("key", "/sessions/"+s.ID+"/messages?limit=200")
+			require.Equal(t, http.StatusOK, status)
+			e.other.send(t, frame(0x81, []byte(`{"id":77,"cmd":"sessions"}`)))
+			e.other.line(t, `{"id":77,"ok"`)
+			time.Sleep(wait)
+			_, refusal = f(wires[0], n+1)
+			require.Empty(t, refusal, "after retryAfter")
+			for _, w := range wires {
+				_ = w.Close()
+			}
+			e.othersAreServed(t)
+		})
+	}
+}
+
+// Coming and going costs, too, since hello is long.
+func TestConnectingHasABudget(t *testing.T) {
+	e := newEdgeWith(t, Options{}, 1<<20)
+	for n := 0; ; n++ {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+e.addr+"/websocket", nil)
+		require.NoError(t, err)
+		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+			"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": e.token} {
+			req.Header.Set(k, v)
+		}
+		res, err := http.DefaultTransport.RoundTrip(req)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusTooManyRequests {
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
+			require.Greater(t, n, 20) // all devices, and some more
+			break
+		}
+		require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+		require.Less(t, n, 200)
+		require.Eventually(t, func() bool { return e.Conns() == 1 }, 5*time.Second, time.Millisecond)
+	}
+	e.othersAreServed(t)
+}
