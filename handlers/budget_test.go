@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/client"
 )
 
 // A participant reads no more than its budget at a node, over all its connections
@@ -135,5 +137,71 @@ func TestConnectingHasABudget(t *testing.T) {
 		require.Less(t, n, 200)
 		require.Eventually(t, func() bool { return e.Conns() == 1 }, 5*time.Second, time.Millisecond)
 	}
+	e.othersAreServed(t)
+}
+
+// The Go client, coming back with far more to read than it may at once, waits and
+// misses nothing.
+func TestComingBackOnATightBudget(t *testing.T) {
+	e := newEdgeWith(t, Options{}, 64<<10) // an agent's bursts are 512 KiB
+	host, q := broker.Actor{Host: true}, "tight"
+	token, _, err := e.broker.IssueToken(t.Context(), broker.Identity{Role: broker.RoleAgent, ID: "ann", Queues: []string{q}, Capacity: 1000}, time.Hour)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	got, resumed := map[string]int64{}, 0
+	c, err := client.Dial(t.Context(), client.Options{URL: "http://" + e.addr, Token: token, MinBackoff: 20 * time.Millisecond,
+		MaxBackoff: 200 * time.Millisecond, OnEvent: func(ev client.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch ev := ev.(type) {
+			case *client.MessageEvent:
+				if ev.Message.Seq != got[ev.Message.Session]+1 {
+					t.Errorf("%s: %d after %d", ev.Message.Session, ev.Message.Seq, got[ev.Message.Session])
+				}
+				got[ev.Message.Session] = ev.Message.Seq
+			case *client.Resumed:
+				resumed++
+			}
+		}})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	var sessions []string
+	for i := range 60 {
+		s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: fmt.Sprint("u", i)}, Queue: q})
+		require.NoError(t, err)
+		_, err = c.Grab(t.Context(), s.ID)
+		require.NoError(t, err)
+		sessions = append(sessions, s.ID)
+	}
+	mu.Lock()
+	before := resumed
+	mu.Unlock()
+	for _, s := range e.all() {
+		if s.peer.Identity().ID == "ann" {
+			_ = s.ws.NetConn().Close()
+		}
+	}
+	last := map[string]int64{}
+	for _, id := range sessions {
+		for range 4 {
+			r, err := e.broker.Send(t.Context(), host, broker.SendRequest{Session: id, As: broker.RoleUser, Body: json.RawMessage(`"` + strings.Repeat("x", 3000) + `"`)})
+			require.NoError(t, err)
+			last[id] = r.Seq
+		}
+	}
+	limited, ann := false, broker.Actor{Identity: broker.Identity{Role: broker.RoleAgent, ID: "ann"}}
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		limited = limited || e.broker.AllowRead(ann, 0) != nil
+		for id, seq := range last {
+			if got[id] != seq {
+				return false
+			}
+		}
+		return resumed > before
+	}, 60*time.Second, 5*time.Millisecond)
+	require.True(t, limited, "the budget was never used up")
+	c.Close()
 	e.othersAreServed(t)
 }
