@@ -165,8 +165,7 @@ func (a *App) startEdge() {
 		o.Origins = append(slices.Clip(o.Origins), a.shop.origin())
 	}
 	a.edge = handlers.New(o)
-	a.server = &http.Server{Handler: a.edge.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	a.server = a.edge.HTTP()
 }
 
 // Addr is where the node listens.

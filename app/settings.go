@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive/mongo"
 	"bellhop/broker"
+	"bellhop/handlers"
 )
 
 // Stores are the settings that every command on a deployment needs.
@@ -94,8 +95,8 @@ func (s *Settings) Validate() error {
 		return err
 	}
 	for _, o := range s.Origins {
-		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return fmt.Errorf("--origins: %q is not scheme://host[:port]", o)
+		if o != "*" && !handlers.IsOrigin(o) {
+			return fmt.Errorf("--origins: %q is not http(s)://host[:port] as browsers send it: in lower case, no path, no port that is the scheme's own", o)
 		}
 	}
 	if s.JWKSURL != "" {

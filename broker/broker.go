@@ -54,6 +54,9 @@ type Options struct {
 	// ListRate is how many lists a second one participant may ask one node for; bursts
 	// of five times that. 0 takes 20, a negative one means no limit, nor one on connecting.
 	ListRate float64
+	// ReadRate is how many bytes a second one of the staff may read at one node, lists
+	// included, and a user a quarter of it; bursts are eight times that. 0: 2 MiB; negative: no limit.
+	ReadRate float64
 	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
 	// one means no limit. Host applications have none, in whosever name they open.
 	OpenSessions int
@@ -126,6 +129,8 @@ type Broker struct {
 
 	mends seldom
 
+	panics atomic.Int64
+
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 
 	stop context.CancelFunc // ends the loops
@@ -191,6 +196,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
+	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}
@@ -326,7 +332,12 @@ func (b *Broker) Close(ctx context.Context) error {
 func (b *Broker) loop(pause time.Duration, f func(ctx context.Context)) {
 	b.wg.Go(func() {
 		for sleep(b.ctx, jitter(pause)) {
-			f(b.ctx)
+			b.round(f)
 		}
 	})
+}
+
+func (b *Broker) round(f func(ctx context.Context)) {
+	defer b.caught("a loop")
+	f(b.ctx)
 }

@@ -125,6 +125,12 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 		return nil, err
 	}
 	c.m = m
+	defer func() {
+		if p := recover(); p != nil { // nobody has it, to close it
+			c.Close(context.WithoutCancel(ctx))
+			panic(p)
+		}
+	}()
 	// What is revoked from here on is heard of; what was before shows now.
 	err = b.held(ctx, id)
 	if err == nil {

@@ -13,6 +13,12 @@ func (f *feed) open(context.Context) {
 	ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
 	defer cancel()
 	defer close(f.loaded)
+	defer func() {
+		if p := recover(); p != nil { // others wait for it
+			f.h.b.panicked("a session's feed", p)
+			f.failed = Errorf(CodeInternal, "something went wrong on our side")
+		}
+	}()
 	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
 		return
 	}
@@ -30,7 +36,9 @@ func (f *feed) open(context.Context) {
 
 // handle takes one event off the session's channel.
 func (f *feed) handle(payload string) {
+	defer f.ruined("a session's event")
 	f.mu.Lock()
+	defer f.unlock()
 	switch {
 	case f.busy:
 		f.wait(payload)
@@ -39,7 +47,6 @@ func (f *feed) handle(payload string) {
 		f.wait(payload)
 		f.h.b.wg.Go(f.fill)
 	}
-	f.unlock()
 }
 
 // wait keeps an event until Redis has been read; of too many only what a read
@@ -77,13 +84,17 @@ func (f *feed) unlock() {
 	}
 	for _, w := range came {
 		if m := f.h.at(idOf(w)).member(w); m != nil {
-			f.h.b.wg.Go(func() { f.h.welcome(m, f.id) })
+			f.h.b.wg.Go(func() {
+				defer m.ruined("welcome")
+				f.h.welcome(m, f.id)
+			})
 		}
 	}
 }
 
 // fill reads what the channel lost, trying until it has it, then goes on.
 func (f *feed) fill() {
+	defer f.ruined("a session's feed")
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		f.mu.Lock()
 		old := len(f.backlog) // published before Redis is read
@@ -154,28 +165,34 @@ func (f *feed) refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.mu.Lock()
-		if f.seq != seq && !agrees { // it went on meanwhile: not what was compared
-			f.unlock()
-			continue
-		}
-		if !agrees {
-			f.restart(st)
-			f.unlock()
+		if f.caughtUp(st, before, seq, missed, agrees) {
 			return nil
 		}
-		for i := range missed {
-			if missed[i].seq > f.seq {
-				f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
-			}
-		}
-		if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.op != before.op) {
-			f.changed(st)
-		}
-		f.adopt(st)
-		f.unlock()
-		return nil
 	}
+}
+
+// caughtUp takes over what was read after a seq, while the feed was at the state
+// before; false if it went on meanwhile, so that this is not what was compared.
+func (f *feed) caughtUp(st, before *state, seq int64, missed []entry, agrees bool) bool {
+	f.mu.Lock()
+	defer f.unlock()
+	if !agrees {
+		if f.seq != seq {
+			return false
+		}
+		f.restart(st)
+		return true
+	}
+	for i := range missed {
+		if missed[i].seq > f.seq {
+			f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
+		}
+	}
+	if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.op != before.op) {
+		f.changed(st)
+	}
+	f.adopt(st)
+	return true
 }
 
 // since gives a session's entries after a seq, and whether the log has the message

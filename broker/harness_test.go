@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,7 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 	firstNodes.LoadOrStore(t.Name(), time.Now())
 	rdb, err := Dial(url)
 	require.NoError(t, err)
-	o := Options{Redis: rdb, SendRate: -1, ListRate: -1, OpenSessions: -1, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
+	o := Options{Redis: rdb, SendRate: -1, ListRate: -1, ReadRate: -1, OpenSessions: -1, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&o)
 	}
@@ -81,6 +82,9 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 		defer cancel()
 		_ = b.Close(ctx)
 		_ = rdb.Close()
+		if n := b.Panics(); n > 0 && !strings.HasPrefix(t.Name(), "TestAPanic") {
+			t.Errorf("%d panics were outlived; each is a bug", n)
+		}
 	})
 	return b
 }

@@ -88,9 +88,15 @@ func (p *hubPart) personal(m *member, payload string) {
 	}
 	switch ev.Kind {
 	case "mine":
-		p.h.b.wg.Go(func() { p.h.mine(m, ev) })
+		p.h.b.wg.Go(func() {
+			defer m.ruined("an event of one's own")
+			p.h.mine(m, ev)
+		})
 	case "settings":
-		p.h.b.wg.Go(func() { p.h.reassign(m) })
+		p.h.b.wg.Go(func() {
+			defer m.ruined("settings")
+			p.h.reassign(m)
+		})
 	case "unread":
 		m.countApart(ev.Session, ev.Unread, ev.Conn)
 	}

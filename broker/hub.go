@@ -79,6 +79,7 @@ func (h *hub) left(p partition) bool {
 
 // handle takes one message off a subscriber.
 func (h *hub) handle(channel, payload string) {
+	defer h.b.caught("an event")
 	tag, name, ok := tagged(channel)
 	p := h.byTag[tag]
 	if !ok || p == nil || payload == "" {
@@ -92,6 +93,7 @@ func (h *hub) handle(channel, payload string) {
 		}
 	case "profile":
 		if m := p.member(id); m != nil {
+			defer m.ruined("an event of one's own")
 			p.personal(m, payload)
 		}
 	case "waiting":

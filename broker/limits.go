@@ -17,12 +17,14 @@ import (
 // agent's partition afterwards, and learns from the answer what the other nodes
 // have seen.
 const (
-	staffRate  = 100    // sends a second
-	openRate   = 60     // a minute
-	uploadRate = 30     // a minute
-	listRate   = 20     // lists a second at one node
-	listBurst  = 5      // times the rate
-	maxLimited = 100000 // who have sent something, or read lists, lately, at one node
+	staffRate  = 100     // sends a second
+	openRate   = 60      // a minute
+	uploadRate = 30      // a minute
+	listRate   = 20      // lists a second at one node
+	listBurst  = 5       // times the rate
+	readRate   = 2 << 20 // bytes a second that one of the staff reads at one node; a user a quarter
+	readBurst  = 8       // times the rate
+	maxLimited = 100000  // who have sent, read or connected lately, at one node
 
 	// reportEvery is how many sends of staff a node keeps to itself at most, until
 	// their number is on its way to the others.
@@ -56,12 +58,16 @@ var duplicatesOnly = quota{interval: -1}
 type limiter struct {
 	rate float64 // a user's messages a second; negative: users have no limits
 	list rate.Limit
+	read rate.Limit // bytes; negative: no limit
 	mu   sync.Mutex
 	by   map[string]*sender
-	read map[string]*rate.Limiter // of lists
+	seen map[string]*readBudget
 
 	connects map[string]*rate.Limiter
 }
+
+// readBudget is of a participant that has read something at this node lately.
+type readBudget struct{ lists, bytes *rate.Limiter }
 
 // sender is a participant that has sent something at this node lately.
 type sender struct {
@@ -165,7 +171,7 @@ func (b *Broker) count(w string, s *sender) {
 	}
 	n := s.done
 	s.done, s.reporting = 0, true
-	b.wg.Go(func() { b.report(w, s, n) })
+	b.beside("report", func() { b.report(w, s, n) })
 }
 
 // report counts sends in the agent's own partition. What it cannot tell because
@@ -218,21 +224,53 @@ func (b *Broker) AllowList(a Actor) error {
 	if a.Host || b.limits.list < 0 {
 		return nil
 	}
-	if wait := take(b.limits.reader(who(a.Role, a.ID)), time.Now()); wait > 0 {
+	if wait := take(b.limits.reader(who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
 		return tooFast(wait.Milliseconds())
 	}
 	return nil
 }
 
-func (l *limiter) reader(w string) *rate.Limiter {
+// AllowRead counts bytes against what a participant may read at this node, over
+// all its connections and requests: staff 2 MiB a second, users a quarter of that,
+// bursts of eight seconds' worth. It is to be asked before anything is read, with what the
+// asking itself costs; what is delivered then is counted by HasRead, however much
+// it is, and the next has to wait for it. CodeRateLimited: nothing is left, with
+// the time until there is. Host applications have no limit.
+func (b *Broker) AllowRead(a Actor, bytes int) error {
+	if a.Host || b.limits.read < 0 {
+		return nil
+	}
+	l, now := b.limits.reader(who(a.Role, a.ID)).bytes, time.Now()
+	if left := l.TokensAt(now); left < 1 {
+		wait := time.Duration((1 - left) / float64(l.Limit()) * float64(time.Second))
+		return tooFast(wait.Milliseconds() + 1)
+	}
+	l.ReserveN(now, min(bytes, l.Burst()))
+	return nil
+}
+
+// HasRead counts what was delivered after AllowRead.
+func (b *Broker) HasRead(a Actor, bytes int) {
+	if a.Host || b.limits.read < 0 || bytes <= 0 {
+		return
+	}
+	l := b.limits.reader(who(a.Role, a.ID)).bytes
+	l.ReserveN(time.Now(), min(bytes, l.Burst()))
+}
+
+func (l *limiter) reader(w string) *readBudget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.read[w]
+	r := l.seen[w]
 	if r != nil {
 		return r
 	}
-	r = rate.NewLimiter(l.list, max(1, int(l.list*listBurst)))
-	l.read = remembered(l.read, w, r)
+	read := l.read
+	if w[0] == 'u' {
+		read /= 4
+	}
+	r = &readBudget{rate.NewLimiter(l.list, max(1, int(l.list*listBurst))), rate.NewLimiter(read, max(1, int(read*readBurst)))}
+	l.seen = remembered(l.seen, w, r)
 	return r
 }
 
@@ -265,11 +303,14 @@ func (l *limiter) sweep() {
 			delete(l.by, w)
 		}
 	}
-	for _, m := range []map[string]*rate.Limiter{l.read, l.connects} {
-		for w, r := range m {
-			if full(r, now) {
-				delete(m, w)
-			}
+	for w, r := range l.seen {
+		if full(r.lists, now) && full(r.bytes, now) {
+			delete(l.seen, w)
+		}
+	}
+	for w, r := range l.connects {
+		if full(r, now) {
+			delete(l.connects, w)
 		}
 	}
 }

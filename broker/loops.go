@@ -57,13 +57,18 @@ func (h *hub) sweep() {
 		}
 		p.mu.Unlock()
 		for _, f := range old {
-			f.mu.Lock()
-			if f.st != nil && f.st.Ended != nil && time.Since(f.st.Ended.Time) > lately {
-				for _, m := range f.seats {
-					f.remove(m)
-				}
-			}
-			f.unlock()
+			f.sweep()
 		}
+	}
+}
+
+func (f *feed) sweep() {
+	f.mu.Lock()
+	defer f.unlock()
+	if f.st == nil || f.st.Ended == nil || time.Since(f.st.Ended.Time) <= lately {
+		return
+	}
+	for _, m := range f.seats {
+		f.remove(m)
 	}
 }

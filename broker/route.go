@@ -8,7 +8,7 @@ import (
 // soon routes a session that has just begun to wait. If this node dies
 // before it is through, the session's timer makes another do it.
 func (b *Broker) soon(session string) {
-	b.wg.Go(func() {
+	b.beside("route", func() {
 		ctx, cancel := context.WithTimeout(b.ctx, settlePatience)
 		defer cancel()
 		p, _ := b.of(session)

@@ -84,7 +84,7 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 	p, _ := b.of(session)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
 	if len(effects) == 1 && st.State == Serving && st.Agent != nil && st.Agent.ID == a.ID {
-		b.wg.Go(func() { // a grab: nothing waits for it
+		b.beside("settle", func() { // a grab: nothing waits for it
 			defer cancel()
 			b.carryOut(ctx, p, effects)
 		})

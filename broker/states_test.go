@@ -197,19 +197,19 @@ func TestListLimits(t *testing.T) {
 	}
 	eventually(t, func() bool { return b.AllowList(ann) == nil })
 	b.limits.list = 1e9 // everybody is rested at once
-	for _, r := range b.limits.read {
-		r.SetLimit(1e9)
+	for _, r := range b.limits.seen {
+		r.lists.SetLimit(1e9)
 	}
 	eventually(t, func() bool {
 		b.limits.sweep()
 		b.limits.mu.Lock()
 		defer b.limits.mu.Unlock()
-		return len(b.limits.read) == 0
+		return len(b.limits.seen) == 0
 	})
 	for i := range maxLimited + 10 {
 		require.NoError(t, b.AllowList(Actor{Identity: Identity{Role: RoleUser, ID: strconv.Itoa(i)}}))
 	}
-	require.LessOrEqual(t, len(b.limits.read), maxLimited)
+	require.LessOrEqual(t, len(b.limits.seen), maxLimited)
 }
 
 // An agent with more sessions that ended lately than hello holds connects

@@ -170,6 +170,7 @@ type Sink interface {
 // The close codes the broker itself asks for.
 const (
 	CloseGoingAway = 1001
+	CloseInternal  = 1011 // a fault of ours
 	CloseRevoked   = 4001
 	CloseReplaced  = 4002
 	CloseTooSlow   = 4003

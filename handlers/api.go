@@ -38,6 +38,11 @@ func (s *Server) as(f call) gin.HandlerFunc {
 			problem(c, err)
 			return
 		}
+		if err := s.broker.AllowRead(a, routeCost(c)); err != nil {
+			problem(c, err)
+			return
+		}
+		defer s.delivered(c, a)
 		answer, err := f(c, a)
 		if err != nil {
 			if broker.AsError(err).Code == broker.CodeInternal {
@@ -114,6 +119,9 @@ func body(c *gin.Context, into any) error {
 	}
 	if data[0] != '{' || !utf8.Valid(data) {
 		return broker.Errorf(broker.CodeBadRequest, "the body: a JSON object in UTF-8")
+	}
+	if tooDeep(data) {
+		return errTooDeep
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return badField(err)

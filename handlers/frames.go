@@ -66,6 +66,9 @@ func parse(line []byte) (c command, id int64, err error) {
 	if len(line) == 0 || line[0] != '{' {
 		return c, 0, errNoObject
 	}
+	if tooDeep(line) {
+		return c, 0, errTooDeep
+	}
 	err = json.Unmarshal(line, &c)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -118,7 +121,10 @@ func (s *socket) frame(data []byte) {
 			continue
 		}
 		if err != nil {
-			s.replyError(id, err)
+			if late := s.srv.broker.AllowRead(broker.Actor{Identity: s.peer.Identity()}, costCommand); late != nil {
+				err = late
+			}
+			s.refused(id, err)
 			continue
 		}
 		s.execute(&c, id)
@@ -126,31 +132,49 @@ func (s *socket) frame(data []byte) {
 }
 
 func (s *socket) execute(c *command, id int64) {
+	actor := broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}
+	if err := s.srv.broker.AllowRead(actor, commandCost(c.Cmd)); err != nil {
+		s.refused(id, err)
+		return
+	}
 	run, ok := commands[c.Cmd]
 	if !ok {
 		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
 		return
 	}
-	answer, err := run(s.srv.commands.Load().ctx, s.srv.broker, broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}, c)
+	answer, err := run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
 	switch {
 	case err != nil:
 		e := broker.AsError(err)
 		if e.Code == broker.CodeInternal {
 			s.srv.log.Error("command failed", "cmd", c.Cmd, "session", c.Session, "error", err)
 		}
-		s.replyError(id, err)
+		s.refused(id, err)
 	case answer != nil:
-		s.reply(id, answer)
+		n := s.reply(id, answer)
+		if c.Cmd != "send" {
+			s.srv.broker.HasRead(actor, n)
+		}
 	}
 }
 
-func (s *socket) reply(id int64, ok any) {
+// refused is replyError that is in no hurry where the client is too fast.
+func (s *socket) refused(id int64, err error) {
+	s.replyError(id, err)
+	if broker.AsError(err).Code == broker.CodeRateLimited {
+		time.Sleep(limitedPause)
+	}
+}
+
+// reply gives how long it is.
+func (s *socket) reply(id int64, ok any) int {
 	b := make([]byte, 0, 128)
 	b = append(b, `{"id":`...)
 	b = strconv.AppendInt(b, id, 10)
 	b = append(b, `,"ok":`...)
-	b = appendJSON(b, ok)
-	s.answer(append(b, '}'))
+	b = append(appendJSON(b, ok), '}')
+	s.answer(b)
+	return len(b)
 }
 
 // wireError is an error as the WebSocket shows it.

@@ -23,6 +23,7 @@ func (s *Server) metrics() http.Handler {
 var (
 	connections     = prometheus.NewDesc("bellhop_connections", "WebSockets open at this node.", nil, nil)
 	draining        = prometheus.NewDesc("bellhop_draining", "1 while this node hands its connections over.", nil, nil)
+	panics          = prometheus.NewDesc("bellhop_panics_total", "Panics that ended one client's connection or request here, and nothing else: each is a bug, and in the log.", nil, nil)
 	scriptsRun      = prometheus.NewDesc("bellhop_redis_scripts_total", "Scripts this node has run in Redis.", nil, nil)
 	archived        = prometheus.NewDesc("bellhop_archive_messages_total", "Messages the archive has acknowledged to this node.", nil, nil)
 	archiveRefused  = prometheus.NewDesc("bellhop_archive_refused_total", "Messages and sessions the archive will not take, each time they were tried.", nil, nil)
@@ -48,7 +49,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *Server) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, draining, scriptsRun, archived, archiveRefused, archiveFailed,
+	for _, d := range []*prometheus.Desc{connections, draining, panics, scriptsRun, archived, archiveRefused, archiveFailed,
 		lagMessages, lagSeconds, lagSessions, archiveSetAside, hookDelivered, hookFailed, hookDead, hookDropped,
 		hookLetters, hookSeconds, hookSessions, fallen, feedResets, lostMessages, recovered, superseded, rectified} {
 		ch <- d
@@ -68,6 +69,7 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(draining, drains)
 	stats := s.broker.ArchiveStats()
+	count(panics, s.panics.Load()+s.broker.Panics())
 	count(scriptsRun, s.broker.ScriptsRun())
 	count(archived, stats.Saved)
 	count(archiveRefused, stats.Refused)

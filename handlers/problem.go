@@ -2,11 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"net/url"
-	"runtime/debug"
-	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -44,6 +40,11 @@ type problemDetails struct {
 
 // problem answers with an error of the broker's, or an internal one.
 func problem(c *gin.Context, err error) {
+	if tooSlow(c.Request) { // whatever was made of that
+		c.Header("Connection", "close")
+		problemStatus(c, http.StatusRequestTimeout, broker.Errorf(broker.CodeBadRequest, "%s", errTooSlow.Error()))
+		return
+	}
 	e := broker.AsError(err)
 	problemStatus(c, e.Code.Status(), e)
 }
@@ -63,32 +64,6 @@ func problemStatus(c *gin.Context, status int, e *broker.Error) {
 	}
 	c.Abort()
 	c.Data(status, "application/problem+json", body)
-}
-
-// recover turns a panic into a 500 and a line in the log.
-func (s *Server) recover(c *gin.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
-				panic(p)
-			}
-			s.log.Error("panic", "path", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			if !c.Writer.Written() {
-				problem(c, broker.Errorf(broker.CodeInternal, "something went wrong on our side"))
-			}
-		}
-	}()
-	c.Next()
-}
-
-// allowed tells whether a page of that origin may talk to us.
-func (s *Server) allowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || slices.Contains(s.opt.Origins, "*") || slices.Contains(s.opt.Origins, origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && u.Host == r.Host
 }
 
 // cors answers preflights and lets allowed pages read answers. Others' requests

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"crypto/rand"
 	"sort"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 
 // reference is the specification as the page shows it.
 type reference struct {
-	Nonce       string
 	Title       string
 	Description string
 	Operations  []operation
@@ -113,5 +111,3 @@ func schemaName(m map[string]any) string {
 	ref := text(dig(m, "content", "application/json", "schema"), "$ref")
 	return ref[strings.LastIndex(ref, "/")+1:]
 }
-
-func newNonce() string { return rand.Text() }

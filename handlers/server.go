@@ -34,6 +34,11 @@ type Options struct {
 	// Heartbeat is the time between pings, 25 s; Silence is after how long
 	// without a sign of life a connection is closed, 60 s.
 	Heartbeat, Silence time.Duration
+	// Patience is how long the head of a request may take, how long a client may
+	// be silent in the middle of a body, and how long it may take nothing of an
+	// answer, 10 s. Bodies and answers must also go on at 4 KiB a second, and a
+	// body must be there after an hour.
+	Patience time.Duration
 	// MaxPending is how many bytes may wait for a slow reader, 1 MiB.
 	MaxPending int
 	// Files keeps uploads; without it there are none.
@@ -54,6 +59,7 @@ type Server struct {
 	plain    *gws.Upgrader // selects nothing
 	draining atomic.Bool
 	clock    atomic.Int64 // ms the node has run, in the heartbeat's steps: what is measured by it lasts many
+	panics   atomic.Int64
 	writers  *writers
 	commands atomic.Pointer[patience] // whatever runs now is bounded by it
 
@@ -76,6 +82,9 @@ func New(o Options) *Server {
 	if o.Silence == 0 {
 		o.Silence = 60 * time.Second
 	}
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
+	}
 	if o.MaxPending == 0 {
 		o.MaxPending = 1 << 20
 	}
@@ -91,9 +100,6 @@ func New(o Options) *Server {
 	s.beating.Go(func() { s.heartbeat(ctx) })
 	return s
 }
-
-// Handler serves everything.
-func (s *Server) Handler() http.Handler { return s.engine }
 
 // Conns is how many WebSockets are open.
 func (s *Server) Conns() int {

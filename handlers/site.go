@@ -1,14 +1,17 @@
 package handlers
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -54,42 +57,115 @@ func (s *Server) page(name string, may pageRules) gin.HandlerFunc {
 	}
 }
 
-// built serves a compressed file: brotli, gzip or, to who takes neither, unpacked.
+// built serves a file of the build.
 func (s *Server) built(c *gin.Context, name, cache string) {
-	for _, enc := range []struct{ name, ext string }{{"br", ".br"}, {"gzip", ".gz"}} {
-		data, err := web.Dist.ReadFile("dist/" + name + enc.ext)
-		if err != nil {
-			problem(c, broker.Errorf(broker.CodeNotFound, "no such file"))
-			return
-		}
-		takes := accepts(c.GetHeader("Accept-Encoding"), enc.name)
-		if !takes && enc.name == "br" {
-			continue
-		}
-		h := c.Writer.Header()
-		sum := sha256.Sum256(data)
-		tag := `"` + hex.EncodeToString(sum[:8]) + `"`
-		h.Set("ETag", tag)
-		h.Set("Cache-Control", cache)
-		h.Add("Vary", "Accept-Encoding")
-		h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-		switch {
-		case c.GetHeader("If-None-Match") == tag:
-			c.Status(http.StatusNotModified)
-		case takes:
-			h.Set("Content-Encoding", enc.name)
-			c.Data(http.StatusOK, h.Get("Content-Type"), data)
-		default:
-			z, err := gzip.NewReader(strings.NewReader(string(data)))
-			if err == nil {
-				_, err = io.Copy(c.Writer, z) //nolint:gosec // our own file
-			}
-			if err != nil {
-				s.log.Debug("a page's file", "name", name, "error", err)
-			}
-		}
+	f := builtFiles()[name]
+	if f == nil {
+		problem(c, broker.Errorf(broker.CodeNotFound, "no such file"))
 		return
 	}
+	f.serve(c, mime.TypeByExtension(path.Ext(name)), cache)
+}
+
+// builtFiles are the compressed files of the build, by name. There are no others,
+// whatever is asked for.
+var builtFiles = sync.OnceValue(func() map[string]*asset {
+	out := map[string]*asset{}
+	err := fs.WalkDir(web.Dist, "dist", func(name string, _ fs.DirEntry, err error) error {
+		base, packed := strings.CutSuffix(name, ".gz")
+		if err != nil || !packed {
+			return err
+		}
+		gz, err := web.Dist.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		br, err := web.Dist.ReadFile(base + ".br")
+		a := newPacked(br, gz)
+		out[strings.TrimPrefix(base, "dist/")] = &a
+		return err
+	})
+	if err != nil {
+		panic(err) // the build is committed
+	}
+	return out
+})
+
+// asset is a file that never changes, in one or more codings.
+type asset struct {
+	codings []coding // those a client must name, best first
+	plain   func() coding
+}
+
+type coding struct {
+	name, tag string
+	data      []byte
+}
+
+func newCoding(name string, data []byte) coding {
+	sum := sha256.Sum256(data)
+	return coding{name, `"` + hex.EncodeToString(sum[:8]) + `"`, data}
+}
+
+func newAsset(data []byte) asset {
+	plain := newCoding("", data)
+	return asset{plain: func() coding { return plain }}
+}
+
+// newPacked is of a file that was compressed when it was built; it is unpacked
+// once, for the first who takes neither form.
+func newPacked(br, gz []byte) asset {
+	return asset{[]coding{newCoding("br", br), newCoding("gzip", gz)}, sync.OnceValue(func() coding {
+		z, err := gzip.NewReader(bytes.NewReader(gz))
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(z) // our own file
+		}
+		if err != nil {
+			panic(err)
+		}
+		return newCoding("", data)
+	})}
+}
+
+// pick chooses the coding.
+func (a *asset) pick(accepted string) coding {
+	for _, c := range a.codings {
+		if accepts(accepted, c.name) {
+			return c
+		}
+	}
+	return a.plain()
+}
+
+func (a asset) serve(c *gin.Context, kind, cache string) {
+	form := a.pick(c.GetHeader("Accept-Encoding"))
+	h := c.Writer.Header()
+	h.Set("ETag", form.tag)
+	h.Set("Cache-Control", cache)
+	if len(a.codings) > 0 {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	h.Set("Content-Type", kind)
+	if form.name != "" {
+		h.Set("Content-Encoding", form.name)
+	}
+	if matches(c.GetHeader("If-None-Match"), form.tag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	c.Data(http.StatusOK, kind, form.data)
+}
+
+// matches tells whether If-None-Match names a tag (RFC 9110, 13.1.2).
+func matches(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
+		if part == tag || part == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 // accepts tells whether Accept-Encoding names a coding without refusing it.

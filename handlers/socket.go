@@ -2,9 +2,9 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,13 +29,15 @@ type socket struct {
 	bad     int   // lines that were no JSON object; only the read loop counts
 
 	seen atomic.Int64 // last sign of life, on the node's clock
-	ping int64        // when the next is due, on that clock; only the heartbeat touches it
+	next int64        // when the next ping is due, on that clock; only the heartbeat touches it
 
 	mu      sync.Mutex
 	pending []byte     // objects joined by line breaks
 	taken   *sync.Cond // what was pending is being written, or never will be; nil unless a reply waits for that
 	writing bool       // a flush is under way; since is set with it
 	since   int64      // when it began, or its latest write did, on the node's clock
+	ping    bool       // to be sent
+	pong    []byte     // to be sent, the last one asked for; nil for none
 	code    uint16     // asked to close with this
 	reason  string
 	closed  bool // nothing more is taken
@@ -45,7 +47,7 @@ func newSocket(s *Server) *socket {
 	sock := &socket{srv: s}
 	now := s.clock.Load()
 	sock.seen.Store(now)
-	sock.ping = now + rand.Int64N(s.opt.Heartbeat.Milliseconds()+1) //nolint:gosec // spreads the pings
+	sock.next = now + rand.Int64N(s.opt.Heartbeat.Milliseconds()+1) //nolint:gosec // spreads the pings
 	return sock
 }
 
@@ -151,36 +153,68 @@ func (s *socket) bind(ws *gws.Conn) {
 	}
 }
 
+// control has a ping or a pong sent, by the one who writes anyway: it can neither
+// overtake a close, nor be stuck without the heartbeat's notice.
+func (s *socket) control(ping bool, pong []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.code != 0 {
+		return
+	}
+	s.ping = s.ping || ping
+	if pong != nil {
+		s.pong = pong
+	}
+	s.start()
+}
+
 // flush writes until nothing is pending: all that came meanwhile is one frame.
 func (s *socket) flush() {
+	defer s.broken()
 	for {
-		s.mu.Lock()
-		batch := s.pending
-		s.pending = nil
-		s.took()
-		code, reason := s.code, s.reason
-		if len(batch) == 0 {
-			if code != 0 {
-				s.closed = true
+		out := s.take()
+		switch {
+		case out.more:
+			if err := s.write(&out); err != nil {
+				s.fail(err)
+				return
 			}
-			s.writing = false
-			s.mu.Unlock()
-			if code != 0 {
-				_ = s.ws.WriteClose(code, []byte(reason)) // closes the connection, too
-				_ = s.ws.NetConn().Close()
+			if out.batch != nil && cap(out.batch) <= keepBuffer {
+				buffers.Put(&out.batch)
 			}
+		case out.code != 0:
+			_ = s.ws.WriteClose(out.code, []byte(out.reason)) // closes the connection, too
+			_ = s.ws.NetConn().Close()
 			return
-		}
-		s.since = s.srv.clock.Load()
-		s.mu.Unlock()
-		if err := s.write(batch); err != nil {
-			s.fail()
+		default:
 			return
-		}
-		if cap(batch) <= keepBuffer {
-			buffers.Put(&batch)
 		}
 	}
+}
+
+// outgoing is what is to be written next.
+type outgoing struct {
+	batch  []byte
+	ping   bool
+	pong   []byte
+	more   bool // there is any of these; else the writing is over
+	code   uint16
+	reason string
+}
+
+func (s *socket) take() outgoing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := outgoing{batch: s.pending, ping: s.ping, pong: s.pong, code: s.code, reason: s.reason}
+	s.pending, s.ping, s.pong = nil, false, nil
+	s.took()
+	if out.more = len(out.batch) > 0 || out.ping || out.pong != nil; out.more {
+		s.since = s.srv.clock.Load()
+		return out
+	}
+	s.writing = false
+	s.closed = s.closed || out.code != 0
+	return out
 }
 
 // took lets a reply go on that waits; mu is held.
@@ -190,21 +224,41 @@ func (s *socket) took() {
 	}
 }
 
-// fail is for a connection that does not take what is written: the read loop ends, too.
-func (s *socket) fail() {
+// fail is for a connection that does not take what is written: the read loop ends,
+// too. Where gws is closing already it is left to say why, but not for long.
+func (s *socket) fail(err error) {
 	s.mu.Lock()
 	s.closed, s.writing, s.pending = true, false, nil
 	s.took()
 	slow := s.code == 0
 	s.mu.Unlock()
+	if errors.Is(err, gws.ErrConnClosed) {
+		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+		return
+	}
 	if slow {
 		_ = s.ws.NetConn().SetWriteDeadline(time.Now())
 	}
 	_ = s.ws.NetConn().Close()
 }
 
-// write sends a batch as one frame, or several of whole objects where it is long.
-func (s *socket) write(batch []byte) error {
+// write sends what is due: a batch as one frame, or several of whole objects
+// where it is long.
+func (s *socket) write(out *outgoing) error {
+	if out.pong != nil {
+		if err := s.ws.WritePong(out.pong); err != nil {
+			return err
+		}
+	}
+	if out.ping {
+		if err := s.ws.WritePing(nil); err != nil {
+			return err
+		}
+	}
+	batch := out.batch
+	if len(batch) == 0 {
+		return nil
+	}
 	for len(batch) > maxFrame {
 		cut := maxFrame
 		for cut > 0 && batch[cut] != '\n' {
@@ -238,22 +292,36 @@ func socketOf(ws *gws.Conn) *socket {
 // OnOpen implements gws.Event.
 func (events) OnOpen(*gws.Conn) {}
 
-// OnClose implements gws.Event.
-func (events) OnClose(ws *gws.Conn, _ error) {
-	s := socketOf(ws)
+// OnClose implements gws.Event. What is to be done then is read's.
+func (events) OnClose(*gws.Conn, error) {}
+
+// read is the connection's read loop. However it ends, a panic included, the
+// connection is closed and nobody counts it any more.
+func (s *socket) read() {
+	defer s.gone()
+	defer s.caught("read")
+	s.ws.ReadLoop()
+}
+
+// gone takes leave of a connection that is over.
+func (s *socket) gone() {
 	s.mu.Lock()
 	s.closed, s.pending = true, nil
 	s.mu.Unlock()
+	defer s.srv.forget(s)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.srv.ctx), commandPatience)
 	defer cancel()
 	s.peer.Close(ctx)
-	s.srv.forget(s)
 }
 
 // OnPing implements gws.Event.
 func (events) OnPing(ws *gws.Conn, payload []byte) {
-	socketOf(ws).alive()
-	_ = ws.WritePong(payload)
+	s := socketOf(ws)
+	s.alive()
+	if payload == nil {
+		payload = []byte{}
+	}
+	s.control(false, payload)
 }
 
 // OnPong implements gws.Event.
@@ -265,12 +333,7 @@ func (s *socket) alive() { s.seen.Store(s.srv.clock.Load()) }
 func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
 	s := socketOf(ws)
 	defer func() { _ = m.Close() }()
-	defer func() {
-		if p := recover(); p != nil {
-			s.srv.log.Error("panic in a command", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			s.Close(closeInternal, "something went wrong on our side")
-		}
-	}()
+	defer s.caught("command")
 	s.alive()
 	if m.Opcode != gws.OpcodeText {
 		s.Close(closeBinary, "text frames only")
@@ -280,8 +343,7 @@ func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
 }
 
 const (
-	closeBinary   = 1003
-	closeInternal = 1011
+	closeBinary = 1003
 )
 
 // heartbeat pings, and closes what is silent or whose token has expired.
@@ -318,6 +380,7 @@ func (s *Server) all() []*socket {
 }
 
 func (s *socket) check(now time.Time) {
+	defer s.caught("heartbeat")
 	ms := s.srv.clock.Load()
 	s.mu.Lock()
 	ws, busy, since := s.ws, s.writing, s.since
@@ -330,11 +393,9 @@ func (s *socket) check(now time.Time) {
 		s.Close(broker.CloseRevoked, "token expired")
 	case ms-s.seen.Load() > s.srv.opt.Silence.Milliseconds():
 		s.Close(broker.CloseSilent, "silent")
-	case ms >= s.ping:
-		s.ping = ms + s.srv.opt.Heartbeat.Milliseconds()
-		if !busy {
-			go func() { _ = ws.WritePing(nil) }()
-		}
+	case ms >= s.next:
+		s.next = ms + s.srv.opt.Heartbeat.Milliseconds()
+		s.control(true, nil)
 	}
 }
 
@@ -375,6 +436,7 @@ func (s *Server) Close() {
 
 // handOver lets a client finish what is under way, then closes it.
 func (s *socket) handOver(ctx context.Context, within time.Duration) {
+	defer s.caught("hand over")
 	after := time.Duration(rand.Int64N(int64(within)*3/4 + 1)) //nolint:gosec // spreads the reconnects
 	s.Deliver(fmt.Appendf(nil, `{"event":"closing","reason":"draining","reconnectAfter":%d,"jittered":true}`, after.Milliseconds()))
 	t := time.NewTimer(after)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed" // the transcript
 	"encoding/json"
 	"errors"
@@ -32,7 +33,7 @@ type scribe interface {
 // transcript writes a whole session: as json, text or html. Whoever may read the
 // session may have it; users see no notes in it.
 func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
-	nonce := newNonce()
+	nonce := rand.Text()
 	format := c.DefaultQuery("format", "json")
 	sc, ok := map[string]scribe{"json": &jsonScribe{}, "text": textScribe{}, "html": htmlScribe{nonce}}[format]
 	if !ok {
@@ -48,11 +49,14 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 		return nil, err
 	}
 	if format == "html" {
-		pagePolicy(c, nonce)
+		inlinePolicy(c, "'nonce-"+nonce+"'", "'nonce-"+nonce+"'")
+		c.Header("Cache-Control", "no-store")
+		c.Header("Content-Type", "text/html; charset=utf-8")
 	} else {
 		c.Header("Content-Type", map[string]string{"json": "application/json", "text": "text/plain"}[format]+"; charset=utf-8")
 	}
 	err = sc.begin(c.Writer, session)
+	counted := 0
 	for page := first; err == nil; page, err = s.broker.History(c.Request.Context(), a, next) {
 		for _, m := range page.Messages {
 			if err == nil && m.Seq <= session.Seq { // else it came meanwhile
@@ -61,8 +65,13 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 			next.After = m.Seq
 		}
 		if err != nil || !page.More || next.After >= session.Seq {
+			s.broker.HasRead(a, c.Writer.Size()-counted)
 			break
 		}
+		if err = s.pace(c.Request.Context(), a, c.Writer.Size()-counted); err != nil {
+			break
+		}
+		counted = c.Writer.Size()
 	}
 	if err = errors.Join(err, sc.end(c.Writer)); err != nil {
 		s.log.Warn("transcript broken off", "session", session.ID, "error", err)

@@ -183,31 +183,48 @@ func (s *Server) accept(c *gin.Context, h handshake, id broker.Identity) {
 	default:
 		up = s.newUpgrader(h.selected)
 	}
-	ws, err := up.Upgrade(c.Writer, c.Request.WithContext(context.WithValue(c.Request.Context(), socketKey{}, sock)))
+	client := &guarding{ResponseWriter: c.Writer, refuse: sock.Close}
+	open := false
+	defer func() {
+		if open {
+			return
+		}
+		if client.conn != nil { // refused by gws, or a panic
+			_ = client.conn.Close()
+		}
+		sock.gone()
+	}()
+	ws, err := up.Upgrade(client, c.Request.WithContext(context.WithValue(c.Request.Context(), socketKey{}, sock)))
 	if err != nil {
-		s.forget(sock)
-		conn.Close(context.WithoutCancel(c.Request.Context()))
 		s.log.Debug("upgrade failed", "error", err)
 		return
 	}
 	sock.bind(ws)
-	go ws.ReadLoop() // outside of net/http's handler, whose buffers would live as long
+	open = true
+	go sock.read() // outside of net/http's handler, whose buffers would live as long
 }
 
 // admit is where a good handshake may still meet a limit.
-func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id broker.Identity) (*broker.Conn, error) {
+func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id broker.Identity) (conn *broker.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commandPatience)
 	defer cancel()
 	if s.draining.Load() {
 		return nil, broker.Errorf(broker.CodeUnavailable, "this node is stopping")
 	}
+	a := broker.Actor{Identity: id}
+	if err := s.broker.AllowRead(a, costSearch); err != nil {
+		return nil, err
+	}
 	if !s.remember(sock) {
 		return nil, broker.Errorf(broker.CodeOverloaded, "this node is full")
 	}
-	conn, err := s.broker.Connect(ctx, id, h.device, sock)
-	if err != nil {
-		s.forget(sock)
-	}
+	defer func() {
+		if conn == nil { // refused, or a panic
+			s.forget(sock)
+		}
+	}()
+	conn, err = s.broker.Connect(ctx, id, h.device, sock)
+	s.broker.HasRead(a, sock.Waiting()) // hello, and what else there was to tell
 	return conn, err
 }
 
@@ -251,7 +268,6 @@ func (s *Server) newUpgrader(protocol string) *gws.Upgrader {
 		ReadMaxPayloadSize: maxFrame,
 		ReadBufferSize:     1 << 10, // what an idle connection keeps
 		CheckUtf8Enabled:   true,
-		Recovery:           gws.Recovery,
 		HandshakeTimeout:   10 * time.Second,
 		NewSession:         func() gws.SessionStorage { return new(slot) },
 		Authorize: func(r *http.Request, session gws.SessionStorage) bool {

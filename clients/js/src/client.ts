@@ -1,4 +1,4 @@
-import { sleep } from './backoff.js'
+import { insist, sleep } from './backoff.js'
 import { blob, request, upload, type UploadOptions } from './http.js'
 import { Link } from './link.js'
 import { pages } from './lists.js'
@@ -58,6 +58,7 @@ export class Client {
   private marking = new Map<string, number>()
   private typed = 0
   private watched?: string[]
+  private hellos = 0
 
   constructor(private opt: Options) {
     this.base = (opt.url ?? location.origin).replace(/\/$/, '')
@@ -316,8 +317,19 @@ export class Client {
     this.revs = new Map(e.sessions.map((s) => [s.id, s.rev]))
     if (!this.greeted) for (const p of this.outbox.of(`${e.me.role}:${e.me.id}`)) this.enqueue(p)
     this.greeted = true
-    if (this.watched) this.watch(this.watched.length ? this.watched : undefined).catch(() => {})
+    this.watchAgain()
     this.resume.hello(e, before)
+  }
+
+  /** What was watched before the connection was lost: a refusal must not leave the lists as they were. */
+  private watchAgain() {
+    const { watched } = this
+    if (!watched) return
+    const hello = ++this.hellos
+    void insist(
+      () => this.watch(watched.length ? watched : undefined),
+      () => hello === this.hellos && this.state.status !== 'closed',
+    ).catch(() => {})
   }
 
   /** Reads a session's state; false where it is not one's own to read any more. @internal */

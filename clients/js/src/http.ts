@@ -10,8 +10,8 @@ function read<T>(status: number, text: string): T {
   }
   if (status >= 200 && status < 300) return body as T
   const p = (body ?? {}) as Partial<WireError> & { detail?: string; title?: string }
-  const code = p.code ?? (status === 401 ? 'unauthorized' : status === 413 ? 'too_large' : status >= 500 || !status ? 'unavailable' : 'internal')
-  throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || !status) })
+  const code = p.code ?? (status === 401 ? 'unauthorized' : status === 413 ? 'too_large' : status === 429 ? 'rate_limited' : status >= 500 || !status ? 'unavailable' : 'internal')
+  throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || status === 429 || !status) })
 }
 
 /** Calls the HTTP API; rejects with a BellhopError. */

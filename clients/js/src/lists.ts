@@ -14,8 +14,8 @@ export async function pages(list: List, wanted: (s: Session) => boolean, enough:
       cursor = page.cursor
       if (!cursor || !found.length || all.length >= enough) return all.slice(0, enough)
     } catch (e) {
-      const { retry, retryAfter = 1000 } = e as BellhopError
-      if (!retry || ++tries > 5) throw e
+      const { code, retry, retryAfter = 1000 } = e as BellhopError
+      if (!retry || (code !== 'rate_limited' && ++tries > 5)) throw e
       await sleep(retryAfter)
     }
   }

@@ -1,4 +1,4 @@
-import { backoff, sleep } from './backoff.js'
+import { backoff, insist, sleep } from './backoff.js'
 import type { Client } from './client.js'
 import { advance, contradicts, differs, empty, merge, type Log } from './log.js'
 import { logOf, takesPart, voided, withLog, withSeq, withSession, type ClientState } from './state.js'
@@ -83,8 +83,17 @@ export class Resume {
     for (const s of Object.values(before.sessions)) {
       if (named.has(s.id) || s.state === 'ended') continue
       if (logOf(before, s.id).loaded) void this.fill(s.id, true).catch(() => {})
-      else this.client.refresh(s.id).catch(() => {})
+      else this.refresh(s.id)
     }
+  }
+
+  /** Reads a session's state, until the next hello tells it anyway. */
+  private refresh(session: string) {
+    const hello = this.hellos
+    void insist(
+      () => this.client.refresh(session),
+      () => hello === this.hellos && this.client.state.status !== 'closed',
+    ).catch(() => {})
   }
 
   private done() {
@@ -123,7 +132,7 @@ export class Resume {
     if (f) Object.assign(f, { live: [], own: [], fresh: true, round: f.round + 1 })
     this.void(session)
     if (!f && this.log(session).loaded) void this.fill(session, false, true).catch(() => {})
-    if (session in this.client.state.sessions) this.client.refresh(session).catch(() => {}) // events tell, too
+    if (session in this.client.state.sessions) this.refresh(session) // events tell, too
   }
 
   /** Takes messages that come in order, by event or by history. */

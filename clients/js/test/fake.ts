@@ -36,6 +36,8 @@ export class Fake {
   listed: Session[][] = []
   /** Called with each history before it is answered: an error code, or nothing. */
   asked?: (c: Command) => string | void
+  /** That many commands that read, each told to wait a while, are too many. */
+  limited = 0
   /** Takes that many sends without an answer, and cuts. */
   lose = 0
   commands: Command[] = []
@@ -104,6 +106,10 @@ export class Fake {
   }
 
   private answer(c: Command, s: FakeSocket): object | undefined {
+    if (c.cmd !== 'send' && this.limited > 0) {
+      this.limited--
+      return { error: { code: 'rate_limited', message: 'slow down', retry: true, retryAfter: 20 } }
+    }
     switch (c.cmd) {
       case 'send':
         return this.send(c, s)

@@ -155,6 +155,34 @@ for (const code of ['bad_request', 'internal', 'overloaded']) {
   })
 }
 
+it('waits where it reads too much, and misses nothing: history, lists, watch, and sessions by HTTP', async () => {
+  const other = (id: string, more: Partial<Session> = {}) => fake.state({ id, mid: undefined, ...more })
+  fake.queues = [{ queue: 'q', waiting: [], size: 0, oldest: null }] as unknown as typeof fake.queues
+  const c = await hold(3)
+  await c.watch()
+  fake.tell({ event: 'session', session: other('00-gone') })
+  await until(() => '00-gone' in c.state.sessions)
+  let calls = 0
+  vi.stubGlobal('fetch', (url: string) => {
+    const late = { code: 'rate_limited', retry: true, retryAfter: 20 }
+    if (++calls <= 3) return Promise.resolve(calls === 2 ? new Response('<html>', { status: 429 }) : new Response(JSON.stringify(late), { status: 429 }))
+    return Promise.resolve(url.includes('00-gone') ? new Response(JSON.stringify({ code: 'forbidden' }), { status: 403 }) : new Response(JSON.stringify({ session: fake.state() })))
+  })
+  const w = Array.from({ length: 3 }, (_, i) => fake.state({ id: `w${i}`, state: 'waiting' }))
+  fake.queues = [{ queue: 'q', waiting: w, size: 3, oldest: null }] as unknown as typeof fake.queues
+  fake.listed = [[other('00-a')], [other('00-b')]]
+  await back(c, () => {
+    fake.more = fake.unnamed = true
+    fake.append('missed')
+    fake.limited = 12 // more than there are tries for another refusal
+  })
+  expect(fake.limited).toBe(0)
+  await holdsTheLog(c)
+  await until(() => c.state.queues['q']?.waiting.length === 3)
+  expect(Object.keys(c.state.sessions)).toEqual(expect.arrayContaining(['00-a', '00-b', session]))
+  await until(() => !('00-gone' in c.state.sessions))
+})
+
 it('takes a lower rev after a fall-back, by hello, by event and after a reset, but no older answer', async () => {
   fake.rev = 7
   const c = await hold(1)
