@@ -3,7 +3,6 @@ package files
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"image/jpeg"
 	"math"
@@ -105,10 +104,6 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 		require.Greater(t, b, 4*r, "turned by %d", turn)
 	}
 
-	chunk := func(kind, body string) []byte {
-		out := append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), kind+body...)
-		return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE([]byte(kind+body)))
-	}
 	p := picture(t, 700, 350)
 	taken := append(append(append([]byte{}, p[:33]...), append(chunk("tEXt", "Comment\x00secret"), chunk("eXIf", "secret")...)...), p[33:]...)
 	f := s.put(t, "x.png", append(taken, "secret"...))

@@ -19,8 +19,8 @@ import (
 // there, and goes when it goes.
 const (
 	workerWord   = "make-thumbnail" // the argument by which the process knows what it is
-	workerMemory = 224 << 20        // bytes of data; with the program's own, below 256 MiB
-	workerTime   = 1700 * time.Millisecond
+	workerMemory = 216 << 20        // bytes, besides the program's own: below 256 MiB together
+	workerTime   = 1600 * time.Millisecond
 	workerWall   = 20 * time.Second // where the machine has other things to do
 	placeWait    = 30 * time.Second // for another picture to be done with
 
@@ -56,7 +56,7 @@ func Worker(args []string) (status int, is bool) {
 		return 0, false
 	}
 	runtime.GOMAXPROCS(1)
-	debug.SetMemoryLimit(workerMemory * 7 / 8)
+	debug.SetMemoryLimit(workerMemory - 16<<20)
 	time.AfterFunc(workerWall, func() { os.Exit(1) }) // should nobody be left to end it
 	if err := limitProcess(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
