@@ -6,7 +6,8 @@
 //	<id>/meta             what it is, JSON; written last: without it there is no file
 //	<id>/content          without its metadata, where it is a picture
 //	<id>/thumbnail        a JPEG, for pictures
-//	<id>/sent/<session>   for each session it was sent in, written before the message is
+//	<id>/sent/<session>.<message>       for each message that sends it, written before the message is
+//	<id>/recalled/<session>.<message>   for each that was recalled: sent no more
 //	pending/<hour>/<id>   written first; what is a day old and was never sent is removed by it
 package files
 

@@ -85,6 +85,12 @@ func (s *Store) content(t *testing.T, id string) []byte {
 	return data
 }
 
+// sent notes that a message of a session sends a file, the same each time.
+func (s *Store) sent(t *testing.T, id, session string, r Reader) error {
+	_, err := s.Sent(t.Context(), Sending{id, session, "message"}, r)
+	return err
+}
+
 // objects is how many the bucket has.
 func (s *Store) objects(t *testing.T) (keys []string) {
 	t.Helper()
@@ -130,16 +136,16 @@ func TestKeepAndShare(t *testing.T) {
 		require.NoError(t, s.Allowed(ctx, f, readerOf("u:uma")))
 		require.NoError(t, s.Allowed(ctx, f, Reader{Host: true}))
 		require.ErrorIs(t, s.Allowed(ctx, f, ann), ErrNotFound)
-		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound, "somebody else's, never sent")
+		require.ErrorIs(t, s.sent(t, f.ID, "s9", eve), ErrNotFound, "somebody else's, never sent")
 		for range 2 {
-			require.NoError(t, s.Sent(ctx, f.ID, "s1", readerOf("u:uma")))
+			require.NoError(t, s.sent(t, f.ID, "s1", readerOf("u:uma")))
 		}
 		require.NoError(t, s.Allowed(ctx, f, ann))
 		require.ErrorIs(t, s.Allowed(ctx, f, eve), ErrNotFound)
-		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound)
-		require.NoError(t, s.Sent(ctx, f.ID, "s2", ann), "who may read it may send it on")
+		require.ErrorIs(t, s.sent(t, f.ID, "s9", eve), ErrNotFound)
+		require.NoError(t, s.sent(t, f.ID, "s2", ann), "who may read it may send it on")
 		require.NoError(t, s.Allowed(ctx, f, readerOf("u:ben", "s2")))
-		require.ErrorIs(t, s.Sent(ctx, ulid.Make().String(), "s1", ann), ErrNotFound)
+		require.ErrorIs(t, s.sent(t, ulid.Make().String(), "s1", ann), ErrNotFound)
 	})
 }
 
@@ -161,9 +167,9 @@ func TestWhatWasNeverSentGoes(t *testing.T) {
 		require.NoError(t, s.bucket.WriteAll(ctx, "01ARZ3NDEKTSV4RRFFQ69G5FAV/content", []byte("cut off"), nil))
 		uma := readerOf("u:uma")
 		at = began.Add(23 * time.Hour)
-		require.NoError(t, s.Sent(ctx, sent.ID, "s1", uma))
+		require.NoError(t, s.sent(t, sent.ID, "s1", uma))
 		at = began.Add(23*time.Hour + time.Second)
-		require.ErrorIs(t, s.Sent(ctx, lost.ID, "s1", uma), ErrNotFound)
+		require.ErrorIs(t, s.sent(t, lost.ID, "s1", uma), ErrNotFound)
 		sweep(0)
 		at = began.Add(24 * time.Hour) // 10:59:59, and the hour is not over
 		sweep(0)
@@ -174,7 +180,7 @@ func TestWhatWasNeverSentGoes(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotFound)
 		require.Equal(t, "b", string(s.content(t, sent.ID)))
 		require.Len(t, s.objects(t), 3, "content, meta and the session of the one that was sent")
-		require.NoError(t, s.Sent(ctx, sent.ID, "s2", uma), "sent once, it can be sent on at any age")
+		require.NoError(t, s.sent(t, sent.ID, "s2", uma), "sent once, it can be sent on at any age")
 	})
 }
 
@@ -195,7 +201,7 @@ func TestSweepAndSendAtOnce(t *testing.T) {
 		wg.Go(func() {
 			sending.RLock()
 			defer sending.RUnlock()
-			sent[i] = s.Sent(t.Context(), f.ID, "s", readerOf("u:uma")) == nil
+			sent[i] = s.sent(t, f.ID, "s", readerOf("u:uma")) == nil
 		})
 	}
 	for range 26 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -34,7 +33,7 @@ var pictures = map[string]func(*source, *layout) error{"image/jpeg": walkJPEG, "
 // inspect finds out what an upload is, by its content, and what is kept of it. A
 // picture whose parts lead nowhere is refused; what would take too long to look
 // at is a plain file.
-func inspect(f *File, upload *os.File, size int64) (*layout, error) {
+func inspect(f *File, upload io.ReaderAt, size int64) (*layout, error) {
 	m, err := mimetype.DetectReader(io.NewSectionReader(upload, 0, size))
 	if err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func TestLengthsThatLie(t *testing.T) {
 		"jpeg":       withSegments(jpegOf(t, 8, 8)[:40], join("\xff\xe1\xff\xffExif\x00\x00II*\x00", le(4, 0xfffffff0))),
 		"gif":        gifOf(t, 9, 9)[:24],
 	} {
-		_, err := inspect(&File{}, upload(t, data), int64(len(data)))
+		_, err := inspect(&File{}, bytes.NewReader(data), int64(len(data)))
 		require.ErrorIs(t, err, ErrPicture, name)
 	}
 	// Within EXIF lengths are not followed at all.
@@ -163,7 +163,7 @@ func watch(t testing.TB) func() {
 // long, or more memory than a picture may, and what is kept can be looked at again.
 func FuzzUpload(f *testing.F) {
 	for _, seed := range [][]byte{withSegments(jpegOf(f, 8, 8), exif(6)), picture(f, 8, 8), webp1, animated(f), claimingWebP(), claimingPNG(f, "zTXt"),
-		movingGIF(f, 20, 3), scannedJPEG(64, 64, 150), hugeWebP(3000, 3000), boxes(100), []byte("OggS\x00\x00OpusHead"), []byte("#!AMR\n\x3c"),
+		movingGIF(f, 20, 3), scannedJPEG(64, 64, 150), hugeWebP(300, 300), boxes(100), []byte("OggS\x00\x00OpusHead"), []byte("#!AMR\n\x3c"),
 		[]byte("\x1a\x45\xdf\xa3\x88\x42\x82\x85webm\x00\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff"),
 		[]byte("\x00\x00\x00\x10ftypisom\x00\x00\x00\x00\x00\x00\x00\x01moov\x00\x00\x00\x00\x00\x00\x00\x08"),
 		[]byte("ID3\x03\x00\x00\x7f\x7f\x7f\x7f\xff\xfb\x90\x00"), join("RIFF", le(4, 36), "WAVEfmt ", le(4, 16), make([]byte, 28))} {
@@ -173,7 +173,7 @@ func FuzzUpload(f *testing.F) {
 		check := watch(t)
 		defer check()
 		file := &File{}
-		in := upload(t, data)
+		in := bytes.NewReader(data)
 		l, err := inspect(file, in, int64(len(data)))
 		if err != nil {
 			require.ErrorIs(t, err, ErrPicture)
@@ -184,7 +184,7 @@ func FuzzUpload(f *testing.F) {
 		require.NoError(t, l.kept.writeTo(&kept, in))
 		require.EqualValues(t, l.kept.size(), kept.Len())
 		require.LessOrEqual(t, kept.Len(), len(data)+64, "at most an orientation or a trailer more")
-		if file.Width > 0 {
+		if file.Width > 0 && l.memory < 4<<20 {
 			first := kept.Bytes()
 			if l.first != nil {
 				var b bytes.Buffer
@@ -194,7 +194,7 @@ func FuzzUpload(f *testing.F) {
 			_, _ = thumbnail(bytes.NewReader(first), l.turned)
 		}
 		again := &File{}
-		l2, err := inspect(again, upload(t, kept.Bytes()), int64(kept.Len()))
+		l2, err := inspect(again, bytes.NewReader(kept.Bytes()), int64(kept.Len()))
 		if file.Mime == plain || file.Width == 0 {
 			return
 		}
