@@ -31,6 +31,7 @@ type formReader struct {
 	r    io.Reader
 	room int  // what may still be read beside the file
 	file bool // the file is being read
+	over bool // there was more: package multipart does not always pass the error on
 }
 
 func (f *formReader) Read(p []byte) (int, error) {
@@ -38,6 +39,7 @@ func (f *formReader) Read(p []byte) (int, error) {
 		return f.r.Read(p)
 	}
 	if f.room == 0 {
+		f.over = true
 		return 0, errPart
 	}
 	n, err := f.r.Read(p[:min(len(p), f.room)])
@@ -47,6 +49,14 @@ func (f *formReader) Read(p []byte) (int, error) {
 
 // beside says that what is read now is not the file.
 func (f *formReader) beside() { f.file, f.room = false, partRoom }
+
+// refusal is what a form answers that has not what it must beside its file.
+func (f *formReader) refusal(err error, message string) error {
+	if f.over {
+		err = errPart
+	}
+	return uploadError(err, message)
+}
 
 // openForm gives the file of a form, whose first field it must be.
 func openForm(c *gin.Context) (*formReader, *multipart.Reader, *multipart.Part, error) {
@@ -60,7 +70,7 @@ func openForm(c *gin.Context) (*formReader, *multipart.Reader, *multipart.Part, 
 	form := multipart.NewReader(body, boundary)
 	part, err := form.NextPart()
 	if err != nil || part.FormName() != "file" {
-		return nil, nil, nil, uploadError(err, "the form's first field must be file")
+		return nil, nil, nil, body.refusal(err, "the form's first field must be file")
 	}
 	body.file = true
 	return body, form, part, nil
@@ -107,7 +117,7 @@ func (s *Server) receive(ctx context.Context, c *gin.Context, a broker.Actor) (*
 	}
 	body.beside()
 	if _, err := form.NextPart(); !errors.Is(err, io.EOF) {
-		return f, uploadError(err, "one file at a time, and nothing else in the form")
+		return f, body.refusal(err, "one file at a time, and nothing else in the form")
 	}
 	return f, nil
 }
