@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 	if program, err = ThisProgram(); err != nil {
 		panic(err)
 	}
+	if os.Getenv(parentWord) != "" {
+		beParent()
+		return
+	}
 	os.Exit(m.Run())
 }
 

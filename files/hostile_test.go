@@ -3,12 +3,14 @@ package files
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
 	"image/jpeg"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,4 +130,11 @@ func hugeJPEG(t testing.TB, w, h int) []byte {
 	var b bytes.Buffer
 	require.NoError(t, jpeg.Encode(&b, image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420), nil))
 	return b.Bytes()
+}
+
+// parentWord makes this program a node that looks at a picture from stdin, for a test to kill.
+const parentWord = "BELLHOP_TEST_LOOKS_AT_A_PICTURE"
+
+func beParent() {
+	_, _ = newWorkers(program).thumbnail(context.Background(), os.Stdin, 1)
 }

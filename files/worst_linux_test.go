@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -51,8 +52,10 @@ func status(pid, field string) int64 {
 }
 
 // workersOf are the processes that this one has started and that have not ended.
-func workersOf() (pids []string) {
-	threads, _ := filepath.Glob("/proc/self/task/*/children")
+func workersOf() []string { return childrenOf("self") }
+
+func childrenOf(pid string) (pids []string) {
+	threads, _ := filepath.Glob("/proc/" + pid + "/task/*/children")
 	for _, name := range threads {
 		data, _ := os.ReadFile(name)
 		pids = append(pids, strings.Fields(string(data))...)
@@ -187,4 +190,25 @@ func TestAProcessIsBounded(t *testing.T) {
 	require.Less(t, time.Since(began), 1500*time.Millisecond)
 	require.Empty(t, workersOf())
 	require.NoError(t, start(t.Context(), picture(t, 9, 9)), "and its place is free")
+}
+
+// A node that is killed takes the process with it that looks at a picture.
+func TestAProcessEndsWithItsNode(t *testing.T) {
+	node := exec.CommandContext(t.Context(), program)
+	in := upload(t, scannedJPEG(4096, 4096, 2200))
+	_, err := in.Seek(0, 0)
+	require.NoError(t, err)
+	node.Stdin, node.Env = in, append(os.Environ(), parentWord+"=1")
+	require.NoError(t, node.Start())
+	var worker string
+	require.Eventually(t, func() bool {
+		pids := childrenOf(strconv.Itoa(node.Process.Pid))
+		if len(pids) == 1 && status(pids[0], "VmRSS") > 0 {
+			worker = pids[0]
+		}
+		return worker != ""
+	}, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, node.Process.Kill())
+	_ = node.Wait()
+	require.Eventually(t, func() bool { return status(worker, "VmRSS") == 0 }, time.Second, 5*time.Millisecond, "it goes on")
 }
