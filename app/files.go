@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -13,6 +14,20 @@ import (
 
 // sweepPause is how often a node removes files that were never sent.
 const sweepPause = time.Hour
+
+// uploadsDir is where uploads are while they come in: below the data folder. A
+// node that keeps everything elsewhere may have none that can be written to.
+func (a *App) uploadsDir() string {
+	if a.settings.DataDir == "" {
+		return ""
+	}
+	dir := filepath.Join(a.settings.DataDir, "uploads")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		a.log.Warn("uploads come in through the system's folder for temporary files", "error", err)
+		return ""
+	}
+	return dir
+}
 
 // openFiles opens the store of what participants upload.
 func (a *App) openFiles(ctx context.Context) error {
@@ -24,7 +39,11 @@ func (a *App) openFiles(ctx context.Context) error {
 		}
 		where = (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
 	}
-	store, err := files.Open(ctx, where)
+	program, err := files.ThisProgram()
+	if err != nil {
+		return err
+	}
+	store, err := files.Open(ctx, where, files.Options{TempDir: a.uploadsDir(), Worker: program})
 	if err != nil {
 		return settingsError{fmt.Errorf("--files-url: %w", err)}
 	}

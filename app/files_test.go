@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -170,4 +172,172 @@ func TestBadUploads(t *testing.T) {
 	require.Empty(t, left)
 	kind, body = form("file", "file")
 	require.Equal(t, 400, post(kind, body), "two at once; what came first is never sent and goes by itself")
+}
+
+// A picture that was recalled is gone for all, at every node and by every way: by
+// its address, its thumbnail's, and links that were signed before. Where another
+// message has it still, that one's readers read it.
+func TestARecalledPictureIsGone(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	dir := t.TempDir()
+	shared := func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) }
+	a, b := startNode(t, url, shared), startNode(t, url, shared)
+	ctx := t.Context()
+	q := name("q")
+	uma, ben := dial(t, a, client.TokenRequest{Role: "user", ID: name("uma")}), dial(t, a, client.TokenRequest{Role: "user", ID: name("ben")})
+	ann := dial(t, b, client.TokenRequest{Role: "agent", ID: name("ann"), Queues: []string{q}})
+	keys := map[string]string{"host": key}
+	for who, r := range map[string]client.TokenRequest{"uma": {Role: "user", ID: uma.id}, "ben": {Role: "user", ID: ben.id}, "ann": {Role: "agent", ID: ann.id, Queues: []string{q}},
+		"boss": {Role: "supervisor", ID: name("boss")}} {
+		keys[who] = token(t, a, r)
+	}
+	api := func(who string) client.API { return client.API{BaseURL: a.url(), Key: keys[who]} }
+	get := func(n *node, who, path string) (status int, header http.Header) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url()+path, nil)
+		require.NoError(t, err)
+		if who != "" {
+			req.Header.Set("Authorization", "Bearer "+keys[who])
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		return res.StatusCode, res.Header
+	}
+	var pic bytes.Buffer
+	require.NoError(t, png.Encode(&pic, image.NewGray(image.Rect(0, 0, 30, 20))))
+	f, err := api("uma").Upload(ctx, "a.png", bytes.NewReader(pic.Bytes()))
+	require.NoError(t, err)
+	one, err := uma.Open(ctx, client.OpenRequest{Queue: q})
+	require.NoError(t, err)
+	two, err := ben.Open(ctx, client.OpenRequest{Queue: q})
+	require.NoError(t, err)
+	for _, s := range []string{one.ID, two.ID} {
+		_, err := ann.Grab(ctx, s)
+		require.NoError(t, err)
+	}
+	first := client.SendRequest{Session: one.ID, Type: "image", Body: f, Key: "k1"}
+	sent, err := uma.Send(ctx, first)
+	require.NoError(t, err)
+	link, thumbnail, err := api("ann").Link(ctx, f.URL)
+	require.NoError(t, err)
+	ways := []string{f.URL, f.Thumbnail, f.URL + "/link"}
+	all := func(want map[string]int, links int) {
+		t.Helper()
+		for _, n := range []*node{a, b} {
+			for who, status := range want {
+				for _, path := range ways {
+					got, header := get(n, who, path)
+					require.Equal(t, status, got, "%s: %s", who, path)
+					if path == f.URL && got == 200 {
+						require.Equal(t, "private, no-cache", header.Get("Cache-Control"), "a browser asks each time")
+					}
+				}
+			}
+			for _, path := range []string{link, thumbnail} {
+				got, _ := get(n, "", path)
+				require.Equal(t, links, got, path)
+			}
+		}
+	}
+	all(map[string]int{"uma": 200, "ann": 200, "boss": 200, "host": 200, "ben": 404}, 200)
+	other, err := ann.Send(ctx, client.SendRequest{Session: two.ID, Type: "image", Body: f})
+	require.NoError(t, err)
+	require.NoError(t, uma.Recall(ctx, one.ID, sent.Seq))
+	all(map[string]int{"uma": 200, "ben": 200, "ann": 200, "host": 200}, 200)
+	require.NoError(t, ann.Recall(ctx, two.ID, other.Seq))
+	all(map[string]int{"uma": 404, "ben": 404, "ann": 404, "boss": 404, "host": 404}, 404)
+	again, err := uma.Send(ctx, first)
+	require.NoError(t, err)
+	require.True(t, again.Duplicate)
+	_, err = uma.Send(ctx, client.SendRequest{Session: one.ID, Type: "image", Body: f})
+	code(t, "not_found", err)
+	all(map[string]int{"uma": 404, "ann": 404, "host": 404}, 404)
+	_, err = ann.Send(ctx, client.SendRequest{Session: one.ID, Type: "note", Body: f})
+	code(t, "bad_request", err)
+}
+
+// Whatever name a form gives, the answer is a clean name or a refusal.
+func TestNamesOfUploads(t *testing.T) {
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(t.TempDir()) })
+	uma := token(t, n, client.TokenRequest{Role: "user", ID: name("uma")})
+	for disposition, want := range map[string]string{
+		`filename="a` + "\x00" + `b.txt"`:                 "",
+		`filename*=UTF-8''a%00b.txt`:                      "ab.txt",
+		`filename*=UTF-8''invoice%E2%80%AEfdp.exe`:        "invoicefdp.exe",
+		`filename*=UTF-8''..%2F..%2Fetc%2Fpasswd`:         "passwd",
+		`filename*=UTF-8''a%0D%0AX-Evil:%20b`:             "",
+		`filename*=UTF-8''%FF%FE`:                         "file",
+		`filename="` + "\xff\xfe" + `.txt"`:               ".txt",
+		`filename="` + strings.Repeat("长", 300) + `.txt"`: strings.Repeat("长", 124) + ".txt",
+		`filename="C:\\a\\b.txt"`:                         "b.txt",
+		`filename=""`:                                     "file",
+		`filename="a` + "\x01\x1b[2J" + `b"`:              "",
+	} {
+		body := "--x\r\nContent-Disposition: form-data; name=\"file\"; " + disposition + "\r\n\r\nhello\r\n--x--\r\n"
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url()+"/api/v1/files", strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		req.Header.Set("Authorization", "Bearer "+uma)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		var f client.File
+		if res.StatusCode == 200 {
+			require.NoError(t, json.NewDecoder(res.Body).Decode(&f))
+		}
+		_ = res.Body.Close()
+		if want == "" && res.StatusCode == 400 {
+			continue
+		}
+		require.Equal(t, 200, res.StatusCode, "%q", disposition)
+		if want != "" {
+			require.Equal(t, want, f.Name, "%q", disposition)
+		}
+		require.NotContains(t, f.Name, "\x00")
+		got, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url()+f.URL, nil)
+		require.NoError(t, err)
+		got.Header.Set("Authorization", "Bearer "+uma)
+		res, err = http.DefaultClient.Do(got)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		_, params, err := mime.ParseMediaType(res.Header.Get("Content-Disposition"))
+		require.NoError(t, err)
+		require.Equal(t, f.Name, params["filename"])
+	}
+}
+
+// A node tells those who upload too much, and the blocked, so.
+func TestUploadsBeyondTheBudget(t *testing.T) {
+	n := startNode(t, "", func(s *Settings) { s.UploadBudget, s.UnsentBudget = 21, 41 })
+	ctx := t.Context()
+	upload := func(id string) error {
+		api := client.API{BaseURL: n.url(), Key: token(t, n, client.TokenRequest{Role: "user", ID: id})}
+		_, err := api.Upload(ctx, "big", bytes.NewReader(make([]byte, 15<<20)))
+		return err
+	}
+	require.NoError(t, upload("uma"))
+	err := upload("uma")
+	code(t, "rate_limited", err)
+	var refused *client.Error
+	require.ErrorAs(t, err, &refused)
+	require.Greater(t, refused.RetryAfter, (23 * time.Hour).Milliseconds())
+	require.NoError(t, upload("tom"))
+	code(t, "overloaded", upload("eve"))
+	host := n.api()
+	_, err = host.Upload(ctx, "big", bytes.NewReader(make([]byte, 15<<20)))
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, n.url()+"/api/v1/users/ben", strings.NewReader(`{"blocked":true}`))
+	require.NoError(t, err)
+	ben := client.API{BaseURL: n.url(), Key: token(t, n, client.TokenRequest{Role: "user", ID: "ben"})}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	_ = res.Body.Close()
+	require.Equal(t, 200, res.StatusCode)
+	_, err = ben.Upload(ctx, "x", strings.NewReader("x"))
+	code(t, "blocked", err)
+	left, err := os.ReadDir(filepath.Join(n.settings.DataDir, "uploads"))
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing comes in any more")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/client"
+	"bellhop/files"
 	"bellhop/internal/testenv"
 )
 
@@ -20,6 +21,9 @@ import (
 var binDir string
 
 func TestMain(m *testing.M) {
+	if status, is := files.Worker(os.Args); is {
+		os.Exit(status)
+	}
 	var err error
 	if binDir, err = os.MkdirTemp("", "bellhop-app-"); err != nil {
 		panic(err)

@@ -15,6 +15,8 @@ import (
 	_ "time/tzdata" // queues name time zones, and a container may have none
 
 	"github.com/alecthomas/kong"
+
+	"bellhop/files"
 )
 
 // Exit statuses.
@@ -34,6 +36,9 @@ type commands struct {
 }
 
 func main() {
+	if status, is := files.Worker(os.Args); is {
+		os.Exit(status)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr)) //nolint:gocritic // stop only restores signals

@@ -128,6 +128,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	if o.OpenSessions == 0 {
 		o.OpenSessions = -1
 	}
+	o.UploadBudget, o.UnsentBudget = budget(a.settings.UploadBudget), budget(a.settings.UnsentBudget)
 	if a.webhook, err = a.settings.webhook(); err != nil {
 		return settingsError{err}
 	}
@@ -145,6 +146,14 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	a.sharing.Broker = a.broker
 	return nil
+}
+
+// budget is one of MiB as the broker has it, which takes 0 for its own.
+func budget(mib int64) int64 {
+	if mib == 0 {
+		return -1
+	}
+	return mib << 20
 }
 
 // restoreEmbedded brings back what was going on when the process ended.

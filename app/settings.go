@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive/mongo"
 	"bellhop/broker"
+	"bellhop/files"
 	"bellhop/handlers"
 )
 
@@ -49,6 +50,8 @@ type Settings struct {
 	WebhookSecret []string      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	OpenSessions  int           `default:"5" help:"Sessions one user may have open; 0: no limit."`
+	UploadBudget  int64         `default:"512" help:"MiB one participant may upload in a day; 0: no limit."`
+	UnsentBudget  int64         `default:"20480" help:"MiB of uploads that were not sent, of all participants together; 0: no limit."`
 	FilterWords   string        `name:"filter-words" help:"File with words to keep out of what participants write, one a line. Unset: no filter." placeholder:"FILE"`
 	FilterAction  string        `name:"filter-action" default:"replace" enum:"replace,refuse" help:"What becomes of a listed word: replace (by a * for each character) or refuse (the whole message)."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
@@ -118,12 +121,23 @@ func (s *Settings) Validate() error {
 		return errors.New("--send-rate: 0 to 1000000 messages a second")
 	case s.OpenSessions < 0:
 		return errors.New("--open-sessions: 0 or more")
+	case badBudget(s.UploadBudget):
+		return fmt.Errorf("--upload-budget: %d to %d MiB, or 0", files.MaxSize>>20, maxBudget)
+	case badBudget(s.UnsentBudget):
+		return fmt.Errorf("--unsent-budget: %d to %d MiB, or 0", files.MaxSize>>20, maxBudget)
 	case s.MaxConns < 0:
 		return errors.New("--max-conns: 0 or more")
 	case s.Drain < 0 || s.Drain > 10*time.Minute:
 		return errors.New("--drain: 0s to 10m")
 	}
 	return nil
+}
+
+// maxBudget is the most MiB that a budget of uploads may have; one has room for a file.
+const maxBudget = 1 << 30
+
+func badBudget(mib int64) bool {
+	return mib != 0 && (mib < files.MaxSize>>20 || mib > maxBudget)
 }
 
 func (s *Settings) validateKeys() error {

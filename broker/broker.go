@@ -72,7 +72,14 @@ type Options struct {
 	ArchiveDelay time.Duration
 	// NoArchiver leaves archiving to other nodes; this one only reads the archive.
 	NoArchiver bool
-	// Files, if set, is told of a file before the message that sends it is stored.
+	// UploadBudget is how many bytes one participant may upload in a day, 512 MiB; a
+	// negative one: no limit.
+	UploadBudget int64
+	// UnsentBudget is how many bytes of uploads that were not sent are kept of all
+	// participants together, 20 GiB; a negative one: no limit.
+	UnsentBudget int64
+	// Files, if set, is told of a file before the message that sends it is stored,
+	// and before that message is recalled.
 	Files Files
 	// Hook, if set, is told what happens in the sessions. All nodes of a deployment
 	// must have one, or none.
@@ -88,14 +95,6 @@ type Options struct {
 	hookPatience time.Duration // of one attempt; hookPatience when 0
 	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
 	hookKeep     int           // dead letters; deadLetters when 0
-}
-
-// Files keeps what participants upload.
-type Files interface {
-	// Sent notes that somebody is about to send what is at a url in a session: from
-	// then on the session's readers may read it. It may be repeated, and does nothing
-	// where the url is not one of a file kept here. An error keeps the message from being sent.
-	Sent(ctx context.Context, a Actor, session, url string) error
 }
 
 // Broker is one node. All its methods may be called concurrently.
@@ -190,6 +189,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
+	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
+	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}

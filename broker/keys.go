@@ -24,6 +24,7 @@ const (
 	partitionsKey = "bellhop:partitions" // how many there are
 	archiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
 	filesKey      = "bellhop:files"      // what links to files are signed with
+	unsentKey     = "bellhop:unsent"     // bytes of uploads that were not sent, by hour
 	restoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
 )
 
@@ -168,6 +169,9 @@ func (p partition) open(user string) string   { return p.prefix + "open:" + user
 func (p partition) mine(who string) string    { return p.prefix + "mine:" + who }
 func (p partition) listed(who string) string  { return p.prefix + "listed:" + who }
 func (p partition) load(agent string) string  { return p.prefix + "load:" + agent }
+
+// uploads counts a participant's bytes of a day.
+func (p partition) uploads(who string) string { return p.prefix + "uploads:" + who }
 
 // rate counts what a participant does; what is one of the words in limits.go.
 func (p partition) rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }

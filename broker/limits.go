@@ -205,18 +205,6 @@ func (b *Broker) permit(ctx context.Context, what, w string, p quota, n int64, d
 	return r.num(1), refusal(r)
 }
 
-// AllowUpload counts one upload of a participant, over all nodes: 30 a minute.
-// It is to be asked before the first byte is taken, and answers CodeRateLimited
-// with the time to wait beyond that. Host applications have no limit.
-func (b *Broker) AllowUpload(ctx context.Context, a Actor) error {
-	w := who(a.Role, a.ID)
-	if a.Host || w[0] == 'u' && b.limits.rate < 0 {
-		return nil
-	}
-	_, err := b.permit(ctx, rateUpload, w, newQuota(uploadRate, time.Minute, uploadRate), 1, false)
-	return err
-}
-
 // AllowList counts one list that a participant asks for, at this node: 20 a
 // second, bursts of 100. It is to be asked before the list is, and answers
 // CodeRateLimited with the time to wait beyond that. Host applications have no limit.

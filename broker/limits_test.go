@@ -157,7 +157,8 @@ func TestNoLimit(t *testing.T) {
 		uma.open(name("q"))
 	}
 	for range 2 * uploadRate {
-		require.NoError(t, b.AllowUpload(t.Context(), uma.Actor))
+		_, err := b.AllowUpload(t.Context(), uma.Actor, 1)
+		require.NoError(t, err)
 	}
 	require.Nil(t, b.limits.sender("u:"+uma.ID))
 	require.Zero(t, b.rdb.Exists(t.Context(), b.home(uma.ID).rate(rateSend, "u:"+uma.ID)).Val())
@@ -240,7 +241,7 @@ func TestUploadsAreLimited(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 2 * uploadRate {
 				wg.Go(func() {
-					err := []*Broker{b, c}[i%2].AllowUpload(t.Context(), a)
+					_, err := []*Broker{b, c}[i%2].AllowUpload(t.Context(), a, 1)
 					if err == nil {
 						passed.Add(1)
 						return
@@ -253,7 +254,8 @@ func TestUploadsAreLimited(t *testing.T) {
 			wg.Wait()
 			require.InDelta(t, uploadRate, passed.Load(), 1, "one more may have come with the time")
 			a.Host = true
-			require.NoError(t, b.AllowUpload(t.Context(), a))
+			_, err := b.AllowUpload(t.Context(), a, 1)
+			require.NoError(t, err)
 		}
 	})
 }

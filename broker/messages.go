@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -44,10 +43,11 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	if err != nil {
 		return SendReply{}, err
 	}
-	if err := b.sharing(ctx, a, r, d.by, d.body); err != nil {
+	mid, origin, s := ulid.Make().String(), "", r.Session
+	file, err := b.sharing(ctx, a, r, &d, mid)
+	if err != nil {
 		return SendReply{}, err
 	}
-	mid, origin, s := ulid.Make().String(), "", r.Session
 	if a.Conn != nil {
 		origin = a.Conn.id
 		if f := b.hub.live(s); f != nil {
@@ -67,10 +67,11 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 		return SendReply{}, err
 	}
 	if d.refused != nil && reply.str(0) == string(CodeRateLimited) {
-		return SendReply{}, d.refused
+		return SendReply{}, d.refused // it has a key, and may be tried again
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
+		b.unshare(ctx, r, file, err)
 		return sent, b.absent(ctx, a, s, err)
 	}
 	if !sent.Duplicate {
@@ -146,28 +147,6 @@ func (d *draft) hurry(b *Broker, r SendRequest) error {
 	return nil
 }
 
-// sharing lets those who may read the session read the file that a message sends.
-func (b *Broker) sharing(ctx context.Context, a Actor, r SendRequest, by, body string) error {
-	switch r.Type {
-	case TypeImage, TypeVoice, TypeVideo, TypeFile:
-	default:
-		return nil
-	}
-	if b.opt.Files == nil {
-		return nil
-	}
-	if by[0] != 'h' {
-		if err := b.participant(ctx, r.Session, by); err != nil && !errors.Is(err, &Error{Code: CodeEnded}) { // send.lua says that
-			return err
-		}
-	}
-	var f struct{ URL string }
-	if err := json.Unmarshal([]byte(body), &f); err != nil {
-		return err
-	}
-	return b.opt.Files.Sent(ctx, a, r.Session, f.URL)
-}
-
 func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (SendReply, error) {
 	if r.str(0) != "dup" {
 		return SendReply{Seq: r.num(1), Mid: mid, At: At(r.num(2))}, refusal(r)
@@ -214,11 +193,15 @@ func (b *Broker) author(ctx context.Context, a Actor, r SendRequest) (string, Au
 // keyHash is short, so that a session's keys stay a compact listpack. Without
 // a key the mid makes this call, too, one that may be repeated.
 func keyHash(by, key, mid string) string {
+	return base64.RawStdEncoding.EncodeToString(keySum(by, key, mid))
+}
+
+func keySum(by, key, mid string) []byte {
 	if key == "" {
 		key = "\x00" + mid
 	}
 	sum := sha256.Sum256([]byte(by + "\x00" + key))
-	return base64.RawStdEncoding.EncodeToString(sum[:9])
+	return sum[:9]
 }
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
@@ -267,6 +250,10 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	if seq < 1 {
 		return Errorf(CodeBadRequest, "seq: from 1")
 	}
+	file, err := b.withdrawFile(ctx, session, who(a.Role, a.ID), seq)
+	if err != nil {
+		return err
+	}
 	args := []any{session, who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
 	keys := []string{p.session(session), p.log(session), p.recalled(session), p.authors(session), p.dirty()}
 	r, err := b.run(ctx, "recall", keys, args...)
@@ -276,10 +263,11 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	if err != nil {
 		return err
 	}
-	if r.str(0) == "no_message" {
-		return Errorf(CodeNotFound, "no such message")
+	if err = refusal(r); r.str(0) == "no_message" {
+		err = Errorf(CodeNotFound, "no such message")
 	}
-	if err := refusal(r); err != nil {
+	if err != nil {
+		b.keepFile(ctx, file)
 		return b.absent(ctx, a, session, err)
 	}
 	return nil

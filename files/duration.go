@@ -8,8 +8,9 @@ import (
 	"math"
 )
 
-// duration is how long a sound or video is, in seconds, by its container's own
-// headers and without decoding it; 0 where they do not tell.
+// duration is how long a sound is, in seconds, by its container's own headers
+// and without decoding it; 0 where they do not tell. walkMP4 and walkWebM find
+// those of the others.
 func duration(in io.ReadSeeker, size int64) float64 {
 	head := make([]byte, 64<<10)
 	n, _ := io.ReadFull(in, head)
@@ -21,10 +22,6 @@ func duration(in io.ReadSeeker, size int64) float64 {
 		return ogg(in, head, size)
 	case bytes.HasPrefix(head, []byte("#!AMR\n")):
 		return amr(in)
-	case bytes.HasPrefix(head, []byte{0x1a, 0x45, 0xdf, 0xa3}):
-		return webm(in)
-	case len(head) > 8 && string(head[4:8]) == "ftyp":
-		return mp4(in)
 	}
 	return mp3(head, size)
 }
@@ -96,57 +93,6 @@ func amr(in io.ReadSeeker) float64 {
 		}
 		frames++
 	}
-}
-
-// mp4: moov/mvhd (ISO/IEC 14496-12). A recording in fragments has none.
-func mp4(in io.ReadSeeker) float64 {
-	end, err := in.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0
-	}
-	for at := int64(0); at+8 <= end; {
-		var h [16]byte
-		if _, err := in.Seek(at, io.SeekStart); err != nil {
-			return 0
-		}
-		if n, _ := io.ReadFull(in, h[:]); n < 8 {
-			return 0
-		}
-		size, header := int64(binary.BigEndian.Uint32(h[:])), int64(8)
-		if size == 1 {
-			size, header = int64(binary.BigEndian.Uint64(h[8:])&math.MaxInt64), 16
-		}
-		switch string(h[4:8]) {
-		case "moov":
-			at += header
-			continue
-		case "mvhd":
-			return mvhd(in, at+header)
-		}
-		if size < header {
-			return 0
-		}
-		at += size
-	}
-	return 0
-}
-
-func mvhd(in io.ReadSeeker, at int64) float64 {
-	var b [32]byte
-	if _, err := in.Seek(at, io.SeekStart); err != nil {
-		return 0
-	}
-	if _, err := io.ReadFull(in, b[:]); err != nil {
-		return 0
-	}
-	scale, length := float64(binary.BigEndian.Uint32(b[12:])), float64(binary.BigEndian.Uint32(b[16:]))
-	if b[0] == 1 {
-		scale, length = float64(binary.BigEndian.Uint32(b[20:])), float64(binary.BigEndian.Uint64(b[24:]))
-	}
-	if scale == 0 {
-		return 0
-	}
-	return length / scale
 }
 
 // mp3: the count of frames in a Xing header, else the first frame's bit rate

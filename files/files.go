@@ -6,7 +6,8 @@
 //	<id>/meta             what it is, JSON; written last: without it there is no file
 //	<id>/content          without its metadata, where it is a picture
 //	<id>/thumbnail        a JPEG, for pictures
-//	<id>/sent/<session>   for each session it was sent in, written before the message is
+//	<id>/sent/<session>.<message>       for each message that sends it, written before the message is
+//	<id>/recalled/<session>.<message>   for each that was recalled: sent no more
 //	pending/<hour>/<id>   written first; what is a day old and was never sent is removed by it
 package files
 
@@ -19,6 +20,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 	"gocloud.dev/blob"
@@ -37,7 +40,7 @@ const (
 	maxShared  = 1000 // sessions one file may be sent in
 )
 
-// The reasons why a file is not taken, given or sent.
+// The reasons why a file is not taken, besides ErrBusy,, given or sent.
 var (
 	ErrNotFound = errors.New("files: no such file")
 	ErrTooLarge = errors.New("files: too large")
@@ -60,13 +63,31 @@ type File struct {
 
 // Store keeps files. All its methods may be called concurrently, on any number of nodes.
 type Store struct {
-	bucket *blob.Bucket
-	now    func() time.Time
-	decode chan struct{} // one for each picture that may be decoded at a time
+	bucket   *blob.Bucket
+	now      func() time.Time
+	tempDir  string
+	decoders *workers
+}
+
+// Options are what a store may be told. The zero value is for tests: pictures are
+// decoded in this process, whose memory and time nothing bounds but their pixels.
+type Options struct {
+	// TempDir is where uploads are while they come in; "": the system's. It is made.
+	TempDir string
+	// Worker is a program that calls Worker first of all: ThisProgram, mostly.
+	Worker string
 }
 
 // Open opens the bucket of a URL: file:///folder or s3://bucket?region=….
-func Open(ctx context.Context, url string) (*Store, error) {
+func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	if o.TempDir != "" {
+		if err := os.MkdirAll(o.TempDir, 0o700); err != nil {
+			return nil, err
+		}
+		if err := sweepTemp(o.TempDir, time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	if strings.HasPrefix(url, "file://") {
 		sep := "?"
 		if strings.Contains(url, "?") {
@@ -78,23 +99,21 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{bucket: b, now: time.Now, decode: make(chan struct{}, 2)}, nil
+	return &Store{bucket: b, now: time.Now, tempDir: o.TempDir, decoders: newWorkers(o.Worker)}, nil
 }
 
 // Close lets go of the bucket.
 func (s *Store) Close() error { return s.bucket.Close() }
 
 // Put stores an upload of somebody's, reading it once, from a stream of any
-// length: it never is in memory whole. ErrTooLarge, ErrEmpty, ErrPicture.
+// length: it never is in memory whole. A picture that would take too much memory
+// or time is kept as a plain file. ErrTooLarge, ErrEmpty, ErrPicture, ErrBusy.
 func (s *Store) Put(ctx context.Context, by, name string, r io.Reader) (*File, error) {
-	tmp, err := os.CreateTemp("", "bellhop-upload-")
+	tmp, done, err := s.temp()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		_ = tmp.Close()
-		_ = os.Remove(tmp.Name())
-	}()
+	defer done()
 	n, err := io.Copy(tmp, io.LimitReader(r, MaxSize+1))
 	switch {
 	case err != nil:
@@ -105,14 +124,19 @@ func (s *Store) Put(ctx context.Context, by, name string, r io.Reader) (*File, e
 		return nil, ErrEmpty
 	}
 	f := &File{ID: ulid.Make().String(), Name: cleanName(name), By: by, At: s.now().UTC()}
-	thumbnail, err := s.inspect(ctx, f, tmp, n)
+	l, err := inspect(f, tmp, n)
 	if err != nil {
 		return nil, err
 	}
+	thumbnail, err := s.preview(ctx, f, l, tmp)
+	if err != nil {
+		return nil, err
+	}
+	f.Size = l.kept.size()
 	if err := s.bucket.WriteAll(ctx, pendingKey(f.At, f.ID), nil, nil); err != nil {
 		return nil, err
 	}
-	if f.Size, err = s.write(ctx, f, tmp); err != nil {
+	if err := s.write(ctx, f, l, tmp); err != nil {
 		return nil, err
 	}
 	if thumbnail != nil {
@@ -131,24 +155,51 @@ func pendingKey(at time.Time, id string) string {
 	return "pending/" + at.UTC().Format(hourLayout) + "/" + id
 }
 
-// write stores the content, a picture without its metadata, and gives its size.
-func (s *Store) write(ctx context.Context, f *File, r io.ReadSeeker) (int64, error) {
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return 0, err
+// preview makes a picture's thumbnail; a picture that takes too much becomes a plain file.
+func (s *Store) preview(ctx context.Context, f *File, l *layout, upload io.ReaderAt) ([]byte, error) {
+	if f.Width == 0 {
+		return nil, nil
 	}
+	in, done, err := s.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	frame := l.first
+	if frame == nil {
+		frame = l.kept
+	}
+	if err := frame.writeTo(in, upload); err != nil {
+		return nil, err
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	b, err := s.decoders.thumbnail(ctx, in, l.turned)
+	switch {
+	case errors.Is(err, errCostly):
+		f.Mime, f.Width, f.Height = plain, 0, 0
+		return nil, nil
+	case errors.Is(err, errMalformed):
+		return nil, ErrPicture
+	}
+	return b, err
+}
+
+// write stores what is kept of an upload.
+func (s *Store) write(ctx context.Context, f *File, l *layout, upload io.ReaderAt) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // a writer whose context has ended writes nothing
 	w, err := s.bucket.NewWriter(ctx, f.ID+"/content", &blob.WriterOptions{ContentType: f.Mime})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	n, err := strip(f.Mime, w, r)
-	if err != nil {
+	if err := l.kept.writeTo(w, upload); err != nil {
 		cancel()
 		_ = w.Close()
-		return 0, err
+		return err
 	}
-	return n, w.Close()
+	return w.Close()
 }
 
 // validID tells whether it is one of our ids: nothing else becomes part of a key.
@@ -210,9 +261,11 @@ func cleanName(name string) string {
 		name = name[i+1:]
 	}
 	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\ufffd' || r >= 0x80 && r < 0xa0 || r >= '\u200b' && r <= '\u200f' ||
-			r >= '\u2028' && r <= '\u202e' || r >= '\u2060' && r <= '\u2069' || r == '\ufeff' {
+		if r == utf8.RuneError || unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) {
 			return -1
+		}
+		if unicode.Is(unicode.Zs, r) {
+			return ' '
 		}
 		return r
 	}, name)

@@ -11,6 +11,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"mime"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -21,12 +22,32 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 )
+
+// program is this one, which makes thumbnails, too.
+var program string
+
+func TestMain(m *testing.M) {
+	if status, is := Worker(os.Args); is {
+		os.Exit(status)
+	}
+	var err error
+	if program, err = ThisProgram(); err != nil {
+		panic(err)
+	}
+	if os.Getenv(parentWord) != "" {
+		beParent()
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // each runs a test on both kinds of buckets: a folder, and an S3 server.
 func each(t *testing.T, f func(t *testing.T, s *Store)) {
@@ -47,7 +68,7 @@ func each(t *testing.T, f func(t *testing.T, s *Store)) {
 
 func opened(t *testing.T, url string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url)
+	s, err := Open(t.Context(), url, Options{TempDir: t.TempDir(), Worker: program})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	require.NoError(t, s.Ping(t.Context()))
@@ -69,6 +90,12 @@ func (s *Store) content(t *testing.T, id string) []byte {
 	data, err := io.ReadAll(r)
 	require.NoError(t, err)
 	return data
+}
+
+// sent notes that a message of a session sends a file, the same each time.
+func (s *Store) sent(t *testing.T, id, session string, r Reader) error {
+	_, err := s.Sent(t.Context(), Sending{id, session, "message"}, r)
+	return err
 }
 
 // objects is how many the bucket has.
@@ -116,16 +143,16 @@ func TestKeepAndShare(t *testing.T) {
 		require.NoError(t, s.Allowed(ctx, f, readerOf("u:uma")))
 		require.NoError(t, s.Allowed(ctx, f, Reader{Host: true}))
 		require.ErrorIs(t, s.Allowed(ctx, f, ann), ErrNotFound)
-		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound, "somebody else's, never sent")
+		require.ErrorIs(t, s.sent(t, f.ID, "s9", eve), ErrNotFound, "somebody else's, never sent")
 		for range 2 {
-			require.NoError(t, s.Sent(ctx, f.ID, "s1", readerOf("u:uma")))
+			require.NoError(t, s.sent(t, f.ID, "s1", readerOf("u:uma")))
 		}
 		require.NoError(t, s.Allowed(ctx, f, ann))
 		require.ErrorIs(t, s.Allowed(ctx, f, eve), ErrNotFound)
-		require.ErrorIs(t, s.Sent(ctx, f.ID, "s9", eve), ErrNotFound)
-		require.NoError(t, s.Sent(ctx, f.ID, "s2", ann), "who may read it may send it on")
+		require.ErrorIs(t, s.sent(t, f.ID, "s9", eve), ErrNotFound)
+		require.NoError(t, s.sent(t, f.ID, "s2", ann), "who may read it may send it on")
 		require.NoError(t, s.Allowed(ctx, f, readerOf("u:ben", "s2")))
-		require.ErrorIs(t, s.Sent(ctx, ulid.Make().String(), "s1", ann), ErrNotFound)
+		require.ErrorIs(t, s.sent(t, ulid.Make().String(), "s1", ann), ErrNotFound)
 	})
 }
 
@@ -147,9 +174,9 @@ func TestWhatWasNeverSentGoes(t *testing.T) {
 		require.NoError(t, s.bucket.WriteAll(ctx, "01ARZ3NDEKTSV4RRFFQ69G5FAV/content", []byte("cut off"), nil))
 		uma := readerOf("u:uma")
 		at = began.Add(23 * time.Hour)
-		require.NoError(t, s.Sent(ctx, sent.ID, "s1", uma))
+		require.NoError(t, s.sent(t, sent.ID, "s1", uma))
 		at = began.Add(23*time.Hour + time.Second)
-		require.ErrorIs(t, s.Sent(ctx, lost.ID, "s1", uma), ErrNotFound)
+		require.ErrorIs(t, s.sent(t, lost.ID, "s1", uma), ErrNotFound)
 		sweep(0)
 		at = began.Add(24 * time.Hour) // 10:59:59, and the hour is not over
 		sweep(0)
@@ -160,7 +187,7 @@ func TestWhatWasNeverSentGoes(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotFound)
 		require.Equal(t, "b", string(s.content(t, sent.ID)))
 		require.Len(t, s.objects(t), 3, "content, meta and the session of the one that was sent")
-		require.NoError(t, s.Sent(ctx, sent.ID, "s2", uma), "sent once, it can be sent on at any age")
+		require.NoError(t, s.sent(t, sent.ID, "s2", uma), "sent once, it can be sent on at any age")
 	})
 }
 
@@ -181,7 +208,7 @@ func TestSweepAndSendAtOnce(t *testing.T) {
 		wg.Go(func() {
 			sending.RLock()
 			defer sending.RUnlock()
-			sent[i] = s.Sent(t.Context(), f.ID, "s", readerOf("u:uma")) == nil
+			sent[i] = s.sent(t, f.ID, "s", readerOf("u:uma")) == nil
 		})
 	}
 	for range 26 {
@@ -207,34 +234,22 @@ func TestSweepAndSendAtOnce(t *testing.T) {
 func TestBadUploads(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		_, err := s.Put(ctx, "u:uma", "x", io.LimitReader(zeros{}, MaxSize+1))
+		_, err := s.Put(ctx, "u:uma", "x", io.LimitReader(nothing{}, MaxSize+1))
 		require.ErrorIs(t, err, ErrTooLarge)
 		_, err = s.Put(ctx, "u:uma", "x", strings.NewReader(""))
 		require.ErrorIs(t, err, ErrEmpty)
 		_, err = s.Put(ctx, "u:uma", "x", io.MultiReader(strings.NewReader("begin"), iotest.ErrReader(errors.New("gone"))))
 		require.ErrorContains(t, err, "gone")
 		good := picture(t, 100, 100)
-		for _, bad := range [][]byte{good[:len(good)/2], good[:20], bomb(t), []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00nothing")} {
+		for _, bad := range [][]byte{good[:len(good)/2], good[:20], []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00nothing")} {
 			_, err = s.Put(ctx, "u:uma", "x.png", bytes.NewReader(bad))
 			require.ErrorIs(t, err, ErrPicture)
 		}
 		require.Empty(t, s.objects(t))
-		left, err := filepath.Glob(filepath.Join(os.TempDir(), "bellhop-upload-*"))
+		left, err := os.ReadDir(s.tempDir)
 		require.NoError(t, err)
 		require.Empty(t, left)
 	})
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-// bomb is a small PNG that says that it is 50,000 pixels wide and high.
-func bomb(t *testing.T) []byte {
-	t.Helper()
-	data := picture(t, 1, 1)
-	copy(data[16:], []byte{0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50})
-	return data
 }
 
 // A file of 20 MiB passes through in pieces.
@@ -242,7 +257,7 @@ func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
 	s := opened(t, "file://"+filepath.ToSlash(t.TempDir()))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	f, err := s.Put(t.Context(), "u:uma", "big.bin", io.LimitReader(zeros{}, MaxSize))
+	f, err := s.Put(t.Context(), "u:uma", "big.bin", io.LimitReader(nothing{}, MaxSize))
 	require.NoError(t, err)
 	r, err := s.Content(t.Context(), f.ID)
 	require.NoError(t, err)
@@ -257,9 +272,29 @@ func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
 func TestNames(t *testing.T) {
 	for in, want := range map[string]string{"photo.jpg": "photo.jpg", "../../etc/passwd": "passwd", `C:\Users\x\a.txt`: "a.txt", "": "file", "..": "file",
 		"a\r\nSet-Cookie: x": "aSet-Cookie: x", "\u202egpj.exe": "gpj.exe", "照片.png": "照片.png", "\x00\x01": "file", "a\u200bb": "ab",
-		strings.Repeat("长", 5000) + ".jpeg": strings.Repeat("长", 123) + ".jpeg", "x/": "file"} {
+		strings.Repeat("长", 5000) + ".jpeg": strings.Repeat("长", 123) + ".jpeg", "x/": "file",
+		"a\x00b.txt": "ab.txt", "a\xff\xfeb": "ab", "invoice\u202efdp.exe": "invoicefdp.exe", "\u2066a\u2069\u061c\u200f.x": "a.x", "a\u00adb\ufffe\U000e0041c": "abc",
+		"a\u2028b\u0085c\u3164d": "abcd", "a\u00a0b\u3000c": "a b c", "a\tb\x7fc\x1b[2J": "abc[2J", "/\x00/": "file", "👩\ufe0f.png": "👩\ufe0f.png"} {
 		require.Equal(t, want, cleanName(in), "%q", in)
 	}
+}
+
+// FuzzNames: a cleaned name is one line of text without a folder, and cleaning it again changes nothing.
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{"photo.jpg", "a/b\\c", "\x00\u202e\xff", strings.Repeat("长", 300) + ".x", " . ", "a.\u0301"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		name := cleanName(in)
+		require.Equal(t, name, cleanName(name), "%q", in)
+		require.True(t, utf8.ValidString(name) && name != "" && utf8.RuneCountInString(name) <= 128, "%q", name)
+		require.NotContains(t, name, "/")
+		require.NotContains(t, name, "\\")
+		for _, r := range name {
+			require.False(t, unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029', "%q", name)
+		}
+		require.NotEmpty(t, mime.FormatMediaType("attachment", map[string]string{"filename": name}), "%q", name)
+	})
 }
 
 func TestLinks(t *testing.T) {
@@ -313,4 +348,127 @@ func gifOf(t testing.TB, w, h int) []byte {
 	var b bytes.Buffer
 	require.NoError(t, gif.Encode(&b, halves(w, h), nil))
 	return b.Bytes()
+}
+
+// Once the last message that sent a file is recalled, nobody reads it any more, not
+// even its uploader, and a day later it is gone. One that is left keeps it, for
+// those who may read that one.
+func TestWhatWasRecalledIsNotRead(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx, at := t.Context(), time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+		s.now = func() time.Time { return at }
+		uma, ann, ben, boss := readerOf("u:uma"), readerOf("a:ann", "s1"), readerOf("u:ben", "s2"), Reader{Host: true}
+		f := s.put(t, "a.png", picture(t, 40, 20))
+		send := func(session, ref string, r Reader) (*File, error) { return s.Sent(ctx, Sending{f.ID, session, ref}, r) }
+		recall := func(session, ref string, back bool) {
+			t.Helper()
+			require.NoError(t, s.Recalled(ctx, Sending{f.ID, session, ref}, back))
+		}
+		may := func(want bool, readers ...Reader) {
+			t.Helper()
+			for _, r := range readers {
+				err := s.Allowed(ctx, f, r)
+				if want {
+					require.NoError(t, err, r.Who)
+				} else {
+					require.ErrorIs(t, err, ErrNotFound, r.Who)
+				}
+			}
+		}
+		recall("s1", "m1", false)
+		require.NoError(t, s.Available(ctx, f.ID), "a message that never sent it takes nothing away")
+		first, err := send("s1", "m1", uma)
+		require.NoError(t, err)
+		require.NotNil(t, first)
+		again, err := send("s1", "m2", uma)
+		require.NoError(t, err)
+		require.Nil(t, again, "not the first")
+		recall("s1", "m1", false)
+		may(true, uma, ann, boss)
+		_, err = send("s2", "m3", ann)
+		require.NoError(t, err)
+		recall("s1", "m2", false)
+		may(false, ann)
+		may(true, uma, ben, boss)
+		require.NoError(t, s.Available(ctx, f.ID))
+		recall("s2", "m3", false)
+		may(false, uma, ann, ben, boss)
+		require.ErrorIs(t, s.Available(ctx, f.ID), ErrNotFound)
+		_, err = send("s2", "m4", uma)
+		require.ErrorIs(t, err, ErrNotFound, "nor is it sent again")
+		_, err = send("s2", "m3", ann)
+		require.NoError(t, err, "the same message tried again is a duplicate to the broker")
+		may(false, uma, ann, ben, boss)
+		recall("s2", "m3", true)
+		may(true, ben)
+		recall("s2", "m3", false)
+
+		at = at.Add(23 * time.Hour)
+		for _, id := range []string{"", "nope", "../x"} {
+			require.NoError(t, s.Recalled(ctx, Sending{id, "s1", "m"}, false))
+			require.NoError(t, s.Unsent(ctx, Sending{id, "s1", "m"}))
+		}
+		at = at.Add(3 * time.Hour)
+		n, err := s.Sweep(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		_, err = s.Stat(ctx, f.ID)
+		require.ErrorIs(t, err, ErrNotFound)
+
+		old := s.put(t, "b", []byte("b"))
+		m := Sending{old.ID, "s1", "m"}
+		_, err = s.Sent(ctx, m, uma)
+		require.NoError(t, err)
+		require.NoError(t, s.Unsent(ctx, m))
+		require.ErrorIs(t, s.Allowed(ctx, old, ann), ErrNotFound)
+		require.NoError(t, s.Allowed(ctx, old, uma), "it is as if it had never been sent")
+		_, err = s.Sent(ctx, m, uma)
+		require.NoError(t, err)
+		at = at.Add(1000 * time.Hour) // long after its upload
+		_, err = s.Sweep(ctx)
+		require.NoError(t, err)
+		require.NoError(t, s.Recalled(ctx, m, false))
+		at = at.Add(26 * time.Hour)
+		_, err = s.Sweep(ctx)
+		require.NoError(t, err)
+		require.Empty(t, s.objects(t))
+	})
+}
+
+// An upload that is coming in has no name that could be left behind, and what an
+// older program, or another system, has left is removed at the start.
+func TestNothingIsLeftOfUploads(t *testing.T) {
+	dir := t.TempDir()
+	stale, fresh, other := filepath.Join(dir, tempPrefix+"1"), filepath.Join(dir, tempPrefix+"2"), filepath.Join(dir, "other")
+	for _, name := range []string{stale, fresh, other} {
+		require.NoError(t, os.WriteFile(name, []byte("x"), 0o600))
+		require.NoError(t, os.Chtimes(name, time.Time{}, time.Now().Add(-2*time.Hour)))
+	}
+	require.NoError(t, os.Chtimes(fresh, time.Time{}, time.Now()))
+	s, err := Open(t.Context(), "file://"+filepath.ToSlash(t.TempDir()), Options{TempDir: dir, Worker: program})
+	require.NoError(t, err)
+	defer func() { _ = s.Close() }()
+	left := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	require.Equal(t, []string{tempPrefix + "2", "other"}, left())
+	half, more := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Put(t.Context(), "u:uma", "x", half)
+		done <- err
+	}()
+	_, err = more.Write(make([]byte, 100_000)) // it is being read
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		require.Equal(t, []string{tempPrefix + "2", "other"}, left(), "a node killed now would leave nothing")
+	}
+	require.NoError(t, more.CloseWithError(errors.New("gone")))
+	require.ErrorContains(t, <-done, "gone")
+	require.Equal(t, []string{tempPrefix + "2", "other"}, left())
 }

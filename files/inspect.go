@@ -1,25 +1,24 @@
 package files
 
 import (
-	"bytes"
-	"context"
-	"image"
-	_ "image/gif" // decoders
-	"image/jpeg"
-	_ "image/png"
+	"errors"
 	"io"
 	"math"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
-	"github.com/kovidgoyal/imaging"
-	_ "golang.org/x/image/webp"
 )
 
+// What a picture may have to be shown as one. What has more is kept as a plain file.
 const (
-	maxPixels     = 40_000_000
-	thumbnailSide = 320 // pixels
+	maxPixels = 50_000_000
+	maxFrames = 5_000
+	maxMoving = 500_000_000 // pixels of all frames together
+	maxMemory = 160 << 20   // bytes, to decode it
 )
+
+// plain is the type of what is only saved, never shown.
+const plain = "application/octet-stream"
 
 // safe are the types a browser shows or plays, and that cannot carry scripts.
 var safe = map[string]bool{"image/jpeg": true, "image/png": true, "image/gif": true, "image/webp": true,
@@ -29,61 +28,64 @@ var safe = map[string]bool{"image/jpeg": true, "image/png": true, "image/gif": t
 // Inline tells whether a type may be shown in a page; anything else is to be saved.
 func Inline(mime string) bool { return safe[mime] }
 
-// inspect finds out what the content is, and makes a picture's thumbnail.
-func (s *Store) inspect(ctx context.Context, f *File, r io.ReadSeeker, size int64) (thumbnail []byte, err error) {
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	m, err := mimetype.DetectReader(r)
+var pictures = map[string]func(*source, *layout) error{"image/jpeg": walkJPEG, "image/png": walkPNG, "image/gif": walkGIF, "image/webp": walkWebP}
+
+// inspect finds out what an upload is, by its content, and what is kept of it. A
+// picture whose parts lead nowhere is refused; what would take too long to look
+// at is a plain file.
+func inspect(f *File, upload io.ReaderAt, size int64) (*layout, error) {
+	m, err := mimetype.DetectReader(io.NewSectionReader(upload, 0, size))
 	if err != nil {
 		return nil, err
 	}
 	f.Mime, _, _ = strings.Cut(m.String(), ";")
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+	if m.Is("image/vnd.mozilla.apng") { // a PNG whose further frames older programs do not see
+		f.Mime = "image/png"
 	}
-	switch {
-	case strings.HasPrefix(f.Mime, "image/") && safe[f.Mime]:
-		return s.picture(ctx, f, r)
-	case strings.HasPrefix(f.Mime, "audio/"), strings.HasPrefix(f.Mime, "video/"), f.Mime == "application/ogg":
-		if d := duration(r, size); d > 0 && d < 1e6 {
-			f.Duration = math.Round(d*1000) / 1000
+	all := &layout{kept: pieces{{n: size}}}
+	walk := pictures[f.Mime]
+	heard := strings.HasPrefix(f.Mime, "audio/") || strings.HasPrefix(f.Mime, "video/") || f.Mime == "application/ogg"
+	if walk == nil && heard {
+		if walk = container(upload); walk == nil {
+			f.setDuration(duration(io.NewSectionReader(upload, 0, size), size))
 		}
 	}
-	return nil, nil
+	if walk == nil {
+		return all, nil
+	}
+	l := &layout{}
+	err = walk(newSource(upload, size), l)
+	switch {
+	case err == nil && heard:
+		f.setDuration(l.duration)
+	case err == nil:
+		f.Width, f.Height = l.shown()
+	case errors.Is(err, errCostly), errors.Is(err, errMalformed) && heard:
+		f.Mime = plain
+		return all, nil
+	case errors.Is(err, errMalformed):
+		return nil, ErrPicture
+	default:
+		return nil, err
+	}
+	return l, nil
 }
 
-func (s *Store) picture(ctx context.Context, f *File, r io.ReadSeeker) ([]byte, error) {
-	c, _, err := image.DecodeConfig(r)
-	if err != nil || c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, ErrPicture
+// container tells how to go over a sound or video that is made of boxes or elements.
+func container(upload io.ReaderAt) func(*source, *layout) error {
+	var head [12]byte
+	_, _ = upload.ReadAt(head[:], 0) // what is shorter is none
+	switch {
+	case string(head[:4]) == "\x1a\x45\xdf\xa3":
+		return walkWebM
+	case string(head[4:8]) == "ftyp", mp4Top[string(head[4:8])], mp4Told[string(head[4:8])]:
+		return walkMP4
 	}
-	select {
-	case s.decode <- struct{}{}: // decoding needs memory for all pixels
-		defer func() { <-s.decode }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	return nil
+}
+
+func (f *File) setDuration(d float64) {
+	if d > 0 && d < 1e6 {
+		f.Duration = math.Round(d*1000) / 1000
 	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	// In this process only: other programs are not to see what strangers send.
-	img, err := imaging.Decode(r, imaging.Backends(imaging.GO_IMAGE), imaging.AutoOrientation(true),
-		imaging.ColorSpace(imaging.NO_CHANGE_OF_COLORSPACE))
-	if err != nil { // metadata that cannot be read is no reason to refuse a picture
-		if _, err := r.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		if img, _, err = image.Decode(r); err != nil {
-			return nil, ErrPicture
-		}
-	}
-	f.Width, f.Height = img.Bounds().Dx(), img.Bounds().Dy()
-	var b bytes.Buffer
-	small := imaging.Fit(img, thumbnailSide, thumbnailSide, imaging.Box)
-	if err := jpeg.Encode(&b, imaging.OverlayCenter(imaging.New(small.Bounds().Dx(), small.Bounds().Dy(), image.White), small, 1),
-		&jpeg.Options{Quality: 80}); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -18,18 +18,50 @@ type Reader struct {
 	Readable func(ctx context.Context, session string) (bool, error)
 }
 
-// Allowed is nil if somebody may read a file: its uploader, a host application,
-// and who may read a session that it was sent in. Else it is ErrNotFound, as for
-// a file that is not there.
-func (s *Store) Allowed(ctx context.Context, f *File, r Reader) error {
-	if r.Host || r.Who == f.By {
-		return nil
+// Sending is one message that sends a file. Ref is the message's own name, the
+// same each time the message is tried again: letters and digits.
+type Sending struct {
+	File, Session, Ref string
+}
+
+func (m Sending) sent() string     { return m.File + "/sent/" + m.Session + "." + m.Ref }
+func (m Sending) recalled() string { return m.File + "/recalled/" + m.Session + "." + m.Ref }
+
+// Available is nil for a file that is there: ErrNotFound once every message that
+// sent it was recalled.
+func (s *Store) Available(ctx context.Context, id string) error {
+	_, err := s.available(ctx, id)
+	return err
+}
+
+// available gives the sessions a file stands in; none, if it was never sent.
+func (s *Store) available(ctx context.Context, id string) ([]string, error) {
+	shared, err := s.list(ctx, id+"/sent/")
+	if err != nil || len(shared) > 0 {
+		return shared, err
 	}
-	shared, err := s.sessions(ctx, f.ID)
-	if err != nil {
+	recalled, err := s.list(ctx, id+"/recalled/")
+	if err == nil && len(recalled) > 0 {
+		err = ErrNotFound
+	}
+	return nil, err
+}
+
+// Allowed is nil if somebody may read a file: its uploader, a host application,
+// and who may read a session that it was sent in. Else, and for all once it was
+// recalled, it is ErrNotFound, as for a file that is not there.
+func (s *Store) Allowed(ctx context.Context, f *File, r Reader) error {
+	shared, err := s.available(ctx, f.ID)
+	if err != nil || r.Host || r.Who == f.By {
 		return err
 	}
-	for _, session := range shared {
+	asked := map[string]bool{}
+	for _, one := range shared {
+		session, _, _ := strings.Cut(one, ".")
+		if asked[session] {
+			continue
+		}
+		asked[session] = true
 		ok, err := r.Readable(ctx, session)
 		if err != nil {
 			return err
@@ -41,35 +73,75 @@ func (s *Store) Allowed(ctx context.Context, f *File, r Reader) error {
 	return ErrNotFound
 }
 
-// Sent notes that a file is about to be sent in a session, so that the session's
-// readers may read it. It may be repeated. ErrNotFound if the sender may not
-// read it, or it is so old, and was never sent, that it may be removed.
-func (s *Store) Sent(ctx context.Context, id, session string, r Reader) error {
-	f, err := s.Stat(ctx, id)
+// Sent notes that a message is about to send a file, so that the session's
+// readers may read it. It may be repeated, and does nothing for a message that
+// was recalled. It gives the file if it is the first that sends it. ErrNotFound
+// if the sender may not read it, or it is so old, and was never sent, that it may
+// be removed.
+func (s *Store) Sent(ctx context.Context, m Sending, r Reader) (first *File, err error) {
+	f, err := s.Stat(ctx, m.File)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	key := id + "/sent/" + session
-	if there, err := s.bucket.Exists(ctx, key); err != nil || there {
-		return err
+	for _, key := range []string{m.sent(), m.recalled()} {
+		if there, err := s.bucket.Exists(ctx, key); err != nil || there {
+			return nil, err
+		}
 	}
 	if err := s.Allowed(ctx, f, r); err != nil {
-		return err
+		return nil, err
 	}
-	shared, err := s.sessions(ctx, id)
+	shared, err := s.list(ctx, m.File+"/sent/")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(shared) == 0 && s.now().Sub(f.At) > sendWithin || len(shared) >= maxShared {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
-	return s.bucket.WriteAll(ctx, key, nil, nil)
+	if len(shared) == 0 {
+		first = f
+	}
+	return first, s.bucket.WriteAll(ctx, m.sent(), nil, nil)
 }
 
-// sessions are those a file was sent in.
-func (s *Store) sessions(ctx context.Context, id string) ([]string, error) {
+// Unsent takes back what Sent noted of a message that was refused.
+func (s *Store) Unsent(ctx context.Context, m Sending) error {
+	if !validID(m.File) {
+		return nil
+	}
+	return gone(s.bucket.Delete(ctx, m.sent()))
+}
+
+// Recalled notes that a message is being recalled: from now on nobody reads the
+// file for its sake, and a day after the last one it is removed. It does nothing
+// where the message has sent no file of ours. With back the message stays after all.
+func (s *Store) Recalled(ctx context.Context, m Sending, back bool) error {
+	if !validID(m.File) {
+		return nil
+	}
+	from, to := m.sent(), m.recalled()
+	if back {
+		from, to = to, from
+	}
+	there, err := s.bucket.Exists(ctx, from)
+	if err != nil || !there {
+		return err
+	}
+	if err := s.bucket.WriteAll(ctx, to, nil, nil); err != nil {
+		return err
+	}
+	if err := gone(s.bucket.Delete(ctx, from)); err != nil || back {
+		return err
+	}
+	if left, err := s.list(ctx, m.File+"/sent/"); err != nil || len(left) > 0 {
+		return err
+	}
+	return s.bucket.WriteAll(ctx, pendingKey(s.now(), m.File), nil, nil)
+}
+
+// list gives what stands behind a prefix, as far as anybody counts it.
+func (s *Store) list(ctx context.Context, prefix string) ([]string, error) {
 	var out []string
-	prefix := id + "/sent/"
 	err := s.each(ctx, prefix, func(o *blob.ListObject) (bool, error) {
 		out = append(out, strings.TrimPrefix(o.Key, prefix))
 		return len(out) < maxShared, nil
@@ -104,7 +176,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 			return false, nil
 		}
 		id := o.Key[strings.LastIndexByte(o.Key, '/')+1:]
-		shared, err := s.sessions(ctx, id)
+		shared, err := s.list(ctx, id+"/sent/")
 		if err != nil {
 			return false, err
 		}

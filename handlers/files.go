@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -19,9 +18,6 @@ import (
 
 const filesPath = "/api/v1/files/"
 
-// uploadRoom is what a form may have besides its file, in bytes.
-const uploadRoom = 64 << 10
-
 // Sharing tells a store of files what is sent in sessions. It is the broker's Files.
 type Sharing struct {
 	Store *files.Store
@@ -30,13 +26,45 @@ type Sharing struct {
 }
 
 // Sent implements broker.Files.
-func (s *Sharing) Sent(ctx context.Context, a broker.Actor, session, url string) error {
-	id, ours := strings.CutPrefix(url, filesPath)
+func (s *Sharing) Sent(ctx context.Context, a broker.Actor, m broker.FileMessage) error {
+	one, ours := sending(m)
 	if !ours {
 		return nil
 	}
-	return fileError(s.Store.Sent(ctx, id, session, fileReader(s.Broker, a)))
+	first, err := s.Store.Sent(ctx, one, fileReader(s.Broker, a))
+	if err == nil && first != nil && !hosts(first) {
+		err = s.Broker.UploadSent(ctx, first.Size, first.At)
+	}
+	return fileError(err)
 }
+
+// Unsent implements broker.Files.
+func (s *Sharing) Unsent(ctx context.Context, m broker.FileMessage) error {
+	if one, ours := sending(m); ours {
+		return fileError(s.Store.Unsent(ctx, one))
+	}
+	return nil
+}
+
+// Recalled implements broker.Files.
+func (s *Sharing) Recalled(ctx context.Context, m broker.FileMessage, back bool) error {
+	if one, ours := sending(m); ours {
+		return fileError(s.Store.Recalled(ctx, one, back))
+	}
+	return nil
+}
+
+// sending tells whether a message sends a file that is kept here.
+func sending(m broker.FileMessage) (files.Sending, bool) {
+	id, ours := strings.CutPrefix(m.URL, filesPath)
+	return files.Sending{File: id, Session: m.Session, Ref: m.Ref}, ours
+}
+
+// hostUploads is who uploads what a host application does.
+const hostUploads = "host"
+
+// hosts tells of a file that counts for no budget.
+func hosts(f *files.File) bool { return f.By == hostUploads }
 
 // fileReader is an actor as the store of files knows one.
 func fileReader(b *broker.Broker, a broker.Actor) files.Reader {
@@ -52,7 +80,7 @@ func fileReader(b *broker.Broker, a broker.Actor) files.Reader {
 	}}
 	switch {
 	case r.Host:
-		r.Who = "host"
+		r.Who = hostUploads
 	case a.Role.Staff():
 		r.Who = "a:" + a.ID
 	default:
@@ -76,6 +104,9 @@ func fileError(err error) error {
 	case errors.Is(err, files.ErrPicture):
 		return broker.Errorf(broker.CodeBadRequest, "file: not a readable picture, or one of too many pixels")
 	}
+	if errors.Is(err, files.ErrBusy) {
+		return broker.Errorf(broker.CodeOverloaded, "too many pictures at once; nothing was stored")
+	}
 	return &broker.Error{Code: broker.CodeUnavailable, Message: "the store of files does not answer; try again", Err: err}
 }
 
@@ -89,47 +120,6 @@ type fileAnswer struct {
 	Height    int     `json:"height,omitempty"`
 	Duration  float64 `json:"duration,omitempty"`
 	Thumbnail string  `json:"thumbnail,omitempty"`
-}
-
-func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
-	if err := s.broker.AllowUpload(c.Request.Context(), a); err != nil {
-		return nil, err
-	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, files.MaxSize+uploadRoom)
-	form, err := c.Request.MultipartReader()
-	if err != nil {
-		return nil, broker.Errorf(broker.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
-	}
-	part, err := form.NextPart()
-	if err != nil || part.FormName() != "file" {
-		return nil, uploadError(err, "the form's first field must be file")
-	}
-	f, err := s.opt.Files.Put(c.Request.Context(), fileReader(s.broker, a).Who, part.FileName(), part)
-	if err != nil {
-		return nil, uploadError(err, "the upload broke off")
-	}
-	if _, err := form.NextPart(); !errors.Is(err, io.EOF) { // what has been stored is never sent, and goes by itself
-		return nil, uploadError(err, "one file at a time, and nothing else in the form")
-	}
-	out := fileAnswer{URL: filesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
-	if f.Width > 0 {
-		out.Thumbnail = out.URL + "/thumbnail"
-	}
-	return out, nil
-}
-
-// uploadError is what a form that cannot be read to its end answers.
-func uploadError(err error, message string) error {
-	var big *http.MaxBytesError
-	switch {
-	case errors.As(err, &big):
-		return fileError(files.ErrTooLarge)
-	case errors.Is(err, files.ErrTooLarge), errors.Is(err, files.ErrEmpty), errors.Is(err, files.ErrPicture):
-		return fileError(err)
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "multipart:"):
-		return broker.Errorf(broker.CodeBadRequest, "%s", message)
-	}
-	return fileError(err)
 }
 
 // file serves a part of a file: to those who may read it, and to whoever has a signed link.
@@ -149,7 +139,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		h.Set("Cross-Origin-Resource-Policy", "same-site")
-		h.Set("Cache-Control", "private, max-age=3600")
+		h.Set("Cache-Control", "private, no-cache") // it may be recalled
 		h.Set("ETag", `"`+f.ID+`"`)
 		h.Set("Content-Disposition", disposition(f))
 		http.ServeContent(c.Writer, c.Request, "", f.At, r)
@@ -182,6 +172,9 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 			f, err = s.opt.Files.Stat(ctx, c.Param("id"))
 		}
 		if err == nil {
+			err = s.opt.Files.Available(ctx, f.ID)
+		}
+		if err == nil {
 			err = serve(c, f)
 		}
 		if err != nil {
@@ -196,7 +189,10 @@ func disposition(f *files.File) string {
 	if files.Inline(f.Mime) {
 		kind = "inline"
 	}
-	return mime.FormatMediaType(kind, map[string]string{"filename": f.Name})
+	if value := mime.FormatMediaType(kind, map[string]string{"filename": f.Name}); value != "" {
+		return value
+	}
+	return kind
 }
 
 // fileLink makes links for <img> and the like, which cannot send a token.

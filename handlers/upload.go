@@ -1,0 +1,140 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"bellhop/broker"
+	"bellhop/files"
+)
+
+const (
+	uploadRoom  = 64 << 10 // what a form may have besides its file, in bytes
+	partRoom    = 16 << 10 // what may stand before its file, and what after it
+	maxBoundary = 70       // of a form's boundary, in bytes (RFC 2046, 5.1.1)
+)
+
+// errPart says that a form has more beside its file than partRoom.
+var errPart = errors.New("the form has too much beside its file")
+
+// formReader counts what is read beside the file: package multipart would take up
+// to 10 MiB of a part's header into memory, some of it several times.
+type formReader struct {
+	r    io.Reader
+	room int  // what may still be read beside the file
+	file bool // the file is being read
+	over bool // there was more: package multipart does not always pass the error on
+}
+
+func (f *formReader) Read(p []byte) (int, error) {
+	if f.file {
+		return f.r.Read(p)
+	}
+	if f.room == 0 {
+		f.over = true
+		return 0, errPart
+	}
+	n, err := f.r.Read(p[:min(len(p), f.room)])
+	f.room -= n
+	return n, err
+}
+
+// beside says that what is read now is not the file.
+func (f *formReader) beside() { f.file, f.room = false, partRoom }
+
+// refusal is what a form answers that has not what it must beside its file.
+func (f *formReader) refusal(err error, message string) error {
+	if f.over {
+		err = errPart
+	}
+	return uploadError(err, message)
+}
+
+// openForm gives the file of a form, whose first field it must be.
+func openForm(c *gin.Context) (*formReader, *multipart.Reader, *multipart.Part, error) {
+	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	boundary := params["boundary"]
+	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary {
+		return nil, nil, nil, broker.Errorf(broker.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
+	}
+	body := &formReader{r: http.MaxBytesReader(c.Writer, c.Request.Body, files.MaxSize+uploadRoom)}
+	body.beside()
+	form := multipart.NewReader(body, boundary)
+	part, err := form.NextPart()
+	if err != nil || part.FormName() != "file" {
+		return nil, nil, nil, body.refusal(err, "the form's first field must be file")
+	}
+	body.file = true
+	return body, form, part, nil
+}
+
+func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
+	ctx := c.Request.Context()
+	most := int64(files.MaxSize)
+	if n := c.Request.ContentLength; n > 0 {
+		most = min(most, n)
+	}
+	room, err := s.broker.AllowUpload(ctx, a, most)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.receive(ctx, c, a)
+	kept := int64(0)
+	if f != nil {
+		kept = f.Size
+	}
+	if failed := room.Keep(ctx, kept); failed != nil {
+		s.log.Warn("an upload counts for more than it has; for a day", "error", failed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := fileAnswer{URL: filesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
+	if f.Width > 0 {
+		out.Thumbnail = out.URL + "/thumbnail"
+	}
+	return out, nil
+}
+
+// receive stores the file of a form. With an error there may be one, too: it is
+// never sent, and goes by itself.
+func (s *Server) receive(ctx context.Context, c *gin.Context, a broker.Actor) (*files.File, error) {
+	body, form, part, err := openForm(c)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.opt.Files.Put(ctx, fileReader(s.broker, a).Who, part.FileName(), part)
+	if err != nil {
+		return nil, uploadError(err, "the upload broke off")
+	}
+	body.beside()
+	if _, err := form.NextPart(); !errors.Is(err, io.EOF) {
+		return f, body.refusal(err, "one file at a time, and nothing else in the form")
+	}
+	return f, nil
+}
+
+// uploadError is what a form that cannot be read to its end answers.
+func uploadError(err error, message string) error {
+	var big *http.MaxBytesError
+	var odd textproto.ProtocolError
+	switch {
+	case errors.As(err, &big):
+		return fileError(files.ErrTooLarge)
+	case errors.Is(err, errPart):
+		return broker.Errorf(broker.CodeTooLarge, "form: at most %d KiB before and after the file, its name included", partRoom>>10)
+	case errors.Is(err, files.ErrTooLarge), errors.Is(err, files.ErrEmpty), errors.Is(err, files.ErrPicture):
+		return fileError(err)
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &odd), strings.Contains(err.Error(), "multipart:"):
+		return broker.Errorf(broker.CodeBadRequest, "%s", message)
+	}
+	return fileError(err)
+}
