@@ -28,7 +28,7 @@ import (
 func TestFiles(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	dir := t.TempDir()
-	shared := func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) }
+	shared := func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(dir)) }
 	a, b := startNode(t, url, shared), startNode(t, url, shared)
 	ctx := t.Context()
 	web := &http.Client{Transport: openapitest.Transport(t, handlers.Description())}
@@ -116,7 +116,7 @@ func TestFiles(t *testing.T) {
 // Forms that are none, or too much, get a clear answer, and nothing is kept of them.
 func TestBadUploads(t *testing.T) {
 	dir := t.TempDir()
-	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) })
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(dir)) })
 	uma := token(t, n, client.TokenRequest{Role: "user", ID: name("uma")})
 	post := func(kind string, body io.Reader) int {
 		t.Helper()
