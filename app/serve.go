@@ -161,7 +161,7 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 }
 
 func (a *App) startEdge() {
-	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), Origins: a.settings.Origins,
+	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.shop != nil {
 		o.Demo = demoPeople(a.settings.Demo)

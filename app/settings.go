@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +127,7 @@ func (s *Settings) Validate() error {
 }
 
 func (s *Settings) validateKeys() error {
-	if len(s.APIKey) == 0 && !s.openToAll() {
+	if len(s.APIKey) == 0 && !s.local() {
 		return errors.New("--api-key: required with --redis-url, and beyond loopback")
 	}
 	for _, k := range s.APIKey {
@@ -151,13 +152,18 @@ func (s *Settings) validateKeys() error {
 // local tells whether only this machine can reach the node, and all it holds is its own.
 func (s *Settings) local() bool { return s.Embedded() && loopback(s.Addr) }
 
-// openToAll tells whether the API key is the well-known one, dev.
-func (s *Settings) openToAll() bool { return s.local() && len(s.APIKey) == 0 }
+// wellKnownKey is the API key where only this machine is to reach the node and none is set.
+const wellKnownKey = "dev"
+
+// openToAll tells whether the API key is the well-known one, and no other.
+func (s *Settings) openToAll() bool {
+	return s.local() && !slices.ContainsFunc(s.APIKey, func(k Secret) bool { return k.Reveal() != wellKnownKey })
+}
 
 // apiKeys are the keys that are good.
 func (s *Settings) apiKeys() []string {
 	if s.openToAll() {
-		return []string{"dev"}
+		return []string{wellKnownKey}
 	}
 	return revealAll(s.APIKey)
 }
