@@ -237,7 +237,7 @@ type answer struct {
 // JWTs are accepted by their claims, and revoked with their participant.
 func TestJWT(t *testing.T) {
 	secret := strings.Repeat("s", 32)
-	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.JWTSecret = secret })
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.JWTSecret = NewSecret(secret) })
 	sign := func(change func(jwt.MapClaims), method jwt.SigningMethod, key any) string {
 		c := jwt.MapClaims{"sub": "ann-" + t.Name(), "role": "agent", "queues": []string{"x"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
 		change(c)

@@ -22,7 +22,7 @@ const embeddedDelay = 100 * time.Millisecond
 
 // openArchive opens MongoDB, which it waits for, or the file in the data folder.
 func openArchive(ctx context.Context, s *Stores, log *slog.Logger) (archive.Archive, error) {
-	if s.MongoURL == "" {
+	if !s.MongoURL.IsSet() {
 		store, err := sqlite.Open(ctx, filepath.Join(s.DataDir, "archive.db"))
 		if err != nil {
 			return nil, settingsError{fmt.Errorf("--data-dir: %w", err)}
@@ -31,7 +31,7 @@ func openArchive(ctx context.Context, s *Stores, log *slog.Logger) (archive.Arch
 	}
 	var store *mongo.Store
 	err := waitFor(ctx, log, "the archive", func(ctx context.Context) (err error) {
-		store, err = mongo.Open(ctx, s.MongoURL)
+		store, err = mongo.Open(ctx, s.MongoURL.Reveal())
 		return err
 	})
 	if err != nil {

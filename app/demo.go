@@ -9,8 +9,9 @@ import (
 	"bellhop/handlers"
 )
 
-// demo tells whether there are people to log in as: only where nobody else can reach it.
-func (a *App) demo() bool { return a.settings.Embedded() && loopback(a.settings.Addr) }
+// demo tells whether there are people to log in as: only where nobody else can reach it, and
+// nobody has made it a place of his own by a key.
+func (a *App) demo() bool { return a.settings.openToAll() && a.settings.DemoPeople }
 
 // demoPeople are the people of the embedded mode. Where there are bots, agents
 // work in the bots' queues, too.
@@ -36,7 +37,7 @@ func (s *Settings) validateDemo() error {
 		return nil
 	case !s.Embedded():
 		return errors.New("--demo: its bots chat in memory only; not with --redis-url")
-	case s.MongoURL != "":
+	case s.MongoURL.IsSet():
 		return errors.New("--demo: its bots must not write into a real archive; not with --mongo-url")
 	case !loopback(s.Addr):
 		return errors.New("--demo: only on a loopback address, since anybody may be anyone there")
@@ -56,6 +57,6 @@ func (s *Settings) keepDemoApart() {
 func (a *App) startDemo(ctx context.Context) {
 	a.shop.start()
 	if a.settings.Demo {
-		a.bots = startBots(ctx, botOptions{url: "http://" + a.Addr(), key: a.settings.APIKey[0], pace: 1, log: a.log})
+		a.bots = startBots(ctx, botOptions{url: "http://" + a.Addr(), key: a.settings.apiKeys()[0], pace: 1, log: a.log})
 	}
 }

@@ -131,10 +131,13 @@ func TestBotsOutliveErrors(t *testing.T) {
 	bots.stop()
 }
 
+// openDemo are the settings as they are when nobody sets any: no key, and people to log in as.
+func openDemo(s *Settings) { s.APIKey, s.DemoPeople = nil, true }
+
 // A whole node with --demo has bots in it, and the page that offers people says so.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
-	n := startNode(t, "", func(s *Settings) { s.Demo, s.DataDir = true, dir })
+	n := startNode(t, "", openDemo, func(s *Settings) { s.Demo, s.DataDir = true, dir })
 	require.DirExists(t, dir+"/demo", "bots are kept apart")
 	var told struct {
 		People []handlers.DemoPerson
@@ -149,7 +152,12 @@ func TestDemo(t *testing.T) {
 	page := fetch(t, n.url()+"/")
 	require.Contains(t, page.body, `<div id="root">`)
 	require.Contains(t, page.header.Get("Content-Security-Policy"), "script-src 'self'")
-	require.Eventually(t, func() bool { return len(listed(t, n, "")) > 0 }, 75*time.Second, 200*time.Millisecond)
+	api := client.API{BaseURL: n.url(), Key: wellKnownKey}
+	require.Eventually(t, func() bool {
+		var out struct{ Sessions []client.Session }
+		require.NoError(t, api.Do(t.Context(), http.MethodGet, "/sessions", nil, &out))
+		return len(out.Sessions) > 0
+	}, 75*time.Second, 200*time.Millisecond)
 }
 
 // Bots chat nowhere but in a demo.
@@ -171,7 +179,7 @@ func TestDemoIsRefused(t *testing.T) {
 
 // The shop is another site: its own origin and policy, a token of its own server's, and the widget may connect from there.
 func TestShop(t *testing.T) {
-	n := startNode(t, "")
+	n := startNode(t, "", openDemo)
 	shop, chat := n.shop.origin(), n.url()
 	require.NotEqual(t, chat, shop)
 	for lang, text := range map[string]string{"en": "Copper kettle", "zh-CN": "铜水壶"} {
@@ -203,6 +211,14 @@ func TestShop(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	require.Equal(t, shop, res.Header.Get("Access-Control-Allow-Origin"))
+
+	req, err = http.NewRequestWithContext(t.Context(), http.MethodPost, shop+"/token", nil)
+	require.NoError(t, err)
+	req.Header.Set("Origin", "https://evil.example") // a foreign page
+	res, err = http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusForbidden, res.StatusCode)
 
 	req, err = http.NewRequestWithContext(t.Context(), http.MethodPost, shop+"/token", nil)
 	require.NoError(t, err)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,7 +33,7 @@ func (a *App) uploadsDir() string {
 
 // openFiles opens the store of what participants upload.
 func (a *App) openFiles(ctx context.Context) error {
-	where := a.settings.FilesURL
+	where := a.settings.FilesURL.Reveal()
 	if where == "" {
 		dir, err := filepath.Abs(filepath.Join(a.settings.DataDir, "files"))
 		if err != nil {
@@ -45,7 +47,7 @@ func (a *App) openFiles(ctx context.Context) error {
 	}
 	store, err := files.Open(ctx, where, files.Options{TempDir: a.uploadsDir(), Worker: program})
 	if err != nil {
-		return settingsError{fmt.Errorf("--files-url: %w", err)}
+		return settingsError{fmt.Errorf("--files-url: %w", bucketError(err))}
 	}
 	a.sharing = &handlers.Sharing{Store: store}
 	sweep, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -67,4 +69,25 @@ func (a *App) openFiles(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// checkFilesURL tells what is wrong with a bucket's URL, without quoting it.
+func checkFilesURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || u.Scheme != "file" && (u.Scheme != "s3" || u.Host == "") {
+		return errors.New("file:///folder or s3://bucket, without a user or password")
+	}
+	if endpoint, err := url.Parse(u.Query().Get("endpoint")); err != nil || endpoint.User != nil {
+		return errors.New("its endpoint is not https://host, without a user or password")
+	}
+	return nil
+}
+
+// bucketError is why a bucket was not opened. The library's own errors quote the whole URL.
+func bucketError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path
+	}
+	return errors.New("it cannot be opened: a parameter is unknown or has a wrong value, or what it names is no folder")
 }

@@ -30,7 +30,7 @@ import (
 func TestFiles(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	dir := t.TempDir()
-	shared := func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) }
+	shared := func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(dir)) }
 	a, b := startNode(t, url, shared), startNode(t, url, shared)
 	ctx := t.Context()
 	web := &http.Client{Transport: openapitest.Transport(t, handlers.Description())}
@@ -118,7 +118,7 @@ func TestFiles(t *testing.T) {
 // Forms that are none, or too much, get a clear answer, and nothing is kept of them.
 func TestBadUploads(t *testing.T) {
 	dir := t.TempDir()
-	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) })
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(dir)) })
 	uma := token(t, n, client.TokenRequest{Role: "user", ID: name("uma")})
 	post := func(kind string, body io.Reader) int {
 		t.Helper()
@@ -180,7 +180,7 @@ func TestBadUploads(t *testing.T) {
 func TestARecalledPictureIsGone(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	dir := t.TempDir()
-	shared := func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(dir) }
+	shared := func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(dir)) }
 	a, b := startNode(t, url, shared), startNode(t, url, shared)
 	ctx := t.Context()
 	q := name("q")
@@ -259,7 +259,7 @@ func TestARecalledPictureIsGone(t *testing.T) {
 
 // Whatever name a form gives, the answer is a clean name or a refusal.
 func TestNamesOfUploads(t *testing.T) {
-	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = "file://" + filepath.ToSlash(t.TempDir()) })
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(t.TempDir())) })
 	uma := token(t, n, client.TokenRequest{Role: "user", ID: name("uma")})
 	for disposition, want := range map[string]string{
 		`filename="a` + "\x00" + `b.txt"`:                 "",

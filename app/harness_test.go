@@ -82,8 +82,8 @@ func dataOf(t testing.TB, redisURL string) string {
 // startNode starts a node on a free port. change may alter its settings.
 func startNode(t testing.TB, redisURL string, change ...func(*Settings)) *node {
 	t.Helper()
-	s := Settings{Stores: Stores{RedisURL: redisURL, DataDir: dataOf(t, redisURL), LogLevel: "error", LogFormat: "text"},
-		Addr: "127.0.0.1:0", APIKey: []string{key}, Archiver: true, Drain: 300 * time.Millisecond, SendRate: 0}
+	s := Settings{Stores: Stores{RedisURL: NewSecret(redisURL), DataDir: dataOf(t, redisURL), LogLevel: "error", LogFormat: "text"},
+		Addr: "127.0.0.1:0", APIKey: newSecrets(key), Archiver: true, Drain: 300 * time.Millisecond, SendRate: 0}
 	for _, f := range change {
 		f(&s)
 	}

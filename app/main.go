@@ -49,23 +49,11 @@ type settingsError struct{ error }
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var cli commands
-	exited := -1
-	parser, err := kong.New(&cli, kong.Name("bellhop"), kong.Description("A broker for customer-service chat."),
-		kong.DefaultEnvars("BELLHOP"), kong.Configuration(loadYAML), kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.BindTo(stdout, (*io.Writer)(nil)))
-	if err != nil {
-		return fail(stderr, exitFailed, err)
+	cmd, status := parse(ctx, args, stdout, stderr)
+	if cmd == nil {
+		return status
 	}
-	cmd, err := parser.Parse(args)
-	if exited >= 0 { // --help
-		return exited
-	}
-	if err != nil {
-		return fail(stderr, exitSettings, err)
-	}
-	err = cmd.Run()
+	err := cmd.Run()
 	var bad settingsError
 	var known toldError
 	switch {
@@ -78,6 +66,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	default:
 		return fail(stderr, exitFailed, err)
 	}
+}
+
+// parse finds the command and its settings; nil if there is nothing to run, with the exit status.
+func parse(ctx context.Context, args []string, stdout, stderr io.Writer) (*kong.Context, int) {
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli, kong.Name("bellhop"), kong.Description("A broker for customer-service chat."),
+		kong.DefaultEnvars("BELLHOP"), kong.Configuration(loadYAML), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(stdout, (*io.Writer)(nil)))
+	if err != nil {
+		return nil, fail(stderr, exitFailed, err)
+	}
+	cmd, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return nil, exited
+	}
+	if err != nil {
+		return nil, fail(stderr, exitSettings, err)
+	}
+	return cmd, 0
 }
 
 func fail(w io.Writer, code int, err error) int {

@@ -33,7 +33,7 @@ func (s *Stores) deployment(ctx context.Context) (o broker.Options, done func(),
 	if s.Embedded() {
 		return o, nil, settingsError{errors.New("--redis-url: missing; the embedded Redis ends with its process")}
 	}
-	rdb, err := broker.Dial(s.RedisURL)
+	rdb, err := broker.Dial(s.RedisURL.Reveal())
 	if err != nil {
 		return o, nil, settingsError{fmt.Errorf("--redis-url: %w", err)}
 	}

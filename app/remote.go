@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"bellhop/client"
@@ -14,8 +15,8 @@ import (
 
 // tokenCommand asks a running node for a token, as a host application would.
 type tokenCommand struct {
-	URL      string        `default:"http://127.0.0.1:8080" help:"The node's address."`
-	APIKey   string        `name:"api-key" default:"dev" help:"The host application's key."`
+	URL      Secret        `default:"http://127.0.0.1:8080" help:"The node's address."`
+	APIKey   Secret        `name:"api-key" default:"dev" help:"The host application's key."`
 	Role     string        `default:"user" enum:"user,agent,supervisor,bot" help:"user, agent, supervisor or bot."`
 	ID       string        `arg:"" help:"The participant's id."`
 	Name     string        `help:"How it is shown to others."`
@@ -26,9 +27,16 @@ type tokenCommand struct {
 
 // Run prints the token alone, so that scripts can use it.
 func (c *tokenCommand) Run(ctx context.Context, out io.Writer) error {
-	api := client.API{BaseURL: c.URL, Key: c.APIKey}
+	if u, err := url.Parse(c.URL.Reveal()); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return settingsError{errors.New("--url: it is not http(s)://host:port")}
+	}
+	api := client.API{BaseURL: c.URL.Reveal(), Key: c.APIKey.Reveal()}
 	t, err := api.IssueToken(ctx, client.TokenRequest{Role: c.Role, ID: c.ID, Name: c.Name, Queues: c.Queues,
 		Capacity: c.Capacity, TTL: int(c.TTL.Seconds())})
+	var outer *url.Error // quotes the URL, which may hold a password
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
 	if err != nil {
 		return err
 	}

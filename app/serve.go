@@ -46,6 +46,7 @@ type App struct {
 	rdb      redis.UniversalClient
 	archive  archive.Archive
 	filter   broker.Filter     // nil for none
+	keys     *jwks             // that verify JWTs; nil for none
 	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
@@ -74,7 +75,7 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	if a.filter, err = newFilter(&s); err != nil {
 		return nil, settingsError{err}
 	}
-	url := s.RedisURL
+	url := s.RedisURL.Reveal()
 	if s.Embedded() {
 		if a.embedded, err = startEmbedded(); err != nil {
 			return nil, err
@@ -114,12 +115,14 @@ func (a *App) startBroker(ctx context.Context) error {
 			return err
 		}
 	}
-	verify, err := newVerifier(ctx, a.settings)
-	if err != nil {
-		return settingsError{err}
-	}
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
-	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
+	o.NoArchiver, o.SendRate = !a.settings.Archiver, a.settings.SendRate
+	if a.settings.JWKSURL.IsSet() {
+		a.keys = startJWKS(ctx, a.settings.JWKSURL.Reveal(), a.log, defaultPace)
+	}
+	if v := newVerifier(&a.settings, a.keys, time.Now); v != nil {
+		o.JWT = v.Verify
+	}
 	o.Filter = a.filter
 	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
@@ -129,6 +132,7 @@ func (a *App) startBroker(ctx context.Context) error {
 		o.OpenSessions = -1
 	}
 	o.UploadBudget, o.UnsentBudget = budget(a.settings.UploadBudget), budget(a.settings.UnsentBudget)
+	var err error
 	if a.webhook, err = a.settings.webhook(); err != nil {
 		return settingsError{err}
 	}
@@ -166,7 +170,7 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 }
 
 func (a *App) startEdge() {
-	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.APIKey, Origins: a.settings.Origins,
+	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.shop != nil {
 		o.Demo = demoPeople(a.settings.Demo)
@@ -230,6 +234,7 @@ func (a *App) Close(ctx context.Context) {
 		}
 		a.broker = nil
 	}
+	a.keys.close()
 	if a.webhook != nil {
 		a.webhook.Close()
 	}

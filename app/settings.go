@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +25,8 @@ import (
 type Stores struct {
 	Config kong.ConfigFlag `help:"YAML file with settings, one a line." placeholder:"FILE"`
 
-	RedisURL   string `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
-	MongoURL   string `name:"mongo-url" help:"mongodb://host/database: where everything is kept for good. Unset: SQLite in the data folder." placeholder:"URL"`
+	RedisURL   Secret `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
+	MongoURL   Secret `name:"mongo-url" help:"mongodb://host/database: where everything is kept for good. Unset: SQLite in the data folder." placeholder:"URL"`
 	DataDir    string `name:"data-dir" default:"./data" help:"Folder of the archive, where it is SQLite."`
 	Partitions int    `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start. Unset: 16, or what Redis says." placeholder:"N"`
 	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
@@ -41,13 +41,15 @@ type Settings struct {
 	Stores
 
 	Addr          string        `default:"127.0.0.1:8080" help:"Where to listen."`
-	APIKey        []string      `name:"api-key" help:"The host application's key; several, comma-separated, for rotation. Unset: dev, when embedded." placeholder:"KEY"`
-	JWTSecret     string        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
-	JWKSURL       string        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA)." placeholder:"URL"`
+	APIKey        []Secret      `name:"api-key" help:"The host application's key; several, comma-separated, for rotation. Unset: dev, when embedded on a loopback address." placeholder:"KEY"`
+	JWTSecret     Secret        `name:"jwt-secret" help:"Accept JWTs signed with this secret (HS256)." placeholder:"SECRET"`
+	JWKSURL       Secret        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA); https, or http on this machine." placeholder:"URL"`
+	JWTAudience   string        `name:"jwt-audience" help:"What a JWT's aud must hold. Unset: it is not looked at." placeholder:"AUDIENCE"`
+	JWTIssuer     string        `name:"jwt-issuer" help:"What a JWT's iss must be. Unset: it is not looked at." placeholder:"ISSUER"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
-	FilesURL      string        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
-	WebhookURL    string        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
-	WebhookSecret []string      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
+	FilesURL      Secret        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
+	WebhookURL    Secret        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
+	WebhookSecret []Secret      `name:"webhook-secret" help:"Signs them, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64; two, comma-separated, for rotation." placeholder:"SECRET"`
 	SendRate      float64       `default:"20" help:"Messages a second from one user; 0: no limit."`
 	OpenSessions  int           `default:"5" help:"Sessions one user may have open; 0: no limit."`
 	UploadBudget  int64         `default:"512" help:"MiB one participant may upload in a day; 0: no limit."`
@@ -59,22 +61,23 @@ type Settings struct {
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
 	AllowEviction bool          `help:"Start although Redis may evict."`
 	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
+	DemoPeople    bool          `name:"demo-people" default:"true" negatable:"" help:"Whether there are people to log in as with one click: in memory, on a loopback address and with no API key set."`
 }
 
 // Embedded tells whether Redis is this process's own, in memory.
-func (s *Stores) Embedded() bool { return s.RedisURL == "" }
+func (s *Stores) Embedded() bool { return !s.RedisURL.IsSet() }
 
 // Validate refuses what cannot work, with a sentence that names the setting.
 func (s *Stores) Validate() error {
 	if !s.Embedded() {
-		rdb, err := broker.Dial(s.RedisURL)
+		rdb, err := broker.Dial(s.RedisURL.Reveal())
 		if err != nil {
 			return fmt.Errorf("--redis-url: %w", err)
 		}
 		_ = rdb.Close()
 	}
-	if s.MongoURL != "" {
-		if _, err := mongo.Database(s.MongoURL); err != nil {
+	if s.MongoURL.IsSet() {
+		if err := mongo.CheckURL(s.MongoURL.Reveal()); err != nil {
 			return fmt.Errorf("--mongo-url: %w", err)
 		}
 	} else if s.DataDir == "" {
@@ -99,16 +102,13 @@ func (s *Settings) Validate() error {
 	}
 	for _, o := range s.Origins {
 		if o != "*" && !handlers.IsOrigin(o) {
-			return fmt.Errorf("--origins: %q is not http(s)://host[:port] as browsers send it: in lower case, no path, no port that is the scheme's own", o)
+			return fmt.Errorf("--origins: %q is not http(s)://host[:port] as browsers send it: in lower case, no path, no port that is the scheme's own", withoutUser(o))
 		}
 	}
-	if s.JWKSURL != "" {
-		if u, err := url.Parse(s.JWKSURL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			return fmt.Errorf("--jwks-url: %q is not an http(s) URL", s.JWKSURL)
+	if s.FilesURL.IsSet() {
+		if err := checkFilesURL(s.FilesURL.Reveal()); err != nil {
+			return fmt.Errorf("--files-url: %w", err)
 		}
-	}
-	if u, err := url.Parse(s.FilesURL); s.FilesURL != "" && (err != nil || u.Scheme != "file" && u.Scheme != "s3" || u.Scheme == "s3" && u.Host == "") {
-		return errors.New("--files-url: file:///folder or s3://bucket")
 	}
 	if err := s.validateWebhook(); err != nil {
 		return err
@@ -141,20 +141,49 @@ func badBudget(mib int64) bool {
 }
 
 func (s *Settings) validateKeys() error {
-	if len(s.APIKey) == 0 && s.Embedded() && loopback(s.Addr) {
-		s.APIKey = []string{"dev"}
-	}
-	if len(s.APIKey) == 0 {
+	if len(s.APIKey) == 0 && !s.local() {
 		return errors.New("--api-key: required with --redis-url, and beyond loopback")
 	}
-	if slices.Contains(s.APIKey, "") {
-		return errors.New("--api-key: one of the keys is empty")
+	for _, k := range s.APIKey {
+		if !k.IsSet() {
+			return errors.New("--api-key: one of the keys is empty")
+		}
 	}
-	if s.JWTSecret != "" && len(s.JWTSecret) < 32 {
+	if s.JWTSecret.IsSet() && len(s.JWTSecret.Reveal()) < 32 {
 		return errors.New("--jwt-secret: at least 32 bytes")
+	}
+	if s.JWKSURL.IsSet() {
+		if err := checkJWKSURL(s.JWKSURL.Reveal()); err != nil {
+			return fmt.Errorf("--jwks-url: %w", err)
+		}
+	}
+	if (s.JWTAudience != "" || s.JWTIssuer != "") && !s.JWTSecret.IsSet() && !s.JWKSURL.IsSet() {
+		return errors.New("--jwt-audience, --jwt-issuer: of no use without --jwt-secret or --jwks-url")
 	}
 	return nil
 }
+
+// local tells whether only this machine can reach the node, and all it holds is its own.
+func (s *Settings) local() bool { return s.Embedded() && loopback(s.Addr) }
+
+// wellKnownKey is the API key where only this machine is to reach the node and none is set.
+const wellKnownKey = "dev"
+
+// openToAll tells whether the API key is the well-known one, and no other.
+func (s *Settings) openToAll() bool {
+	return s.local() && !slices.ContainsFunc(s.APIKey, func(k Secret) bool { return k.Reveal() != wellKnownKey })
+}
+
+// apiKeys are the keys that are good.
+func (s *Settings) apiKeys() []string {
+	if s.openToAll() {
+		return []string{wellKnownKey}
+	}
+	return revealAll(s.APIKey)
+}
+
+// withoutUser is a text that was to be an origin, without what might be a password.
+func withoutUser(text string) string { return text[strings.LastIndex(text, "@")+1:] }
 
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
@@ -168,16 +197,24 @@ func (s *Stores) textLog() bool {
 }
 
 // loadYAML reads a flat file of settings for kong. Unknown names are refused:
-// a setting that is misspelt would silently not hold.
+// a setting that is misspelt would silently not hold. The library's errors quote the
+// file, which holds secrets: only the place is told.
 func loadYAML(r io.Reader) (kong.Resolver, error) {
 	values := map[string]any{}
 	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("--config: %s", strings.SplitN(err.Error(), "\n", 2)[0])
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			return nil, fmt.Errorf("--config: line %d is not name: value in YAML", at.GetToken().Position.Line)
+		}
+		return nil, errors.New("--config: not YAML, one name: value a line")
 	}
 	return fileSettings(values), nil
 }
 
 type fileSettings map[string]any
+
+// settingName is what may be a name that was misspelt; anything else may be a secret.
+var settingName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
 
 // Validate implements kong.Resolver.
 func (f fileSettings) Validate(app *kong.Application) error {
@@ -188,8 +225,12 @@ func (f fileSettings) Validate(app *kong.Application) error {
 		}
 	}
 	for name := range f {
-		if !known[name] || name == "config" || name == "help" {
+		switch {
+		case known[name] && name != "config" && name != "help":
+		case settingName.MatchString(name):
 			return fmt.Errorf("--config: no setting is called %q", name)
+		default:
+			return errors.New("--config: a line does not begin with the name of a setting")
 		}
 	}
 	return nil

@@ -68,8 +68,8 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 
 	started := make(chan error, 1)
 	go func() {
-		app, err := New(t.Context(), Settings{Stores: Stores{RedisURL: r.URL(), DataDir: t.TempDir(), LogLevel: "error"},
-			Addr: "127.0.0.1:0", APIKey: []string{"k"}})
+		app, err := New(t.Context(), Settings{Stores: Stores{RedisURL: NewSecret(r.URL()), DataDir: t.TempDir(), LogLevel: "error"},
+			Addr: "127.0.0.1:0", APIKey: newSecrets("k")})
 		if err == nil {
 			app.Close(t.Context())
 		}

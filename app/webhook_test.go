@@ -103,7 +103,7 @@ func (h *hostApp) await(t testing.TB, session string, want ...string) {
 }
 
 func (h *hostApp) settings(s *Settings) {
-	s.WebhookURL, s.WebhookSecret = h.URL+"/hooks?from=bellhop", []string{newSecret, oldSecret}
+	s.WebhookURL, s.WebhookSecret = NewSecret(h.URL+"/hooks?from=bellhop"), newSecrets(newSecret, oldSecret)
 }
 
 // Two nodes with the settings: what happens is delivered once, signed with both

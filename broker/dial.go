@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 // Dial makes a client for a Redis URL: redis:// or rediss:// for one server,
 // redis+cluster://h:p,h:p (rediss+cluster), redis+sentinel://h:p,h:p/master
 // (rediss+sentinel). User, password and the database's number may be given as
-// usual. It does not connect yet.
+// usual. It does not connect yet. An error does not quote the URL, which may hold a password.
 func Dial(rawURL string) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
@@ -23,13 +22,13 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 	}
 	secure, kind, _ := strings.Cut(scheme, "+")
 	if secure != "redis" && secure != "rediss" {
-		return nil, fmt.Errorf("scheme %q: redis, rediss, with +cluster or +sentinel", scheme)
+		return nil, errScheme
 	}
 	switch kind {
 	case "":
 		o, err := redis.ParseURL(rawURL)
 		if err != nil {
-			return nil, errors.New(strings.TrimPrefix(err.Error(), "redis: "))
+			return nil, errURL
 		}
 		single(o)
 		return redis.NewClient(o), nil
@@ -38,9 +37,16 @@ func Dial(rawURL string) (redis.UniversalClient, error) {
 	case "sentinel":
 		return dialSentinel(secure, rest)
 	default:
-		return nil, fmt.Errorf("scheme %q: redis, rediss, with +cluster or +sentinel", scheme)
+		return nil, errScheme
 	}
 }
+
+// They take the place of the library's errors, which quote what it could not parse.
+var (
+	errScheme = errors.New("the scheme is redis or rediss, with +cluster or +sentinel")
+	errURL    = errors.New("the URL is not redis://user:password@host:port/number: a password must be percent-encoded (a % is %25, a / is %2F), " +
+		"the database is a number, and an option must be one of go-redis's")
+)
 
 const (
 	ioTimeout  = 5 * time.Second
@@ -75,18 +81,19 @@ func several(secure, rest string) (hosts []string, u *url.URL, o *redis.Options,
 		end = len(tail)
 	}
 	hosts = strings.Split(tail[:end], ",")
-	if u, err = url.Parse(secure + "://" + auth + hosts[0] + tail[end:]); err != nil {
-		return nil, nil, nil, errors.New("not a URL")
+	// A password with a / in it would make something else the host.
+	if u, err = url.Parse(secure + "://" + auth + hosts[0] + tail[end:]); err != nil || u.Host != hosts[0] {
+		return nil, nil, nil, errURL
 	}
 	for _, h := range hosts {
 		if _, err := url.Parse("redis://" + h); err != nil || !strings.Contains(h, ":") {
-			return nil, nil, nil, fmt.Errorf("%q is not host:port", h)
+			return nil, nil, nil, errors.New("one of the servers is not host:port")
 		}
 	}
 	bare := *u
 	bare.Path = ""
 	if o, err = redis.ParseURL(bare.String()); err != nil {
-		return nil, nil, nil, errors.New(strings.TrimPrefix(err.Error(), "redis: "))
+		return nil, nil, nil, errURL
 	}
 	single(o)
 	return hosts, u, o, nil
@@ -115,7 +122,7 @@ func dialSentinel(secure, rest string) (redis.UniversalClient, error) {
 	}
 	if db != "" {
 		if o.DB, err = strconv.Atoi(db); err != nil {
-			return nil, fmt.Errorf("database %q is not a number", db)
+			return nil, errors.New("the database, after the master's name, is not a number")
 		}
 	}
 	return redis.NewFailoverClient(&redis.FailoverOptions{MasterName: master, SentinelAddrs: hosts, Username: o.Username,

@@ -87,9 +87,10 @@ type DemoPerson struct {
 }
 
 func (s *Server) demo(e *gin.Engine) {
-	e.GET("/", s.page("demo.html", pageRules{microphone: "()", styles: "'self'", frames: "'none'"}))
-	e.GET("/demo/people", s.demoPeople)
-	e.POST("/demo/token", s.demoToken)
+	g := e.Group("/", s.directOnly)
+	g.GET("/", s.page("demo.html", pageRules{microphone: "()", styles: "'self'", frames: "'none'"}))
+	g.GET("/demo/people", s.sameOrigin, s.demoPeople)
+	g.POST("/demo/token", s.sameOrigin, s.demoToken)
 }
 
 func (s *Server) demoPeople(c *gin.Context) {
@@ -97,15 +98,11 @@ func (s *Server) demoPeople(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"people": s.opt.Demo.People, "bots": s.opt.Demo.Bots, "shop": s.opt.Demo.Shop})
 }
 
-// demoToken gives a token for one of the demo people, to a page of our own only.
+// demoToken gives a token for one of the demo people.
 func (s *Server) demoToken(c *gin.Context) {
 	var r struct {
 		Role broker.Role `json:"role"`
 		ID   string      `json:"id"`
-	}
-	if !s.allowed(c.Request) {
-		problem(c, broker.Errorf(broker.CodeForbidden, "not from this origin"))
-		return
 	}
 	if err := body(c, &r); err != nil {
 		problem(c, err)

@@ -27,6 +27,11 @@ type Options struct {
 	// Origins may open a WebSocket or call the API from a page: exact ones, or
 	// "*" for any. None: the same origin only.
 	Origins []string
+	// Local tells that only this machine is to reach the server: requests under another host's
+	// name than this machine's and those of Origins are refused with 421.
+	Local bool
+	// OpenKey tells that the API key is one that everybody knows: it is not good through a proxy.
+	OpenKey bool
 	// Drain is how long a stopping node takes to hand its connections over.
 	Drain time.Duration
 	// MaxConns is how many connections the node takes; 0: no limit.
@@ -123,7 +128,7 @@ func (s *Server) routes() *gin.Engine {
 	// Ids may hold any character, a slash included: routes are matched before decoding.
 	e.UseEscapedPath, e.UnescapePathValues = true, false
 	e.HandleMethodNotAllowed, e.RedirectTrailingSlash = true, false
-	e.Use(s.recover, s.cors, unescape)
+	e.Use(s.recover, s.ownHost, s.cors, unescape)
 	e.NoRoute(func(c *gin.Context) { problem(c, broker.Errorf(broker.CodeNotFound, "no such page")) })
 	e.NoMethod(func(c *gin.Context) {
 		problemStatus(c, http.StatusMethodNotAllowed, broker.Errorf(broker.CodeBadRequest, "not with this method"))

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -51,7 +52,11 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	client, err := driver.Connect(options.Client().SetAppName("bellhop").
 		SetServerSelectionTimeout(patience).SetConnectTimeout(patience).ApplyURI(url))
 	if err != nil {
-		return nil, fmt.Errorf("mongo: %w", err)
+		var lookup *net.DNSError // of mongodb+srv
+		if errors.As(err, &lookup) {
+			return nil, fmt.Errorf("mongo: %w", lookup)
+		}
+		return nil, errURL
 	}
 	// The archive's promises need these, whatever the URL says.
 	db := client.Database(name, options.Database().
@@ -80,12 +85,33 @@ func Database(address string) (string, error) {
 	_, escaped, _ := strings.Cut(rest, "/")
 	name, err := url.PathUnescape(escaped)
 	if err != nil {
-		return "", fmt.Errorf("mongo: the database in the URL: %w", err)
+		return "", errURL
 	}
 	if name == "" {
 		return "", errors.New("mongo: the URL names no database: mongodb://host/DATABASE")
 	}
 	return name, nil
+}
+
+// errURL takes the place of the driver's own errors, which quote the URL in part or whole.
+var errURL = errors.New("mongo: the URL cannot be used: user and password must be percent-encoded, hosts, options and files it names must exist")
+
+// CheckURL tells what is wrong with a URL; it asks nobody. The error does not quote the URL,
+// which may hold a password.
+func CheckURL(address string) error {
+	if _, err := Database(address); err != nil {
+		return err
+	}
+	if strings.HasPrefix(address, "mongodb+srv://") { // its hosts and options are looked up when it is opened
+		if _, err := url.Parse(address); err != nil {
+			return errURL
+		}
+		return nil
+	}
+	if options.Client().ApplyURI(address).Validate() != nil {
+		return errURL
+	}
+	return nil
 }
 
 // index makes the indexes. Lists go from the newest to the oldest, with _id

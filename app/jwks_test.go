@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lxzan/gws"
+	"github.com/stretchr/testify/require"
+
+	"bellhop/broker"
+	"bellhop/client"
+)
+
+// keyServer answers with what is set, and counts.
+type keyServer struct {
+	*httptest.Server
+	asked  atomic.Int64
+	answer atomic.Pointer[http.HandlerFunc]
+}
+
+func startKeyServer(t *testing.T, answer http.HandlerFunc) *keyServer {
+	t.Helper()
+	s := &keyServer{}
+	s.answer.Store(&answer)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		(*s.answer.Load())(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *keyServer) set(answer http.HandlerFunc) { s.answer.Store(&answer) }
+
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+}
+
+func refuses(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+// edSet is a set with the issuer's Ed25519 key under an id.
+func edSet(t testing.TB, id string) string {
+	var all struct{ Keys []json.RawMessage }
+	require.NoError(t, json.Unmarshal([]byte(issuers().set(t)), &all))
+	return `{"keys":[` + strings.Replace(string(all.Keys[2]), `"ed"`, `"`+id+`"`, 1) + `]}`
+}
+
+func edToken(t testing.TB, kid string) string {
+	return issuers().sign(t, "EdDSA", `{"alg":"EdDSA","kid":"`+kid+`"}`, `{"sub":"uma","role":"user","exp":`+at(time.Hour)+`}`, issuers().ed)
+}
+
+var quickPace = jwksPace{refresh: time.Hour, retry: 20 * time.Millisecond, most: 50 * time.Millisecond, lookup: 300 * time.Millisecond}
+
+func startTestJWKS(t *testing.T, url string, pace jwksPace) *verifier {
+	t.Helper()
+	j := startJWKS(t.Context(), url, slog.New(slog.DiscardHandler), pace)
+	t.Cleanup(j.close)
+	return newVerifier(&Settings{}, j, time.Now)
+}
+
+func codeOf(v *verifier, token string) broker.Code {
+	if _, err := v.Verify(context.Background(), token); err != nil {
+		return broker.AsError(err).Code
+	}
+	return ""
+}
+
+// Keys away at start: a good token gets 503 and comes back, over HTTP and WebSocket, and is
+// accepted within seconds of the keys' return.
+func TestJWKSAwayAtStart(t *testing.T) {
+	keys := startKeyServer(t, refuses(http.StatusBadGateway))
+	n := startNode(t, "", func(s *Settings) { s.JWKSURL = NewSecret(keys.URL) })
+	token := edToken(t, "a")
+	ask := func() error {
+		return client.API{BaseURL: n.url(), Key: token}.Do(t.Context(), http.MethodGet, "/sessions", nil, nil)
+	}
+	e := code(t, "unavailable", ask())
+	require.True(t, e.Retry)
+	require.Equal(t, http.StatusServiceUnavailable, e.Status)
+	_, res, err := gws.NewClient(gws.BuiltinEventHandler{}, &gws.ClientOption{Addr: "ws://" + n.Addr() + "/websocket",
+		RequestHeader: http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}}})
+	require.Error(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	require.Equal(t, "1", res.Header.Get("Retry-After"))
+	require.NoError(t, res.Body.Close())
+	_, err = client.Dial(t.Context(), client.Options{URL: n.url(), Token: token})
+	code(t, "unavailable", err)
+
+	keys.set(says(edSet(t, "a")))
+	require.Eventually(t, func() bool { return ask() == nil }, 16*time.Second, 50*time.Millisecond)
+	c, err := client.Dial(t.Context(), client.Options{URL: n.url(), Token: token})
+	require.NoError(t, err)
+	c.Close()
+}
+
+// A client that is connected comes back through refusals with 503, and gives up at 401: a
+// node that starts again while the keys are away costs nobody the connection.
+func TestClientsOutliveKeysThatAreAway(t *testing.T) {
+	keys := startKeyServer(t, says(edSet(t, "a")))
+	addr, dir := freeAddr(t), t.TempDir()
+	start := func() *node {
+		return startNode(t, "", func(s *Settings) {
+			s.JWKSURL, s.Addr, s.DataDir, s.Drain = NewSecret(keys.URL), addr, dir, 0
+		})
+	}
+	n := start()
+	p := &party{t: t, id: "uma", more: make(chan struct{})}
+	c, err := client.Dial(t.Context(), client.Options{URL: n.url(), Token: edToken(t, "a"), OnEvent: p.saw, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	keys.set(refuses(http.StatusServiceUnavailable))
+	n.stop()
+	n = start()
+	require.Equal(t, http.StatusServiceUnavailable, code(t, "unavailable",
+		client.API{BaseURL: n.url(), Key: edToken(t, "a")}.Do(t.Context(), http.MethodGet, "/sessions", nil, nil)).Status)
+	time.Sleep(500 * time.Millisecond) // the client is refused some times
+	keys.set(says(edSet(t, "a")))
+	second := func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		hellos := 0
+		for _, e := range p.events {
+			if _, ok := e.(*client.Hello); ok {
+				hellos++
+			}
+		}
+		return hellos == 2
+	}
+	require.Eventually(t, second, 20*time.Second, 20*time.Millisecond)
+
+	keys.set(says(edSet(t, "another"))) // a 401 ends it
+	n.stop()
+	n = start()
+	await(p, func(e *client.Disconnected) bool {
+		return !e.WillRetry && e.Err != nil && strings.Contains(e.Err.Error(), "not valid")
+	})
+}
+
+// Whatever an answer is, the keys there are stay until better ones come.
+func TestJWKSKeepsItsKeys(t *testing.T) {
+	keys := startKeyServer(t, says(edSet(t, "a")))
+	pace := quickPace
+	pace.refresh, pace.lookup = 20*time.Millisecond, time.Millisecond
+	v := startTestJWKS(t, keys.URL, pace)
+	require.Equal(t, broker.Code(""), codeOf(v, edToken(t, "a")))
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"keys":[`)
+		for r.Context().Err() == nil {
+			if _, err := w.Write(bytes.Repeat([]byte(" "), 64<<10)); err != nil {
+				return
+			}
+		}
+	}
+	many := strings.TrimSuffix(edSet(t, "b"), "]}") + strings.Repeat(`,{"kty":"x"}`, jwksKeys) + "]}"
+	elsewhere := startKeyServer(t, says(edSet(t, "b")))
+	for name, answer := range map[string]http.HandlerFunc{
+		"500": refuses(500), "404": refuses(404), "204": refuses(204), "garbage": says("<html>"), "nothing": says(""), "an empty set": says(`{"keys":[]}`),
+		"no set": says(`{}`), "null": says(`null`), "a list": says(`[]`), "keys of no use": says(`{"keys":[{"kty":"oct","k":"eA","kid":"a"}]}`),
+		"half a set": says(edSet(t, "b")[:30]), "an endless answer": endless, "too many keys": says(many),
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
+		"a redirect for good": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
+		},
+		"hung up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		before := keys.asked.Load()
+		keys.set(answer)
+		require.Eventually(t, func() bool { return keys.asked.Load() > before+2 }, 20*time.Second, 5*time.Millisecond, name)
+		require.Equal(t, broker.Code(""), codeOf(v, edToken(t, "a")), name)
+		require.Equal(t, broker.CodeUnavailable, codeOf(v, edToken(t, "b")), "%s: nobody can tell", name)
+	}
+	require.Zero(t, elsewhere.asked.Load(), "a redirect was followed")
+	keys.set(says(edSet(t, "b")))
+	require.Eventually(t, func() bool { return codeOf(v, edToken(t, "b")) == "" }, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, broker.CodeUnauthorized, eventually(t, v, edToken(t, "a")), "what is not published any more is no key")
+}
+
+// eventually is the first answer that is not "later".
+func eventually(t *testing.T, v *verifier, token string) (c broker.Code) {
+	t.Helper()
+	require.Eventually(t, func() bool { c = codeOf(v, token); return c != broker.CodeUnavailable }, 10*time.Second, 10*time.Millisecond)
+	return c
+}
+
+// A key nobody knows is asked for, but not by each who names it: whoever comes too soon is told to come again.
+func TestAnUnknownKeyIsAskedFor(t *testing.T) {
+	keys := startKeyServer(t, says(edSet(t, "a")))
+	v := startTestJWKS(t, keys.URL, quickPace)
+	require.Equal(t, broker.Code(""), codeOf(v, edToken(t, "a")))
+	time.Sleep(quickPace.lookup)
+	keys.set(says(edSet(t, "b"))) // rotated
+	require.Equal(t, broker.Code(""), codeOf(v, edToken(t, "b")), "found at once")
+
+	before, began, refused, later := keys.asked.Load(), time.Now(), 0, 0
+	for i := 0; time.Since(began) < 4*quickPace.lookup; i++ {
+		_, err := v.Verify(t.Context(), edToken(t, fmt.Sprint("x", i)))
+		switch e := broker.AsError(err); e.Code {
+		case broker.CodeUnauthorized:
+			refused++
+		case broker.CodeUnavailable:
+			later++
+			require.Positive(t, e.RetryMS)
+			require.LessOrEqual(t, e.RetryMS, quickPace.lookup.Milliseconds())
+		default:
+			require.Fail(t, "accepted")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	require.LessOrEqual(t, keys.asked.Load()-before, int64(5))
+	require.Positive(t, refused)
+	require.Positive(t, later)
+	require.Equal(t, broker.CodeUnauthorized, eventually(t, v, edToken(t, "nobody's")))
+	require.Equal(t, broker.Code(""), codeOf(v, edToken(t, "b")))
+}
+
+// Failures are tried again ever more slowly, in seconds, not minutes; no two nodes at the same time.
+func TestJWKSPace(t *testing.T) {
+	keys := startKeyServer(t, refuses(500))
+	startTestJWKS(t, keys.URL, jwksPace{refresh: time.Hour, retry: 40 * time.Millisecond, most: 160 * time.Millisecond, lookup: time.Hour})
+	time.Sleep(1500 * time.Millisecond)
+	require.Greater(t, keys.asked.Load(), int64(7))
+	require.Less(t, keys.asked.Load(), int64(25))
+	require.LessOrEqual(t, defaultPace.most, 15*time.Second)
+	require.LessOrEqual(t, defaultPace.retry, time.Second)
+}
+
+// An issuer that takes a connection and says nothing holds up neither the start nor a token for long.
+func TestASilentIssuer(t *testing.T) {
+	keys := startKeyServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	began := time.Now()
+	v := startTestJWKS(t, keys.URL, quickPace)
+	require.Less(t, time.Since(began), time.Second)
+	require.Equal(t, broker.CodeUnavailable, codeOf(v, edToken(t, "a")))
+	require.Less(t, time.Since(began), keyPatience+2*time.Second)
+	v.keys.close()
+	require.Less(t, time.Since(began), keyPatience+3*time.Second, "and none is left of it")
+}
+
+// Over plain http keys come from this machine alone, by the form of the name and by the address it has.
+func TestWhereKeysMayComeFrom(t *testing.T) {
+	for _, good := range []string{"https://id.example/jwks", "https://me:pw@id.example:8443/", "http://localhost:1/x", "http://127.0.0.1/", "http://127.8.9.1:1/", "http://[::1]/"} {
+		require.NoError(t, checkJWKSURL(good), good)
+	}
+	for _, bad := range []string{"", "x", "ftp://id.example", "https://", "https:///x", "http://id.example/", "http://10.0.0.1/", "http://localhost.example/", "http://localhost./",
+		"http://sub.localhost/", "http://0.0.0.0/", "http://[::]/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://localhost@id.example/", "http://id.example#@localhost/",
+		"http://169.254.169.254/", "http://[::ffff:10.0.0.1]/", "file:///etc/passwd", "https://%zz/"} {
+		require.Error(t, checkJWKSURL(bad), bad)
+	}
+	j := &jwks{url: "http://192.0.2.1/", client: jwksClient("http://192.0.2.1/")} // as if a name resolved there; it is refused before anything is sent
+	_, err := j.ask(t.Context())
+	require.ErrorContains(t, err, "not an address of this machine")
+}
+
+// What is logged of a failure names neither user, password nor query.
+func TestJWKSErrorsTellNoSecrets(t *testing.T) {
+	keys := startKeyServer(t, refuses(500))
+	gone := startKeyServer(t, refuses(500))
+	gone.Close()
+	for _, base := range []string{keys.URL, gone.URL} {
+		var out bytes.Buffer
+		j := startJWKS(t.Context(), strings.Replace(base, "http://", "http://"+marker+":"+marker+"@", 1)+"/"+marker+"?a="+marker,
+			slog.New(slog.NewTextHandler(&out, nil)), quickPace)
+		time.Sleep(100 * time.Millisecond)
+		j.close()
+		require.Contains(t, out.String(), "--jwks-url")
+		require.NotContains(t, out.String(), marker)
+	}
+}
