@@ -147,8 +147,8 @@ func document(st *state, f flat, snapshot string) *archive.Session {
 	if d.Target == "" {
 		d.Target = f["last_target"]
 	}
-	for w := range st.ever {
-		if w[0] == 'a' {
+	for _, some := range []map[string]bool{st.took, st.unsure} { // of the unsure, who reads the list finds out
+		for w := range some {
 			d.Agents = append(d.Agents, idOf(w))
 		}
 	}

@@ -13,7 +13,8 @@ type state struct {
 	Session
 	unread map[string]int64 // by participant; its keys are the participants
 	read   map[string]int64
-	ever   map[string]bool // agents who ever took part
+	took   map[string]bool // agents who take part, or did
+	unsure map[string]bool // agents who wrote in it; an earlier version did not keep whether they took part
 	offer  offer
 	score  float64 // its place in the waiting list
 	op     string  // of its latest transition
@@ -24,7 +25,8 @@ type state struct {
 
 type offer struct {
 	from, note string
-	expires    int64 // ms; 0: never
+	expires    int64  // ms; 0: never
+	last       string // whom the last one that is over was for
 }
 
 // flat is a Redis hash as cjson writes it: an array of fields and values, or
@@ -92,8 +94,8 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
 		Priority: int(f.num("priority")), Created: At(f.num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
 		EndedBy: f["ended_by"], Reason: f["reason"]},
-		unread: counts(snap.U), read: counts(snap.R), ever: map[string]bool{},
-		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
+		unread: counts(snap.U), read: counts(snap.R), took: map[string]bool{}, unsure: map[string]bool{},
+		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires"), f["last_target"]}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
 	st.mid = snap.M
 	st.op, _, _ = strings.Cut(f["ops"], ",")
@@ -109,8 +111,17 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		if label, ok := strings.CutPrefix(name, "l:"); ok {
 			st.Labels = append(st.Labels, label)
 		}
-		if w, ok := strings.CutPrefix(name, "c:"); ok {
-			st.ever[w] = true
+		if w, ok := strings.CutPrefix(name, "m:"); ok && value == "1" {
+			st.took[w] = true
+		}
+		if w, ok := strings.CutPrefix(name, "c:a:"); ok && f["m:a:"+w] == "" {
+			st.unsure["a:"+w] = true
+		}
+	}
+	for w := range st.unread {
+		if strings.HasPrefix(w, "a:") {
+			st.took[w] = true
+			delete(st.unsure, w)
 		}
 	}
 	sort.Strings(st.Labels)
@@ -152,23 +163,6 @@ func (s Session) shownTo(who string) Session {
 		s.Labels = nil
 	}
 	return s
-}
-
-// readable tells who may read: participants, any agent who ever was one, the
-// target of an open offer, agents of the queue while it waits, supervisors.
-func (s *state) readable(a Actor) bool {
-	w := who(a.Role, a.ID)
-	_, member := s.unread[w]
-	switch {
-	case a.Host && a.ID == "", a.Role == RoleSupervisor, member, s.ever[w]:
-		return true
-	case !a.Role.Staff():
-		return false
-	case s.Target != nil && s.Target.ID == a.ID:
-		return true
-	default:
-		return s.State == Waiting && contains(a.Queues, s.Queue)
-	}
 }
 
 func contains[S ~string](list []S, s S) bool {

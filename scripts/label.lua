@@ -3,9 +3,9 @@
 -- ARGV  {op, session, by, boss, queue: as KEYS 9, add, remove: labels, none in both, max: labels of one session}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {code, detail}
 -- holds what two add at one moment both stays; where nothing changes, rev stays.
---#include time unread session
+--#include time unread session seats
 if not s.state then return {'not_found'} end
-local mine = redis.call('HEXISTS', KEYS[3], 'a:' .. a.by) == 1 or s.state == 'ended' and s['c:a:' .. a.by]
+local mine = redis.call('HEXISTS', KEYS[3], 'a:' .. a.by) == 1 or s.state == 'ended' and took_part(a.by)
 if not (a.boss or mine) then return {'forbidden'} end
 if replayed() then return {'ok', snapshot()} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
