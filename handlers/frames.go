@@ -128,7 +128,12 @@ func (s *socket) execute(c *command, id int64) {
 		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
 		return
 	}
-	answer, err := run(s.srv.commands.Load().ctx, s.srv.broker, broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}, c)
+	a := broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}
+	var answer any
+	err := broker.Allow(a, broker.Action(c.Cmd))
+	if err == nil {
+		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, a, c)
+	}
 	switch {
 	case err != nil:
 		e := broker.AsError(err)
