@@ -32,6 +32,7 @@ type cast struct {
 	n              *node
 	q, far, nobody string // queues: theirs, another, and one of no agent's
 	canned         string
+	vic            string // a user whom dan alone has served
 	people         map[string]*persona
 	ids            int
 }
@@ -40,7 +41,7 @@ const staffRoles = "agent bot supervisor"
 
 func newCast(t *testing.T) *cast {
 	c := &cast{T: t, n: startNode(t, testenv.Shared(t, testenv.EngineRedis)), q: name("q"), far: name("far"), nobody: name("nobody"),
-		canned: name("canned"), people: map[string]*persona{}}
+		canned: name("canned"), vic: name("vic"), people: map[string]*persona{}}
 	ctx := t.Context()
 	for _, q := range []string{c.q, c.nobody} {
 		s := broker.DefaultQueue(q)
@@ -48,7 +49,7 @@ func newCast(t *testing.T) *cast {
 		_, err := c.n.broker.PutQueue(ctx, bossOf(), s)
 		require.NoError(t, err)
 	}
-	_, err := c.n.broker.PutCanned(ctx, bossOf(), broker.Canned{ID: c.canned, Shortcut: "hi", Title: "t", Text: "hello"})
+	_, err := c.n.broker.PutCanned(ctx, bossOf(), broker.Canned{ID: c.canned, Shortcut: name("hi"), Title: "t", Text: "hello"})
 	require.NoError(t, err)
 	for p, role := range map[string]broker.Role{"uma": "user", "ulf": "user", "dan": "agent", "eli": "agent", "ann": "agent", "cay": "agent",
 		"bea": "agent", "gil": "agent", "fay": "agent", "tom": "agent", "quin": "agent", "bot": "bot", "sam": "agent", "sue": "supervisor",
@@ -59,6 +60,10 @@ func newCast(t *testing.T) *cast {
 		}
 		c.add(p, role, queues)
 	}
+	served, err := c.n.broker.Open(ctx, bossOf(), broker.OpenRequest{User: broker.Person{ID: c.vic}, Queue: c.q})
+	require.NoError(t, err)
+	_, err = c.n.broker.Grab(ctx, c.people["dan"].Actor, served.ID)
+	require.NoError(t, err)
 	return c
 }
 
