@@ -93,7 +93,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{}, Labels: []string{},
 		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
 		Priority: int(f.num("priority")), Created: At(f.num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
-		EndedBy: f["ended_by"], Reason: f["reason"]},
+		EndedBy: f["ended_by"], Reason: f["reason"], quiet: f.num("quiet")},
 		unread: counts(snap.U), read: counts(snap.R), took: map[string]bool{}, unsure: map[string]bool{},
 		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires"), f["last_target"]}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
@@ -160,7 +160,7 @@ func (s *state) as(who string) Session {
 // user, though it has no role: its id is empty.
 func (s Session) shownTo(who string) Session {
 	if len(who) > 2 && who[0] == 'u' {
-		s.Labels = nil
+		s.Labels, s.Rev = nil, s.Rev-s.quiet
 	}
 	return s
 }
