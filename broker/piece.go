@@ -100,8 +100,7 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 // unsavedEntries are the log's, then the recalled ones.
 func unsavedEntries(r reply) []entry {
 	var out []entry
-	list, _ := r[1].([]any)
-	for _, item := range list {
+	for _, item := range r.list(1) {
 		pair, _ := item.([]any)
 		if len(pair) != 2 {
 			continue

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"errors"
 	"sort"
 	"strconv"
 	"strings"
@@ -89,6 +90,9 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 	if f["state"] == "" {
 		return nil, f, nil
 	}
+	if f["user"] == "" {
+		return nil, f, errors.New("a session of nobody")
+	}
 	st := &state{Session: Session{ID: id, Queue: f["queue"], State: State(f["state"]), Rev: f.num("rev"), Seq: f.num("seq"),
 		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{}, Labels: []string{},
 		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
@@ -101,7 +105,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 	st.op, _, _ = strings.Cut(f["ops"], ",")
 	st.sticky, st.bot = f["sticky"], f["bot_first"] != ""
 	st.Rating = rating(f["rating"])
-	if len(st.Meta) == 0 {
+	if !json.Valid(st.Meta) {
 		st.Meta = json.RawMessage("{}")
 	}
 	for name, value := range f {

@@ -146,6 +146,9 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Identity{}, err
 	}
+	if r.ID == "" || r.Role != RoleUser && !r.Role.Staff() {
+		return Identity{}, Errorf(CodeUnauthorized, "a token of nobody")
+	}
 	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
 		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash, r.Generation}, nil
 }
