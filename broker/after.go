@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // rateWindow is how long after its end a session can be rated.
@@ -34,7 +32,7 @@ func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, err
 			return Session{}, err
 		}
 	}
-	return b.afterEnd(ctx, a, r.Session, func(s step) (Session, error) {
+	return b.afterEnd(ctx, a, ActRate, r.Session, func(s step) (Session, error) {
 		s.Score, s.Comment, s.Window = r.Score, r.Comment, rateWindow.Milliseconds()
 		return b.transit(ctx, a, "rate", s)
 	})
@@ -43,14 +41,14 @@ func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, err
 // Reopen lets an ended session wait again, for its user, within its queue's
 // window. If the user has another one open in that queue, that is the answer.
 func (b *Broker) Reopen(ctx context.Context, a Actor, session string) (Session, error) {
-	return b.afterEnd(ctx, a, session, func(s step) (Session, error) { return b.reopen(ctx, a, s) })
+	return b.afterEnd(ctx, a, ActReopen, session, func(s step) (Session, error) { return b.reopen(ctx, a, s) })
 }
 
 func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
 	p, _ := b.of(s.Session)
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return Session{}, b.absent(ctx, a, s.Session, err)
+		return Session{}, b.absent(ctx, a, ActReopen, s.Session, err)
 	}
 	for range 5 {
 		keys := p.transition(s.Session, append(endKeys(p, queue, user), p.strange())...)
@@ -66,7 +64,7 @@ func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
 			continue
 		}
 		st, err := b.begun(ctx, a, s.Session, r)
-		return st, b.absent(ctx, a, s.Session, err)
+		return st, b.absent(ctx, a, ActReopen, s.Session, err)
 	}
 	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
 }
@@ -83,15 +81,15 @@ type reopenArgs struct {
 }
 
 // afterEnd runs a user's transition of an ended session, which may have left Redis.
-func (b *Broker) afterEnd(ctx context.Context, a Actor, session string, do func(s step) (Session, error)) (Session, error) {
-	host := a.Host && a.ID == ""
-	if a.Role != RoleUser && !host {
-		return Session{}, Errorf(CodeForbidden, "only the session's user may")
+func (b *Broker) afterEnd(ctx context.Context, a Actor, action Action, session string, do func(s step) (Session, error)) (Session, error) {
+	if err := Allow(a, action); err != nil {
+		return Session{}, err
 	}
 	if _, ok := b.of(session); !ok {
 		return Session{}, Errorf(CodeNotFound, "no such session")
 	}
-	s := step{Op: ulid.Make().String(), Session: session, By: who(a.Role, a.ID), Boss: host, Queues: []string{}}
+	s := newStep(a, action, session)
+	s.By = who(a.Role, a.ID)
 	st, err := do(s)
 	if !errors.Is(err, &Error{Code: CodeEnded}) {
 		return st, err

@@ -57,7 +57,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	}
 	s, err := nodes[0].Open(ctx, actors["uma"], OpenRequest{Queue: q1})
 	require.NoError(t, err)
-	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, mark: map[string]int{"uma": 0},
+	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, wrote: map[string]bool{}, mark: map[string]int{"uma": 0},
 		labels: map[string]bool{}}
 	m.say()
 	agents := rapid.SampledFrom([]string{"ann", "bea", "cay"})
@@ -179,7 +179,12 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 			_, err := node().Whisper(ctx, sue, WhisperRequest{Session: s.ID, Text: "x"})
 			check("whisper", m.whisper("sue"), err)
 		},
-		"": func(t *rapid.T) { m.sameAs(ctx, t, nodes[0], s.ID, ids) },
+		"": func(t *rapid.T) {
+			m.sameAs(ctx, t, nodes[0], s.ID, ids)
+			for p, a := range actors {
+				require.Equal(t, m.reads(p), nodes[0].Readable(ctx, a, s.ID) == nil, "%s may read", p)
+			}
+		},
 	})
 }
 

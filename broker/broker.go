@@ -64,6 +64,9 @@ type Options struct {
 	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (Identity, error)
+	// JWTLeeway is how far ahead of the clock a JWT may say that it was issued: 30 s when 0,
+	// negative for not at all. A revocation is for JWTs of so much later, too.
+	JWTLeeway time.Duration
 	// Archive, if set, is where everything is kept for good. Without one, nothing
 	// ever leaves Redis.
 	Archive archive.Archive
@@ -183,6 +186,10 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.JWTLeeway == 0 {
+		o.JWTLeeway = 30 * time.Second
+	}
+	o.JWTLeeway = max(0, o.JWTLeeway)
 	if o.SendRate == 0 {
 		o.SendRate = 20
 	}

@@ -123,8 +123,8 @@ func (c *Canned) validate() error {
 
 // Canned shows one canned reply to those who may use it.
 func (b *Broker) Canned(ctx context.Context, a Actor, id string) (Canned, error) {
-	if !boss(a) && !a.Role.Staff() {
-		return Canned{}, Errorf(CodeForbidden, "canned replies are staff's")
+	if err := Allow(a, ActCanned); err != nil {
+		return Canned{}, err
 	}
 	if err := validID("id", id); err != nil {
 		return Canned{}, err
@@ -150,8 +150,8 @@ func (b *Broker) canned(ctx context.Context, id string) (Canned, error) {
 // CannedList shows the canned replies that the actor may use, by id.
 func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (CannedReply, error) {
 	reply := CannedReply{Canned: []Canned{}}
-	if !boss(a) && !a.Role.Staff() {
-		return reply, Errorf(CodeForbidden, "canned replies are staff's")
+	if err := Allow(a, ActCanned); err != nil {
+		return reply, err
 	}
 	limit, err := listLimit(r.Limit)
 	if err != nil {
@@ -241,13 +241,10 @@ func (b *Broker) cannedIDs(ctx context.Context, a Actor, queue string) ([]string
 
 // mayWrite gives the only agent whose canned replies the actor may write; "": everyone's.
 func mayWrite(a Actor) (own string, err error) {
-	switch {
-	case boss(a):
+	if boss(a) {
 		return "", nil
-	case a.Role.Staff():
-		return a.ID, nil
 	}
-	return "", Errorf(CodeForbidden, "canned replies are staff's")
+	return a.ID, Allow(a, ActCanned)
 }
 
 // cannedStep is what the scripts take.
@@ -344,13 +341,16 @@ func (b *Broker) DeleteCanned(ctx context.Context, a Actor, id string) error {
 // {{meta.<key>}}; one without a value stays as it is. CodeTooLarge: the result is
 // longer than MaxText.
 func (b *Broker) RenderCanned(ctx context.Context, a Actor, session, name string) (string, error) {
-	if !boss(a) && !a.Role.Staff() {
-		return "", Errorf(CodeForbidden, "canned replies are staff's")
+	if err := Allow(a, ActRender); err != nil {
+		return "", err
 	}
 	if err := validID("canned", name); err != nil {
 		return "", err
 	}
-	st, err := b.readableState(ctx, a, session)
+	st, err := b.look(ctx, session)
+	if err == nil {
+		err = b.judge(ctx, a, ActRender, st)
+	}
 	if err != nil {
 		return "", err
 	}

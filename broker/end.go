@@ -18,7 +18,7 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 			return Session{}, err
 		}
 	}
-	s := newStep(a, r.Session)
+	s := newStep(a, ActEnd, r.Session)
 	s.By, s.Name, s.Force, s.Reason = who(a.Role, a.ID), a.ID, r.Force, r.Reason
 	p, ok := b.of(r.Session)
 	if !ok {
@@ -40,17 +40,17 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 
 // endAgain answers for a session that ended so long ago that it has left Redis.
 func (b *Broker) endAgain(ctx context.Context, a Actor, session string, err error) (Session, error) {
-	if err = b.absent(ctx, a, session, err); !errors.Is(err, &Error{Code: CodeEnded}) {
+	if err = b.absent(ctx, a, ActEnd, session, err); !errors.Is(err, &Error{Code: CodeEnded}) {
 		return Session{}, err
 	}
 	st, err := b.shelved(ctx, session)
 	if err != nil {
 		return Session{}, err
 	}
-	if _, member := st.unread[who(a.Role, a.ID)]; member || boss(a) {
-		return st.as(who(a.Role, a.ID)), nil
+	if err := b.judge(ctx, a, ActEnd, st); err != nil {
+		return Session{}, err
 	}
-	return Session{}, Errorf(CodeForbidden, "this is not yours to do")
+	return st.as(who(a.Role, a.ID)), nil
 }
 
 // endKeys are the further keys of a script that ends a session, or begins it anew.

@@ -200,8 +200,12 @@ func (f *feed) adopt(st *state) {
 
 // changed shows everybody a session as it is now. f.mu is held.
 func (f *feed) changed(st *state) {
+	quiet := st.Rev > f.st.Rev && st.Rev-st.quiet == f.st.Rev-f.st.quiet // for its user nothing has changed
 	f.st = st
 	for w, m := range f.seats {
+		if quiet && m.user() {
+			continue
+		}
 		if _, in := st.unread[w]; in {
 			m.deliver(f.sessionLine(w), "")
 			continue

@@ -81,8 +81,8 @@ func (b *Broker) free(ctx context.Context, pl place, session string) {
 // Grab takes a waiting session: exactly one of all who try wins. Repeated by
 // the owner it does nothing. Two round trips for the winner.
 func (b *Broker) Grab(ctx context.Context, a Actor, session string) (Session, error) {
-	if !a.Role.Staff() {
-		return Session{}, Errorf(CodeForbidden, "only agents may grab")
+	if err := Allow(a, ActGrab); err != nil {
+		return Session{}, err
 	}
 	if _, ok := b.of(session); !ok {
 		return Session{}, Errorf(CodeNotFound, "no such session")
@@ -149,7 +149,7 @@ func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Se
 	}
 	if err := refusal(r); err != nil {
 		b.free(ctx, pl, session)
-		return Session{}, b.absent(ctx, a, session, err)
+		return Session{}, b.absent(ctx, a, ActGrab, session, err)
 	}
 	return b.done(ctx, a, session, r)
 }
@@ -205,7 +205,10 @@ func (b *Broker) GrabQueue(ctx context.Context, a Actor, queue string) (Session,
 	if err := validID("queue", queue); err != nil {
 		return Session{}, err
 	}
-	if !a.Role.Staff() || !contains(a.Queues, queue) {
+	if err := Allow(a, ActGrab); err != nil {
+		return Session{}, err
+	}
+	if !contains(a.Queues, queue) {
 		return Session{}, Errorf(CodeForbidden, "not of your queues")
 	}
 	var lost error

@@ -5,20 +5,20 @@ import "context"
 // Join makes another agent of the queue, or a supervisor, take part; silent
 // lets a supervisor's connection watch unseen.
 func (b *Broker) Join(ctx context.Context, a Actor, session string, silent bool) (Session, error) {
-	if err := staff(a); err != nil {
+	if err := Allow(a, ActJoin); err != nil {
 		return Session{}, err
 	}
 	if silent {
 		return b.watchSilently(ctx, a, session)
 	}
-	s := newStep(a, session)
+	s := newStep(a, ActJoin, session)
 	s.Info, s.Queues, s.Max = encode(a.Person()), append([]string{}, a.Queues...), maxAssists
 	return b.transit(ctx, a, "join", s)
 }
 
 func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Session, error) {
-	if a.Role != RoleSupervisor {
-		return Session{}, Errorf(CodeForbidden, "only supervisors watch unseen")
+	if err := Allow(a, ActSilent); err != nil {
+		return Session{}, err
 	}
 	if a.Conn == nil {
 		return Session{}, Errorf(CodeBadRequest, "silent: needs a connection")
@@ -57,7 +57,7 @@ func (c *Conn) watchesSilently(f *feed) {
 
 // Leave ends an assistant's part, or a supervisor's silent watching.
 func (b *Broker) Leave(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := staff(a); err != nil {
+	if err := Allow(a, ActLeave); err != nil {
 		return Session{}, err
 	}
 	if a.Conn != nil {
@@ -72,5 +72,5 @@ func (b *Broker) Leave(ctx context.Context, a Actor, session string) (Session, e
 		}
 		a.Conn.mu.Unlock()
 	}
-	return b.transit(ctx, a, "leave", newStep(a, session))
+	return b.transit(ctx, a, "leave", newStep(a, ActLeave, session))
 }

@@ -22,13 +22,13 @@ type LabelRequest struct {
 // A session that has moved to the archive comes back from there for an hour.
 // CodeTooLarge: more than MaxLabels.
 func (b *Broker) Label(ctx context.Context, a Actor, r LabelRequest) (Session, error) {
-	if !boss(a) && !a.Role.Staff() {
-		return Session{}, Errorf(CodeForbidden, "labels are staff's")
+	if err := Allow(a, ActLabel); err != nil {
+		return Session{}, err
 	}
 	if err := r.normalize(); err != nil {
 		return Session{}, err
 	}
-	s := newStep(a, r.Session)
+	s := newStep(a, ActLabel, r.Session)
 	s.Add, s.Remove, s.Max = r.Add, r.Remove, MaxLabels
 	keys := func(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }
 	st, err := b.relocate(ctx, a, "label", s, keys)

@@ -181,18 +181,19 @@ func (b *Broker) fromShelf(ctx context.Context, session string) (*state, archive
 
 // absent explains why a script did not find a session: it has moved to the
 // archive, and so has ended, or there is none. It is for those errors only.
-func (b *Broker) absent(ctx context.Context, a Actor, session string, err error) error {
+func (b *Broker) absent(ctx context.Context, a Actor, action Action, session string, err error) error {
 	if !errors.Is(err, &Error{Code: CodeNotFound}) {
 		return err
 	}
 	st, gone := b.shelved(ctx, session)
-	switch {
-	case gone != nil:
+	if gone != nil {
 		return gone
-	case st.State != Ended:
+	}
+	if st.State != Ended {
 		return err // lost with its Redis: restore has not been run
-	case !st.readable(a):
-		return Errorf(CodeForbidden, "not a session you may read")
+	}
+	if err := b.judge(ctx, a, action, st); err != nil && !errors.Is(err, &Error{Code: CodeWrongState}) {
+		return err
 	}
 	return Errorf(CodeEnded, "the session has ended")
 }

@@ -72,7 +72,7 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
 		b.unshare(ctx, r, file, err)
-		return sent, b.absent(ctx, a, s, err)
+		return sent, b.absent(ctx, a, ActSend, s, err)
 	}
 	if !sent.Duplicate {
 		b.count(d.by, d.sender)
@@ -268,7 +268,7 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	}
 	if err != nil {
 		b.keepFile(ctx, file)
-		return b.absent(ctx, a, session, err)
+		return b.absent(ctx, a, ActRecall, session, err)
 	}
 	return nil
 }

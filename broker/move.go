@@ -48,7 +48,7 @@ type MoveEnd struct {
 // MoveAll begins to move many sessions and answers at once; MoveStatus tells
 // how far it has come. It goes on when this node dies.
 func (b *Broker) MoveAll(ctx context.Context, a Actor, r MoveRequest) (Move, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActMoves); err != nil {
 		return Move{}, err
 	}
 	if (r.FromAgent == "") == (r.FromQueue == "") || r.FromQueue != "" && (r.Queue == "" || r.Queue == r.FromQueue) {
@@ -105,7 +105,7 @@ func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 
 // MoveStatus tells how far a move has come; it is remembered for a week.
 func (b *Broker) MoveStatus(ctx context.Context, a Actor, id string) (Move, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActMoves); err != nil {
 		return Move{}, err
 	}
 	if _, err := ulid.ParseStrict(id); err != nil {
@@ -186,7 +186,7 @@ func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor,
 
 // moveOne moves a session unless it has moved on by itself. Repeated it does nothing more.
 func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session string) (bool, error) {
-	s := newStep(a, session)
+	s := newStep(a, ActMoves, session)
 	s.Boss, s.To = true, r.Queue
 	if r.FromAgent != "" {
 		s.Gone = r.FromAgent

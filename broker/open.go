@@ -14,8 +14,8 @@ func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, err
 	priority := a.Priority
 	if a.Host {
 		user, priority = r.User, r.Priority
-	} else if a.Role != RoleUser {
-		return Session{}, Errorf(CodeForbidden, "only users open sessions")
+	} else if err := Allow(a, ActOpen); err != nil {
+		return Session{}, err
 	}
 	meta, err := r.normalize(user, priority)
 	if err != nil {

@@ -100,8 +100,7 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 // unsavedEntries are the log's, then the recalled ones.
 func unsavedEntries(r reply) []entry {
 	var out []entry
-	list, _ := r[1].([]any)
-	for _, item := range list {
+	for _, item := range r.list(1) {
 		pair, _ := item.([]any)
 		if len(pair) != 2 {
 			continue
@@ -147,8 +146,8 @@ func document(st *state, f flat, snapshot string) *archive.Session {
 	if d.Target == "" {
 		d.Target = f["last_target"]
 	}
-	for w := range st.ever {
-		if w[0] == 'a' {
+	for _, some := range []map[string]bool{st.took, st.unsure} { // of the unsure, who reads the list finds out
+		for w := range some {
 			d.Agents = append(d.Agents, idOf(w))
 		}
 	}

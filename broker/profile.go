@@ -84,20 +84,17 @@ func (b *Broker) AgentActor(ctx context.Context, id string) (Actor, error) {
 		Capacity: p.capacity}}, nil
 }
 
-func mayConfigure(a Actor) error {
-	if a.Host && a.ID == "" || a.Role == RoleSupervisor {
-		return nil
-	}
-	return Errorf(CodeForbidden, "only host applications and supervisors may")
-}
-
 // Agent shows one agent; its own, or any to host applications and supervisors.
 func (b *Broker) Agent(ctx context.Context, a Actor, id string) (AgentInfo, error) {
 	if err := validID("id", id); err != nil {
 		return AgentInfo{}, err
 	}
-	if err := mayConfigure(a); err != nil && (!a.Role.Staff() || a.ID != id) {
-		return AgentInfo{}, err
+	is := a.relations()
+	if is&AnyStaff != 0 && a.ID == id {
+		is |= Myself
+	}
+	if table[ActAgent].Verdict(is) != "" {
+		return AgentInfo{}, Errorf(CodeForbidden, "only host applications, supervisors, and the agent itself may")
 	}
 	p, load, err := b.agent(ctx, id)
 	if err != nil {
@@ -135,8 +132,8 @@ func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
 
 // AgentList shows all known agents to any agent: they are whom one transfers to.
 func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
-	if !a.Role.Staff() && mayConfigure(a) != nil {
-		return nil, Errorf(CodeForbidden, "only agents may")
+	if err := Allow(a, ActAgents); err != nil {
+		return nil, err
 	}
 	return b.allAgents(ctx)
 }
@@ -178,7 +175,7 @@ func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) err
 // PutAgent sets an agent's queues and capacity, which from then on come before
 // its token's; those left out stay as they are. Disabling closes its connections with 4005.
 func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettings) (AgentInfo, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActSetAgent); err != nil {
 		return AgentInfo{}, err
 	}
 	if err := validID("id", id); err != nil {
@@ -219,8 +216,8 @@ type agentArgs struct {
 
 // SetStatus is what an agent says of itself. Only Online gets offers.
 func (b *Broker) SetStatus(ctx context.Context, a Actor, s Status) (StatusReply, error) {
-	if !a.Role.Staff() {
-		return StatusReply{}, Errorf(CodeForbidden, "only agents have a status")
+	if err := Allow(a, ActStatus); err != nil {
+		return StatusReply{}, err
 	}
 	if s != Online && s != Away && s != Offline {
 		return StatusReply{}, Errorf(CodeBadRequest, "status: online, away or offline")

@@ -119,7 +119,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 	p.books.told(len(done), len(back))
 	t := taken{epoch: epoch{r.str(0), r.num(1), r.num(2)}, fresh: r.num(3) == 1, lease: r.str(4), timers: r.strs(5), effects: r.strs(6),
 		dead: r.strs(7), beats: map[string]int64{}}
-	beats, _ := r[8].([]any)
+	beats := r.list(8)
 	pairs := reply(beats)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		t.beats[pairs.str(i)] = pairs.num(i + 1)

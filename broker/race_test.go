@@ -178,7 +178,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 
 		t.Log("killed after the end, before the place was freed")
 		p, _ := b.of(s.ID)
-		step := newStep(ann.Actor, s.ID)
+		step := newStep(ann.Actor, ActTakeOver, s.ID)
 		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
 		r, err = b.runJSON(ctx, "end", p.transition(s.ID, endKeys(p, q, s.User.ID)...), step)
 		require.NoError(t, err)

@@ -214,7 +214,7 @@ func roleOf(st *state, f flat, agent string) (role, token string) {
 		role = "assistant"
 	case token != "":
 		role = "target"
-	case st.ever["a:"+agent]:
+	case st.took["a:"+agent], st.unsure["a:"+agent]:
 		role = "past"
 	default:
 		role = "none"

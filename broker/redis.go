@@ -28,6 +28,15 @@ func (r reply) str(i int) string {
 	}
 }
 
+// list is an array within a reply, nil where there is none.
+func (r reply) list(i int) []any {
+	if i >= len(r) {
+		return nil
+	}
+	list, _ := r[i].([]any)
+	return list
+}
+
 func (r reply) num(i int) int64 {
 	if i >= len(r) {
 		return 0
@@ -44,10 +53,10 @@ func (r reply) num(i int) int64 {
 }
 
 func (r reply) strs(i int) []string {
-	if i >= len(r) {
+	list := r.list(i)
+	if list == nil {
 		return nil
 	}
-	list, _ := r[i].([]any)
 	out := make([]string, 0, len(list))
 	for _, v := range list {
 		if s, ok := v.(string); ok {

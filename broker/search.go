@@ -2,11 +2,14 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
 )
@@ -48,7 +51,7 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 	if err != nil {
 		return SearchReply{}, err
 	}
-	reply, room := SearchReply{Messages: []Found{}}, newPage()
+	reply, room, strange := SearchReply{Messages: []Found{}}, newPage(), map[string]bool{}
 	for {
 		page, err := b.archiver.store.Search(ctx, q)
 		if err != nil {
@@ -58,9 +61,12 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 		if err != nil {
 			return reply, err
 		}
+		if err := b.foreign(ctx, a, page, strange); err != nil {
+			return reply, err
+		}
 		for i := range page {
 			m := &page[i]
-			if recalled[i] {
+			if recalled[i] || strange[m.Session] {
 				continue
 			}
 			e := unarchived(m)
@@ -124,6 +130,45 @@ func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, l
 	}
 	return q, limit, nil
 }
+
+// foreign finds the sessions of a page in which an agent took no part, though it is archived as
+// theirs: earlier versions put those there who had only declined an offer.
+func (b *Broker) foreign(ctx context.Context, a Actor, page []archive.Message, known map[string]bool) error {
+	if boss(a) || !a.Role.Staff() {
+		return nil
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readAtOnce)
+	for i := range page {
+		session := page[i].Session
+		mu.Lock()
+		_, seen := known[session]
+		known[session] = true
+		mu.Unlock()
+		if seen {
+			continue
+		}
+		g.Go(func() error {
+			st, err := b.look(ctx, session)
+			if errors.Is(err, &Error{Code: CodeNotFound}) {
+				return nil // its messages were archived, and nothing else
+			}
+			took := false
+			if err == nil {
+				took, err = b.tookPart(ctx, st, who(a.Role, a.ID))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			known[session] = !took
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// readAtOnce is how many sessions are looked at in parallel.
+const readAtOnce = 16
 
 // recalledSince tells which messages were recalled, though the archive does not know yet.
 func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]bool, error) {

@@ -42,10 +42,7 @@ func (b *Broker) readableState(ctx context.Context, a Actor, session string) (*s
 	if err != nil {
 		return nil, err
 	}
-	if !st.readable(a) {
-		return nil, Errorf(CodeForbidden, "not a session you may read")
-	}
-	return st, nil
+	return st, b.judge(ctx, a, ActHistory, st)
 }
 
 // Readable is nil if the actor may read the session; else CodeNotFound or CodeForbidden.
@@ -78,8 +75,10 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 			return SessionsReply{}, Errorf(CodeBadRequest, "state: waiting, serving, transferring, ending or ended")
 		}
 	}
-	if r.Label != "" && !boss(a) && !a.Role.Staff() {
-		return SessionsReply{}, Errorf(CodeForbidden, "labels are staff's")
+	if r.Label != "" {
+		if err := Allow(a, ActLabel); err != nil {
+			return SessionsReply{}, err
+		}
 	}
 	if err := validText("label", r.Label, MaxID); err != nil {
 		return SessionsReply{}, err
@@ -99,7 +98,14 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 		if err != nil || st == nil {
 			return reply, err
 		}
-		if seen[st.ID] || !(boss(a) || st.readable(a)) || !r.matches(st) {
+		if seen[st.ID] || !r.matches(st) {
+			continue
+		}
+		shown, err := b.listable(ctx, a, &r, st)
+		if err != nil {
+			return reply, err
+		}
+		if !shown {
 			continue
 		}
 		s := st.as(who(a.Role, a.ID))
@@ -113,11 +119,25 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 	}
 }
 
+// listable tells whether the actor may read a session, and the agent asked for took part in it.
+func (b *Broker) listable(ctx context.Context, a Actor, r *SessionsRequest, st *state) (bool, error) {
+	if r.Agent != "" {
+		if took, err := b.tookPart(ctx, st, who(RoleAgent, r.Agent)); err != nil || !took {
+			return false, err
+		}
+	}
+	err := b.judge(ctx, a, ActHistory, st)
+	if errors.Is(err, &Error{Code: CodeForbidden}) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (r *SessionsRequest) matches(st *state) bool {
 	created := st.Created.UnixMilli()
 	switch {
 	case r.Queue != "" && st.Queue != r.Queue, r.User != "" && st.User.ID != r.User,
-		r.Agent != "" && !st.ever["a:"+r.Agent], r.Label != "" && !contains(st.Labels, r.Label), r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
+		r.Label != "" && !contains(st.Labels, r.Label), r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
 		return false
 	}
 	for _, s := range r.States {

@@ -99,7 +99,7 @@ func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error
 
 // Queue shows one queue; one that nobody has set has the defaults.
 func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActQueue); err != nil {
 		return QueueSettings{}, err
 	}
 	if err := validID("id", id); err != nil {
@@ -118,7 +118,7 @@ func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, 
 
 // PutQueue replaces a queue's settings; timers that run keep their time.
 func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueSettings, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActQueue); err != nil {
 		return q, err
 	}
 	if err := q.validate(); err != nil {
@@ -133,7 +133,7 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 
 // DeleteQueue gives a queue the defaults again. Its sessions stay.
 func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActQueue); err != nil {
 		return err
 	}
 	if err := validID("id", id); err != nil {

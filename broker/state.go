@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"errors"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,7 +14,8 @@ type state struct {
 	Session
 	unread map[string]int64 // by participant; its keys are the participants
 	read   map[string]int64
-	ever   map[string]bool // agents who ever took part
+	took   map[string]bool // agents who take part, or did
+	unsure map[string]bool // agents who wrote in it; an earlier version did not keep whether they took part
 	offer  offer
 	score  float64 // its place in the waiting list
 	op     string  // of its latest transition
@@ -24,7 +26,8 @@ type state struct {
 
 type offer struct {
 	from, note string
-	expires    int64 // ms; 0: never
+	expires    int64  // ms; 0: never
+	last       string // whom the last one that is over was for
 }
 
 // flat is a Redis hash as cjson writes it: an array of fields and values, or
@@ -87,19 +90,22 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 	if f["state"] == "" {
 		return nil, f, nil
 	}
+	if f["user"] == "" {
+		return nil, f, errors.New("a session of nobody")
+	}
 	st := &state{Session: Session{ID: id, Queue: f["queue"], State: State(f["state"]), Rev: f.num("rev"), Seq: f.num("seq"),
 		User: *person(f["user_info"], f["user"]), Agent: person(f["agent_info"], f["agent"]), Assistants: []Person{}, Labels: []string{},
 		Target: person(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
 		Priority: int(f.num("priority")), Created: At(f.num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
-		EndedBy: f["ended_by"], Reason: f["reason"]},
-		unread: counts(snap.U), read: counts(snap.R), ever: map[string]bool{},
-		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires")}}
+		EndedBy: f["ended_by"], Reason: f["reason"], quiet: f.num("quiet")},
+		unread: counts(snap.U), read: counts(snap.R), took: map[string]bool{}, unsure: map[string]bool{},
+		offer: offer{f["offer_by"], f["offer_note"], f.num("offer_expires"), f["last_target"]}}
 	st.score, _ = strconv.ParseFloat(f["score"], 64)
 	st.mid = snap.M
 	st.op, _, _ = strings.Cut(f["ops"], ",")
 	st.sticky, st.bot = f["sticky"], f["bot_first"] != ""
 	st.Rating = rating(f["rating"])
-	if len(st.Meta) == 0 {
+	if !json.Valid(st.Meta) {
 		st.Meta = json.RawMessage("{}")
 	}
 	for name, value := range f {
@@ -109,8 +115,17 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		if label, ok := strings.CutPrefix(name, "l:"); ok {
 			st.Labels = append(st.Labels, label)
 		}
-		if w, ok := strings.CutPrefix(name, "c:"); ok {
-			st.ever[w] = true
+		if w, ok := strings.CutPrefix(name, "m:"); ok && value == "1" {
+			st.took[w] = true
+		}
+		if w, ok := strings.CutPrefix(name, "c:a:"); ok && f["m:a:"+w] == "" {
+			st.unsure["a:"+w] = true
+		}
+	}
+	for w := range st.unread {
+		if strings.HasPrefix(w, "a:") {
+			st.took[w] = true
+			delete(st.unsure, w)
 		}
 	}
 	sort.Strings(st.Labels)
@@ -149,26 +164,9 @@ func (s *state) as(who string) Session {
 // user, though it has no role: its id is empty.
 func (s Session) shownTo(who string) Session {
 	if len(who) > 2 && who[0] == 'u' {
-		s.Labels = nil
+		s.Labels, s.Rev = nil, s.Rev-s.quiet
 	}
 	return s
-}
-
-// readable tells who may read: participants, any agent who ever was one, the
-// target of an open offer, agents of the queue while it waits, supervisors.
-func (s *state) readable(a Actor) bool {
-	w := who(a.Role, a.ID)
-	_, member := s.unread[w]
-	switch {
-	case a.Host && a.ID == "", a.Role == RoleSupervisor, member, s.ever[w]:
-		return true
-	case !a.Role.Staff():
-		return false
-	case s.Target != nil && s.Target.ID == a.ID:
-		return true
-	default:
-		return s.State == Waiting && contains(a.Queues, s.Queue)
-	}
 }
 
 func contains[S ~string](list []S, s S) bool {

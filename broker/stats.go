@@ -115,7 +115,7 @@ type StatsAgent struct {
 // anybody else; CodeBadRequest: what was asked for makes no sense, or is too much.
 // Calls at the same time are answered one after the other.
 func (b *Broker) Stats(ctx context.Context, a Actor, r StatsRequest) (StatsReply, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActStats); err != nil {
 		return StatsReply{}, err
 	}
 	span, err := r.span(time.Now())

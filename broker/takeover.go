@@ -8,8 +8,8 @@ import (
 // TakeOver makes a supervisor the owner of a session, whatever state it is in
 // and whoever owns it. CodeFull if the supervisor has no room for it.
 func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session, error) {
-	if a.Role != RoleSupervisor && !(a.Host && a.ID != "") {
-		return Session{}, Errorf(CodeForbidden, "only supervisors take sessions over")
+	if err := Allow(a, ActTakeOver); err != nil {
+		return Session{}, err
 	}
 	if _, err := b.look(ctx, session); err != nil { // before a place is taken
 		return Session{}, err
@@ -19,7 +19,7 @@ func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session
 		if err != nil {
 			return Session{}, err
 		}
-		s := newStep(a, session)
+		s := newStep(a, ActTakeOver, session)
 		s.Agent, s.Info, s.Token = a.ID, pl.info, pl.token
 		st, err := b.relocate(ctx, a, "takeover", s, acceptKeys)
 		if refused(err) {

@@ -44,19 +44,19 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 	var err error
 	switch kind {
 	case "offer":
-		s := newStep(Actor{}, id)
+		s := newStep(Actor{}, "", id)
 		s.Outcome = "expired"
 		_, err = b.transit(ctx, Actor{}, "withdraw", s)
 	case "end":
-		s := newStep(Actor{}, id)
+		s := newStep(Actor{}, "", id)
 		s.Due = true
 		_, err = b.relocate(ctx, Actor{}, "end", s, endKeys)
 	case "abandon":
-		_, err = b.relocate(ctx, Actor{}, "abandon", newStep(Actor{}, id), func(p partition, queue, user string) []string {
+		_, err = b.relocate(ctx, Actor{}, "abandon", newStep(Actor{}, "", id), func(p partition, queue, user string) []string {
 			return append(endKeys(p, queue, user), p.conns("u:"+user), p.epoch())
 		})
 	case "idle":
-		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, id), endKeys)
+		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, "", id), endKeys)
 	case "patience":
 		err = b.longWait(ctx, id)
 	case "move":
@@ -121,7 +121,7 @@ func (b *Broker) vacate(ctx context.Context, agent, session, reason string) erro
 	if err != nil || st.State == Ended {
 		return err
 	}
-	s := newStep(Actor{}, session)
+	s := newStep(Actor{}, "", session)
 	if st.Target != nil && st.Target.ID == agent {
 		s.By, s.Outcome, s.Reason = agent, "declined", reason
 		if _, err := b.transit(ctx, Actor{}, "withdraw", s); settled(err) != nil {
@@ -129,13 +129,13 @@ func (b *Broker) vacate(ctx context.Context, agent, session, reason string) erro
 		}
 	}
 	if st.Agent != nil && st.Agent.ID == agent {
-		s = newStep(Actor{}, session)
+		s = newStep(Actor{}, "", session)
 		s.Gone, s.To, s.Front, s.Reason = agent, st.Queue, true, reason
 		_, err = b.relocate(ctx, Actor{}, "requeue", s, requeueKeys(st.Queue))
 		return err
 	}
 	if _, in := st.unread["a:"+agent]; in {
-		s = newStep(Actor{}, session)
+		s = newStep(Actor{}, "", session)
 		s.By = agent
 		_, err = b.transit(ctx, Actor{}, "leave", s)
 	}

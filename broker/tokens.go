@@ -126,6 +126,9 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 		if err := id.normalize(); err != nil {
 			return Identity{}, Errorf(CodeUnauthorized, "the token's claims: %s", AsError(err).Message)
 		}
+		if id.Issued.After(time.Now().Add(b.opt.JWTLeeway)) { // it would outlive a revocation
+			return Identity{}, Errorf(CodeUnauthorized, "the token is of the future: a clock is wrong")
+		}
 		return id, nil
 	}
 	hash := tokenHash(token)
@@ -142,6 +145,9 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	var r tokenRecord
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Identity{}, err
+	}
+	if r.ID == "" || r.Role != RoleUser && !r.Role.Staff() {
+		return Identity{}, Errorf(CodeUnauthorized, "a token of nobody")
 	}
 	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
 		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash, r.Generation}, nil
@@ -200,21 +206,27 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 
 // RevokeParticipant ends all of a participant's tokens, JWTs issued before now included.
 //
-// A JWT's `iat` has whole seconds as a rule, so those issued in the second of the
-// revocation cannot be told apart: all of them end. Where JWTs are accepted the
-// answer waits until that second is over, so that whoever logs in once it is given
-// gets one that works, and none from before does. An `iat` with a fraction is
-// compared to the millisecond. Both suppose that the issuer's clock is right.
+// When a JWT was issued only its issuer knows, whose clock may be fast: an `iat` of up
+// to Options.JWTLeeway ahead is accepted. So none is accepted from now on that says it
+// was issued before now, by the later of Redis's clock and the node's, and that leeway:
+// one from after the revocation, too, if its `iat` is no later. Opaque tokens count
+// revocations, and work at once.
+//
+// Without a leeway the issuer's clock is taken for right. An `iat` has whole seconds as a
+// rule, so those issued in the second of the revocation cannot be told apart and all of
+// them end; the answer waits until that second is over, so that whoever logs in once it
+// is given gets one that works.
 func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
+	leeway := b.opt.JWTLeeway.Milliseconds()
 	w, p := who(role, id), b.home(id)
-	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty()}, w, ulid.Make().String())
+	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty()}, w, ulid.Make().String(), time.Now().UnixMilli(), leeway)
 	if err != nil {
 		return err
 	}
-	if b.opt.JWT == nil {
+	if b.opt.JWT == nil || leeway > 0 {
 		return nil
 	}
 	return b.outlast(ctx, p, r.num(1)/1000*1000+1000)

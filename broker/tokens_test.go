@@ -30,7 +30,7 @@ func readFakeJWT(_ context.Context, token string) (Identity, error) {
 // every node; none from before works, by whatever clock. Opaque ones and JWTs alike.
 func TestOnlyFreshLogInsWorkAfterARevocation(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
-	withJWT := func(o *Options) { o.JWT = readFakeJWT }
+	withJWT := func(o *Options) { o.JWT, o.JWTLeeway = readFakeJWT, -1 } // the issuer's clock is right
 	a, b := startNode(t, url, withJWT), startNode(t, url, withJWT)
 	ctx := t.Context()
 	kinds := map[string]func(n *Broker, user string) (string, error){
@@ -79,10 +79,10 @@ func TestARepeatedRevocationIsOne(t *testing.T) {
 		b := startNode(t, url)
 		ctx, user := t.Context(), name("uma")
 		p := b.home(user)
-		first := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty()}, "u:"+user, "op")
+		first := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty()}, "u:"+user, "op", 0, 0)
 		token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: user}, time.Minute)
 		require.NoError(t, err)
-		again := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty()}, "u:"+user, "op")
+		again := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty()}, "u:"+user, "op", 0, 0)
 		require.Equal(t, first, again)
 		_, err = b.Authenticate(ctx, token)
 		require.NoError(t, err)
@@ -120,4 +120,58 @@ func TestTimesInRedisAreItsOwn(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, n, 6)
+}
+
+// A JWT whose issuer's clock is fast does not outlive a revocation, whichever of Redis's clock and
+// the node's is behind; what a revocation has barred stays so; opaque tokens work at once.
+func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
+	for what, off := range map[string]time.Duration{"Redis is ahead": time.Hour, "Redis is behind": -time.Hour, "all agree": 0} {
+		t.Run(what, func(t *testing.T) {
+			server := miniredis.RunT(t)
+			redisTime := time.Now().Add(off) // it stands still
+			server.SetTime(redisTime)
+			b := startNode(t, "redis://"+server.Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
+			ctx, uma := t.Context(), name("uma")
+			_, err := b.Authenticate(ctx, fakeJWT(uma, time.Now().Add(35*time.Second), time.Millisecond))
+			code(t, CodeUnauthorized, err)
+			var held []string
+			for _, ahead := range []time.Duration{-time.Hour, 0, 20 * time.Second, 29900 * time.Millisecond} {
+				held = append(held, fakeJWT(uma, time.Now().Add(ahead), time.Millisecond))
+			}
+			var seen []*wire
+			for _, token := range held {
+				id, err := b.Authenticate(ctx, token)
+				require.NoError(t, err)
+				w := &wire{more: make(chan struct{})}
+				_, err = b.Connect(ctx, id, name("device"), w)
+				require.NoError(t, err)
+				seen = append(seen, w)
+			}
+			begun := time.Now()
+			require.NoError(t, b.RevokeParticipant(ctx, RoleUser, uma))
+			require.Less(t, time.Since(begun), 900*time.Millisecond, "it does not wait for the leeway")
+			for i, token := range held {
+				_, err := b.Authenticate(ctx, token)
+				code(t, CodeUnauthorized, err)
+				eventually(t, func() bool { seen[i].mu.Lock(); defer seen[i].mu.Unlock(); return seen[i].code == CloseRevoked })
+			}
+			token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: uma}, 3*time.Hour)
+			require.NoError(t, err)
+			_, err = b.Authenticate(ctx, token)
+			require.NoError(t, err)
+
+			bar := func() int64 {
+				p, err := b.profile(ctx, RoleUser, uma)
+				require.NoError(t, err)
+				return p.revoked
+			}
+			was := bar()
+			later := max(begun.UnixMilli(), redisTime.UnixMilli())
+			require.GreaterOrEqual(t, was, later+30000)
+			require.Less(t, was, later+40000)
+			server.SetTime(time.Now().Add(-2 * time.Hour))
+			require.NoError(t, b.RevokeParticipant(ctx, RoleUser, uma))
+			require.GreaterOrEqual(t, bar(), was)
+		})
+	}
 }

@@ -43,6 +43,8 @@ type step struct {
 	Remove   []string  `json:"remove,omitempty"` // labels
 
 	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
+
+	action Action // what it is in the table
 }
 
 // stepNote is a note that a transition appends.
@@ -62,19 +64,12 @@ func note(a Actor, text string) *stepNote {
 	return &stepNote{by, mid, head(mid, from, TypeNote, 0), quote(text)}
 }
 
-func newStep(a Actor, session string) step {
-	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: boss(a), Queues: []string{}}
+func newStep(a Actor, action Action, session string) step {
+	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: May(a, action), Queues: []string{}, action: action}
 }
 
-// boss tells who may do with any session what its owner may.
-func boss(a Actor) bool { return a.Role == RoleSupervisor || a.Host && a.ID == "" }
-
-func staff(a Actor) error {
-	if a.Role.Staff() {
-		return nil
-	}
-	return Errorf(CodeForbidden, "only agents may")
-}
+// boss tells who may see all there is.
+func boss(a Actor) bool { return a.relations()&Boss != 0 }
 
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
@@ -102,14 +97,21 @@ func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (S
 	if !ok {
 		return Session{}, Errorf(CodeNotFound, "no such session")
 	}
-	r, err := b.runJSON(ctx, script, p.transition(s.Session), s)
-	if err != nil {
-		return Session{}, err
+	for asked := false; ; asked = true {
+		r, err := b.runJSON(ctx, script, p.transition(s.Session), s)
+		if err != nil {
+			return Session{}, err
+		}
+		err = refusal(r)
+		if err == nil {
+			return b.done(ctx, a, s.Session, r)
+		}
+		if again, err := b.enrolled(ctx, a, s.Session, r); err != nil {
+			return Session{}, err
+		} else if !again || asked {
+			return Session{}, b.absent(ctx, a, s.action, s.Session, refusal(r))
+		}
 	}
-	if err := refusal(r); err != nil {
-		return Session{}, b.absent(ctx, a, s.Session, err)
-	}
-	return b.done(ctx, a, s.Session, r)
 }
 
 // relocate runs a transition's script that moves a session in waiting lists:
@@ -123,7 +125,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 	}
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return Session{}, b.absent(ctx, a, s.Session, err)
+		return Session{}, b.absent(ctx, a, s.action, s.Session, err)
 	}
 	for range 5 {
 		r, err := b.ruled(ctx, script, p, p.transition(s.Session, keys(p, queue, user)...), func() any {
@@ -145,8 +147,15 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 			b.adopt(ctx, s.Agent, s.Session)
 			r[0] = "ok"
 		}
+		again, err := b.enrolled(ctx, a, s.Session, r)
+		if err != nil {
+			return Session{}, err
+		}
+		if again {
+			continue
+		}
 		if err := refusal(r); err != nil {
-			return Session{}, b.absent(ctx, a, s.Session, err)
+			return Session{}, b.absent(ctx, a, s.action, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
@@ -168,8 +177,8 @@ func (k kept) Unwrap() error { return k.error }
 // Transfer offers a session to an agent, whose place is held meanwhile, or puts
 // it into a queue at once, keeping its age.
 func (b *Broker) Transfer(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
-	if !boss(a) && !a.Role.Staff() {
-		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
+	if err := Allow(a, ActTransfer); err != nil {
+		return Session{}, err
 	}
 	if (r.Agent == "") == (r.Queue == "") {
 		return Session{}, Errorf(CodeBadRequest, "to: an agent or a queue")
@@ -187,7 +196,7 @@ func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Sessi
 	if err := validID("queue", r.Queue); err != nil {
 		return Session{}, err
 	}
-	s := newStep(a, r.Session)
+	s := newStep(a, ActTransfer, r.Session)
 	s.To = r.Queue
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
@@ -216,9 +225,10 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 	if err != nil {
 		return Session{}, err
 	}
+	if err := b.judge(ctx, a, ActTransfer, st); err != nil {
+		return Session{}, err
+	}
 	switch {
-	case !boss(a) && (st.Agent == nil || st.Agent.ID != a.ID):
-		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
 	case st.State == Ended:
 		return Session{}, Errorf(CodeEnded, "the session has ended")
 	case st.Target != nil && st.Target.ID == r.Agent && st.offer.from == a.ID:
@@ -244,7 +254,7 @@ func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Sessi
 // offer puts an offer to the agent whose place was reserved; errLate if the place is too old.
 func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, queue string) (Session, error) {
 	p, _ := b.of(r.Session)
-	s := newStep(a, r.Session)
+	s := newStep(a, ActTransfer, r.Session)
 	s.Agent, s.Info, s.Token, s.Queues = pl.agent, pl.info, pl.token, pl.queues
 	s.Note, s.Sticky = r.Note, r.sticky
 	reply, err := b.ruled(ctx, "offer", p, p.transition(r.Session), func() any {
@@ -267,19 +277,19 @@ func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place
 
 // Accept makes the target of an open offer the owner.
 func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := staff(a); err != nil {
+	if err := Allow(a, ActAccept); err != nil {
 		return Session{}, err
 	}
-	return b.relocate(ctx, a, "accept", newStep(a, session), acceptKeys)
+	return b.relocate(ctx, a, "accept", newStep(a, ActAccept, session), acceptKeys)
 }
 
 // Decline ends an offer by its target. The reason becomes a note of the target's.
 func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (Session, error) {
-	if err := errors.Join(staff(a), validProse("reason", reason, MaxNote)); err != nil {
+	if err := errors.Join(Allow(a, ActDecline), validProse("reason", reason, MaxNote)); err != nil {
 		return Session{}, err
 	}
-	s := newStep(a, session)
-	s.Outcome, s.Boss = "declined", false
+	s := newStep(a, ActDecline, session)
+	s.Outcome = "declined"
 	if reason != "" { // for colleagues; the user sees that it was declined, and not why
 		s.Entry = note(a, reason)
 	}
@@ -288,10 +298,10 @@ func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (
 
 // Cancel ends an offer by the owner or a supervisor.
 func (b *Broker) Cancel(ctx context.Context, a Actor, session string) (Session, error) {
-	if !boss(a) && !a.Role.Staff() {
-		return Session{}, Errorf(CodeForbidden, "only the owner or a supervisor may")
+	if err := Allow(a, ActCancel); err != nil {
+		return Session{}, err
 	}
-	s := newStep(a, session)
+	s := newStep(a, ActCancel, session)
 	s.Outcome = "cancelled"
 	return b.transit(ctx, a, "withdraw", s)
 }

@@ -63,7 +63,8 @@ type Rating struct {
 }
 
 // Session is one consultation as one receiver sees it: Unread and ReadSeq are
-// the receiver's own, everything else is the same for all.
+// the receiver's own, a user sees no Labels and a Rev that does not count their
+// changes, and everything else is the same for all.
 type Session struct {
 	ID         string          `json:"id"`
 	Queue      string          `json:"queue"`
@@ -87,6 +88,8 @@ type Session struct {
 	Rating     *Rating         `json:"rating"`
 	Unread     int64           `json:"unread"`
 	ReadSeq    int64           `json:"readSeq"`
+
+	quiet int64 // how many changes its user is not to know of
 }
 
 // Author is who wrote a message.

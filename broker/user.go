@@ -77,8 +77,8 @@ func (b *Broker) mayKnow(ctx context.Context, a Actor, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	if boss(a) {
-		return nil
+	if err := Allow(a, ActUser); err != nil || May(a, ActUser) {
+		return err
 	}
 	if a.Role.Staff() {
 		shared, err := b.Sessions(ctx, a, SessionsRequest{User: id, Agent: a.ID, Limit: cardSessions})
@@ -94,7 +94,7 @@ func (b *Broker) mayKnow(ctx context.Context, a Actor, id string) error {
 // it opens and reopens no session and sends no message, and neither does a host
 // application for it. Sessions it has open stay until somebody ends them.
 func (b *Broker) PutUser(ctx context.Context, a Actor, id string, s UserSettings) (UserCard, error) {
-	if err := mayConfigure(a); err != nil {
+	if err := Allow(a, ActSetUser); err != nil {
 		return UserCard{}, err
 	}
 	if err := validID("id", id); err != nil {

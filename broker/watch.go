@@ -283,7 +283,7 @@ func (v *view) leave(c *Conn) {
 // Watch shows queues, one's own unless named, and lets their events follow.
 // A later call adds to what is watched.
 func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueView, error) {
-	if err := staff(a); err != nil {
+	if err := Allow(a, ActWatch); err != nil {
 		return nil, err
 	}
 	if a.Conn == nil {

@@ -17,8 +17,8 @@ type WhisperRequest struct {
 // Whisper puts a note into a session that a supervisor takes no part in: the
 // agents in it see it, the user does not. A key makes it one note, as with Send.
 func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendReply, error) {
-	if a.Role != RoleSupervisor {
-		return SendReply{}, Errorf(CodeForbidden, "only supervisors whisper")
+	if err := Allow(a, ActWhisper); err != nil {
+		return SendReply{}, err
 	}
 	p, ok := b.of(r.Session)
 	if !ok {
@@ -44,7 +44,7 @@ func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendRe
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
 	if err != nil {
-		return sent, b.absent(ctx, a, r.Session, err)
+		return sent, b.absent(ctx, a, ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
 		b.count(by, sender)

@@ -24,8 +24,18 @@ const maxRequest = 1 << 20
 // call answers one request of somebody known; its answer is the JSON body.
 type call func(c *gin.Context, a broker.Actor) (any, error)
 
-// as finds who asks, carries a call out and writes its answer.
-func (s *Server) as(f call) gin.HandlerFunc {
+// as carries a call out for those who may, by the table of who may do what.
+func (s *Server) as(action broker.Action, f call) gin.HandlerFunc {
+	return s.answer(func(c *gin.Context, a broker.Actor) (any, error) {
+		if err := broker.Allow(a, action); err != nil {
+			return nil, err
+		}
+		return f(c, a)
+	})
+}
+
+// answer finds who asks, carries a call out and writes its answer.
+func (s *Server) answer(f call) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		for _, p := range c.Params {
 			if !utf8.ValidString(p.Value) {
@@ -63,8 +73,8 @@ func (s *Server) as(f call) gin.HandlerFunc {
 }
 
 // list is as for a call that reads a list, of which a participant has a budget.
-func (s *Server) list(f call) gin.HandlerFunc {
-	return s.as(func(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) list(action broker.Action, f call) gin.HandlerFunc {
+	return s.as(action, func(c *gin.Context, a broker.Actor) (any, error) {
 		if err := s.broker.AllowList(a); err != nil {
 			return nil, err
 		}
@@ -129,17 +139,7 @@ func body(c *gin.Context, into any) error {
 	return nil
 }
 
-func hostOnly(a broker.Actor) error {
-	if a.Host {
-		return nil
-	}
-	return broker.Errorf(broker.CodeForbidden, "only with an API key")
-}
-
-func (s *Server) issueToken(c *gin.Context, a broker.Actor) (any, error) {
-	if err := hostOnly(a); err != nil {
-		return nil, err
-	}
+func (s *Server) issueToken(c *gin.Context, _ broker.Actor) (any, error) {
 	var r struct {
 		Role     broker.Role `json:"role"`
 		ID       string      `json:"id"`
@@ -165,10 +165,7 @@ func (s *Server) issueToken(c *gin.Context, a broker.Actor) (any, error) {
 	}{token, broker.Time{Time: expires}}, err
 }
 
-func (s *Server) revokeToken(c *gin.Context, a broker.Actor) (any, error) {
-	if err := hostOnly(a); err != nil {
-		return nil, err
-	}
+func (s *Server) revokeToken(c *gin.Context, _ broker.Actor) (any, error) {
 	var r struct {
 		Token string      `json:"token"`
 		Role  broker.Role `json:"role"`
@@ -323,6 +320,9 @@ func (s *Server) transition(name string) call {
 			if a, err = s.broker.AgentActor(c.Request.Context(), r.Agent); err != nil {
 				return nil, err
 			}
+		}
+		if err := broker.Allow(a, broker.Action(name)); err != nil {
+			return nil, err
 		}
 		r.Session = c.Param("id")
 		return commands[name](c.Request.Context(), s.broker, a, &r.command)

@@ -7,11 +7,11 @@ import (
 )
 
 func (s *Server) cannedRoutes(g *gin.RouterGroup) {
-	g.GET("/canned", s.list(s.listCanned))
-	g.GET("/canned/:id", s.as(s.getCanned))
-	g.PUT("/canned/:id", s.as(s.putCanned))
-	g.DELETE("/canned/:id", s.as(s.deleteCanned))
-	g.GET("/canned/:id/render", s.as(s.renderCanned))
+	g.GET("/canned", s.list(broker.ActCanned, s.listCanned))
+	g.GET("/canned/:id", s.as(broker.ActCanned, s.getCanned))
+	g.PUT("/canned/:id", s.as(broker.ActCanned, s.putCanned))
+	g.DELETE("/canned/:id", s.as(broker.ActCanned, s.deleteCanned))
+	g.GET("/canned/:id/render", s.as(broker.ActRender, s.renderCanned))
 }
 
 // rendered is a canned reply for one session.

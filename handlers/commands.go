@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +121,9 @@ var commands = map[string]run{
 		}{queues}, err
 	},
 }
+
+// Commands are the names of all commands.
+func Commands() []string { return slices.Sorted(maps.Keys(commands)) }
 
 // sessionReply is what most transitions answer.
 type sessionReply struct {

@@ -145,7 +145,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		http.ServeContent(c.Writer, c.Request, "", f.At, r)
 		return nil
 	}
-	asked := s.as(func(c *gin.Context, a broker.Actor) (any, error) {
+	asked := s.as(broker.ActFiles, func(c *gin.Context, a broker.Actor) (any, error) {
 		ctx := c.Request.Context()
 		f, err := s.opt.Files.Stat(ctx, c.Param("id"))
 		if err == nil {

@@ -142,7 +142,11 @@ func (s *socket) execute(c *command, id int64) {
 		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
 		return
 	}
-	answer, err := run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
+	var answer any
+	err := broker.Allow(actor, broker.Action(c.Cmd))
+	if err == nil {
+		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
+	}
 	switch {
 	case err != nil:
 		e := broker.AsError(err)

@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/text/unicode/norm"
 
 	"bellhop/broker"
 )
@@ -115,10 +118,17 @@ func statsCells(c *broker.StatsCounts) []string {
 	return out
 }
 
-// cell guards text that others chose: what a spreadsheet would take for a formula gets an apostrophe.
+// cell guards text that others chose: what a spreadsheet might take for a formula gets an apostrophe. Some
+// skip what cannot be seen before it, some take the wide signs of CJK keyboards for the narrow ones.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+	first, size := utf8.DecodeRuneInString(text)
+	if size > 0 && (unseen(first) || strings.ContainsAny(norm.NFKC.String(text[:size]), "=+-@−|%")) {
 		return "'" + text
 	}
 	return text
+}
+
+// unseen tells what shows nothing: blanks, controls, and marks of format like a zero-width space.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || r == utf8.RuneError
 }

@@ -8,15 +8,12 @@ import (
 
 // webhooks are the routes about events that no webhook has taken.
 func (s *Server) webhooks(g *gin.RouterGroup) {
-	g.GET("/webhooks/dead", s.as(s.listDead))
-	g.POST("/webhooks/dead/:id/replay", s.as(s.replayDead))
-	g.DELETE("/webhooks/dead/:id", s.as(s.deleteDead))
+	g.GET("/webhooks/dead", s.as(broker.ActDeadLetter, s.listDead))
+	g.POST("/webhooks/dead/:id/replay", s.as(broker.ActDeadLetter, s.replayDead))
+	g.DELETE("/webhooks/dead/:id", s.as(broker.ActDeadLetter, s.deleteDead))
 }
 
-func (s *Server) listDead(c *gin.Context, a broker.Actor) (any, error) {
-	if err := hostOnly(a); err != nil {
-		return nil, err
-	}
+func (s *Server) listDead(c *gin.Context, _ broker.Actor) (any, error) {
 	limit, err := number(c, "limit")
 	if err != nil {
 		return nil, err
@@ -24,16 +21,10 @@ func (s *Server) listDead(c *gin.Context, a broker.Actor) (any, error) {
 	return s.broker.DeadLetters(c.Request.Context(), int(limit), c.Query("cursor"))
 }
 
-func (s *Server) replayDead(c *gin.Context, a broker.Actor) (any, error) {
-	if err := hostOnly(a); err != nil {
-		return nil, err
-	}
+func (s *Server) replayDead(c *gin.Context, _ broker.Actor) (any, error) {
 	return nil, s.broker.ReplayDeadLetter(c.Request.Context(), c.Param("id"))
 }
 
-func (s *Server) deleteDead(c *gin.Context, a broker.Actor) (any, error) {
-	if err := hostOnly(a); err != nil {
-		return nil, err
-	}
+func (s *Server) deleteDead(c *gin.Context, _ broker.Actor) (any, error) {
 	return nil, s.broker.DeleteDeadLetter(c.Request.Context(), c.Param("id"))
 }

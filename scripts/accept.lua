@@ -5,11 +5,10 @@
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
 --#include time unread session seats places line stats counts serve
 if not s.state then return {'not_found'} end
-if not (s.agent == a.by or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
+if not (s.agent == a.by or s.target == a.by or s.last_target == a.by) then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
 if s.agent == a.by then return {'ok', snapshot()} end
-if not s.target then return {'wrong_state', s.state} end
-if s.target ~= a.by then return {'forbidden'} end
+if s.target ~= a.by then return {'wrong_state', s.state} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 local expires = tonumber(s.offer_expires)
 if expires > 0 and at >= expires then return {'too_late'} end

@@ -2,10 +2,11 @@
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue
 -- ARGV  {op, session, by, boss, queue: as KEYS 9, add, remove: labels, none in both, max: labels of one session}
 -- reply {'ok', snapshot} | {'moved', queue, user} | {code, detail}
--- holds what two add at one moment both stays; where nothing changes, rev stays.
---#include time unread session
+-- holds what two add at one moment both stays; where nothing changes, rev stays; `quiet` is how many of the
+--       session's changes are no business of its user's, who is shown a rev without them.
+--#include time unread session seats
 if not s.state then return {'not_found'} end
-local mine = redis.call('HEXISTS', KEYS[3], 'a:' .. a.by) == 1 or s.state == 'ended' and s['c:a:' .. a.by]
+local mine = redis.call('HEXISTS', KEYS[3], 'a:' .. a.by) == 1 or s.state == 'ended' and took_part(a.by)
 if not (a.boss or mine) then return {'forbidden'} end
 if replayed() then return {'ok', snapshot()} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
@@ -27,6 +28,7 @@ if added > 0 and n - #del + added > a.max then
   return {'too_large', 'labels: at most ' .. a.max .. ' of a session'}
 end
 if added == 0 and #del == 0 then return {'ok', snapshot()} end
+set.quiet = (s.quiet or 0) + 1
 local reply = commit()
 if s.state == 'waiting' then redis.call('PUBLISH', KEYS[9], '+' .. a.session .. '\31' .. reply[2]) end
 return reply

@@ -8,7 +8,7 @@
 if not s.state then return {'not_found'} end
 if s.agent == a.by then return {'wrong_state', s.state} end
 if not s['as:' .. a.by] then
-  if s['c:a:' .. a.by] then return {'ok', snapshot()} end
+  if took_part(a.by) then return {'ok', snapshot()} end
   return {'forbidden'}
 end
 if s.state == 'ended' then return {'ended'} end

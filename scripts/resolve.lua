@@ -8,7 +8,8 @@
 --       adopts the token at once, unless it has a newer one: so it has the one that its agent's load names, whichever of
 --       several reservations won.
 local agent, token = ARGV[1], ARGV[2]
-local s = redis.call('HMGET', KEYS[1], 'state', 'agent', 'target', 'rev', 'as:' .. agent, 'c:a:' .. agent, 'agent_res', 'target_res')
+local s = redis.call('HMGET', KEYS[1], 'state', 'agent', 'target', 'rev', 'as:' .. agent, 'c:a:' .. agent, 'agent_res', 'target_res', 'm:a:' .. agent)
+local past = s[9] == '1' or s[6] and not s[9] -- of an earlier version: who lists it finds out
 local rev = tonumber(s[4] or 0)
 if s[2] == agent and s[1] ~= 'ended' then
   if token > (s[7] or '') then redis.call('HSET', KEYS[1], 'agent_res', token) end
@@ -23,5 +24,5 @@ if s[1] then
   local fence = redis.call('HGET', KEYS[1], 'f:' .. agent)
   if not fence or fence < token then redis.call('HSET', KEYS[1], 'f:' .. agent, token) end
 end
-if s[1] == 'ended' then return {s[2] == agent and 'owner' or (s[6] and 'past' or 'none'), rev, 0, 1} end
-return {s[5] and 'assistant' or (s[6] and 'past' or 'none'), rev, 0, 0}
+if s[1] == 'ended' then return {s[2] == agent and 'owner' or (past and 'past' or 'none'), rev, 0, 1} end
+return {s[5] and 'assistant' or (past and 'past' or 'none'), rev, 0, 0}

@@ -19,6 +19,5 @@ redis.call('HSET', KEYS[9], a.hash, seq)
 for _, p in ipairs(redis.call('HKEYS', KEYS[3])) do
   if string.sub(p, 1, 2) == 'a:' and p ~= 'a:' .. a.by then redis.call('HINCRBY', KEYS[3], p, 1) end
 end
-s.rev = s.rev - 1 -- a message is no change of the session
-commit()
+commit(true)
 return {'ok', string.format('%d', seq), string.format('%d', at)}

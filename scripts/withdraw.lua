@@ -7,16 +7,15 @@
 -- holds the owner, or the wait, never changed; the target's place is owed back.
 --#include time unread session seats places
 if not s.state then return {'not_found'} end
-local owner = a.boss or s.agent == a.by
-if not (owner or a.by == '' or s.target == a.by or s.last_target == a.by or s['c:a:' .. a.by]) then return {'forbidden'} end
+local may = a.outcome == 'expired' or a.boss or s.agent == a.by
+if a.outcome == 'declined' then may = s.target == a.by or s.last_target == a.by end
+if not may then return {'forbidden'} end
 if s.state == 'ended' then return {'ended'} end
-if not s.target then
-  local mine = (a.outcome == 'declined' and s.last_target == a.by) or (a.outcome == 'cancelled' and owner)
-  if mine and s.last_outcome == a.outcome and (s.state == 'serving' or s.state == 'waiting') then return {'ok', snapshot()} end
+if not s.target or a.outcome == 'declined' and s.target ~= a.by then
+  local again = a.outcome ~= 'expired' and not s.target and s.last_outcome == a.outcome
+  if again and (s.state == 'serving' or s.state == 'waiting') then return {'ok', snapshot()} end
   return {'wrong_state', s.state}
 end
-if a.outcome == 'declined' and s.target ~= a.by then return {'forbidden'} end
-if a.outcome == 'cancelled' and not owner then return {'forbidden'} end
 local expires = tonumber(s.offer_expires)
 if a.outcome == 'expired' and (expires == 0 or at < expires) then return {'too_early', expires} end
 

@@ -32,8 +32,9 @@ end
 -- close_offer(outcome): takes an open offer back, if there is one.
 local function close_offer(outcome)
   if not s.target then return end
-  local joined = s['as:' .. s.target]
-  owe(s.target, joined and 'assistant' or ((s['c:a:' .. s.target] or set['c:a:' .. s.target]) and 'past' or 'none'), s.target_res, false,
+  local joined, took = s['as:' .. s.target], set['m:a:' .. s.target] or s['m:a:' .. s.target]
+  if not took and s['c:a:' .. s.target] then took = 1 end -- of an earlier version: who lists it finds out
+  owe(s.target, joined and 'assistant' or (tonumber(took) == 1 and 'past' or 'none'), s.target_res, false,
     {kind = 'offer-ended', outcome = outcome})
   set.last_target, set.last_outcome = s.target, outcome
   drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires')

@@ -48,11 +48,14 @@ local function say(what, rest)
     '{"what":"' .. what .. '"' .. (rest or '') .. '}', '', 0, false)
 end
 
--- commit(): writes what was set, publishes, and makes the reply. Where there are
--- webhooks, `hooked` is twice the seq that they have got to: see hooked.lua.
-local function commit()
-  set.rev, set.seq = tonumber(s.rev or 0) + 1, seq
-  set.ops = string.sub(a.op .. ',' .. (s.ops or ''), 1, 108)
+-- commit(only_said): writes what was set, publishes, and makes the reply; only_said: a message is no change of
+-- the session. Where there are webhooks, `hooked` is twice the seq that they have got to: see hooked.lua.
+local function commit(only_said)
+  set.seq = seq
+  if not only_said then
+    set.rev = tonumber(s.rev or 0) + 1
+    set.ops = string.sub(a.op .. ',' .. (s.ops or ''), 1, 108)
+  end
   local state, queue = set.state or s.state, set.queue or s.queue
   if state ~= s.state or queue ~= s.queue then
     refile(states, a.session, set.created or s.created, s.state, s.queue, state, queue)

@@ -1,0 +1,200 @@
+package broker
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+)
+
+// bounded fails what takes longer than anything that is asked of these may.
+func bounded(t *testing.T, f func()) {
+	t.Helper()
+	begun := time.Now()
+	f()
+	require.Less(t, time.Since(begun), 5*time.Second)
+}
+
+// refusable is nil, or an error that a client may be told of.
+func refusable(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		require.NotEqual(t, CodeInternal, AsError(err).Code, "%v", err)
+	}
+}
+
+// A cursor is one of ours, and then names the same place again, or is refused.
+func FuzzCursors(f *testing.F) {
+	for _, seed := range []string{"", "1795738372802.0a-01M8D0KQA1NFZQ495B4XP58KQR", "-1.x", "9223372036854775807.x", "9223372036854775808.x", ".", "1.", ".x", "1.\xff"} {
+		f.Add(seed)
+	}
+	b := &Broker{archiver: &archiver{}}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		at, err := parseCursor(cursor)
+		refusable(t, err)
+		if at != nil && math.Abs(at.created) < 1<<53 { // ms beyond that are of no time
+			again, err := parseCursor(at.cursor())
+			require.NoError(t, err)
+			require.Equal(t, at, again)
+		}
+		q, _, err := b.searchQuery(host, SearchRequest{Query: "word", Cursor: cursor})
+		refusable(t, err)
+		require.Equal(t, err == nil && cursor != "", q.Before != nil)
+		_, _ = b.parseGrave(cursor)
+	})
+}
+
+// Whatever is put as a queue's, an agent's or a user's settings is refused, or is kept as it was taken, and can be gone by.
+func FuzzSettings(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"name":"客服","routing":"auto","offerTimeout":1,"hours":{"zone":"Europe/Berlin","weekly":{"mon":[["09:00","17:00"]]}}}`,
+		`{"hours":{"zone":"../../etc/passwd"}}`, `{"hours":{"zone":"UTC","exceptions":{"2026-12-24":[]}}}`, `{"priority":10}`, `{"greeting":"\u0000"}`,
+		`{"queues":["a","a"],"capacity":-1}`, `{"blocked":true,"reason":"x"}`, `{"sticky":31536001}`, `{"hours":null}`, `{"queues":null}`} {
+		f.Add(seed, int64(1795738372802))
+	}
+	f.Fuzz(func(t *testing.T, body string, at int64) {
+		q := DefaultQueue("q")
+		if json.Unmarshal([]byte(body), &q) == nil {
+			q.ID = "q"
+			bounded(t, func() {
+				err := q.validate()
+				refusable(t, err)
+				if err == nil {
+					var kept QueueSettings
+					require.NoError(t, json.Unmarshal([]byte(encode(q)), &kept))
+					require.NoError(t, kept.validate())
+					require.Equal(t, encode(q), encode(kept))
+					q.begin(time.UnixMilli(at % (1 << 42)))
+				}
+			})
+		}
+		var a AgentSettings
+		if json.Unmarshal([]byte(body), &a) == nil {
+			refusable(t, normalizeStaff(&a.Queues, &a.Capacity))
+		}
+		var u struct{ Reason string }
+		if json.Unmarshal([]byte(body), &u) == nil {
+			refusable(t, validProse("reason", u.Reason, MaxNote))
+		}
+	})
+}
+
+// lua makes what a script may answer of JSON: strings, whole numbers and arrays of them.
+func lua(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return int64(v)
+	case []any:
+		for i := range v {
+			v[i] = lua(v[i])
+		}
+		return v
+	case string:
+		return v
+	}
+	return nil
+}
+
+// Whatever a script answers or publishes is understood or refused; what is understood can be shown.
+func FuzzLuaReplies(f *testing.F) {
+	snap := `{"s":["state","serving","queue","q","user","uma","user_info","{\"id\":\"uma\"}","rev","3","seq","2","meta","{}","as:bea","{}","c:a:ann","16","m:a:ann","1","l:vip","1","rating","{\"score\":5}"],"u":["u:uma","0","a:bea","1"],"r":{},"m":"x"}`
+	for _, seed := range []string{`["ok"]`, `["taken","ann"]`, `["full",1,2]`, `["wrong_state","ended"]`, `[]`, `[[]]`, `["ok",` + quote(snap) + `]`,
+		`[` + quote(snap) + `,[["1-0",["at","1","by","u:uma","key","","h","\"mid\":\"x\"","b","1"]]],"1,",["1","{}"]]`, snap,
+		`{"said":[[1,2,"a:ann","n","\"mid\":\"x\",\"from\":{\"id\":\"\"},\"type\":\"note\"","\"b\""]],"snap":"{}"}`, `{"said":{}}`, "1\x1f2\x1fu:uma\x1fm\x1f\x1f\x1fa\x1e1\x1fh\x1fb",
+		`{"s":["state","x","meta","{","u:","1"],"u":["","1","a","2"],"r":[""]}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		bounded(t, func() {
+			var list []any
+			if json.Unmarshal([]byte(text), &list) == nil {
+				r := reply(lua(list).([]any)) //nolint:forcetypeassert // lua keeps arrays
+				_ = refusal(r)
+				for i := range len(r) + 2 {
+					r.str(i)
+					r.num(i)
+					r.strs(i)
+				}
+				for _, e := range unsavedEntries(r) {
+					_, _ = e.message("s", true)
+				}
+				shows(t, r.str(0))
+				shows(t, r.str(1))
+			}
+			shows(t, text)
+			if e, _, _, ok := parseMessage(text); ok {
+				_ = e.size("s", true)
+				_ = e.line("s", true)
+				_, _ = e.message("s", false)
+			}
+			said, inner, err := parseSaid(text)
+			if err == nil {
+				for i := range said {
+					_ = said[i].line("s", false)
+					_ = said[i].cameOrWent("ann")
+				}
+				shows(t, inner)
+			}
+			if e, ok := parseRecalled("7", text); ok {
+				_, _ = e.message("s", true)
+			}
+			_, _ = parseCanned(text)
+			_, _ = parseLetter(text)
+			_, _ = parseFiled(text)
+			var f flat
+			if json.Unmarshal([]byte(text), &f) == nil {
+				p := parseProfile("ann", f)
+				_ = encode(info(p, 1))
+			}
+			var ev personal
+			_ = json.Unmarshal([]byte(text), &ev)
+		})
+	})
+}
+
+// shows makes of a snapshot whatever is made of one.
+func shows(t *testing.T, snapshot string) {
+	t.Helper()
+	st, fields, err := parseSnapshot("0a-01M8D0KQA1NFZQ495B4XP58KQR", snapshot)
+	if err != nil || st == nil {
+		return
+	}
+	for _, a := range []Actor{host, {Identity: Identity{Role: RoleUser, ID: "uma"}}, {Identity: Identity{Role: RoleAgent, ID: "ann", Queues: []string{"q"}}}} {
+		require.True(t, json.Valid([]byte(encode(st.as(who(a.Role, a.ID))))))
+		st.relations(a)
+	}
+	d := document(st, fields, snapshot)
+	_ = d.Version()
+	roleOf(st, fields, "ann")
+}
+
+// Whatever is given as a token, and whatever Redis holds under its hash, speaks for somebody who is whole, or for nobody.
+func FuzzTokens(f *testing.F) {
+	b := startNode(f, "redis://"+miniredis.RunT(f).Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
+	token, _, err := b.IssueToken(f.Context(), Identity{Role: RoleUser, ID: "uma"}, time.Hour)
+	require.NoError(f, err)
+	held, err := b.rdb.Get(f.Context(), b.home(tokenHash(token)).token(tokenHash(token))).Result()
+	require.NoError(f, err)
+	for _, seed := range [][2]string{{token, held}, {"", ""}, {"a b", ""}, {"x", "{}"}, {"x", `{"role":"admin","id":"x","expires":9999999999999}`}, {"x", "nonsense"}, {"x.1.y", ""}, {"x..y", ""},
+		{"x", `{"role":"user","id":"","expires":9999999999999}`}, {"x", `{"role":"user","id":"u","issued":-1,"expires":-1}`}, {"x", `null`}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, token, held string) {
+		if tokenShape(token) {
+			hash := tokenHash(token)
+			require.NoError(t, b.rdb.Set(t.Context(), b.home(hash).token(hash), held, time.Minute).Err())
+		}
+		bounded(t, func() {
+			id, err := b.Authenticate(t.Context(), token)
+			if err != nil {
+				return
+			}
+			require.True(t, tokenShape(token))
+			require.NotEmpty(t, id.ID)
+			require.True(t, id.Role == RoleUser || id.Role.Staff(), "%q", id.Role)
+			require.True(t, id.Expires.IsZero() || time.Now().Before(id.Expires))
+		})
+	})
+}

@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+)
+
+// tookPart tells whether an agent takes part in a session, or did. An earlier version kept of those
+// who had left only that they had written, as everybody has who declined an offer with a reason:
+// of them the log tells, which has every coming and going.
+func (b *Broker) tookPart(ctx context.Context, st *state, w string) (bool, error) {
+	if !st.unsure[w] {
+		return st.took[w], nil
+	}
+	agent, took := idOf(w), false
+	for from := int64(1); from <= st.Seq && !took; from += logPage {
+		page, err := b.readLog(ctx, st.ID, from, min(st.Seq, from+logPage-1))
+		if err != nil {
+			return false, err
+		}
+		for i := range page {
+			took = took || page[i].cameOrWent(agent)
+		}
+	}
+	kept := "0"
+	if took {
+		kept = "1"
+	}
+	p, _ := b.of(st.ID)
+	if _, err := b.run(ctx, "enrol", []string{p.session(st.ID)}, agent, kept); err != nil {
+		b.log.Warn("who took part is not kept; the log tells again", "session", st.ID, "error", err)
+	}
+	return took, nil
+}
+
+// logPage is how many entries are read at a time.
+const logPage = 500
+
+// cameOrWent tells whether an entry is the broker's own word that an agent became a participant, or was one.
+func (e *entry) cameOrWent(agent string) bool {
+	if e.by != "" || !strings.Contains(e.body, `"what":`) {
+		return false
+	}
+	var body struct {
+		What            string
+		Agent, From, To struct{ ID string }
+	}
+	if json.Unmarshal([]byte(e.body), &body) != nil {
+		return false // its fields are of other kinds: none of these
+	}
+	switch body.What {
+	case "grabbed", "joined", "left":
+		return body.Agent.ID == agent
+	case "transferred":
+		return body.From.ID == agent || body.To.ID == agent
+	}
+	return false
+}
+
+// enrolled tells whether an agent whom a script refused may ask again: it took part before an
+// earlier version, which did not keep that, was replaced, and now that is kept.
+func (b *Broker) enrolled(ctx context.Context, a Actor, session string, r reply) (bool, error) {
+	if r.str(0) != string(CodeForbidden) || !a.Role.Staff() {
+		return false, nil
+	}
+	p, _ := b.of(session)
+	w := who(a.Role, a.ID)
+	f, err := b.pipe.HMGet(ctx, p.session(session), "c:"+w, "m:"+w).Result()
+	if err != nil {
+		return false, redisError("session", err)
+	}
+	if f[0] == nil || f[1] != nil {
+		return false, nil
+	}
+	st, err := b.lookLive(ctx, session)
+	if err != nil || st == nil {
+		return false, err
+	}
+	return b.tookPart(ctx, st, w)
+}
