@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build generate web web-deps web-check test-deps test test-web cover bench fmt lint vuln check
+.PHONY: help run build generate web web-deps web-check test-deps test test-web cover bench fuzz fmt lint vuln check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ cover: test-deps ## measure how much of the code the tests run, into bin/cover.h
 
 bench: ## measure a running system; see bench/
 	go run ./bench
+
+fuzz: ## run every fuzz target for FUZZTIME, 2m unless set
+	@FUZZTIME=$${FUZZTIME:-2m} .ci/run fuzz
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
