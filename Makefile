@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build generate web web-deps web-check test-deps test test-web cover bench fuzz fmt lint vuln check
+.PHONY: help run build sbom generate licences web web-deps web-check test-deps test test-web cover bench fuzz fmt lint vuln check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,14 @@ run: ## run everything in one process, with demo people to log in as
 build: ## build bin/bellhop, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/bellhop ./app
 
+sbom: ## write what is shipped to bin/, as CycloneDX
+	@.ci/run sbom
+
 generate: ## make the generated files anew
 	go generate ./...
+
+licences: web-deps ## list the licences of what is shipped, and refuse some
+	@go run ./internal/licences
 
 web-deps: ## install what the pages are built and tested with
 	@.ci/test-deps npm
