@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build generate web web-deps web-check test-deps test test-web cover bench fmt lint vuln check
+.PHONY: help run build sbom generate licences web web-deps web-check test-deps test test-web cover bench fuzz fmt lint vuln check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,14 @@ run: ## run everything in one process, with demo people to log in as
 build: ## build bin/bellhop, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/bellhop ./app
 
+sbom: ## write what is shipped to bin/, as CycloneDX
+	@.ci/run sbom
+
 generate: ## make the generated files anew
 	go generate ./...
+
+licences: web-deps ## list the licences of what is shipped, and refuse some
+	@go run ./internal/licences
 
 web-deps: ## install what the pages are built and tested with
 	@.ci/test-deps npm
@@ -49,6 +55,9 @@ cover: test-deps ## measure how much of the code the tests run, into bin/cover.h
 
 bench: ## measure a running system; see bench/
 	go run ./bench
+
+fuzz: ## run every fuzz target for FUZZTIME, 2m unless set
+	@FUZZTIME=$${FUZZTIME:-2m} .ci/run fuzz
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')

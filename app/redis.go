@@ -2,29 +2,40 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 )
 
-// embedded is a Redis in memory, of this process, behind its real protocol.
-type embedded struct{ server *miniredis.Miniredis }
-
-func startEmbedded() (*embedded, error) {
-	server := miniredis.NewMiniRedis()
-	server.ClockTTL(true) // keys expire by the clock, as in a real one
-	if err := server.StartAddr("127.0.0.1:0"); err != nil {
-		return nil, fmt.Errorf("embedded Redis: %w", err)
-	}
-	return &embedded{server}, nil
+// embedded is a Redis in memory, of this process, behind its real protocol. It
+// listens on loopback, where every process of the machine could ask it for
+// tokens: so it lets in only who has its password, which is made anew at each
+// start and told to nobody. (A pipe within the process would need no password,
+// but holds too little: a batch whose commands and answers are both large stops
+// for ever, each side waiting for the other to read.)
+type embedded struct {
+	server   *miniredis.Miniredis
+	password string
 }
 
-// URL is where it listens.
-func (e *embedded) URL() string { return "redis://" + e.server.Addr() }
+func startEmbedded() (*embedded, error) {
+	e := &embedded{server: miniredis.NewMiniRedis(), password: rand.Text()}
+	e.server.ClockTTL(true) // keys expire by the clock, as in a real one
+	e.server.RequireAuth(e.password)
+	if err := e.server.StartAddr("127.0.0.1:0"); err != nil {
+		return nil, fmt.Errorf("embedded Redis: %w", err)
+	}
+	return e, nil
+}
+
+// URL is where it listens, with its password.
+func (e *embedded) URL() string { return "redis://:" + e.password + "@" + e.server.Addr() }
 
 // Close stops it; what it held is gone.
 func (e *embedded) Close() { e.server.Close() }
@@ -58,13 +69,16 @@ func waitFor(ctx context.Context, log *slog.Logger, what string, ask func(contex
 // checkEviction refuses a Redis that may throw sessions away when it is full.
 func checkEviction(ctx context.Context, rdb redis.UniversalClient, allowed bool, log *slog.Logger) error {
 	check := func(ctx context.Context, c *redis.Client) error {
-		policy, err := c.ConfigGet(ctx, "maxmemory-policy").Result()
+		// Not CONFIG GET, which shows passwords to whoever may use it.
+		info, err := c.Info(ctx, "memory").Result()
 		if err != nil {
 			log.Warn("Redis does not tell its maxmemory-policy; make sure that it is noeviction", "error", err)
 			return nil
 		}
-		if p := policy["maxmemory-policy"]; p != "" && p != "noeviction" {
-			return fmt.Errorf("--redis-url: its maxmemory-policy is %s, which loses sessions; set noeviction, or --allow-eviction", p)
+		for line := range strings.Lines(info) {
+			if p, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); ok && p != "noeviction" {
+				return fmt.Errorf("--redis-url: its maxmemory-policy is %s, which loses sessions; set noeviction, or --allow-eviction", p)
+			}
 		}
 		return nil
 	}

@@ -50,7 +50,7 @@ func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st 
 	if int64(len(log)) != st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d entries, seq %d", st.ID, len(log), st.Seq))
 	}
-	if n := b.rdb.StrLen(ctx, p.authors(st.ID)).Val(); n != 2*st.Seq {
+	if n := int64(len(b.rdb.GetRange(ctx, p.authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d bytes of authors for %d messages", st.ID, n, st.Seq))
 	}
 	for w, n := range st.unread {

@@ -32,7 +32,7 @@ func TestRedisIsEmptied(t *testing.T) {
 	p, _ := b.of(s.ID)
 	eventually(t, func() bool { n, _ := b.rdb.HGet(ctx, p.epoch(), "ticks").Int(); return n > 2 })
 
-	require.NoError(t, b.rdb.FlushAll(ctx).Err())
+	require.NoError(t, server.Client().FlushAll(ctx).Err())
 	for _, n := range nodes {
 		eventually(t, func() bool { return n.Ready(ctx) != nil })
 	}

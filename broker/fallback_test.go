@@ -45,11 +45,12 @@ func imageOf(t testing.TB, b *Broker, p partition) image {
 	ctx, out := t.Context(), image{}
 	keys, err := b.scan(ctx, "*")
 	require.NoError(t, err)
+	rdb := admin(t, b)
 	for _, key := range keys {
 		if !strings.HasPrefix(key, p.prefix) {
 			continue
 		}
-		data, err := b.rdb.Dump(ctx, key).Result()
+		data, err := rdb.Dump(ctx, key).Result()
 		if !isNil(err) {
 			require.NoError(t, err)
 			out[key] = data
@@ -63,7 +64,7 @@ func (i image) restore(t testing.TB, b *Broker, p partition) {
 	t.Helper()
 	ctx := t.Context()
 	now := imageOf(t, b, p)
-	_, err := b.rdb.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := admin(t, b).TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		for key := range now {
 			pipe.Del(ctx, key)
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/archive"
@@ -77,7 +78,9 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 	}
 	b, err := New(t.Context(), o)
 	require.NoError(t, err)
+	urls.Store(b, url)
 	t.Cleanup(func() {
+		urls.Delete(b)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = b.Close(ctx)
@@ -87,6 +90,17 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 		}
 	})
 	return b
+}
+
+// urls are those of the nodes' Redis.
+var urls sync.Map
+
+// admin is a client to a node's Redis that may do what a node may not.
+func admin(t testing.TB, b *Broker) redis.UniversalClient {
+	t.Helper()
+	url, ok := urls.Load(b)
+	require.True(t, ok)
+	return testenv.Client(t, url.(string))
 }
 
 // wire is a Sink that keeps what it gets.

@@ -106,7 +106,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 		uma := user(t, b, name("uma"))
 		s := uma.open(name("q"))
 		uma.send(s.ID, "first")
-		require.NoError(t, b.rdb.Do(t.Context(), "CONFIG", "RESETSTAT").Err())
+		require.NoError(t, server.Client().ConfigResetStat(t.Context()).Err())
 		for range 100 {
 			uma.send(s.ID, "x")
 		}

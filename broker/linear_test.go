@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,9 +67,13 @@ var one = porcupine.Model{
 func impatient(url string) func(*Options) {
 	return func(o *Options) {
 		_ = o.Redis.Close()
-		o.Redis = redis.NewClient(&redis.Options{Addr: strings.TrimPrefix(url, "redis://"), Protocol: 2, ContextTimeoutEnabled: true,
-			ReadTimeout: 200 * time.Millisecond, WriteTimeout: 200 * time.Millisecond, MaxRetries: 10, DisableIdentity: true,
-			MaintNotificationsConfig: quietly()})
+		c, err := redis.ParseURL(url)
+		if err != nil {
+			panic(err)
+		}
+		single(c)
+		c.ReadTimeout, c.WriteTimeout, c.MaxRetries = 200*time.Millisecond, 200*time.Millisecond, 10
+		o.Redis = redis.NewClient(c)
 	}
 }
 

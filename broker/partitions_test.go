@@ -24,9 +24,9 @@ func TestPartitionTagsAreSpreadEvenly(t *testing.T) {
 
 // The slot function is Redis's own.
 func TestSlotIsRedis(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineCluster))
+	rdb := testenv.Client(t, testenv.Shared(t, testenv.EngineCluster))
 	for _, tag := range append(partitionTags(64), "123456789", "") {
-		n, err := b.rdb.ClusterKeySlot(t.Context(), tag).Result()
+		n, err := rdb.ClusterKeySlot(t.Context(), tag).Result()
 		require.NoError(t, err)
 		require.EqualValues(t, n, slot(tag))
 	}
@@ -35,6 +35,7 @@ func TestSlotIsRedis(t *testing.T) {
 // A participant's sessions live with it, and all its keys in one slot.
 func TestKeysOfAPartitionShareASlot(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineCluster))
+	rdb := admin(t, b)
 	odd := "a}b{c}:load *?\u4f60 x"
 	p := b.home(odd)
 	s := b.newSessionID(odd)
@@ -43,11 +44,11 @@ func TestKeysOfAPartitionShareASlot(t *testing.T) {
 	require.Equal(t, p, got)
 	keys := append(p.transition(s, p.waiting(odd), p.open(odd), p.load(odd)), p.profile("u:"+odd), p.conns("a:"+odd),
 		p.mine("a:"+odd), p.listed("a:"+odd), p.token(odd), p.node(odd))
-	want, err := b.rdb.ClusterKeySlot(t.Context(), keys[0]).Result()
+	want, err := rdb.ClusterKeySlot(t.Context(), keys[0]).Result()
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	for _, k := range keys {
-		n, err := b.rdb.ClusterKeySlot(t.Context(), k).Result()
+		n, err := rdb.ClusterKeySlot(t.Context(), k).Result()
 		require.NoError(t, err)
 		require.Equal(t, want, n, k)
 		require.False(t, seen[k], k)

@@ -400,7 +400,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 	// the tail is lost: the last message, not the lease that was lent before (a replica has it)
 	for key, data := range img {
 		if key != p.hooks() && key != p.leases() && key != p.epoch() && key != p.hooksLate() {
-			require.NoError(t, b.rdb.RestoreReplace(ctx, key, 0, data).Err())
+			require.NoError(t, admin(t, b).RestoreReplace(ctx, key, 0, data).Err())
 		}
 	}
 	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
@@ -436,7 +436,7 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	img := imageOf(t, b, p)
 	_, err := b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"lost"}})
 	require.NoError(t, err)
-	require.NoError(t, b.rdb.RestoreReplace(ctx, p.session(s.ID), 0, img[p.session(s.ID)]).Err())
+	require.NoError(t, admin(t, b).RestoreReplace(ctx, p.session(s.ID), 0, img[p.session(s.ID)]).Err())
 	_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"new"}})
 	require.NoError(t, err)
 	before := seen([]*Broker{b})

@@ -253,7 +253,7 @@ func TestALongList(t *testing.T) {
 func TestGoodbyeWhileRedisIsAway(t *testing.T) {
 	server := testenv.Redis(t)
 	proxy := testenv.Proxy(t, server.Addr())
-	b := startNode(t, "redis://"+proxy.Addr())
+	b := startNode(t, server.Through(proxy.Addr()))
 	uma := user(t, b, name("uma"))
 	p, w := b.home(uma.ID), "u:"+uma.ID
 	require.EqualValues(t, 1, b.rdb.HLen(t.Context(), p.conns(w)).Val())

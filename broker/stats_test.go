@@ -273,7 +273,7 @@ func shift(t testing.TB, b *Broker, p partition, hours int64) {
 		if err != nil {
 			continue
 		}
-		_, err = b.rdb.TxPipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		_, err = b.rdb.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
 			pipe.HDel(context.Background(), p.stats(), field)
 			pipe.HSet(context.Background(), p.stats(), fmt.Sprintf("%d|%s", n-hours, rest), value)
 			return nil

@@ -1,6 +1,6 @@
 // Package deploy has no code: its tests run the files of this folder, and the
 // Dockerfile's build.
-package deploy
+package deploy_test
 
 import (
 	"bufio"

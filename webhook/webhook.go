@@ -69,7 +69,7 @@ func New(o Options) (*Endpoint, error) {
 		Timeout: o.Patience,
 		// Where events go is the operator's to say, not an answer's.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
+		Transport: staying{&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            (&net.Dialer{Timeout: dialling}).DialContext,
 			TLSHandshakeTimeout:    dialling,
@@ -78,9 +78,28 @@ func New(o Options) (*Endpoint, error) {
 			MaxIdleConnsPerHost:    maxConns,
 			IdleConnTimeout:        time.Minute,
 			MaxResponseHeaderBytes: 64 << 10,
-		},
+		}},
 	}
 	return e, nil
+}
+
+// staying forgets where an answer points to. The client looks at that even where
+// it does not go there, and loses the whole answer where it is no URL.
+type staying struct{ http.RoundTripper }
+
+func (s staying) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := s.RoundTripper.RoundTrip(r)
+	if res != nil {
+		res.Header.Del("Location")
+	}
+	return res, err
+}
+
+// CloseIdleConnections is for the client's.
+func (s staying) CloseIdleConnections() {
+	if c, ok := s.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // Deliver makes one attempt to deliver an event; nil once the endpoint has

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
@@ -45,11 +46,16 @@ var _ archive.Archive = (*Store)(nil)
 // Open connects to a server, mongodb://host/database, and makes the indexes
 // that are not there. Nothing is kept but in that database.
 func Open(ctx context.Context, url string) (*Store, error) {
+	return openHeard(ctx, url, nil)
+}
+
+// openHeard is Open with somebody who hears the commands that are sent, or nil.
+func openHeard(ctx context.Context, url string, heard *event.CommandMonitor) (*Store, error) {
 	name, err := Database(url)
 	if err != nil {
 		return nil, err
 	}
-	client, err := driver.Connect(options.Client().SetAppName("bellhop").
+	client, err := driver.Connect(options.Client().SetAppName("bellhop").SetMonitor(heard).
 		SetServerSelectionTimeout(patience).SetConnectTimeout(patience).ApplyURI(url))
 	if err != nil {
 		var lookup *net.DNSError // of mongodb+srv

@@ -80,7 +80,7 @@ func (c *RedisCluster) form(bus []port) error {
 }
 
 // URL is its address as BELLHOP_REDIS_URL takes it.
-func (c *RedisCluster) URL() string { return "redis+cluster://" + addrs(c.nodes) }
+func (c *RedisCluster) URL() string { return "redis+cluster://" + login + addrs(c.nodes) }
 
 // Nodes are all its servers, dead ones too.
 func (c *RedisCluster) Nodes() []*RedisServer { return c.nodes }

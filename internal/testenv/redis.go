@@ -20,9 +20,10 @@ import (
 // Kill, Restart, Pause and Resume may be called from any goroutine; what goes
 // wrong in them is an error of the test, which goes on.
 type RedisServer struct {
-	t    testing.TB
-	port port
-	proc *process
+	t              testing.TB
+	port           port
+	proc           *process
+	user, password string // the harness's; none at a sentinel
 
 	mu     sync.Mutex
 	client *redis.Client
@@ -37,10 +38,23 @@ func Redis(t testing.TB, args ...string) *RedisServer {
 	return r
 }
 
-// newRedis starts a server and does not wait for it. Its configuration is a
-// file, which the server may rewrite and finds again when it is restarted; args
-// overrule it.
+// newRedis starts a server of data that lets in Bellhop, as deploy's ACL has it,
+// and the harness, and does not wait for it. Its configuration is a file, which
+// the server may rewrite and finds again when it is restarted; args overrule it.
 func newRedis(t testing.TB, p port, conf, args []string) *RedisServer {
+	t.Helper()
+	acl := filepath.Join(t.TempDir(), "users.acl")
+	if err := os.WriteFile(acl, []byte(users()), 0o600); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	conf = append([]string{`aclfile "` + acl + `"`, "masteruser " + harnessUser, "masterauth " + harnessPassword}, conf...)
+	r := startRedis(t, p, conf, args)
+	r.user, r.password = harnessUser, harnessPassword
+	return r
+}
+
+// startRedis starts a server without users.
+func startRedis(t testing.TB, p port, conf, args []string) *RedisServer {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "redis.conf")
@@ -55,7 +69,10 @@ func newRedis(t testing.TB, p port, conf, args []string) *RedisServer {
 	r := &RedisServer{t: t, port: p, proc: &process{
 		path: program(t, "redis-server"), args: append([]string{file}, args...), dir: dir, death: syscall.SIGKILL,
 	}}
-	t.Cleanup(r.proc.kill)
+	t.Cleanup(func() {
+		r.checkRefused()
+		r.proc.kill()
+	})
 	if err := r.proc.start(); err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
@@ -65,16 +82,20 @@ func newRedis(t testing.TB, p port, conf, args []string) *RedisServer {
 // Addr is its host and port.
 func (r *RedisServer) Addr() string { return r.port.addr() }
 
-// URL is its address as BELLHOP_REDIS_URL takes it.
-func (r *RedisServer) URL() string { return "redis://" + r.Addr() }
+// URL is its address as BELLHOP_REDIS_URL takes it, with the user and password
+// that deploy's ACL gives Bellhop.
+func (r *RedisServer) URL() string { return r.Through(r.Addr()) }
 
-// Client returns a client to this server, the same one each time, closed at
-// the end of the test.
+// Through is its URL by way of something that stands before it, as a [Proxy] does.
+func (r *RedisServer) Through(addr string) string { return "redis://" + login + addr }
+
+// Client returns a client to this server who may do everything, the same one
+// each time, closed at the end of the test.
 func (r *RedisServer) Client() *redis.Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.client == nil {
-		r.client = redis.NewClient(&redis.Options{Addr: r.Addr(), ContextTimeoutEnabled: true})
+		r.client = redis.NewClient(&redis.Options{Addr: r.Addr(), Username: r.user, Password: r.password, ContextTimeoutEnabled: true})
 		r.t.Cleanup(func() { _ = r.client.Close() })
 	}
 	return r.client
@@ -139,14 +160,24 @@ func (r *RedisServer) ping() error {
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
-	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+	ask, want := "PING\r\n", []string{"+PONG\r\n"}
+	if r.user != "" {
+		ask, want = "AUTH "+r.user+" "+r.password+"\r\n"+ask, []string{"+OK\r\n", want[0]}
+	}
+	if _, err := c.Write([]byte(ask)); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(c).ReadString('\n')
-	if err == nil && answer != "+PONG\r\n" {
-		err = errors.New(strings.TrimSpace(answer))
+	answers := bufio.NewReader(c)
+	for _, w := range want {
+		answer, err := answers.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if answer != w {
+			return errors.New(strings.TrimSpace(answer))
+		}
 	}
-	return err
+	return nil
 }
 
 // do asks a server, with a limit so that one that hangs is only one bad answer.

@@ -35,8 +35,10 @@ func Sentinel(t testing.TB) *SentinelSet {
 		d.up()
 	}
 	for _, p := range ports[2:] {
-		s.sentinels = append(s.sentinels, newRedis(t, p, []string{
+		s.sentinels = append(s.sentinels, startRedis(t, p, []string{
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %v 2", sentinelMaster, ports[0]),
+			"sentinel auth-user " + sentinelMaster + " " + harnessUser,
+			"sentinel auth-pass " + sentinelMaster + " " + harnessPassword,
 			"sentinel down-after-milliseconds " + sentinelMaster + " 1000",
 			"sentinel failover-timeout " + sentinelMaster + " 5000",
 		}, []string{"--sentinel"}))
@@ -55,7 +57,7 @@ func Sentinel(t testing.TB) *SentinelSet {
 
 // URL is its address as BELLHOP_REDIS_URL takes it.
 func (s *SentinelSet) URL() string {
-	return "redis+sentinel://" + addrs(s.sentinels) + "/" + sentinelMaster
+	return "redis+sentinel://" + login + addrs(s.sentinels) + "/" + sentinelMaster
 }
 
 // Sentinels are the sentinels.

@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,6 +16,7 @@ var shared struct {
 	main    bool              // Main runs, so somebody will stop them
 	urls    map[string]string // by engine, or by the test whose own it is; "" for one that did not start
 	cleanup []func()
+	refused []string // what servers refused Bellhop, told when they end
 }
 
 // Shared returns the URL of an engine that all tests of this process share. It
@@ -62,7 +64,10 @@ func Main(m *testing.M, opts ...goleak.Option) int {
 	shared.mu.Unlock()
 
 	code := m.Run()
-	stopShared()
+	if refused := stopShared(); refused != "" {
+		fmt.Fprintln(os.Stderr, refused)
+		code = max(code, 1)
+	}
 	if code == 0 {
 		if err := goleak.Find(opts...); err != nil {
 			fmt.Fprintln(os.Stderr, "testenv:", err)
@@ -72,13 +77,16 @@ func Main(m *testing.M, opts ...goleak.Option) int {
 	return code
 }
 
-func stopShared() {
+// stopShared says what the engines had refused.
+func stopShared() (refused string) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	for i := len(shared.cleanup) - 1; i >= 0; i-- {
 		shared.cleanup[i]()
 	}
-	shared.cleanup, shared.urls, shared.main = nil, nil, false
+	refused = strings.Join(shared.refused, "\n")
+	shared.cleanup, shared.urls, shared.refused, shared.main = nil, nil, nil, false
+	return refused
 }
 
 // Process is a test that lasts as long as the process: what it cleans up is
@@ -91,6 +99,11 @@ func Process(t testing.TB) testing.TB { return processTB{t} }
 type processTB struct{ testing.TB }
 
 func (processTB) Cleanup(fn func()) { shared.cleanup = append(shared.cleanup, fn) }
+
+// Errorf is what is found when servers end: then no test is there to fail.
+func (processTB) Errorf(format string, args ...any) {
+	shared.refused = append(shared.refused, fmt.Sprintf(format, args...))
+}
 
 func (p processTB) TempDir() string {
 	p.Helper()

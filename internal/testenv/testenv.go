@@ -75,27 +75,36 @@ func Embedded(t testing.TB) string {
 	t.Helper()
 	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true)
+	m.RequireAuth(embeddedPassword)
 	if err := m.StartAddr(freePorts(t, 1)[0].addr()); err != nil {
 		t.Fatalf("testenv: embedded Redis: %v", err)
 	}
 	t.Cleanup(m.Close)
-	return "redis://" + m.Addr()
+	return "redis://" + embeddedLogin + m.Addr()
 }
 
-// Client returns a client for a URL that this package made.
+// Client returns a client for a URL that this package made. Unlike Bellhop, whom
+// the URL names, it may do everything.
 func Client(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
 	var c redis.UniversalClient
 	scheme, rest, _ := strings.Cut(url, "://")
+	user, password := harnessUser, harnessPassword
+	rest, embedded := strings.CutPrefix(rest, embeddedLogin)
+	if embedded {
+		user, password = "", embeddedPassword
+	}
+	rest = strings.TrimPrefix(rest, login)
 	switch scheme {
 	case "redis":
-		c = redis.NewClient(&redis.Options{Addr: rest, ContextTimeoutEnabled: true})
+		c = redis.NewClient(&redis.Options{Addr: rest, Username: user, Password: password, ContextTimeoutEnabled: true})
 	case "redis+cluster":
-		c = redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(rest, ","), ContextTimeoutEnabled: true})
+		c = redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(rest, ","), Username: user, Password: password,
+			ContextTimeoutEnabled: true})
 	case "redis+sentinel":
 		addrs, master, _ := strings.Cut(rest, "/")
 		c = redis.NewFailoverClient(&redis.FailoverOptions{
-			MasterName: master, SentinelAddrs: strings.Split(addrs, ","), ContextTimeoutEnabled: true,
+			MasterName: master, SentinelAddrs: strings.Split(addrs, ","), Username: user, Password: password, ContextTimeoutEnabled: true,
 		})
 	default:
 		t.Fatalf("testenv: no client for %q", url)
