@@ -107,22 +107,22 @@ func (r *reading) check(t *testing.T, yaml string, args ...string) (taken bool) 
 	_, _, err = net.SplitHostPort(s.Addr)
 	switch {
 	case err != nil,
-		len(s.APIKey) == 0,
+		len(s.apiKeys()) == 0,
 		s.Partitions < 0 || s.Partitions > broker.MaxPartitions,
 		!(s.SendRate >= 0 && s.SendRate <= 1e6),
 		s.OpenSessions < 0, s.MaxConns < 0,
 		s.Drain < 0 || s.Drain > 10*time.Minute,
-		s.JWTSecret != "" && len(s.JWTSecret) < 32,
-		s.APIKey[0] == "dev" && !strings.Contains(yaml+strings.Join(args, ""), "dev") && !(s.Embedded() && loopback(s.Addr)):
+		s.JWTSecret.IsSet() && len(s.JWTSecret.Reveal()) < 32,
+		s.apiKeys()[0] == wellKnownKey && !strings.Contains(yaml+strings.Join(args, ""), "dev") && !(s.Embedded() && loopback(s.Addr)):
 		t.Fatalf("taken: %+v", s)
 	}
 	for _, key := range s.APIKey {
-		if key == "" {
+		if !key.IsSet() {
 			t.Fatal("an empty API key is taken")
 		}
 	}
 	if !s.Embedded() {
-		rdb, err := broker.Dial(s.RedisURL)
+		rdb, err := broker.Dial(s.RedisURL.Reveal())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,43 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 )
-
-// embedded is a Redis in memory, of this process, behind its real protocol. It
-// listens on loopback, where every process of the machine could ask it for
-// tokens: so it lets in only who has its password, which is made anew at each
-// start and told to nobody. (A pipe within the process would need no password,
-// but holds too little: a batch whose commands and answers are both large stops
-// for ever, each side waiting for the other to read.)
-type embedded struct {
-	server   *miniredis.Miniredis
-	password string
-}
-
-func startEmbedded() (*embedded, error) {
-	e := &embedded{server: miniredis.NewMiniRedis(), password: rand.Text()}
-	e.server.ClockTTL(true) // keys expire by the clock, as in a real one
-	e.server.RequireAuth(e.password)
-	if err := e.server.StartAddr("127.0.0.1:0"); err != nil {
-		return nil, fmt.Errorf("embedded Redis: %w", err)
-	}
-	return e, nil
-}
-
-// URL is where it listens, with its password.
-func (e *embedded) URL() string { return "redis://:" + e.password + "@" + e.server.Addr() }
-
-// Close stops it; what it held is gone.
-func (e *embedded) Close() { e.server.Close() }
 
 // patience is how long a start waits for Redis, and as long for the archive.
 var patience = 30 * time.Second

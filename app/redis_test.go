@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 func TestEmbeddedRedisWantsItsPassword(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, "")
-	addr := n.embedded.server.Addr()
+	addr := n.embedded.Addr()
 	require.True(t, strings.HasPrefix(addr, "127.0.0.1:"))
 
 	commands := append([]string{"FLUSHALL", "KEYS", "DUMP", "MULTI", "PSUBSCRIBE", "CONFIG|GET", "SWAPDB"},
@@ -39,8 +40,14 @@ func TestEmbeddedRedisWantsItsPassword(t *testing.T) {
 	require.True(t, strings.HasPrefix(say(t, addr, "AUTH", "wrong"), "-WRONGPASS"))
 
 	other := startNode(t, "")
-	require.NotEqual(t, n.embedded.password, other.embedded.password)
-	require.GreaterOrEqual(t, len(n.embedded.password), 26) // of 32 letters: 128 bits
+	password := func(n *node) string {
+		u, err := url.Parse(n.embedded.URL())
+		require.NoError(t, err)
+		p, _ := u.User.Password()
+		return p
+	}
+	require.NotEqual(t, password(n), password(other))
+	require.GreaterOrEqual(t, len(password(n)), 26) // of 32 letters: 128 bits
 }
 
 // say sends a command over a connection of its own and gives the first line of the answer.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker"
 	"bellhop/handlers"
+	"bellhop/internal/embedded"
 	"bellhop/webhook"
 )
 
@@ -42,7 +44,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 type App struct {
 	settings Settings
 	log      *slog.Logger
-	embedded *embedded // nil with a Redis of one's own
+	embedded *embedded.Server // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
 	filter   broker.Filter     // nil for none
@@ -77,7 +79,7 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	}
 	url := s.RedisURL.Reveal()
 	if s.Embedded() {
-		if a.embedded, err = startEmbedded(); err != nil {
+		if a.embedded, err = embedded.Start("127.0.0.1:0", rand.Text()); err != nil {
 			return nil, err
 		}
 		url = a.embedded.URL()

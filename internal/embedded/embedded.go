@@ -2,7 +2,6 @@
 package embedded
 
 import (
-	"crypto/rand"
 	"fmt"
 	"sync"
 	"time"
@@ -12,8 +11,7 @@ import (
 
 // Server is a Redis that ends with the process, at the latest, and what it holds
 // with it. It listens on loopback, where every process of the machine could ask it
-// for tokens: so it lets in only who has its password, which is made anew at each
-// start and told to nobody. (A pipe within the process would need no password, but
+// for tokens: so it lets in only who has its password. (A pipe within the process would need no password, but
 // holds too little: a batch whose commands and answers are both large stops for
 // ever, each side waiting for the other to read.)
 type Server struct {
@@ -23,11 +21,11 @@ type Server struct {
 	ticking  sync.WaitGroup
 }
 
-// Start starts one on a free port.
-func Start() (*Server, error) {
-	s := &Server{Miniredis: miniredis.NewMiniRedis(), password: rand.Text(), stop: make(chan struct{})}
+// Start starts one that listens at a loopback address; port 0 is a free one.
+func Start(addr, password string) (*Server, error) {
+	s := &Server{Miniredis: miniredis.NewMiniRedis(), password: password, stop: make(chan struct{})}
 	s.RequireAuth(s.password)
-	if err := s.StartAddr("127.0.0.1:0"); err != nil {
+	if err := s.StartAddr(addr); err != nil {
 		return nil, fmt.Errorf("embedded Redis: %w", err)
 	}
 	s.ticking.Go(s.tick)

@@ -16,8 +16,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/internal/embedded"
 )
 
 // Engine is a kind of Redis that Bellhop runs on.
@@ -73,14 +74,12 @@ func EachShared(t *testing.T, fn func(t *testing.T, url string)) {
 // no Redis is configured, and returns its URL.
 func Embedded(t testing.TB) string {
 	t.Helper()
-	m := miniredis.NewMiniRedis()
-	m.ClockTTL(true)
-	m.RequireAuth(embeddedPassword)
-	if err := m.StartAddr(freePorts(t, 1)[0].addr()); err != nil {
-		t.Fatalf("testenv: embedded Redis: %v", err)
+	s, err := embedded.Start(freePorts(t, 1)[0].addr(), embeddedPassword)
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
 	}
-	t.Cleanup(m.Close)
-	return "redis://" + embeddedLogin + m.Addr()
+	t.Cleanup(s.Close)
+	return s.URL()
 }
 
 // Client returns a client for a URL that this package made. Unlike Bellhop, whom
@@ -90,8 +89,8 @@ func Client(t testing.TB, url string) redis.UniversalClient {
 	var c redis.UniversalClient
 	scheme, rest, _ := strings.Cut(url, "://")
 	user, password := harnessUser, harnessPassword
-	rest, embedded := strings.CutPrefix(rest, embeddedLogin)
-	if embedded {
+	rest, ours := strings.CutPrefix(rest, embeddedLogin)
+	if ours {
 		user, password = "", embeddedPassword
 	}
 	rest = strings.TrimPrefix(rest, login)
