@@ -49,6 +49,7 @@ func (s *Server) page(name string, may pageRules) gin.HandlerFunc {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Permissions-Policy", "microphone="+may.microphone)
 		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		c.Data(http.StatusOK, "text/html; charset=utf-8", html)
 	}
@@ -72,6 +73,7 @@ func (s *Server) built(c *gin.Context, name, cache string) {
 		h.Set("ETag", tag)
 		h.Set("Cache-Control", cache)
 		h.Add("Vary", "Accept-Encoding")
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
 		switch {
 		case c.GetHeader("If-None-Match") == tag:

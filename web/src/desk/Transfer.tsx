@@ -2,18 +2,9 @@ import { Badge, Input, Modal, Radio, Tabs } from 'antd'
 import type { Session, Status } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { useT } from '../lib/i18n'
-import { rows, text, texts } from '../lib/safe'
+import { rows, texts } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
-import { statusText } from './sessions'
-
-interface Agent {
-  id: string
-  name: string
-  status: Status
-  load: number
-  capacity: number
-  queues: string[]
-}
+import { agentsOf, type Agent } from './agents'
 
 /** Hands a session to a colleague, who may accept, or puts it into a queue. */
 export function Transfer({ session, onClose, onDone }: { session: Session; onClose: () => void; onDone: (what: Promise<unknown>) => void }) {
@@ -26,12 +17,11 @@ export function Transfer({ session, onClose, onDone }: { session: Session; onClo
   const [to, setTo] = useState<{ agent: string } | { queue: string }>()
   const [note, setNote] = useState('')
   useEffect(() => {
-    client.request<{ agents: Agent[] }>('/agents?limit=200').then((r) => setAgents(rows(r.agents))).catch(() => {}) // the list stays empty
+    client.request<{ agents: Agent[] }>('/agents?limit=200').then((r) => setAgents(r.agents)).catch(() => {}) // the list stays empty
     client.request<{ queues: { id: string }[] }>('/queues?limit=200').then((r) => setQueues(texts(rows(r.queues).map((q) => q.id)))).catch(() => {})
   }, [client])
-  const colleagues = agents
-    .filter((a) => a.id !== me && a.id !== session.agent?.id && texts(a.queues).includes(session.queue))
-    .map((a) => ({ ...a, ...live[a.id] }))
+  const colleagues = agentsOf(agents, live)
+    .filter((a) => a.id !== me && a.id !== session.agent?.id && a.queues.includes(session.queue))
     .sort((a, b) => rank(a) - rank(b) || a.load / a.capacity - b.load / b.capacity)
   const send = () => {
     if (to) onDone(client.transfer(session.id, to, note.trim()))
@@ -44,7 +34,7 @@ export function Transfer({ session, onClose, onDone }: { session: Session; onClo
         <Tabs items={[
           { key: 'agents', label: t('desk.colleagues'), children: colleagues.length === 0 ? t('desk.colleagues.none') : colleagues.map((a) => (
             <Radio key={a.id} value={`a:${a.id}`} disabled={a.status !== 'online' || a.load >= a.capacity}>
-              <Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{text(a.name) || text(a.id)}</bdi> <small>{statusText(a.status, t)} · {t('desk.load', { load: a.load, capacity: a.capacity })}</small>
+              <Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{a.name || a.id}</bdi> <small>{t(`desk.status.${a.status}`)} · {t('desk.load', { load: a.load, capacity: a.capacity })}</small>
             </Radio>
           )) },
           { key: 'queues', label: t('desk.queues'), children: queues.map((q) => <Radio key={q} value={`q:${q}`}><bdi>{q}</bdi></Radio>) },

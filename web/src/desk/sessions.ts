@@ -15,8 +15,6 @@ export function stateText(s: string, t: T) {
 
 export const statuses = ['online', 'away', 'offline'] as const
 
-export const statusText = (s: unknown, t: T) => t(`desk.status.${oneOf(s, statuses) ?? 'offline'}`)
-
 /** One's own sessions: the open ones, those with news first; then those that have ended. */
 export function mine(s: ClientState): Session[] {
   const id = s.me?.id ?? ''

@@ -2,11 +2,12 @@ import { Badge, Progress, Table } from 'antd'
 import type { Session } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { useT } from '../../lib/i18n'
-import { count, oneOf, rows, text, texts, timeOf } from '../../lib/safe'
+import { count, rows, text, timeOf } from '../../lib/safe'
 import { clock } from '../../lib/time'
 import { useClientState } from '../../lib/useClient'
-import { statuses, statusText } from '../sessions'
-import { useAnswer, type Agent, type Stats } from './api'
+import { agentsOf, type Agent } from '../agents'
+import { statuses } from '../sessions'
+import { useAnswer, type Stats } from './api'
 import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
@@ -24,14 +25,14 @@ export function Live() {
     const w = watched[id]
     return { id, waiting: count(w?.size) ?? count(counted?.waiting) ?? 0, serving: count(counted?.serving) ?? 0, oldest: oldest(w?.waiting), first: count(counted?.firstResponse?.median) ?? null }
   })
-  const agents = rows(all?.agents).map((a) => ({ ...a, ...presence[a.id] })).sort((a, b) => rank(a.status) - rank(b.status) || b.load - a.load)
+  const agents = agentsOf(all?.agents, presence).sort((a, b) => rank(a.status) - rank(b.status) || b.load - a.load)
   return (
     <>
       <div className="sup-tiles">
         <Tile label={t('sup.waiting')} value={queues.reduce((n, q) => n + q.waiting, 0)} />
         <Tile label={t('sup.serving')} value={count(stats?.serving) ?? '…'} />
         <Tile label={t('sup.online')} value={agents.filter((a) => a.status === 'online').length} />
-        <Tile label={t('sup.room')} value={agents.filter((a) => a.status === 'online').reduce((n, a) => n + Math.max(0, (count(a.capacity) ?? 0) - (count(a.load) ?? 0)), 0)} />
+        <Tile label={t('sup.room')} value={agents.filter((a) => a.status === 'online').reduce((n, a) => n + Math.max(0, a.capacity - a.load), 0)} />
       </div>
       <h2>{t('desk.queues')}</h2>
       <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey="id" pagination={false} dataSource={queues} columns={[
@@ -43,16 +44,16 @@ export function Live() {
       ]} /></Wide>
       <h2>{t('sup.agents')}</h2>
       <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" pagination={{ pageSize: 50, hideOnSinglePage: true }} dataSource={agents} columns={[
-        { title: t('sup.agent'), dataIndex: 'name', render: (name: string, a) => <><Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{text(name) || text(a.id)}</bdi></> },
-        { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : statusText(s, t)) },
-        { title: t('sup.load'), dataIndex: 'load', render: (load: number, a) => <span className="sup-load"><Progress percent={Math.min(100, (100 * (count(load) ?? 0)) / Math.max(1, count(a.capacity) ?? 1))} size="small" showInfo={false} aria-label={t('sup.load')} /> {t('desk.load', { load, capacity: a.capacity })}</span> },
-        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{texts(q).join(', ')}</bdi> },
+        { title: t('sup.agent'), dataIndex: 'name', render: (name: string, a) => <><Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{name || a.id}</bdi></> },
+        { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
+        { title: t('sup.load'), dataIndex: 'load', render: (load: number, a) => <span className="sup-load"><Progress percent={Math.min(100, (100 * load) / Math.max(1, a.capacity))} size="small" showInfo={false} aria-label={t('sup.load')} /> {t('desk.load', { load, capacity: a.capacity })}</span> },
+        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{q.join(', ')}</bdi> },
       ]} /></Wide>
     </>
   )
 }
 
-const rank = (s: unknown) => statuses.indexOf(oneOf(s, statuses) ?? 'offline')
+const rank = (s: Agent['status']) => statuses.indexOf(s)
 
 const oldest = (waiting: readonly Session[] = []) => waiting.reduce((first, s) => Math.min(first || Infinity, timeOf(s.created) ?? Infinity), 0)
 

@@ -2,10 +2,10 @@ import { App, Button, Form, Input, InputNumber, Modal, Select, Switch, Table, Ta
 import { useState } from 'react'
 import { Guard } from '../../lib/Guard'
 import { useT } from '../../lib/i18n'
-import { encoded, oneOf, parseJSON, rows, text, texts, toJSON } from '../../lib/safe'
+import { encoded, oneOf, parseJSON, rows, text, toJSON } from '../../lib/safe'
 import { useClient } from '../../lib/useClient'
-import { statusText } from '../sessions'
-import { useAnswer, useRefusal, type Agent } from './api'
+import { agentsOf, type Agent } from '../agents'
+import { useAnswer, useRefusal } from './api'
 import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
@@ -92,11 +92,11 @@ function Agents() {
   const [open, setOpen] = useState<Agent>()
   return (
     <>
-      <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={rows(answer?.agents)} columns={[
-        { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <Button type="link" size="small" onClick={() => setOpen(a)}><bdi>{text(n) || text(a.id)}</bdi></Button> },
-        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{texts(q).join(', ')}</bdi> },
+      <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={agentsOf(answer?.agents)} columns={[
+        { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <Button type="link" size="small" onClick={() => setOpen(a)}><bdi>{n || a.id}</bdi></Button> },
+        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{q.join(', ')}</bdi> },
         { title: t('sup.capacity'), dataIndex: 'capacity', align: 'right' },
-        { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : statusText(s, t)) },
+        { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
       ]} /></Wide>
       {open && <Guard of={open} name={`the agent ${open.id}`}><AgentForm agent={open} onClose={() => { setOpen(undefined); again() }} /></Guard>}
     </>
@@ -111,8 +111,8 @@ function AgentForm({ agent, onClose }: { agent: Agent; onClose: () => void }) {
   const save = (v: Pick<Agent, 'queues' | 'capacity' | 'disabled'>) =>
     void client.request(`/agents/${encoded(agent.id)}`, { method: 'PUT', json: v }).then(() => { void message.success(t('sup.saved')); onClose() }).catch(refused)
   return (
-    <Modal open title={<bdi>{text(agent.name) || text(agent.id)}</bdi>} footer={null} onCancel={onClose}>
-      <Form layout="vertical" initialValues={{ ...agent, queues: texts(agent.queues) }} onFinish={save}>
+    <Modal open title={<bdi>{agent.name || agent.id}</bdi>} footer={null} onCancel={onClose}>
+      <Form layout="vertical" initialValues={agent} onFinish={save}>
         <Form.Item name="queues" label={t('desk.queues')}><Select mode="tags" tokenSeparators={[',', ' ']} /></Form.Item>
         <Form.Item name="capacity" label={t('sup.capacity')}><InputNumber min={0} max={10_000} precision={0} /></Form.Item>
         <Form.Item name="disabled" label={t('sup.disabled')} valuePropName="checked"><Switch /></Form.Item>
