@@ -86,7 +86,9 @@ func TestHostileTranscripts(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(transcribed(t, &jsonScribe{}, session, all)), &whole))
 	require.Len(t, whole.Messages, len(all))
 	text := transcribed(t, textScribe{}, session, all)
-	require.False(t, strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\u2028' || r == '\u2029' }))
+	require.False(t, strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\u2028' || r == '\u2029'
+	}))
 	begun := 0
 	for l := range strings.Lines(text) {
 		if strings.HasPrefix(l, "[") {

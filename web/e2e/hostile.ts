@@ -59,13 +59,14 @@ export class Hostile extends Fake {
   private raw: object[] = []
   readonly good: string[] = []
 
-  constructor(readonly any: Any, count: number) {
+  /** The bodies begin at `from`; after the last of them they are made up. */
+  constructor(readonly any: Any, count: number, from = 0) {
     super()
     this.page = 50
-    for (let i = 0; i < count; i++) this.hostile(i)
+    for (let i = 0; i < count; i++) this.hostile(i, from + Math.floor((i * 2) / 3))
   }
 
-  private hostile(i: number) {
+  private hostile(i: number, nth: number) {
     const { any } = this
     if (i % 3 === 2) {
       const text = `good ${i}`
@@ -74,9 +75,9 @@ export class Hostile extends Fake {
     }
     const seq = this.append('')
     const from = { id: any.of(['uma', 'ann', 'eve']), role: any.of(['user', 'agent', 'bot']), name: any.of(['', 'Eve', '\u202eEve', '<b>']) }
-    const given = i < bodies.length * 1.5 ? bodies[Math.floor((i * 2) / 3) % bodies.length]! : { type: any.of(['text', 'image', 'voice', 'video', 'file', 'card', 'note', 'system', 'x']), body: any.value() }
+    const given = bodies[nth] ?? { type: any.of(['text', 'image', 'voice', 'video', 'file', 'card', 'note', 'system', 'x']), body: any.value() }
     const whole = { session, seq, mid: `h${seq}`, at: '2026-01-01T00:00:00.000Z', from, ...given, key: undefined, replyTo: any.of([undefined, 1, seq - 1]), recalled: undefined }
-    this.raw[seq] = any.spoilt(whole, any.next() < 0.1 ? [] : ['session', 'seq', ...(i < bodies.length * 1.5 ? ['type', 'body'] : [])])
+    this.raw[seq] = any.spoilt(whole, any.next() < 0.1 ? [] : ['session', 'seq', ...(bodies[nth] ? ['type', 'body'] : [])])
   }
 
   override message(seq: number) {
