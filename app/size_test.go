@@ -118,7 +118,7 @@ func TestManyLongRepliesAtOnce(t *testing.T) {
 func whole(t *testing.T, n *node, q string, i int) broker.Session {
 	t.Helper()
 	pad := func(n int) string { return strings.Repeat(`"`, n) }
-	u := broker.Person{ID: name("u"), Name: pad(64), Avatar: pad(2000)}
+	u := broker.Person{ID: name("u"), Name: pad(64), Avatar: "https://a.example/" + strings.Repeat("a", 2000)}
 	meta := `{"x":"` + strings.Repeat("y", 4000) + `"}`
 	s, err := n.broker.Open(t.Context(), bossOf(), broker.OpenRequest{User: u, Queue: q, Subject: pad(256), Meta: json.RawMessage(meta)})
 	require.NoError(t, err, i)

@@ -71,7 +71,7 @@ func (b *Broker) screenBody(ctx context.Context, r SendRequest, from Author, bod
 			return "", err
 		}
 		in.Text = f.Name
-		name, err := b.screen(ctx, in, maxFileField)
+		name, err := b.screen(ctx, in, maxFileName)
 		if err != nil || name == f.Name {
 			return body, err
 		}

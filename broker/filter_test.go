@@ -76,7 +76,7 @@ func TestFilter(t *testing.T) {
 		require.Equal(t, first.Mid, again.Mid)
 		_, err = send(ann.Actor, TypeText, "bad bot", "")
 		require.NoError(t, err)
-		_, err = send(uma.Actor, TypeFile, fileInfo{URL: "/bad", Name: "bad.pdf", Size: 7, Mime: "x/bad"}, "")
+		_, err = send(uma.Actor, TypeFile, fileInfo{URL: "/api/v1/files/bad", Name: "bad.pdf", Size: 7, Mime: "x/bad"}, "")
 		require.NoError(t, err)
 		_, err = send(ann.Actor, TypeNote, "bad customer", "")
 		require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestFilter(t *testing.T) {
 		for _, m := range h.Messages {
 			got = append(got, string(m.Body))
 		}
-		require.Equal(t, []string{encode("so *** \"quoted\" <&> \u2028 ***"), `"*** bot"`, encode(fileInfo{URL: "/bad", Name: "***.pdf", Size: 7, Mime: "x/bad"}),
+		require.Equal(t, []string{encode("so *** \"quoted\" <&> \u2028 ***"), `"*** bot"`, encode(fileInfo{URL: "/api/v1/files/bad", Name: "***.pdf", Size: 7, Mime: "x/bad"}),
 			`"bad customer"`, `{"a":"bad"}`, `"bad, says the host"`, `"***, says its user"`}, got)
 
 		require.NoError(t, b.Typing(ctx, uma.Actor, s.ID, "very bad"))

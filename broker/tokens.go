@@ -149,6 +149,9 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	if r.ID == "" || r.Role != RoleUser && !r.Role.Staff() {
 		return Identity{}, Errorf(CodeUnauthorized, "a token of nobody")
 	}
+	if validAvatar("avatar", r.Avatar) != nil {
+		r.Avatar = "" // of an older version, which let it be
+	}
 	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
 		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash, r.Generation}, nil
 }

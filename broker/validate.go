@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -95,7 +96,7 @@ func (i *Identity) normalize() error {
 	if err := validText("name", i.Name, 4*MaxName); err != nil {
 		return err
 	}
-	if err := validText("avatar", i.Avatar, 2048); err != nil {
+	if err := validAvatar("avatar", i.Avatar); err != nil {
 		return err
 	}
 	if i.Priority < 0 || i.Priority > 9 {
@@ -173,24 +174,45 @@ type fileInfo struct {
 	Duration float64 `json:"duration,omitempty"`
 }
 
-const maxFileField = 2048
+// What a file's description may say at most.
+const (
+	maxFileName = 2048
+	maxMime     = 255
+	maxFileSize = 1 << 40          // bytes
+	maxPixels   = 1 << 20          // a side
+	maxDuration = 7 * 24 * 60 * 60 // seconds
+)
 
 // fileBody keeps the known fields of a file's description.
 func fileBody(raw json.RawMessage) (string, error) {
 	var f fileInfo
-	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &f) != nil {
+	if len(raw) == 0 || raw[0] != '{' {
 		return "", Errorf(CodeBadRequest, "body: {url, name, size, mime, width, height, duration}")
 	}
-	if f.URL == "" || f.Size < 0 || f.Width < 0 || f.Height < 0 || f.Duration < 0 {
-		return "", Errorf(CodeBadRequest, "body: a url, and no negative numbers")
-	}
-	for name, s := range map[string]string{"url": f.URL, "name": f.Name, "mime": f.Mime} {
-		if err := validText("body."+name, s, maxFileField); err != nil {
-			return "", err
+	if err := json.Unmarshal(raw, &f); err != nil {
+		field := "body"
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
+			field += "." + wrong.Field
 		}
+		return "", Errorf(CodeBadRequest, "%s: url, name and mime are strings, size, width and height whole numbers, duration is a number", field)
 	}
-	if scheme, _, ok := strings.Cut(f.URL, ":"); ok && !strings.Contains(scheme, "/") && scheme != "http" && scheme != "https" {
-		return "", Errorf(CodeBadRequest, "body.url: http, https, or a path")
+	if err := validFileURL("body.url", f.URL); err != nil {
+		return "", err
+	}
+	if err := validText("body.name", f.Name, maxFileName); err != nil {
+		return "", err
+	}
+	if err := validText("body.mime", f.Mime, maxMime); err != nil {
+		return "", err
+	}
+	for _, n := range []struct {
+		field      string
+		is, atMost float64
+	}{{"size", float64(f.Size), maxFileSize}, {"width", float64(f.Width), maxPixels}, {"height", float64(f.Height), maxPixels},
+		{"duration", f.Duration, maxDuration}} {
+		if !(n.is >= 0 && n.is <= n.atMost) { // nor what is no number
+			return "", Errorf(CodeBadRequest, "body.%s: 0 to %.0f", n.field, n.atMost)
+		}
 	}
 	return encode(f), nil
 }

@@ -35,7 +35,8 @@ func (c *Client) line(l *link, line []byte) {
 		Error *Error          `json:"error"`
 		Event string          `json:"event"`
 	}
-	if json.Unmarshal(line, &head) != nil {
+	if err := json.Unmarshal(line, &head); err != nil {
+		c.malformed(line, err)
 		return
 	}
 	if head.Event == "" {
@@ -45,7 +46,11 @@ func (c *Client) line(l *link, line []byte) {
 		return
 	}
 	e := newEvent(head.Event)
-	if e == nil || json.Unmarshal(line, e) != nil {
+	if e == nil {
+		return // a newer server's
+	}
+	if err := json.Unmarshal(line, e); err != nil {
+		c.malformed(line, err)
 		return
 	}
 	c.mu.Lock()
@@ -72,6 +77,13 @@ func (c *Client) line(l *link, line []byte) {
 		c.after = time.Duration(e.ReconnectAfter) * time.Millisecond
 	}
 	c.emit(e)
+}
+
+// malformed tells of a line that was skipped.
+func (c *Client) malformed(line []byte, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.emit(&Malformed{bytes.Clone(line), err}) // the frame's memory is used again
 }
 
 // answered gives a reply to its caller.

@@ -184,6 +184,12 @@ type (
 	}
 	// Resumed tells that all that was missed has been delivered.
 	Resumed struct{}
+	// Malformed is a line of the server's that is no event or answer of the
+	// protocol. It was skipped; the connection goes on.
+	Malformed struct {
+		Line []byte
+		Err  error
+	}
 )
 
 func (*Hello) event()          {}
@@ -202,6 +208,7 @@ func (*Presence) event()       {}
 func (*Closing) event()        {}
 func (*Disconnected) event()   {}
 func (*Resumed) event()        {}
+func (*Malformed) event()      {}
 
 // newEvent makes an empty event of a name; nil for one this version does not know.
 func newEvent(name string) Event {

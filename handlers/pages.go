@@ -40,6 +40,7 @@ func inlinePolicy(c *gin.Context, scripts, styles string) {
 	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src "+scripts+"; style-src "+styles+
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 // spec and docs are made once, of what is in the binary.

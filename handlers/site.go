@@ -52,6 +52,7 @@ func (s *Server) page(name string, may pageRules) gin.HandlerFunc {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Permissions-Policy", "microphone="+may.microphone)
 		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		c.Data(http.StatusOK, "text/html; charset=utf-8", html)
 	}
@@ -141,6 +142,7 @@ func (a *asset) pick(accepted string) coding {
 func (a asset) serve(c *gin.Context, kind, cache string) {
 	form := a.pick(c.GetHeader("Accept-Encoding"))
 	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("ETag", form.tag)
 	h.Set("Cache-Control", cache)
 	if len(a.codings) > 0 {

@@ -111,9 +111,12 @@ func pad(n int) string { return strings.Repeat(`"`, n) }
 
 func quoted(s string) string { b, _ := json.Marshal(s); return string(b) }
 
+// picture is as long as an avatar may be.
+var picture = "https://a.example/" + strings.Repeat("a", broker.MaxURL-len("https://a.example/"))
+
 // crowded is everybody with as much about themselves as is legal.
 func crowded(role broker.Role, id string, queues ...string) broker.Identity {
-	return broker.Identity{Role: role, ID: id, Name: pad(broker.MaxName), Avatar: pad(2048), Queues: queues, Capacity: 1000}
+	return broker.Identity{Role: role, ID: id, Name: pad(broker.MaxName), Avatar: picture, Queues: queues, Capacity: 1000}
 }
 
 // Every command and every event, with as much in it as is legal, is no longer

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -53,6 +54,7 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 		c.Header("Cache-Control", "no-store")
 		c.Header("Content-Type", "text/html; charset=utf-8")
 	} else {
+		c.Header("X-Content-Type-Options", "nosniff")
 		c.Header("Content-Type", map[string]string{"json": "application/json", "text": "text/plain"}[format]+"; charset=utf-8")
 	}
 	err = sc.begin(c.Writer, session)
@@ -106,14 +108,30 @@ func (j *jsonScribe) end(w io.Writer) error {
 type textScribe struct{}
 
 func (textScribe) begin(w io.Writer, s broker.Session) error {
-	_, err := fmt.Fprintf(w, "%s\n%s · %s · %s\n\n", title(s), s.ID, s.Queue, s.State)
+	_, err := fmt.Fprintf(w, "%s\n%s · %s · %s\n\n", indented(title(s)), s.ID, indented(s.Queue), indented(string(s.State)))
 	return err
 }
 
 func (textScribe) write(w io.Writer, m broker.Message) error {
 	l := newLine(m)
-	_, err := fmt.Fprintf(w, "[%s] %s: %s\n", l.When, l.Who, strings.ReplaceAll(l.What, "\n", "\n    "))
+	_, err := fmt.Fprintf(w, "[%s] %s: %s\n", l.When, indented(l.Who), indented(l.What))
 	return err
+}
+
+// indented is text whose further lines stand further in, so that none passes for
+// another message, and that does nothing to the terminal it is shown on.
+func indented(s string) string {
+	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\r':
+			return -1
+		case r == '\u2028', r == '\u2029':
+			return '\n'
+		case unicode.IsControl(r) && r != '\n' && r != '\t':
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s), "\n", "\n    ")
 }
 
 func (textScribe) end(io.Writer) error { return nil }

@@ -5,7 +5,7 @@ import { pages } from './lists.js'
 import { merge, type Pending } from './log.js'
 import { Outbox, type Storage } from './outbox.js'
 import { Resume, type Page } from './resume.js'
-import { initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
+import { having, initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
 import { Tails } from './tails.js'
 import { BellhopError, type Event, type Message, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
@@ -180,8 +180,8 @@ export class Client {
   async watch(queues?: string[]) {
     this.watched = queues ?? []
     const r = await this.link.call<{ queues: QueueView[] }>('watch', queues ? { queues } : {}, true)
-    const views = r.queues.map((q) => [q.queue, { ...q, waiting: told(this.state.queues[q.queue], q.size, q.waiting) }])
-    this.set({ ...this.state, queues: Object.fromEntries(views) as ClientState['queues'] })
+    const views = r.queues.reduce((all, q) => having(all, q.queue, { ...q, waiting: told(this.state.queues[q.queue], q.size, q.waiting) }), initial.queues)
+    this.set({ ...this.state, queues: views })
     for (const q of r.queues) void this.tails.look(q.queue, q.waiting)
   }
 

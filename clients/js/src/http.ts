@@ -1,3 +1,4 @@
+import { whole } from './shape.js'
 import { BellhopError, type FileBody, type WireError } from './types.js'
 
 /** Reads an answer, or throws the refusal that it is. */
@@ -8,7 +9,7 @@ function read<T>(status: number, text: string): T {
   } catch {
     body = undefined // a proxy's page
   }
-  if (status >= 200 && status < 300) return body as T
+  if (status >= 200 && status < 300) return whole(body) as T
   const p = (body ?? {}) as Partial<WireError> & { detail?: string; title?: string }
   const code = p.code ?? (status === 401 ? 'unauthorized' : status === 413 ? 'too_large' : status === 429 ? 'rate_limited' : status >= 500 || !status ? 'unavailable' : 'internal')
   throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || status === 429 || !status) })

@@ -1,4 +1,5 @@
 import { backoff } from './backoff.js'
+import { whole } from './shape.js'
 import { BellhopError, lost, type Event, type WireError } from './types.js'
 
 /**
@@ -81,7 +82,14 @@ export class Link {
     ws.onmessage = ({ data }) => {
       if (ws !== this.ws) return
       this.alive()
-      for (const line of String(data).split('\n')) if (line) this.line(JSON.parse(line) as Frame)
+      for (const line of String(data).split('\n')) {
+        try {
+          if (line) this.line(JSON.parse(line) as Frame)
+        } catch (e) {
+          // eslint-disable-next-line no-console -- the only way to tell whoever looks for it
+          console.error('bellhop: skipped', line, e) // the next one may be good
+        }
+      }
     }
     ws.onclose = ({ code }) => ws === this.ws && this.closed(code, opened)
     ws.onerror = () => ws === this.ws && !opened && this.closed(1006, false) // Node tells no close of a handshake that failed
@@ -130,12 +138,13 @@ export class Link {
     how()
   }
 
-  private line(m: Frame) {
-    if (!('event' in m)) {
-      const c = this.calls.get(m.id)
-      if (c) this.settle(m.id, () => (m.error ? c.reject(new BellhopError(m.error)) : c.resolve(m.ok as never)))
+  private line(raw: Frame) {
+    if (!('event' in raw)) {
+      const c = this.calls.get(raw.id)
+      if (c) this.settle(raw.id, () => (raw.error ? c.reject(new BellhopError(raw.error)) : c.resolve(whole(raw.ok) as never)))
       return
     }
+    const m = whole(raw) as Event
     if (m.event === 'hello') {
       this.heartbeat = m.heartbeat * 1000
       this.attempt = this.refused = 0

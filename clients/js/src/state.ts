@@ -27,21 +27,27 @@ export interface ClientState {
   agents: Record<string, Presence>
 }
 
+// By ids, which are whatever people called things: `constructor` is a good name for a queue, and no property of an empty map.
+type All<T> = Record<string, T>
+const none = <T>() => Object.create(null) as All<T>
+export const having = <T>(all: All<T> | undefined, key: string, value: T): All<T> => Object.assign(none<T>(), all, { [key]: value })
+
 export const initial: ClientState = {
-  status: 'waiting', nextAttempt: 0, resumed: false, sessions: {}, logs: {}, unread: 0, offers: [], positions: {}, typing: {}, marks: {},
-  queues: {}, agents: {},
+  status: 'waiting', nextAttempt: 0, resumed: false, sessions: none(), logs: none(), unread: 0, offers: [], positions: none(), typing: none(), marks: none(),
+  queues: none(), agents: none(),
 }
 
-const without = <T>(all: Record<string, T>, key: string): Record<string, T> => {
+const without = <T>(all: All<T>, key: string): All<T> => {
   if (!(key in all)) return all
-  const { [key]: _, ...rest } = all
+  const rest = Object.assign(none<T>(), all)
+  delete rest[key]
   return rest
 }
 
 export const logOf = (s: ClientState, session: string): Log => s.logs[session] ?? empty
 
 export const withLog = (s: ClientState, session: string, log: Log): ClientState =>
-  log === logOf(s, session) ? s : { ...s, logs: { ...s.logs, [session]: log } }
+  log === logOf(s, session) ? s : { ...s, logs: having(s.logs, session, log) }
 
 export function takesPart({ me }: ClientState, x: Session) {
   return me?.role === 'user' || x.agent?.id === me?.id || x.assistants.some((a) => a.id === me?.id)
@@ -55,13 +61,13 @@ export function withSession(s: ClientState, session: Session): ClientState {
   if (held && held.rev > session.rev) return s
   const seq = Math.max(held?.seq ?? 0, session.seq)
   const positions = session.state === 'waiting' ? s.positions : without(s.positions, session.id)
-  return counted({ ...s, positions, sessions: { ...s.sessions, [session.id]: { ...session, seq } } })
+  return counted({ ...s, positions, sessions: having(s.sessions, session.id, { ...session, seq }) })
 }
 
 /** Lets the next state of a session hold, whatever its rev: the server may have fallen back. */
 export const lowered = (s: ClientState, id: string, more: Partial<Session> = {}): ClientState => {
   const held = s.sessions[id]
-  return held ? { ...s, sessions: { ...s.sessions, [id]: { ...held, rev: 0, seq: 0, ...more } } } : s
+  return held ? { ...s, sessions: having(s.sessions, id, { ...held, rev: 0, seq: 0, ...more }) } : s
 }
 
 /** What is held of a session's log is void; a log that was read stays until it is read again. */
@@ -80,12 +86,12 @@ export function withSeq(s: ClientState, m: Message): ClientState {
   const held = s.sessions[m.session]
   const typing = s.typing[m.session]?.by === m.from.id ? without(s.typing, m.session) : s.typing
   if (!held || held.seq >= m.seq) return typing === s.typing ? s : { ...s, typing }
-  return { ...s, typing, sessions: { ...s.sessions, [m.session]: { ...held, seq: m.seq } } }
+  return { ...s, typing, sessions: having(s.sessions, m.session, { ...held, seq: m.seq }) }
 }
 
 export function withUnread(s: ClientState, id: string, unread: number, readSeq?: number): ClientState {
   const held = s.sessions[id]
-  return held ? counted({ ...s, sessions: { ...s.sessions, [id]: { ...held, unread, readSeq: readSeq ?? held.readSeq } } }) : s
+  return held ? counted({ ...s, sessions: having(s.sessions, id, { ...held, unread, readSeq: readSeq ?? held.readSeq }) }) : s
 }
 
 // A level of priority is worth ten minutes of waiting.
@@ -107,7 +113,7 @@ export function withTail(s: ClientState, id: string, sure: Set<string>, listed: 
   if (!q) return s
   const all = new Map(listed.map((x) => [x.id, x]))
   for (const x of q.waiting) if (sure.has(x.id) || all.has(x.id)) all.set(x.id, x)
-  return { ...s, queues: { ...s.queues, [id]: { ...q, waiting: inLine([...all.values()]) } } }
+  return { ...s, queues: having(s.queues, id, { ...q, waiting: inLine([...all.values()]) }) }
 }
 
 function queue(q: QueueView | undefined, e: Extract<Event, { event: 'queue' }>): QueueView {
@@ -127,7 +133,7 @@ export function reduce(s: ClientState, e: Event): ClientState {
   switch (e.event) {
     case 'hello': {
       const offers = e.offers.map((o) => s.offers.find((held) => held.session.id === o.id) ?? { session: o, from: '', note: '', expires: null })
-      const next: ClientState = Object.keys(s.sessions).reduce((st, id) => lowered(st, id), { ...s, me: e.me, offers, typing: {} } as ClientState)
+      const next: ClientState = Object.keys(s.sessions).reduce((st, id) => lowered(st, id), { ...s, me: e.me, offers, typing: none() } as ClientState)
       return e.sessions.reduce(withSession, next)
     }
     case 'reset':
@@ -139,19 +145,19 @@ export function reduce(s: ClientState, e: Event): ClientState {
     case 'recalled':
       return s.logs[e.session] ? withLog(s, e.session, recall(s.logs[e.session]!, e.seq)) : s
     case 'read':
-      return { ...s, marks: { ...s.marks, [e.session]: { ...s.marks[e.session], [e.by]: e.seq } } }
+      return { ...s, marks: having(s.marks, e.session, having(s.marks[e.session], e.by, e.seq)) }
     case 'typing':
-      return { ...s, typing: { ...s.typing, [e.session]: { by: e.by, text: e.text, until: Date.now() + 5000 } } }
+      return { ...s, typing: having(s.typing, e.session, { by: e.by, text: e.text, until: Date.now() + 5000 }) }
     case 'position':
-      return { ...s, positions: { ...s.positions, [e.session]: e } }
+      return { ...s, positions: having<Position>(s.positions, e.session, e) }
     case 'offer':
       return { ...s, offers: [...s.offers.filter((o) => o.session.id !== e.session.id), e] }
     case 'offer-ended':
       return { ...s, offers: s.offers.filter((o) => o.session.id !== e.session) }
     case 'queue':
-      return { ...s, queues: { ...s.queues, [e.queue]: queue(s.queues[e.queue], e) } }
+      return { ...s, queues: having(s.queues, e.queue, queue(s.queues[e.queue], e)) }
     case 'presence':
-      return { ...s, agents: { ...s.agents, [e.agent]: e } }
+      return { ...s, agents: having<Presence>(s.agents, e.agent, e) }
     default:
       return s
   }

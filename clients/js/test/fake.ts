@@ -140,7 +140,7 @@ export class Fake {
   private history({ after, before, mid }: Command) {
     const all = this.log.map((_, i) => this.message(i + 1))
     if (after === undefined) {
-      const older = all.filter((m) => m.seq < (before ?? Infinity))
+      const older = all.filter((_, i) => i + 1 < (before ?? Infinity))
       return { messages: older.slice(-this.page), more: older.length > this.page }
     }
     const reset = Boolean(mid) && this.log[after - 1]?.mid !== mid

@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { errorText } from '../conversation/Row'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
+import { stars, timeOf } from '../lib/safe'
 import { useClient } from '../lib/useClient'
 
 const week = 7 * 86_400_000
@@ -15,7 +16,7 @@ export function After({ session, onReopen, onNew }: { session: Session; onReopen
   const [comment, setComment] = useState('')
   const [error, setError] = useState('')
   const [now] = useState(Date.now)
-  const mayRate = session.agent && !session.rating && now - Date.parse(session.ended ?? '') < week
+  const mayRate = session.agent && !session.rating && now - (timeOf(session.ended) ?? 0) < week
   const rate = () => client.rate(session.id, score, comment.trim()).catch((e: unknown) => setError(errorText(e instanceof BellhopError ? e.code : '', t)))
   return (
     <div className="chat-after">
@@ -38,7 +39,7 @@ export function After({ session, onReopen, onNew }: { session: Session; onReopen
           {error && <p role="alert">{error}</p>}
         </fieldset>
       )}
-      {session.rating && <p role="status">{t('chat.rated')} <span aria-label={t('chat.rate.star', { n: session.rating.score })}>{'★'.repeat(session.rating.score)}</span></p>}
+      {session.rating && <p role="status">{t('chat.rated')} <span role="img" aria-label={t('chat.rate.star', { n: stars(session.rating.score).length })}>{stars(session.rating.score)}</span></p>}
       <div className="chat-next">
         <button type="button" className="bh-button" onClick={onReopen}>{t('chat.reopen')}</button>
         <button type="button" className="bh-button primary" onClick={onNew}>{t('chat.new')}</button>

@@ -3,7 +3,9 @@ import { useEffect, useMemo, useState } from 'react'
 import { Conversation } from '../conversation/Conversation'
 import { errorText } from '../conversation/Row'
 import { Icon } from '../lib/icons'
+import { Guard } from '../lib/Guard'
 import { useLocale, useT } from '../lib/i18n'
+import { count } from '../lib/safe'
 import { LinkNotice } from '../lib/LinkNotice'
 import { toggleTheme } from '../lib/theme'
 import { useClient, useClientState } from '../lib/useClient'
@@ -38,20 +40,20 @@ export function App({ queue, subject, meta }: Props) {
   }
   return (
     <main className="chat">
-      <Header key={`${current?.id} ${current?.state === 'ended'}`} session={current} onEnd={() => current && run(client.end(current.id))} />
+      <Guard of={current} name="the head"><Header key={`${current?.id} ${current?.state === 'ended'}`} session={current} onEnd={() => current && run(client.end(current.id))} /></Guard>
       <LinkNotice />
       {error && <div className="bh-error" role="alert">{error}</div>}
       {!me ? (
         <div className="bh-list bh-loading"><span className="bh-spinner" role="status" aria-label={t('loading')} /></div>
       ) : current ? (
         <>
-          <Waiting session={current} />
-          <Conversation key={current.id} session={current} staff={false}
+          <Guard of={current} name="the place in line"><Waiting session={current} /></Guard>
+          <Guard key={current.id} of={current} name={`session ${current.id}`}><Conversation session={current} staff={false}
             closed={current.state === 'ended' ? <After session={current} onReopen={() => run(client.reopen(current.id))} onNew={() => setPicked(null)} /> : undefined}
-            above={current.state === 'ending' ? () => <Solved session={current} onEnd={() => run(client.end(current.id))} /> : undefined} />
+            above={current.state === 'ending' ? () => <Solved session={current} onEnd={() => run(client.end(current.id))} /> : undefined} /></Guard>
         </>
       ) : (
-        <Start subject={subject} onOpen={(about) => run(client.open({ queue, subject: about, meta }))} onPick={(s) => { client.keep(s); setPicked(s.id) }} />
+        <Guard name="the start"><Start subject={subject} onOpen={(about) => run(client.open({ queue, subject: about, meta }))} onPick={(s) => { client.keep(s); setPicked(s.id) }} /></Guard>
       )}
     </main>
   )
@@ -95,11 +97,11 @@ function Waiting({ session }: { session: Session }) {
   const t = useT()
   const p = useClientState((s) => s.positions[session.id])
   if (session.state !== 'waiting') return null
-  const minutes = p ? Math.round(p.wait / 60) : 0
+  const minutes = Math.round((count(p?.wait) ?? 0) / 60)
   return (
     <div className="chat-wait" role="status">
       <span className="bh-spinner" />
-      {p ? t('chat.waiting', { position: p.position }) : t('chat.waiting.soon')}
+      {count(p?.position) ? t('chat.waiting', { position: count(p?.position)! }) : t('chat.waiting.soon')}
       {p?.estimated && <small>{minutes ? t('chat.wait.about', { minutes }) : t('chat.wait.short')}</small>}
     </div>
   )

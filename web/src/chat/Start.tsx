@@ -1,5 +1,6 @@
 import type { Session } from 'bellhop-client'
 import { useEffect, useState, type FormEvent } from 'react'
+import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
 import { chatTime } from '../lib/time'
 import { useClient } from '../lib/useClient'
@@ -33,10 +34,12 @@ export function Start({ subject, onOpen, onPick }: { subject: string; onOpen: (s
           <ul>
             {earlier.map((s) => (
               <li key={s.id}>
-                <button type="button" onClick={() => onPick(s)}>
-                  <span dir="auto">{s.subject || s.agent?.name || t('chat.title')}</span>
-                  <time dateTime={s.created}>{chatTime(s.created, language)}</time>
-                </button>
+                <Guard of={s} name={`session ${s.id}`}>
+                  <button type="button" onClick={() => onPick(s)}>
+                    <span dir="auto">{s.subject || s.agent?.name || t('chat.title')}</span>
+                    <time dateTime={s.created}>{chatTime(s.created, language)}</time>
+                  </button>
+                </Guard>
               </li>
             ))}
           </ul>

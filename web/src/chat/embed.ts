@@ -1,4 +1,5 @@
 import type { Client } from 'bellhop-client'
+import { parseJSON } from '../lib/safe'
 
 /** What the widget and this page say to each other, when the page is in the widget's frame. */
 export type FromWidget = { bellhop: 'token'; token: string }
@@ -15,7 +16,7 @@ let waiting: ((token: string) => void)[] = []
 
 export const embed = {
   active: Boolean(host) && parent !== window,
-  meta: parse(options.get('meta')),
+  meta: metaOf(options.get('meta')),
 
   /** Asks the site for a token. */
   token: () =>
@@ -37,9 +38,9 @@ export const embed = {
 }
 
 if (embed.active) {
-  addEventListener('message', (e: MessageEvent<FromWidget>) => {
+  addEventListener('message', (e: MessageEvent<FromWidget | null>) => {
     if (e.source !== parent || e.origin !== host) return
-    if (e.data.bellhop === 'token') {
+    if (e.data?.bellhop === 'token') {
       for (const done of waiting) done(e.data.token)
       waiting = []
     }
@@ -51,11 +52,7 @@ if (embed.active) {
   tell({ bellhop: 'ready' })
 }
 
-function parse(json: string | null): object | undefined {
-  try {
-    const v: unknown = JSON.parse(json ?? '')
-    return typeof v === 'object' && v ? v : undefined
-  } catch {
-    return undefined
-  }
+function metaOf(json: string | null): object | undefined {
+  const v = parseJSON(json)
+  return typeof v === 'object' && v ? v : undefined
 }

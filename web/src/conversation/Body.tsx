@@ -2,6 +2,7 @@ import type { FileBody, Message } from 'bellhop-client'
 import { useEffect, useRef, useState, type CSSProperties } from 'react'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
+import { count, fields, text, webAddress } from '../lib/safe'
 import { bytes, clock } from '../lib/time'
 import { ownFile, useLink } from './useLink'
 
@@ -27,8 +28,8 @@ export function Body({ type, body }: Content) {
 }
 
 const fileOf = (body: unknown): FileBody => {
-  const f = (body ?? {}) as FileBody
-  return { ...f, url: typeof f.url === 'string' ? f.url : '' }
+  const f = fields(body)
+  return { url: text(f['url']), name: text(f['name']), mime: text(f['mime']), size: count(f['size']), width: count(f['width']), height: count(f['height']), duration: count(f['duration']) }
 }
 
 const address = /\bhttps?:\/\/[^\s<>"'，。、；！？）】》]+[^\s<>"'，。、；！？）】》.,;:!?)\]]/g
@@ -38,9 +39,11 @@ function Text({ text }: { text: string }) {
   const parts = []
   let from = 0
   for (const m of text.matchAll(address)) {
+    const link = webAddress(m[0])
+    if (!link) continue
     parts.push(text.slice(from, m.index))
     parts.push(
-      <a key={m.index} href={m[0]} target="_blank" rel="noopener noreferrer nofollow">
+      <a key={m.index} href={link.href} target="_blank" rel="noopener noreferrer nofollow">
         {m[0]}
       </a>,
     )
@@ -69,9 +72,9 @@ function Picture({ body }: { body: FileBody }) {
   return (
     <>
       <button type="button" className="bh-picture" style={box(body)} onClick={() => setLarge(true)} aria-label={t('picture.open')}>
-        {link && <img src={link.thumbnail ?? link.url} alt={body.name ?? t('picture')} decoding="async" draggable={false} />}
+        {link && <img src={link.thumbnail ?? link.url} alt={body.name || t('picture')} decoding="async" draggable={false} />}
       </button>
-      {large && link && <Viewer url={link.url} name={body.name ?? t('picture')} onClose={() => setLarge(false)} />}
+      {large && link && <Viewer url={link.url} name={body.name || t('picture')} onClose={() => setLarge(false)} />}
     </>
   )
 }
@@ -131,14 +134,14 @@ function File({ body }: { body: FileBody }) {
   const t = useT()
   const link = useLink(body)
   const name = body.name || t('file')
-  const foreign = !ownFile(body.url) && /^https?:\/\//.test(body.url)
-  const href = link?.url ?? (foreign ? body.url : undefined)
+  const foreign = ownFile(body.url) ? undefined : webAddress(body.url)
+  const href = link?.url ?? foreign?.href
   return (
     <a className="bh-file" href={href} download={foreign ? undefined : name} target="_blank" rel="noopener noreferrer nofollow" aria-disabled={!href}>
       <Icon name="file" size={34} />
       <span>
         <bdi>{name}</bdi>
-        <small>{href || link === undefined ? (body.size ? bytes(body.size) : foreign ? new URL(body.url).host : '') : t('file.gone')}</small>
+        <small>{href || link === undefined ? (body.size ? bytes(body.size) : foreign?.host) : t('file.gone')}</small>
       </span>
     </a>
   )
@@ -146,10 +149,10 @@ function File({ body }: { body: FileBody }) {
 
 /** A host application's object: its title, text and address where it has them, else its fields. */
 function Card({ body }: { body: unknown }) {
-  const c = (typeof body === 'object' && body ? body : {}) as Record<string, unknown>
-  const word = (k: string) => (typeof c[k] === 'string' ? c[k] : undefined)
+  const c = fields(body)
+  const word = (k: string) => (Object.hasOwn(c, k) && text(c[k])) || undefined
   const title = word('title') ?? word('name')
-  const url = word('url')
+  const url = webAddress(word('url'))
   const rest = Object.entries(c).filter(([k, v]) => !['title', 'name', 'url', 'text', 'description'].includes(k) && ['string', 'number', 'boolean'].includes(typeof v))
   const inner = (
     <>
@@ -167,8 +170,8 @@ function Card({ body }: { body: unknown }) {
       )}
     </>
   )
-  return url && /^https?:\/\//.test(url) ? (
-    <a className="bh-card" href={url} target="_blank" rel="noopener noreferrer nofollow">
+  return url ? (
+    <a className="bh-card" href={url.href} target="_blank" rel="noopener noreferrer nofollow">
       {inner}
     </a>
   ) : (

@@ -1,6 +1,8 @@
 import { BellhopError, logOf, type Me, type Message, type Session } from 'bellhop-client'
 import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
+import { count, text as written } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { Composer } from './Composer'
 import { useDraft } from './drafts'
@@ -87,11 +89,11 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
   return (
     <div className="bh-conversation" ref={root}>
       {log.loaded ? (
-        <MessageList key={id} items={all} ctx={ctx} more={log.more} loading={loading} onOlder={older} onBottom={seen} jump={jump} />
+        <Guard of={all} name={`the messages of ${id}`}><MessageList key={id} items={all} ctx={ctx} more={log.more} loading={loading} onOlder={older} onBottom={seen} jump={jump} /></Guard>
       ) : (
         <div className="bh-list bh-loading"><span className="bh-spinner" role="status" aria-label={t('loading')} /></div>
       )}
-      <Typing session={session} />
+      <Guard of={session} name={`who types in ${id}`}><Typing session={session} /></Guard>
       {error && <div className="bh-error" role="alert">{error}</div>}
       {above?.(text, setText)}
       {closed ?? (
@@ -126,7 +128,7 @@ function useRowContext(session: Session, messages: readonly Message[], marks: Re
   const own = useMemo(() => messages.findLast((m) => m.from.id === me && m.type !== 'system' && !m.recalled)?.seq ?? 0, [messages, me])
   // Whoever answers has read what was before.
   const answered = useMemo(() => messages.findLast((m) => m.from.id !== me && (staff ? m.from.role === 'user' : ['agent', 'supervisor', 'bot'].includes(m.from.role)))?.seq ?? 0, [messages, me, staff])
-  const seen = Math.max(answered, ...Object.entries(marks ?? {}).filter(([who]) => who !== me && (!staff || who === user.id)).map(([, seq]) => seq), 0)
+  const seen = Math.max(answered, ...Object.entries(marks ?? {}).filter(([who]) => who !== me && (!staff || who === user.id)).map(([, seq]) => count(seq) ?? 0), 0)
   return useMemo(() => {
     const uploads = uploadsOf(client)
     return {
@@ -158,7 +160,7 @@ function Typing({ session }: { session: Session }) {
   const who = [session.user, session.agent, ...session.assistants].find((p) => p?.id === typing.by)
   return (
     <div className="bh-typing" role="status">
-      {t('typing', { name: who?.name || typing.by })} {typing.text && <q dir="auto">{typing.text}</q>}
+      {t('typing', { name: who?.name || written(typing.by) })} {written(typing.text) && <q dir="auto">{written(typing.text)}</q>}
     </div>
   )
 }

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { VList, type VListHandle } from 'virtua'
+import { Guard } from '../lib/Guard'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
 import type { Item } from './items'
@@ -103,7 +104,11 @@ export function MessageList({ items, ctx, more, loading, onOlder, onBottom, jump
       <VList ref={list} shift={ends.prepended} onScroll={onScroll} className="bh-scroll" role="log" aria-label={t('messages')} aria-live="polite" tabIndex={0}>
         {[
           <div key="top" className="bh-top">{more ? <span className="bh-spinner" aria-label={t('loading')} /> : null}</div>,
-          ...items.map((item) => <Row key={item.id} item={item} ctx={ctx} />),
+          ...items.map((item) => (
+            <Guard key={item.id} of={item} name={`message ${item.kind === 'message' ? item.message.seq : item.id}`}>
+              <Row item={item} ctx={ctx} />
+            </Guard>
+          )),
         ]}
       </VList>
       {away && (

@@ -1,8 +1,9 @@
 import { Avatar, Bubble, Quote, SystemMessage } from '@chatui/core'
-import type { Message, Pending } from 'bellhop-client'
+import type { Message, MessageType, Pending } from 'bellhop-client'
 import { memo, useState } from 'react'
 import { Icon } from '../lib/icons'
 import { useLocale } from '../lib/i18n'
+import { oneOf, pictureAddress } from '../lib/safe'
 import { chatTime, fullTime } from '../lib/time'
 import { Body } from './Body'
 import type { Item } from './items'
@@ -48,6 +49,11 @@ export const Row = memo(function Row({ item, ctx }: { item: Item; ctx: RowContex
   }
 })
 
+const types: readonly MessageType[] = ['text', 'image', 'voice', 'video', 'file', 'note', 'system']
+
+/** A type as this page knows it: what a newer server, or nobody, knows is shown as a card. */
+const typeOf = (type: string) => oneOf(type, types) ?? 'card'
+
 function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
   const { t, language } = useLocale()
   const own = m.from.id === ctx.me && (m.from.role !== 'user') === ctx.staff
@@ -58,12 +64,12 @@ function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
   }
   const name = m.from.name || (m.from.role === 'bot' ? t('host') : m.from.id)
   return (
-    <article className={`bh-row ${own ? 'own' : 'other'} ${m.type}`} aria-label={t('message.by', { name, time: fullTime(m.at, language) })}>
+    <article className={`bh-row ${own ? 'own' : 'other'} ${typeOf(m.type)}`} aria-label={t('message.by', { name, time: fullTime(m.at, language) })}>
       <Face name={name} src={ctx.avatar(m.from.id)} />
       <div className="bh-what">
         {!own && <div className="bh-name">{name}{m.type === 'note' && <i> · {t('note')}</i>}</div>}
         <div className="bh-line">
-          <Bubble type={m.type === 'note' ? 'text' : m.type}>
+          <Bubble type={m.type === 'note' ? 'text' : typeOf(m.type)}>
             {m.replyTo ? <Quoted m={ctx.find(m.replyTo)} onJump={() => ctx.onJump(m.replyTo!)} /> : null}
             <Body type={m.type} body={m.body} />
           </Bubble>
@@ -79,10 +85,11 @@ function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
 export function Face({ name, src, size = 'md' }: { name: string; src?: string; size?: 'sm' | 'md' | 'lg' }) {
   const [broken, setBroken] = useState(false)
   const hue = [...name].reduce((n, c) => (n * 31 + c.codePointAt(0)!) % 360, 7)
-  if (src && !broken && /^(https:|\/|data:image\/)/.test(src)) {
+  const picture = broken ? undefined : pictureAddress(src)
+  if (picture) {
     return (
       <Avatar size={size} shape="square" className="bh-face">
-        <img src={src} alt="" referrerPolicy="no-referrer" onError={() => setBroken(true)} />
+        <img src={picture} alt="" referrerPolicy="no-referrer" onError={() => setBroken(true)} />
       </Avatar>
     )
   }
@@ -111,7 +118,7 @@ function Quoted({ m, onJump }: { m?: Message; onJump: () => void }) {
 export function summary(m: Pick<Message, 'type' | 'body' | 'recalled'>, t: ReturnType<typeof useLocale>['t']): string {
   if (m.recalled) return t('recalled')
   if (m.type === 'text' || m.type === 'note') return typeof m.body === 'string' ? m.body.slice(0, 200) : ''
-  return m.type === 'system' ? '' : `[${t(m.type)}]`
+  return m.type === 'system' ? '' : `[${t(typeOf(m.type) as 'card')}]`
 }
 
 const recallWithin = 2 * 60_000
@@ -133,11 +140,11 @@ function Actions({ m, own, ctx }: { m: Message; own: boolean; ctx: RowContext })
 function PendingRow({ p, ctx }: { p: Pending; ctx: RowContext }) {
   const { t } = useLocale()
   return (
-    <article className={`bh-row own ${p.type}`}>
+    <article className={`bh-row own ${typeOf(p.type)}`}>
       <Face name={ctx.myName} src={ctx.avatar(ctx.me)} />
       <div className="bh-what">
         <div className="bh-line">
-          <Bubble type={p.type === 'note' ? 'text' : p.type}>
+          <Bubble type={p.type === 'note' ? 'text' : typeOf(p.type)}>
             {p.replyTo ? <Quoted m={ctx.find(p.replyTo)} onJump={() => ctx.onJump(p.replyTo!)} /> : null}
             <Body type={p.type} body={p.body} />
           </Bubble>

@@ -1,4 +1,5 @@
 import type { Log, Message, Pending } from 'bellhop-client'
+import { text, timeOf } from '../lib/safe'
 import type { Upload } from './uploads'
 
 /** What a conversation shows, from top to bottom. */
@@ -15,13 +16,17 @@ const pause = 5 * 60_000
 export function items(log: Log, uploads: readonly Upload[]): Item[] {
   const out: Item[] = []
   let last = 0
+  const keys = new Set<string>()
   for (const m of log.messages) {
-    const at = Date.parse(m.at)
-    if (at - last > pause) out.push({ kind: 'time', id: `t${m.seq}`, at: m.at })
-    last = at
-    out.push({ kind: 'message', id: m.key ?? `s${m.seq}`, message: m })
+    const at = timeOf(m.at)
+    if (at !== undefined && at - last > pause) out.push({ kind: 'time', id: `t${m.seq}`, at: m.at })
+    last = at ?? last
+    // One's own keeps its place by its key, from before it had a seq.
+    const key = text(m.key)
+    out.push({ kind: 'message', id: key && !keys.has(key) ? `k${key}` : `s${m.seq}`, message: m })
+    keys.add(key)
   }
-  for (const p of log.pending) out.push({ kind: 'pending', id: p.key, pending: p })
-  for (const u of uploads) out.push({ kind: 'upload', id: u.id, upload: u })
+  for (const p of log.pending) out.push({ kind: 'pending', id: `k${p.key}`, pending: p })
+  for (const u of uploads) out.push({ kind: 'upload', id: `u${u.id}`, upload: u })
   return out
 }

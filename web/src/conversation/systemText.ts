@@ -1,44 +1,45 @@
-import type { Message, Person, SystemBody } from 'bellhop-client'
+import type { Message } from 'bellhop-client'
 import type { Language, T } from '../lib/i18n'
+import { count, fields, text } from '../lib/safe'
 import { chatTime } from '../lib/time'
 
 const name = (p: unknown) => {
-  const { name, id } = (p ?? {}) as Person
-  return name || id || ''
+  const { name, id } = fields(p)
+  return text(name) || text(id)
 }
 
 /** What a system message tells the one who reads it; nothing where it is not worth a line. */
 export function systemText(m: Message, t: T, l: Language, staff: boolean): string {
-  const b = (m.body ?? {}) as SystemBody
-  const opens = b.opens ? t('system.opens', { time: chatTime(b.opens, l) }) : ''
-  switch (b.what) {
+  const b = fields(m.body)
+  const opens = text(b['opens']) ? t('system.opens', { time: chatTime(b['opens'], l) }) : ''
+  switch (b['what']) {
     case 'opened':
       return t('system.opened')
     case 'greeting':
-      return b.text ?? ''
+      return text(b['text'])
     case 'offline':
     case 'long-wait':
-      return [b.text || t(b.what === 'offline' ? 'system.offline' : 'system.long-wait'), opens].filter(Boolean).join(' ')
+      return [text(b['text']) || t(b['what'] === 'offline' ? 'system.offline' : 'system.long-wait'), opens].filter(Boolean).join(' ')
     case 'grabbed':
-      return t('system.grabbed', { name: name(b.agent) })
+      return t('system.grabbed', { name: name(b['agent']) })
     case 'offered':
-      return staff ? t('system.offered', { name: name(b.to) }) : ''
+      return staff ? t('system.offered', { name: name(b['to']) }) : ''
     case 'declined':
-      return staff ? t(b.outcome === 'declined' ? 'system.declined' : 'system.not-accepted') : ''
+      return staff ? t(b['outcome'] === 'declined' ? 'system.declined' : 'system.not-accepted') : ''
     case 'transferred':
-      return typeof b['queue'] === 'string' ? t('system.to-queue', { queue: b['queue'] }) : t('system.transferred', { name: name(b.to) })
+      return typeof b['queue'] === 'string' ? t('system.to-queue', { queue: b['queue'] }) : t('system.transferred', { name: name(b['to']) })
     case 'joined':
-      return t('system.joined', { name: name(b.agent) })
+      return t('system.joined', { name: name(b['agent']) })
     case 'left':
-      return t('system.left', { name: name(b.agent) })
+      return t('system.left', { name: name(b['agent']) })
     case 'requeued':
       return t('system.requeued')
     case 'ending':
       return t('system.ending')
     case 'idle-warning':
-      return t('system.idle-warning', { seconds: b.seconds ?? 60 })
+      return t('system.idle-warning', { seconds: count(b['seconds']) ?? 60 })
     case 'ended':
-      return t(b.reason === 'idle' || b.reason === 'abandoned' ? `system.ended.${b.reason}` : 'system.ended')
+      return t(b['reason'] === 'idle' || b['reason'] === 'abandoned' ? `system.ended.${b['reason']}` : 'system.ended')
     case 'reopened':
       return t('system.reopened')
     default:

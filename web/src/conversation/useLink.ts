@@ -1,5 +1,6 @@
 import type { Client, FileBody } from 'bellhop-client'
 import { useEffect, useState } from 'react'
+import { ownAddress } from '../lib/safe'
 import { useClient } from '../lib/useClient'
 
 interface Link {
@@ -11,7 +12,7 @@ interface Link {
 const links = new WeakMap<Client, Map<string, Promise<Link>>>()
 
 /** The path of one of this server's files; others' addresses are never loaded by themselves: they could tell who looks at them. */
-export const ownFile = (url: string) => /\/api\/v1(\/files\/[\w-]+)$/.exec(url)?.[1]
+export const ownFile = (url: string) => (url ? /\/api\/v1(\/files\/[\w-]+)$/.exec(ownAddress(url)?.pathname ?? '')?.[1] : undefined)
 
 /** Addresses of a file that `<img>` and the like can load; undefined until they are here, null where there are none. */
 export function useLink(body: FileBody): Link | null | undefined {

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react'
 import type { DemoPerson } from '../lib/access'
+import { Guard } from '../lib/Guard'
 import { useLocale, useT } from '../lib/i18n'
 import { Icon } from '../lib/icons'
+import { rows, webAddress } from '../lib/safe'
 import { toggleTheme } from '../lib/theme'
 import { drawings } from './drawings'
 
@@ -46,11 +48,11 @@ export function App() {
           </p>
         )}
         <div className="demo-roles" aria-busy={!demo && !failed}>
-          {roles.map((role) => <Role key={role} role={role} people={demo?.people.filter((p) => p.role === role) ?? []} />)}
+          {roles.map((role) => <Guard key={role} of={demo} name={`the ${role}s`}><Role role={role} people={rows(demo?.people).filter((p) => p.role === role)} /></Guard>)}
         </div>
         <div className="demo-more">
-          {demo && <Bots running={demo.bots} />}
-          {demo?.shop && <Shop address={demo.shop} />}
+          {demo && <Bots running={Boolean(demo.bots)} />}
+          {webAddress(demo?.shop) && <Shop address={webAddress(demo?.shop)!} />}
           <section>
             <h2>{t('demo.docs')}</h2>
             <p>{t('demo.docs.what')}</p>
@@ -109,13 +111,13 @@ function Bots({ running }: { running: boolean }) {
   )
 }
 
-function Shop({ address }: { address: string }) {
+function Shop({ address }: { address: URL }) {
   const { t, language } = useLocale()
   return (
     <section>
       <h2>{t('demo.shop')}</h2>
       <p>{t('demo.shop.what')}</p>
-      <p><a className="bh-button" href={`${address}?lang=${language}`} target="_blank" rel="noopener">{t('demo.shop.open')}</a></p>
+      <p><a className="bh-button" href={`${address.href}?lang=${language}`} target="_blank" rel="noopener">{t('demo.shop.open')}</a></p>
     </section>
   )
 }

@@ -1,7 +1,5 @@
-import { StrictMode } from 'react'
-import { createRoot } from 'react-dom/client'
 import { dictionaries } from '../lib/i18n'
-import { LocaleProvider } from '../lib/LocaleProvider'
+import { mount } from '../lib/mount'
 import '../lib/page.css'
 import { applyTheme } from '../lib/theme'
 import { App } from './App'
@@ -13,10 +11,4 @@ applyTheme()
 
 const texts = { en: { ...dictionaries.en, ...en }, zh: { ...dictionaries.zh, ...zh } }
 
-createRoot(document.getElementById('root')!).render(
-  <StrictMode>
-    <LocaleProvider texts={texts}>
-      <App />
-    </LocaleProvider>
-  </StrictMode>,
-)
+mount(<App />, { texts })

@@ -1,6 +1,7 @@
 import type { Session } from 'bellhop-client'
 import { useEffect, useMemo, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useT } from '../lib/i18n'
+import { rows, text } from '../lib/safe'
 import { useClient } from '../lib/useClient'
 
 interface Reply {
@@ -10,20 +11,22 @@ interface Reply {
   text: string
 }
 
+const whole = (r: Reply): Reply => ({ id: text(r.id), shortcut: text(r.shortcut), title: text(r.title), text: text(r.text) })
+
 /** Canned replies: `/` in an empty composer lists them, what follows filters them, Enter fills one in for this session. */
 export function useCanned(session: Session) {
   const client = useClient()
   const [all, setAll] = useState<Reply[]>()
   const [at, setAt] = useState(0)
 
-  const found = (text: string) => {
-    if (!text.startsWith('/') || text.includes('\n')) return []
-    const word = text.slice(1).toLowerCase()
+  const found = (typed: string) => {
+    if (!typed.startsWith('/') || typed.includes('\n')) return []
+    const word = typed.slice(1).toLowerCase()
     return (all ?? []).filter((r) => r.shortcut.toLowerCase().startsWith(word) || r.title.toLowerCase().includes(word)).slice(0, 8)
   }
   const fill = (r: Reply, setText: (s: string) => void) => {
     setAt(0)
-    client.canned(session.id, r.id).then(setText).catch(() => setText(r.text)) // as it is written, to be filled in by hand
+    client.canned(session.id, r.id).then((filled) => setText(text(filled))).catch(() => setText(r.text)) // as it is written, to be filled in by hand
   }
   const onKey = (e: KeyboardEvent, text: string, setText: (s: string) => void) => {
     const list = found(text)
@@ -53,7 +56,7 @@ function Picker({ wanted, onLoad, list, at, onPick }: PickerProps) {
   const t = useT()
   const client = useClient()
   useEffect(() => {
-    if (wanted) client.request<{ canned: Reply[] }>('/canned?limit=200').then((r) => onLoad(r.canned)).catch(() => onLoad([]))
+    if (wanted) client.request<{ canned: Reply[] }>('/canned?limit=200').then((r) => onLoad(rows(r.canned).map(whole))).catch(() => onLoad([]))
   }, [client, wanted, onLoad])
   const marked = useMemo(() => Math.min(at, list.length - 1), [at, list.length])
   return (

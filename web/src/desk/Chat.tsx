@@ -3,12 +3,14 @@ import type { BellhopError, Session } from 'bellhop-client'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Conversation } from '../conversation/Conversation'
 import { errorText } from '../conversation/Row'
+import { Guard } from '../lib/Guard'
 import { Icon } from '../lib/icons'
 import { useT, type T } from '../lib/i18n'
+import { stars, text } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { useCanned } from './Canned'
 import { Labels } from './Labels'
-import { serves } from './sessions'
+import { serves, stateText } from './sessions'
 import { Transfer } from './Transfer'
 import { UserCard } from './UserCard'
 
@@ -39,27 +41,27 @@ export function Chat({ session, onClose, onShow }: Props) {
         <button type="button" className="bh-icon desk-back" aria-label={t('desk.back')} onClick={onClose}><Icon name="back" /></button>
         <div>
           <h2 dir="auto">{name}</h2>
-          <small><bdi>{session.queue}</bdi> · {t(`desk.state.${state}`)}{session.agent && !own && <> · <bdi>{session.agent.name || session.agent.id}</bdi></>} <Labels session={session} /></small>
+          <small><bdi>{session.queue}</bdi> · {stateText(state, t)}{session.agent && !own && <> · <bdi>{session.agent.name || session.agent.id}</bdi></>} <Guard of={session} name={`the labels of ${session.id}`}><Labels session={session} /></Guard></small>
         </div>
-        <Actions session={session} own={own} part={part} boss={me?.role === 'supervisor'} act={act} onTransfer={() => setHanding(true)} onGrabbed={onShow} />
+        <Guard of={session} name={`what to do with ${session.id}`}><Actions session={session} own={own} part={part} boss={me?.role === 'supervisor'} act={act} onTransfer={() => setHanding(true)} onGrabbed={onShow} /></Guard>
         <button type="button" className="bh-icon" aria-pressed={card} aria-label={t('desk.card')} title={t('desk.card')} onClick={() => setCard(!card)}><Icon name="person" /></button>
       </header>
       <div className="desk-chat-body">
-        <Conversation session={session} staff unseen={unseen || !part} note={note || !part} onKey={canned.onKey} above={canned.above}
+        <Guard of={session} name={`session ${session.id}`}><Conversation session={session} staff unseen={unseen || !part} note={note || !part} onKey={canned.onKey} above={canned.above}
           placeholder={note ? t('desk.note.hint') : t('desk.write.hint')}
           closed={closedBy(session, part, unseen, t)}
-          tools={<button type="button" className="bh-icon" aria-pressed={note} aria-label={t('desk.note')} title={t('desk.note')} onClick={() => setNote(!note)}><Icon name="note" filled={note} /></button>} />
-        {card && <UserCard session={session} onShow={onShow} onClose={() => setCard(false)} />}
+          tools={<button type="button" className="bh-icon" aria-pressed={note} aria-label={t('desk.note')} title={t('desk.note')} onClick={() => setNote(!note)}><Icon name="note" filled={note} /></button>} /></Guard>
+        {card && <Guard of={session} name={`the user of ${session.id}`} within={(line) => <aside className="desk-card">{line}</aside>}><UserCard session={session} onShow={onShow} onClose={() => setCard(false)} /></Guard>}
       </div>
       {unseen && <Whisper session={session} />}
-      {handing && <Transfer session={session} onClose={() => setHanding(false)} onDone={(to) => act(to)} />}
+      {handing && <Guard of={session} name="to whom one may transfer"><Transfer session={session} onClose={() => setHanding(false)} onDone={(to) => act(to)} /></Guard>}
     </section>
   )
 }
 
 /** Why one cannot write. */
 function closedBy(s: Session, part: boolean, watches: boolean, t: T): ReactNode {
-  if (s.state === 'ended') return <p className="desk-closed">{t('system.ended')}{s.rating && <> · {'★'.repeat(s.rating.score)} <q dir="auto">{s.rating.comment}</q></>}</p>
+  if (s.state === 'ended') return <p className="desk-closed">{t('system.ended')}{s.rating && <> · {stars(s.rating.score)} <q dir="auto">{text(s.rating.comment)}</q></>}</p>
   if (part) return undefined
   return <p className="desk-closed">{t(watches ? 'desk.watching' : s.state === 'waiting' ? 'desk.waiting-still' : 'desk.not-yours')}</p>
 }
@@ -134,13 +136,13 @@ function Whisper({ session }: { session: Session }) {
   const t = useT()
   const client = useClient()
   const { message } = App.useApp()
-  const [text, setText] = useState('')
+  const [words, setText] = useState('')
   const send = () =>
-    client.whisper(session.id, text.trim()).then(() => setText('')).catch((e: BellhopError) => void message.error(errorText(e.code, t)))
+    client.whisper(session.id, words.trim()).then(() => setText('')).catch((e: BellhopError) => void message.error(errorText(e.code, t)))
   return (
-    <form className="desk-whisper" onSubmit={(e) => { e.preventDefault(); if (text.trim()) void send() }}>
-      <input value={text} dir="auto" aria-label={t('desk.whisper')} placeholder={t('desk.whisper')} onChange={(e) => setText(e.target.value)} />
-      <Button htmlType="submit" disabled={!text.trim()}>{t('send')}</Button>
+    <form className="desk-whisper" onSubmit={(e) => { e.preventDefault(); if (words.trim()) void send() }}>
+      <input value={words} dir="auto" aria-label={t('desk.whisper')} placeholder={t('desk.whisper')} onChange={(e) => setText(e.target.value)} />
+      <Button htmlType="submit" disabled={!words.trim()}>{t('send')}</Button>
     </form>
   )
 }

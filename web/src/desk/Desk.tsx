@@ -1,7 +1,9 @@
 import type { Session } from 'bellhop-client'
-import { lazy, Suspense, useCallback, useEffect, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useState, type ReactNode } from 'react'
+import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
 import { LinkNotice } from '../lib/LinkNotice'
+import { rows, texts } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { Chat } from './Chat'
 import { Hall } from './Hall'
@@ -10,6 +12,9 @@ import { Offers } from './Offers'
 import { Rail, viewsOf, type View } from './Rail'
 import { Sessions } from './Sessions'
 import { mine } from './sessions'
+
+/** A pane that cannot be shown keeps its place. */
+const pane = (line: ReactNode) => <section className="desk-nothing">{line}</section>
 
 const Supervisor = lazy(() => import('./supervisor'))
 
@@ -42,7 +47,7 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
   useEffect(() => {
     if (!boss) return
     client.request<{ queues: { id: string }[] }>('/queues')
-      .then((r) => client.watch([...new Set([...(client.state.me?.queues ?? []), ...r.queues.map((q) => q.id)])]))
+      .then((r) => client.watch([...new Set([...(client.state.me?.queues ?? []), ...texts(rows(r.queues).map((q) => q.id))])]))
       .catch(() => {}) // its own are watched all the same
   }, [client, boss])
 
@@ -67,23 +72,23 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
 
   return (
     <div className="desk" data-picked={Boolean(session)}>
-      <Rail view={view} onView={(v) => { setView(v); setPicked(undefined) }} onSignOut={onSignOut} />
+      <Guard name="the rail"><Rail view={view} onView={(v) => { setView(v); setPicked(undefined) }} onSignOut={onSignOut} /></Guard>
       <div className="desk-body">
         <LinkNotice />
         <div className="desk-columns">
-          {view === 'hall' && <Hall onGrabbed={grabbed} onShow={show} />}
-          {view === 'sessions' && <Sessions picked={picked} onPick={show} />}
+          {view === 'hall' && <Guard of={view} name="the hall" within={pane}><Hall onGrabbed={grabbed} onShow={show} /></Guard>}
+          {view === 'sessions' && <Guard of={view} name="one's sessions" within={pane}><Sessions picked={picked} onPick={show} /></Guard>}
           {view !== 'hall' && view !== 'sessions' && (
             <section className="desk-wide" aria-label={t(`desk.view.${view}`)}>
               <Suspense fallback={<span className="bh-spinner" />}>
-                <Supervisor view={view} onRead={show} />
+                <Guard of={view} name={`the view ${view}`}><Supervisor view={view} onRead={show} /></Guard>
               </Suspense>
             </section>
           )}
-          {session ? <Chat key={session.id} session={session} onClose={() => setPicked(undefined)} onShow={show} /> : (view === 'hall' || view === 'sessions') && <div className="desk-nothing" />}
+          {session ? <Guard key={session.id} of={session} name={`session ${session.id}`} within={pane}><Chat session={session} onClose={() => setPicked(undefined)} onShow={show} /></Guard> : (view === 'hall' || view === 'sessions') && <div className="desk-nothing" />}
         </div>
       </div>
-      <Offers onAccepted={grabbed} />
+      <Guard name="the offers"><Offers onAccepted={grabbed} /></Guard>
     </div>
   )
 }

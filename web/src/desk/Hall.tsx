@@ -3,7 +3,9 @@ import type { BellhopError, Session } from 'bellhop-client'
 import { memo, useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
 import { VList, type VListHandle } from 'virtua'
 import { errorText, Face } from '../conversation/Row'
+import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
+import { count, texts, timeOf } from '../lib/safe'
 import { clock } from '../lib/time'
 import { useClient, useClientState } from '../lib/useClient'
 
@@ -22,7 +24,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
   const now = useSeconds()
 
   const waiting = useMemo(() => inLine(Object.values(queues).filter((q) => !queue || q.queue === queue).flatMap((q) => q.waiting)), [queues, queue])
-  const size = Object.values(queues).reduce((n, q) => n + (!queue || q.queue === queue ? q.size : 0), 0)
+  const size = Object.values(queues).reduce((n, q) => n + (!queue || q.queue === queue ? (count(q.size) ?? 0) : 0), 0)
   const cursor = Math.min(at, Math.max(0, waiting.length - 1))
 
   const key = (e: KeyboardEvent) => {
@@ -60,7 +62,9 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
         <div className="desk-scroll" role="grid" tabIndex={0} aria-label={t('desk.view.hall')} aria-activedescendant={`order-${waiting[cursor]?.id}`} onKeyDown={key}>
           <VList ref={list}>
             {waiting.map((s, i) => (
-              <Order key={s.id} session={s} age={now - Date.parse(s.created)} marked={i === cursor} busy={taking === s.id} onMark={() => setAt(i)} onGrab={grab} onShow={onShow} />
+              <Guard key={s.id} of={s} name={`session ${s.id}`} within={(line) => <div role="row"><span role="gridcell">{line}</span></div>}>
+                <Order session={s} age={now - (timeOf(s.created) ?? now)} marked={i === cursor} busy={taking === s.id} onMark={() => setAt(i)} onGrab={grab} onShow={onShow} />
+              </Guard>
             ))}
           </VList>
         </div>
@@ -72,7 +76,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
 }
 
 /** A level of priority is worth ten minutes of waiting. */
-const inLine = (all: Session[]) => all.map((s) => ({ s, place: Date.parse(s.created) - s.priority * 600_000 })).sort((a, b) => a.place - b.place).map(({ s }) => s)
+const inLine = (all: Session[]) => all.map((s) => ({ s, place: (timeOf(s.created) ?? 0) - s.priority * 600_000 })).sort((a, b) => a.place - b.place).map(({ s }) => s)
 
 function useGrab(setTaking: (id?: string) => void, onGrabbed: (s: Session) => void) {
   const t = useT()
@@ -86,7 +90,7 @@ function useGrab(setTaking: (id?: string) => void, onGrabbed: (s: Session) => vo
       } catch (e) {
         const { code, by, load, capacity } = e as BellhopError
         const who = by && (client.state.me?.id === by ? t('desk.you') : by)
-        void message.warning(code === 'taken' && who ? t('desk.grab.taken', { name: who }) : code === 'full' ? t('desk.grab.full', { load: load ?? 0, capacity: capacity ?? 0 }) : errorText(code, t))
+        void message.warning(code === 'taken' && who ? t('desk.grab.taken', { name: String(who) }) : code === 'full' ? t('desk.grab.full', { load: load ?? 0, capacity: capacity ?? 0 }) : errorText(code, t))
       }
       setTaking(undefined)
     },
@@ -125,7 +129,7 @@ const Order = memo(function Order({ session: s, age, marked, busy, onMark, onGra
         <small>
           {s.priority > 0 && <Tag color="volcano">{t('desk.priority', { n: s.priority })}</Tag>}
           {s.target && <Tag color="blue">{t('desk.offered-to', { name: s.target.name || s.target.id })}</Tag>}
-          {s.labels?.map((l) => <Tag key={l}>{l}</Tag>)}
+          {texts(s.labels).map((l) => <Tag key={l}>{l}</Tag>)}
           <bdi>{s.queue}</bdi> · <span className={age > 120_000 ? 'late' : ''}>{clock(age / 1000)}</span>
         </small>
       </div>

@@ -3,6 +3,7 @@ import type { BellhopError, Session } from 'bellhop-client'
 import { useState } from 'react'
 import { errorText } from '../conversation/Row'
 import { useT } from '../lib/i18n'
+import { texts } from '../lib/safe'
 import { useClient } from '../lib/useClient'
 
 /** Staff's words on a session, added and taken off. */
@@ -18,7 +19,7 @@ export function Labels({ session }: { session: Session }) {
   }
   return (
     <span className="desk-labels">
-      {session.labels?.map((l) => (
+      {texts(session.labels).map((l) => (
         <Tag key={l} closable={{ 'aria-label': t('desk.label.remove', { label: l }) }} onClose={(e) => { e.preventDefault(); void change({ remove: [l] }) }}>{l}</Tag>
       ))}
       {adding ? (

@@ -2,7 +2,9 @@ import { App, Button, Input } from 'antd'
 import type { BellhopError, Offer, Session } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { errorText } from '../conversation/Row'
+import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
+import { text, timeOf } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 
 /** Sessions that others want to hand over to one: to accept or to decline, before their time is up. */
@@ -12,7 +14,7 @@ export function Offers({ onAccepted }: { onAccepted: (s: Session) => void }) {
   if (!offers.length) return null
   return (
     <div className="desk-offers" role="region" aria-label={t('desk.offer.title')}>
-      {offers.map((o) => <Card key={o.session.id} offer={o} onAccepted={onAccepted} />)}
+      {offers.map((o) => <Guard key={o.session.id} of={o} name={`the offer of ${o.session.id}`}><Card offer={o} onAccepted={onAccepted} /></Guard>)}
     </div>
   )
 }
@@ -21,12 +23,13 @@ function Card({ offer, onAccepted }: { offer: Offer; onAccepted: (s: Session) =>
   const t = useT()
   const client = useClient()
   const { message } = App.useApp()
-  const { session, from, note, expires } = offer
+  const { session } = offer
+  const [from, note, expires] = [text(offer.from), text(offer.note), timeOf(offer.expires)]
   const [left, setLeft] = useState<number>()
   const [reason, setReason] = useState<string>()
   useEffect(() => {
-    if (!expires) return
-    const tick = () => setLeft(Math.max(0, Math.ceil((Date.parse(expires) - Date.now()) / 1000)))
+    if (expires === undefined) return
+    const tick = () => setLeft(Math.max(0, Math.ceil((expires - Date.now()) / 1000)))
     tick()
     const timer = setInterval(tick, 500)
     return () => clearInterval(timer)

@@ -3,10 +3,13 @@ import type { BellhopError, Presence, Role, Status } from 'bellhop-client'
 import { useCallback, useEffect, useState } from 'react'
 import { errorText, Face } from '../conversation/Row'
 import { Icon, type IconName } from '../lib/icons'
+import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
+import { count, encoded, oneOf } from '../lib/safe'
 import { toggleTheme } from '../lib/theme'
 import { useClient, useClientState } from '../lib/useClient'
 import { sound } from './alerts'
+import { statuses } from './sessions'
 
 const views = ['hall', 'sessions', 'live', 'stats', 'all', 'search', 'settings'] as const
 export type View = (typeof views)[number]
@@ -20,11 +23,11 @@ export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View
   const { t, language, setLanguage } = useLocale()
   const me = useClientState((s) => s.me)
   const unread = useClientState((s) => s.unread)
-  const waiting = useClientState((s) => Object.values(s.queues).reduce((n, q) => n + q.size, 0))
+  const waiting = useClientState((s) => Object.values(s.queues).reduce((n, q) => n + (count(q.size) ?? 0), 0))
   const [loud, setLoud] = useState(sound.on)
   return (
     <nav className="desk-rail" aria-label={t('desk.title')}>
-      <Me />
+      <Guard name="who one is"><Me /></Guard>
       <ul>
         {viewsOf(me?.role).map((v, i) => (
           <li key={v}>
@@ -69,7 +72,7 @@ function useOwn() {
   )
   // Events of before, and of while one was away, do not tell.
   useEffect(() => {
-    if (online && id) take(client.request<Presence>(`/agents/${encodeURIComponent(id)}`)).catch(() => {}) // an event will tell
+    if (online && id) take(client.request<Presence>(`/agents/${encoded(id)}`)).catch(() => {}) // an event will tell
   }, [client, id, online, take])
   return { own: answer && answer.before === heard ? answer.own : heard, take }
 }
@@ -81,7 +84,7 @@ function Me() {
   const me = useClientState((s) => s.me)
   const { own, take } = useOwn()
   if (!me) return <div className="desk-me"><span className="bh-spinner" /></div>
-  const status = own?.status
+  const status = oneOf(own?.status, statuses)
   const set = (s: Status) => take(client.setStatus(s)).catch((e: BellhopError) => message.error(errorText(e.code, t)))
   return (
     <div className="desk-me">
@@ -90,8 +93,8 @@ function Me() {
       </Badge>
       <b title={me.id}>{me.name || me.id}</b>
       <Select<Status> size="small" value={status} loading={!status} placeholder="…" aria-label={t('desk.status')} onChange={(s) => void set(s)} popupMatchSelectWidth={false}
-        options={(['online', 'away', 'offline'] as const).map((value) => ({ value, label: t(`desk.status.${value}`) }))} />
-      {own && <small>{t('desk.load', { load: own.load, capacity: own.capacity })}</small>}
+        options={statuses.map((value) => ({ value, label: t(`desk.status.${value}`) }))} />
+      {own && <small>{t('desk.load', { load: count(own.load) ?? 0, capacity: count(own.capacity) ?? 0 })}</small>}
     </div>
   )
 }

@@ -2,10 +2,11 @@ import { Badge } from 'antd'
 import { logOf, type Session } from 'bellhop-client'
 import { useEffect, useMemo } from 'react'
 import { Face, summary } from '../conversation/Row'
+import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
 import { chatTime } from '../lib/time'
 import { useClient, useClientState } from '../lib/useClient'
-import { mine } from './sessions'
+import { mine, stateText } from './sessions'
 
 /** One's own sessions, as in WeChat: who, what was last said, when, and a red badge. */
 export function Sessions({ picked, onPick }: { picked?: string; onPick: (s: Session) => void }) {
@@ -21,7 +22,7 @@ export function Sessions({ picked, onPick }: { picked?: string; onPick: (s: Sess
       <header><h2>{t('desk.view.sessions')}</h2></header>
       {list.length === 0 && <p className="desk-empty">{t('desk.sessions.empty')}</p>}
       <ul className="desk-scroll desk-sessions">
-        {list.map((s) => <Line key={s.id} session={s} picked={s.id === picked} onPick={onPick} />)}
+        {list.map((s) => <Guard key={s.id} of={s} name={`session ${s.id}`} within={(line) => <li>{line}</li>}><Line session={s} picked={s.id === picked} onPick={onPick} /></Guard>)}
       </ul>
     </section>
   )
@@ -46,7 +47,7 @@ function Line({ session: s, picked, onPick }: { session: Session; picked: boolea
         </span>
         <small>
           <time dateTime={last?.at ?? s.created}>{chatTime(last?.at ?? s.created, language)}</time>
-          {s.state !== 'serving' && <em>{t(`desk.state.${s.state}`)}</em>}
+          {s.state !== 'serving' && <em>{stateText(s.state, t)}</em>}
         </small>
       </button>
     </li>

@@ -2,16 +2,9 @@ import { Badge, Input, Modal, Radio, Tabs } from 'antd'
 import type { Session, Status } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { useT } from '../lib/i18n'
+import { rows, texts } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
-
-interface Agent {
-  id: string
-  name: string
-  status: Status
-  load: number
-  capacity: number
-  queues: string[]
-}
+import { agentsOf, type Agent } from './agents'
 
 /** Hands a session to a colleague, who may accept, or puts it into a queue. */
 export function Transfer({ session, onClose, onDone }: { session: Session; onClose: () => void; onDone: (what: Promise<unknown>) => void }) {
@@ -25,11 +18,10 @@ export function Transfer({ session, onClose, onDone }: { session: Session; onClo
   const [note, setNote] = useState('')
   useEffect(() => {
     client.request<{ agents: Agent[] }>('/agents?limit=200').then((r) => setAgents(r.agents)).catch(() => {}) // the list stays empty
-    client.request<{ queues: { id: string }[] }>('/queues?limit=200').then((r) => setQueues(r.queues.map((q) => q.id))).catch(() => {})
+    client.request<{ queues: { id: string }[] }>('/queues?limit=200').then((r) => setQueues(texts(rows(r.queues).map((q) => q.id)))).catch(() => {})
   }, [client])
-  const colleagues = agents
+  const colleagues = agentsOf(agents, live)
     .filter((a) => a.id !== me && a.id !== session.agent?.id && a.queues.includes(session.queue))
-    .map((a) => ({ ...a, ...live[a.id] }))
     .sort((a, b) => rank(a) - rank(b) || a.load / a.capacity - b.load / b.capacity)
   const send = () => {
     if (to) onDone(client.transfer(session.id, to, note.trim()))

@@ -3,9 +3,12 @@ import type { BellhopError, Session } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { errorText, Face } from '../conversation/Row'
 import { Icon } from '../lib/icons'
+import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
+import { encoded, fields, rows, stars, text, toJSON } from '../lib/safe'
 import { chatTime, fullTime } from '../lib/time'
 import { useClient, useClientState } from '../lib/useClient'
+import { stateText } from './sessions'
 
 interface Card {
   blocked: boolean
@@ -21,12 +24,12 @@ export function UserCard({ session, onShow, onClose }: { session: Session; onSho
   const [card, setCard] = useState<Card>()
   useEffect(() => {
     let here = true
-    client.request<Card>(`/users/${encodeURIComponent(user.id)}`).then((c) => here && setCard(c)).catch(() => {}) // the rest of it shows
+    client.request<Card>(`/users/${encoded(user.id)}`).then((c) => here && setCard(c)).catch(() => {}) // the rest of it shows
     return () => {
       here = false
     }
   }, [client, user.id])
-  const meta = Object.entries(session.meta)
+  const meta = Object.entries(fields(session.meta))
   return (
     <aside className="desk-card" aria-label={t('desk.card')}>
       <header>
@@ -37,23 +40,27 @@ export function UserCard({ session, onShow, onClose }: { session: Session; onSho
       <dl>
         <dt>{t('desk.card.subject')}</dt><dd dir="auto">{session.subject || '—'}</dd>
         <dt>{t('desk.card.since')}</dt><dd>{fullTime(session.created, language)}</dd>
-        {meta.map(([k, v]) => [<dt key={`${k}.`}>{k}</dt>, <dd key={k} dir="auto">{typeof v === 'string' ? v : JSON.stringify(v)}</dd>])}
+        {meta.map(([k, v]) => [<dt key={`${k}.`}>{k}</dt>, <dd key={k} dir="auto"><Guard of={v} name={`the field ${k}`}><Value of={v} /></Guard></dd>])}
       </dl>
-      <Block id={user.id} blocked={card?.blocked} reason={card?.reason} onChange={(blocked) => card && setCard({ ...card, blocked })} />
+      <Block id={user.id} blocked={card && Boolean(card.blocked)} reason={text(card?.reason)} onChange={(blocked) => card && setCard({ ...card, blocked })} />
       <h3>{t('chat.earlier')}</h3>
       <ul>
-        {card?.sessions.filter((s) => s.id !== session.id).map((s) => (
+        {rows(card?.sessions).filter((s) => s.id !== session.id).map((s) => (
           <li key={s.id}>
-            <button type="button" onClick={() => onShow(s)}>
-              <span dir="auto">{s.subject || s.queue}</span>
-              <small>{chatTime(s.created, language)} · {s.agent?.name ?? t(`desk.state.${s.state}`)}{s.rating && ` · ${'★'.repeat(s.rating.score)}`}</small>
-            </button>
+            <Guard of={s} name={`session ${s.id}`}>
+              <button type="button" onClick={() => onShow(s)}>
+                <span dir="auto">{s.subject || s.queue}</span>
+                <small>{chatTime(s.created, language)} · {s.agent?.name ?? stateText(s.state, t)}{s.rating && ` · ${stars(s.rating.score)}`}</small>
+              </button>
+            </Guard>
           </li>
         ))}
       </ul>
     </aside>
   )
 }
+
+const Value = ({ of }: { of: unknown }) => <>{typeof of === 'string' ? of : toJSON(of)}</>
 
 /** Supervisors keep somebody out, and let it in again. */
 function Block({ id, blocked, reason, onChange }: { id: string; blocked?: boolean; reason?: string; onChange: (blocked: boolean) => void }) {
@@ -65,7 +72,7 @@ function Block({ id, blocked, reason, onChange }: { id: string; blocked?: boolea
   const [why, setWhy] = useState('')
   if (!boss || blocked === undefined) return blocked ? <p className="desk-blocked">{t('desk.blocked')}</p> : null
   const set = (to: boolean) =>
-    client.request(`/users/${encodeURIComponent(id)}`, { method: 'PUT', json: { blocked: to, reason: to ? why : '' } })
+    client.request(`/users/${encoded(id)}`, { method: 'PUT', json: { blocked: to, reason: to ? why : '' } })
       .then(() => { onChange(to); setAsking(false) }).catch((e: BellhopError) => void message.error(errorText(e.code, t)))
   return (
     <div className="desk-block">

@@ -2,6 +2,7 @@ import type { ClientState, Event } from 'bellhop-client'
 import { useEffect, useRef } from 'react'
 import { summary } from '../conversation/Row'
 import { useT } from '../lib/i18n'
+import { text } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { listeners } from './listeners'
 
@@ -59,8 +60,8 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
       sound.play(e.event === 'offer' ? 880 : 660)
       if (!document.hidden || !('Notification' in window) || Notification.permission !== 'granted') return
       const id = e.event === 'offer' ? e.session.id : (e as { session: string }).session
-      const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? e.from.name : ''
-      const note = new Notification(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? e.note : '', tag: id })
+      const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? text(e.from.name) : ''
+      const note = new Notification(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id })
       note.onclick = () => {
         window.focus()
         onPick(id)

@@ -1,11 +1,10 @@
 import '@chatui/core/dist/index.css'
 import { Client } from 'bellhop-client'
-import { StrictMode, useState } from 'react'
-import { createRoot } from 'react-dom/client'
+import { useState } from 'react'
 import '../conversation/conversation.css'
 import { pageAccess, type Access } from '../lib/access'
 import { dictionaries } from '../lib/i18n'
-import { LocaleProvider } from '../lib/LocaleProvider'
+import { mount } from '../lib/mount'
 import '../lib/page.css'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
@@ -51,12 +50,9 @@ function Page() {
   )
 }
 
-createRoot(document.getElementById('root')!).render(
-  <StrictMode>
-    <LocaleProvider asked={new URLSearchParams(location.hash.slice(1)).get('lang')} texts={texts}>
-      <Look>
-        <Page />
-      </Look>
-    </LocaleProvider>
-  </StrictMode>,
+mount(
+  <Look>
+    <Page />
+  </Look>,
+  { asked: new URLSearchParams(location.hash.slice(1)).get('lang'), texts },
 )

@@ -39,7 +39,7 @@ export type T = (key: Key, values?: Record<string, string | number>) => string
 export function translator(l: Language, all: Dictionaries = dictionaries): T {
   const rules = new Intl.PluralRules(l)
   return (key, values = {}) =>
-    (all[l][key] ?? key).replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name: string, one?: string, many?: string) => {
+    (Object.hasOwn(all[l], key) ? all[l][key]! : key).replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name: string, one?: string, many?: string) => {
       const value = values[name] ?? ''
       return one === undefined ? String(value) : ((rules.select(Number(value)) === 'one' ? one : many) ?? '')
     })

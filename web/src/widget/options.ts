@@ -1,3 +1,6 @@
+import { fields, parseJSON } from '../lib/safe'
+import { warn } from './warn'
+
 /** What a site may say about its widget, in `Bellhop.init({…})` or as `data-…` of the script. */
 export interface Options {
   /** The visitor's token, or what gets a fresh one. A function is not called before somebody chats, unless `eager`. */
@@ -29,9 +32,16 @@ export function attributes(data: Record<string, string | undefined>): Options | 
     color,
     subject,
     position: data['position'] === 'left' ? 'left' : 'right',
-    meta: data['meta'] ? (JSON.parse(data['meta']) as Record<string, unknown>) : undefined,
+    meta: metaOf(data['meta']),
     eager: data['eager'] !== undefined && data['eager'] !== 'false',
   }
+}
+
+function metaOf(json: string | undefined) {
+  if (!json) return undefined
+  const meta = parseJSON(json)
+  if (typeof meta !== 'object' || !meta) return void warn('data-meta is not an object in JSON')
+  return meta as Record<string, unknown>
 }
 
 /** Asks the site for a token: a POST, answered by `{"token":"…"}` or the token alone. */
@@ -39,7 +49,13 @@ export async function fetchToken(url: string) {
   const r = await fetch(url, { method: 'POST', headers: { Accept: 'application/json, text/plain' } })
   const text = await r.text()
   if (!r.ok) throw new Error(`${url}: HTTP ${r.status}`)
-  return text.trimStart().startsWith('{') ? (JSON.parse(text) as { token: string }).token : text.trim()
+  return text.trimStart().startsWith('{') ? tokenOf(url, text) : text.trim()
+}
+
+function tokenOf(url: string, json: string) {
+  const { token } = fields(parseJSON(json))
+  if (typeof token !== 'string' || !token) throw new Error(`${url}: no token in the answer`)
+  return token
 }
 
 /** The address of the chat in the frame, for the site that shows it. No token is in it. */

@@ -1,17 +1,21 @@
 import { Button, Select, Table, type TableColumnsType } from 'antd'
 import { useMemo, useState } from 'react'
 import { useLocale } from '../../lib/i18n'
-import { clock } from '../../lib/time'
+import { Guard } from '../../lib/Guard'
+import { count, encoded, isoTime, rows, text } from '../../lib/safe'
+import { clock, formatted } from '../../lib/time'
 import { useClientState } from '../../lib/useClient'
 import { useAnswer, useDownload, type Counts, type Stats, type Times } from './api'
 import { Chart } from './Chart'
 import { Tile } from './Live'
+import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
 const ranges = { day: { days: 1, bucket: 'hour' }, week: { days: 7, bucket: 'day' }, month: { days: 30, bucket: 'day' } } as const
 type Range = keyof typeof ranges
 
-const seconds = (s: number | null) => (s === null ? '—' : clock(s))
+const seconds = (t?: Times) => clock(count(t?.median) ?? NaN)
+const mean = (r?: Counts['ratings']) => count(r?.mean)?.toFixed(2) ?? '—'
 
 /** What was: counts and times by time, by queue and by agent. */
 export default function Figures() {
@@ -23,27 +27,28 @@ export default function Figures() {
   const download = useDownload()
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
   const { days, bucket } = ranges[range]
-  const query = `?since=${new Date(since - days * 86_400_000).toISOString()}&bucket=${bucket}&tz=${encodeURIComponent(zone)}${queue && `&queue=${encodeURIComponent(queue)}`}`
+  const query = `?since=${encoded(isoTime(since - days * 86_400_000))}&bucket=${bucket}&tz=${encoded(zone)}${queue && `&queue=${encoded(queue)}`}`
   const [stats] = useAnswer<Stats>(`/stats${query}`, 60)
 
   const charts = useMemo(() => {
     if (!stats) return
     const format = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', bucket === 'hour' ? { hour: '2-digit', minute: '2-digit', hour12: false } : { month: 'short', day: 'numeric' })
-    const x = stats.buckets.map((b) => format.format(new Date(b.start)))
-    const line = (name: string, of: (c: Counts) => number | null) => ({ name, data: stats.buckets.map(of) })
-    const agents = stats.agents.slice(0, 20)
+    const buckets = rows(stats.buckets)
+    const x = buckets.map((b) => formatted(b.start, format))
+    const line = (name: string, of: (c: Counts) => number | null | undefined) => ({ name, data: buckets.map((b) => count(of(b)) ?? null) })
+    const agents = rows(stats.agents).slice(0, 20)
     return {
       counts: { x, series: [line(t('sup.opened'), (c) => c.opened), line(t('sup.grabbed'), (c) => c.grabbed), line(t('sup.ended'), (c) => c.ended), line(t('sup.abandoned'), (c) => c.abandoned)] },
-      times: { x, series: [line(t('sup.first-response'), (c) => c.firstResponse.median), line(t('sup.first-response.95'), (c) => c.firstResponse.p95), line(t('sup.waiting-time'), (c) => c.waitingTime.median)] },
-      handling: { x, series: [line(t('sup.handling'), (c) => c.handling.median), line(t('sup.handling.95'), (c) => c.handling.p95)] },
-      agents: { x: agents.map((a) => a.name || a.agent), series: [{ name: t('sup.grabbed'), data: agents.map((a) => a.grabbed) }, { name: t('sup.ended'), data: agents.map((a) => a.ended) }] },
+      times: { x, series: [line(t('sup.first-response'), (c) => c.firstResponse?.median), line(t('sup.first-response.95'), (c) => c.firstResponse?.p95), line(t('sup.waiting-time'), (c) => c.waitingTime?.median)] },
+      handling: { x, series: [line(t('sup.handling'), (c) => c.handling?.median), line(t('sup.handling.95'), (c) => c.handling?.p95)] },
+      agents: { x: agents.map((a) => text(a.name) || text(a.agent)), series: [{ name: t('sup.grabbed'), data: agents.map((a) => count(a.grabbed) ?? null) }, { name: t('sup.ended'), data: agents.map((a) => count(a.ended) ?? null) }] },
     }
   }, [stats, t, language, bucket])
 
   const ofAgents: TableColumnsType<Stats['agents'][number]> = [
-    { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <bdi>{n || a.agent}</bdi> },
+    { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <bdi>{text(n) || text(a.agent)}</bdi> },
     ...columns(t),
-    { title: t('sup.occupancy'), align: 'right', render: (_, a) => (a.occupancy?.rate == null ? '—' : `${Math.round(100 * a.occupancy.rate)} %`) },
+    { title: t('sup.occupancy'), align: 'right', render: (_, a) => (count(a.occupancy?.rate) === undefined ? '—' : `${Math.round(100 * a.occupancy!.rate!)} %`) },
   ]
   return (
     <>
@@ -54,25 +59,25 @@ export default function Figures() {
       </div>
       {stats && (
         <div className="sup-tiles">
-          <Tile label={t('sup.opened')} value={stats.totals.opened} />
-          <Tile label={t('sup.abandoned')} value={stats.totals.abandoned} />
-          <Tile label={t('sup.first-response')} value={seconds(stats.totals.firstResponse.median)} />
-          <Tile label={t('sup.handling')} value={seconds(stats.totals.handling.median)} />
-          <Tile label={t('sup.rating')} value={stats.totals.ratings.mean?.toFixed(2) ?? '—'} />
+          <Tile label={t('sup.opened')} value={count(stats.totals?.opened) ?? '—'} />
+          <Tile label={t('sup.abandoned')} value={count(stats.totals?.abandoned) ?? '—'} />
+          <Tile label={t('sup.first-response')} value={seconds(stats.totals?.firstResponse)} />
+          <Tile label={t('sup.handling')} value={seconds(stats.totals?.handling)} />
+          <Tile label={t('sup.rating')} value={mean(stats.totals?.ratings)} />
         </div>
       )}
       {charts && (
         <div className="sup-charts">
-          <Chart title={t('sup.by-time')} kind="line" {...charts.counts} />
-          <Chart title={t('sup.response-by-time')} kind="line" unit="s" {...charts.times} />
-          <Chart title={t('sup.handling-by-time')} kind="line" unit="s" {...charts.handling} />
-          <Chart title={t('sup.by-agent')} kind="bar" {...charts.agents} />
+          <Guard of={charts} name="a chart"><Chart title={t('sup.by-time')} kind="line" {...charts.counts} /></Guard>
+          <Guard of={charts} name="a chart"><Chart title={t('sup.response-by-time')} kind="line" unit="s" {...charts.times} /></Guard>
+          <Guard of={charts} name="a chart"><Chart title={t('sup.handling-by-time')} kind="line" unit="s" {...charts.handling} /></Guard>
+          <Guard of={charts} name="a chart"><Chart title={t('sup.by-agent')} kind="bar" {...charts.agents} /></Guard>
         </div>
       )}
       <h2>{t('desk.queues')}</h2>
-      <Wide label={t('desk.queues')}><Table size="small" rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={stats?.queues} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{q ?? t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
+      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.queues)} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{text(q) || t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
       <h2>{t('sup.agents')}</h2>
-      <Wide label={t('sup.agents')}><Table size="small" rowKey="agent" pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={stats?.agents} columns={ofAgents} /></Wide>
+      <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="agent" pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.agents)} columns={ofAgents} /></Wide>
     </>
   )
 }
@@ -81,6 +86,6 @@ const columns = (t: ReturnType<typeof useLocale>['t']) => [
   { title: t('sup.opened'), dataIndex: 'opened', align: 'right' as const },
   { title: t('sup.grabbed'), dataIndex: 'grabbed', align: 'right' as const },
   { title: t('sup.ended'), dataIndex: 'ended', align: 'right' as const },
-  ...(['waitingTime', 'firstResponse', 'handling'] as const).map((k) => ({ title: t(k === 'waitingTime' ? 'sup.waiting-time' : k === 'firstResponse' ? 'sup.first-response' : 'sup.handling'), dataIndex: k, align: 'right' as const, render: (x: Times) => seconds(x.median) })),
-  { title: t('sup.rating'), dataIndex: 'ratings', align: 'right' as const, render: (r: Counts['ratings']) => r.mean?.toFixed(2) ?? '—' },
+  ...(['waitingTime', 'firstResponse', 'handling'] as const).map((k) => ({ title: t(k === 'waitingTime' ? 'sup.waiting-time' : k === 'firstResponse' ? 'sup.first-response' : 'sup.handling'), dataIndex: k, align: 'right' as const, render: seconds })),
+  { title: t('sup.rating'), dataIndex: 'ratings', align: 'right' as const, render: mean },
 ]

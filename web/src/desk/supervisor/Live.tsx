@@ -1,9 +1,14 @@
 import { Badge, Progress, Table } from 'antd'
+import type { Session } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { useT } from '../../lib/i18n'
+import { count, rows, text, timeOf } from '../../lib/safe'
 import { clock } from '../../lib/time'
 import { useClientState } from '../../lib/useClient'
-import { useAnswer, type Agent, type Stats } from './api'
+import { agentsOf, type Agent } from '../agents'
+import { statuses } from '../sessions'
+import { useAnswer, type Stats } from './api'
+import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
 /** How things stand: queues and agents, by events as they come and by a look every 15 s. */
@@ -14,23 +19,23 @@ export function Live() {
   const watched = useClientState((s) => s.queues)
   const presence = useClientState((s) => s.agents)
   const now = useSeconds()
-  const names = new Set([...Object.keys(watched), ...(stats?.queues.flatMap((q) => (q.queue && (q.waiting || q.serving) ? [q.queue] : [])) ?? [])])
+  const names = new Set([...Object.keys(watched), ...rows(stats?.queues).flatMap((q) => (text(q.queue) && (q.waiting || q.serving) ? [text(q.queue)] : []))])
   const queues = [...names].sort().map((id) => {
-    const counted = stats?.queues.find((q) => q.queue === id)
+    const counted = rows(stats?.queues).find((q) => q.queue === id)
     const w = watched[id]
-    return { id, waiting: w?.size ?? counted?.waiting ?? 0, serving: counted?.serving ?? 0, oldest: w?.waiting.length ? Math.min(...w.waiting.map((s) => Date.parse(s.created))) : 0, first: counted?.firstResponse.median ?? null }
+    return { id, waiting: count(w?.size) ?? count(counted?.waiting) ?? 0, serving: count(counted?.serving) ?? 0, oldest: oldest(w?.waiting), first: count(counted?.firstResponse?.median) ?? null }
   })
-  const agents = (all?.agents ?? []).map((a) => ({ ...a, ...presence[a.id] })).sort((a, b) => rank(a.status) - rank(b.status) || b.load - a.load)
+  const agents = agentsOf(all?.agents, presence).sort((a, b) => rank(a.status) - rank(b.status) || b.load - a.load)
   return (
     <>
       <div className="sup-tiles">
         <Tile label={t('sup.waiting')} value={queues.reduce((n, q) => n + q.waiting, 0)} />
-        <Tile label={t('sup.serving')} value={stats?.serving ?? '…'} />
+        <Tile label={t('sup.serving')} value={count(stats?.serving) ?? '…'} />
         <Tile label={t('sup.online')} value={agents.filter((a) => a.status === 'online').length} />
         <Tile label={t('sup.room')} value={agents.filter((a) => a.status === 'online').reduce((n, a) => n + Math.max(0, a.capacity - a.load), 0)} />
       </div>
       <h2>{t('desk.queues')}</h2>
-      <Wide label={t('desk.queues')}><Table size="small" rowKey="id" pagination={false} dataSource={queues} columns={[
+      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey="id" pagination={false} dataSource={queues} columns={[
         { title: t('desk.queue'), dataIndex: 'id', render: (id: string) => <bdi>{id}</bdi> },
         { title: t('sup.waiting'), dataIndex: 'waiting', align: 'right' },
         { title: t('sup.serving'), dataIndex: 'serving', align: 'right' },
@@ -38,7 +43,7 @@ export function Live() {
         { title: t('sup.first-response'), dataIndex: 'first', align: 'right', render: (s: number | null) => (s === null ? '—' : clock(s)) },
       ]} /></Wide>
       <h2>{t('sup.agents')}</h2>
-      <Wide label={t('sup.agents')}><Table size="small" rowKey="id" pagination={{ pageSize: 50, hideOnSinglePage: true }} dataSource={agents} columns={[
+      <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" pagination={{ pageSize: 50, hideOnSinglePage: true }} dataSource={agents} columns={[
         { title: t('sup.agent'), dataIndex: 'name', render: (name: string, a) => <><Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{name || a.id}</bdi></> },
         { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
         { title: t('sup.load'), dataIndex: 'load', render: (load: number, a) => <span className="sup-load"><Progress percent={Math.min(100, (100 * load) / Math.max(1, a.capacity))} size="small" showInfo={false} aria-label={t('sup.load')} /> {t('desk.load', { load, capacity: a.capacity })}</span> },
@@ -48,7 +53,9 @@ export function Live() {
   )
 }
 
-const rank = (s: Agent['status']) => ({ online: 0, away: 1, offline: 2 })[s]
+const rank = (s: Agent['status']) => statuses.indexOf(s)
+
+const oldest = (waiting: readonly Session[] = []) => waiting.reduce((first, s) => Math.min(first || Infinity, timeOf(s.created) ?? Infinity), 0)
 
 export function Tile({ label, value }: { label: string; value: number | string }) {
   return <div className="sup-tile"><b>{value}</b><span>{label}</span></div>

@@ -1,13 +1,17 @@
 import { Button, Empty, Input } from 'antd'
 import type { Message, Session } from 'bellhop-client'
 import { useState } from 'react'
+import { Guard } from '../../lib/Guard'
 import { useLocale } from '../../lib/i18n'
+import { encoded, rows, text } from '../../lib/safe'
 import { fullTime } from '../../lib/time'
 import { useClient } from '../../lib/useClient'
 import { useRefusal } from './api'
 
 type Hit = Message & { snippet: { text: string; hit?: boolean }[] }
 type Page = { messages: Hit[]; cursor: string }
+
+const Snippet = ({ of }: { of: Hit['snippet'] }) => <span dir="auto">{rows(of).map((p, i) => (p.hit ? <mark key={i}>{text(p.text)}</mark> : text(p.text)))}</span>
 
 /** Finds words in all that was archived, Chinese and English. */
 export function Search({ onRead }: { onRead: (s: Session) => void }) {
@@ -25,11 +29,11 @@ export function Search({ onRead }: { onRead: (s: Session) => void }) {
     setWords(q)
     const query = new URLSearchParams({ q: q.trim(), limit: '30', ...Object.fromEntries(Object.entries({ ...filter, cursor }).filter(([, v]) => v)) })
     client.request<Page>(`/search?${query.toString()}`)
-      .then((p) => setPage((held) => (cursor && held ? { messages: [...held.messages, ...p.messages], cursor: p.cursor } : p)))
+      .then((p) => setPage((held) => (cursor && held ? { messages: [...rows(held.messages), ...rows(p.messages)], cursor: p.cursor } : p)))
       .catch(refused)
       .finally(() => setBusy(false))
   }
-  const read = (id: string) => client.request<{ session: Session }>(`/sessions/${id}`).then((r) => onRead(r.session)).catch(refused)
+  const read = (id: string) => client.request<{ session: Session }>(`/sessions/${encoded(id)}`).then((r) => onRead(r.session)).catch(refused)
   return (
     <>
       <div className="sup-bar">
@@ -38,14 +42,16 @@ export function Search({ onRead }: { onRead: (s: Session) => void }) {
           <Input key={k} placeholder={t(`sup.filter.${k}`)} aria-label={t(`sup.filter.${k}`)} onChange={(e) => setFilter((f) => ({ ...f, [k]: e.target.value.trim() }))} />
         ))}
       </div>
-      {page && page.messages.length === 0 && <Empty description={t('sup.search.none')} />}
+      {page && rows(page.messages).length === 0 && <Empty description={t('sup.search.none')} />}
       <ul className="sup-hits">
-        {page?.messages.map((m) => (
+        {rows(page?.messages).map((m) => (
           <li key={m.mid}>
-            <button type="button" onClick={() => void read(m.session)}>
-              <small><bdi>{m.from.name || m.from.id}</bdi> · {fullTime(m.at, language)}</small>
-              <span dir="auto">{m.snippet.map((p, i) => (p.hit ? <mark key={i}>{p.text}</mark> : p.text))}</span>
-            </button>
+            <Guard of={m} name={`message ${m.mid}`}>
+              <button type="button" onClick={() => void read(m.session)}>
+                <small><bdi>{m.from.name || m.from.id}</bdi> · {fullTime(m.at, language)}</small>
+                <Snippet of={m.snippet} />
+              </button>
+            </Guard>
           </li>
         ))}
       </ul>

@@ -1,8 +1,12 @@
 import { App, Button, Form, Input, InputNumber, Modal, Select, Switch, Table, Tabs } from 'antd'
 import { useState } from 'react'
+import { Guard } from '../../lib/Guard'
 import { useT } from '../../lib/i18n'
+import { encoded, oneOf, parseJSON, rows, text, toJSON } from '../../lib/safe'
 import { useClient } from '../../lib/useClient'
-import { useAnswer, useRefusal, type Agent } from './api'
+import { agentsOf, type Agent } from '../agents'
+import { useAnswer, useRefusal } from './api'
+import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
 /** Settings of queues and of agents. */
@@ -36,14 +40,14 @@ function Queues() {
         <Input value={name} maxLength={64} placeholder={t('sup.queue.new')} aria-label={t('sup.queue.new')} onChange={(e) => setName(e.target.value)} onPressEnter={() => name.trim() && setOpen(name.trim())} />
         <Button disabled={!name.trim()} onClick={() => setOpen(name.trim())}>{t('sup.queue.add')}</Button>
       </div>
-      <Wide label={t('desk.queues')}><Table size="small" rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={answer?.queues} columns={[
+      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={rows(answer?.queues)} columns={[
         { title: t('desk.queue'), dataIndex: 'id', render: (id: string) => <Button type="link" size="small" onClick={() => setOpen(id)}><bdi>{id}</bdi></Button> },
-        { title: t('sup.set.name'), dataIndex: 'name', render: (n: string) => <bdi>{n}</bdi> },
-        { title: t('sup.set.routing'), dataIndex: 'routing', render: (r: 'grab' | 'auto') => t(`sup.routing.${r}`) },
+        { title: t('sup.set.name'), dataIndex: 'name', render: (n: string) => <bdi>{text(n)}</bdi> },
+        { title: t('sup.set.routing'), dataIndex: 'routing', render: (r: unknown) => t(`sup.routing.${oneOf(r, ['grab', 'auto']) ?? 'grab'}`) },
         { title: t('sup.set.idleTimeout'), dataIndex: 'idleTimeout', align: 'right' },
         { title: t('sup.set.patience'), dataIndex: 'patience', align: 'right' },
       ]} /></Wide>
-      {open && <QueueForm key={open} id={open} onClose={() => { setOpen(undefined); again() }} />}
+      {open && <Guard key={open} name={`the queue ${open}`}><QueueForm id={open} onClose={() => { setOpen(undefined); again() }} /></Guard>}
     </>
   )
 }
@@ -54,21 +58,17 @@ function QueueForm({ id, onClose }: { id: string; onClose: () => void }) {
   const client = useClient()
   const { message } = App.useApp()
   const refused = useRefusal()
-  const [queue] = useAnswer<Queue>(`/queues/${encodeURIComponent(id)}`)
+  const [queue] = useAnswer<Queue>(`/queues/${encoded(id)}`)
   const save = ({ hours, ...rest }: Omit<Queue, 'hours'> & { hours: string }) => {
-    let parsed: unknown
-    try {
-      parsed = hours.trim() ? JSON.parse(hours) : null
-    } catch {
-      return void message.error(t('sup.set.hours.wrong'))
-    }
-    client.request(`/queues/${encodeURIComponent(id)}`, { method: 'PUT', json: { ...rest, hours: parsed } })
+    const parsed = hours.trim() ? parseJSON(hours) : null
+    if (parsed === undefined) return void message.error(t('sup.set.hours.wrong'))
+    client.request(`/queues/${encoded(id)}`, { method: 'PUT', json: { ...rest, hours: parsed } })
       .then(() => { void message.success(t('sup.saved')); onClose() }).catch(refused)
   }
   return (
     <Modal open title={<bdi>{id}</bdi>} footer={null} onCancel={onClose} width={640}>
       {queue && (
-        <Form layout="vertical" initialValues={{ ...queue, hours: queue.hours ? JSON.stringify(queue.hours, null, 1) : '' }} onFinish={save}>
+        <Form layout="vertical" initialValues={{ ...queue, hours: queue.hours ? toJSON(queue.hours, 1) : '' }} onFinish={save}>
           <Form.Item name="name" label={t('sup.set.name')}><Input maxLength={64} /></Form.Item>
           <Form.Item name="routing" label={t('sup.set.routing')} help={t('sup.set.routing.help')}><Select options={(['grab', 'auto'] as const).map((value) => ({ value, label: t(`sup.routing.${value}`) }))} /></Form.Item>
           <div className="sup-grid">
@@ -92,13 +92,13 @@ function Agents() {
   const [open, setOpen] = useState<Agent>()
   return (
     <>
-      <Wide label={t('sup.agents')}><Table size="small" rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={answer?.agents} columns={[
+      <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={agentsOf(answer?.agents)} columns={[
         { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <Button type="link" size="small" onClick={() => setOpen(a)}><bdi>{n || a.id}</bdi></Button> },
         { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{q.join(', ')}</bdi> },
         { title: t('sup.capacity'), dataIndex: 'capacity', align: 'right' },
         { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
       ]} /></Wide>
-      {open && <AgentForm agent={open} onClose={() => { setOpen(undefined); again() }} />}
+      {open && <Guard of={open} name={`the agent ${open.id}`}><AgentForm agent={open} onClose={() => { setOpen(undefined); again() }} /></Guard>}
     </>
   )
 }
@@ -109,7 +109,7 @@ function AgentForm({ agent, onClose }: { agent: Agent; onClose: () => void }) {
   const { message } = App.useApp()
   const refused = useRefusal()
   const save = (v: Pick<Agent, 'queues' | 'capacity' | 'disabled'>) =>
-    void client.request(`/agents/${encodeURIComponent(agent.id)}`, { method: 'PUT', json: v }).then(() => { void message.success(t('sup.saved')); onClose() }).catch(refused)
+    void client.request(`/agents/${encoded(agent.id)}`, { method: 'PUT', json: v }).then(() => { void message.success(t('sup.saved')); onClose() }).catch(refused)
   return (
     <Modal open title={<bdi>{agent.name || agent.id}</bdi>} footer={null} onCancel={onClose}>
       <Form layout="vertical" initialValues={agent} onFinish={save}>

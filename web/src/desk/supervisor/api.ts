@@ -5,17 +5,6 @@ import { errorText } from '../../conversation/Row'
 import { useT } from '../../lib/i18n'
 import { useClient } from '../../lib/useClient'
 
-export interface Agent {
-  id: string
-  name: string
-  avatar?: string
-  queues: string[]
-  capacity: number
-  disabled: boolean
-  status: Status
-  load: number
-}
-
 /** Seconds; null where there was none. */
 export interface Times {
   count: number

@@ -8,7 +8,7 @@ export const en = {
   'picture': 'Picture', 'picture.open': 'Open the picture', 'image': 'Picture', 'voice': 'Voice', 'video': 'Video', 'file': 'File', 'card': 'Card', 'file.gone': 'not available',
   'voice.play': 'Play voice message, {time}', 'voice.pause': 'Pause, {time}', 'voice.switch': 'Voice message', 'voice.hold': 'Hold to talk', 'voice.release': 'Release to send',
   'voice.slide': 'Slide up to cancel', 'voice.cancelling': 'Release to cancel', 'voice.denied': 'The microphone is not allowed.', 'voice.unsupported': 'This browser cannot record.', 'voice.short': 'Too short.',
-  'typing': '{name} is typing…',
+  'typing': '{name} is typing…', 'broken': 'This cannot be shown.',
 
   'system.opened': 'You are in the queue', 'system.offline': 'Nobody is here right now.', 'system.long-wait': 'It takes longer than usual. Leave a message, and you will get an answer.',
   'system.opens': 'We are back {time}.', 'system.grabbed': '{name} is here for you', 'system.offered': 'Offered to {name}', 'system.declined': 'The offer was declined', 'system.not-accepted': 'The offer was not accepted',

@@ -9,7 +9,7 @@ export const zh: Record<keyof typeof en, string> = {
   'picture': '图片', 'picture.open': '查看图片', 'image': '图片', 'voice': '语音', 'video': '视频', 'file': '文件', 'card': '卡片', 'file.gone': '无法查看',
   'voice.play': '播放语音，{time}', 'voice.pause': '暂停，{time}', 'voice.switch': '语音消息', 'voice.hold': '按住 说话', 'voice.release': '松开 发送',
   'voice.slide': '上滑取消', 'voice.cancelling': '松开 取消', 'voice.denied': '未获得麦克风权限', 'voice.unsupported': '此浏览器不支持录音', 'voice.short': '说话时间太短',
-  'typing': '{name} 正在输入…',
+  'typing': '{name} 正在输入…', 'broken': '无法显示此内容。',
 
   'system.opened': '已进入排队', 'system.offline': '当前没有客服在线。', 'system.long-wait': '等待时间较长，您可以先留言，我们会尽快回复。',
   'system.opens': '我们将于 {time} 恢复服务。', 'system.grabbed': '{name} 为您服务', 'system.offered': '已转接给 {name}，等待接受', 'system.declined': '转接被拒绝', 'system.not-accepted': '转接未被接受',
