@@ -94,7 +94,6 @@ func gifExtension(s *source) (keep bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		size = 0
 		rounds := string(b) == "NETSCAPE2.0" || string(b) == "ANIMEXTS1.0"
 		after := s.at
 		err = subBlocks(s)

@@ -51,9 +51,9 @@ func hugePNG(w, h int, depth, colour, interlaced byte, perPixel int) []byte {
 		chunk("IDAT", deflate(n)), chunk("IEND", ""))
 }
 
-// claimingWebP is one of 70 bytes whose EXIF claims to have 4 GiB.
+// claimingWebP is one of 64 bytes whose EXIF claims to have 4 GiB.
 func claimingWebP() []byte {
-	body := join("WEBP", "VP8X\x0a\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00", webp1[12:], "EXIF\xfe\xff\xff\xff", "II*\x00")
+	body := join("WEBP", riffChunk("VP8X", "\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "EXIF\xfe\xff\xff\xff", "II*\x00", webp1[12:])
 	return join("RIFF", le(4, uint64(len(body))), body)
 }
 

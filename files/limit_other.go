@@ -10,6 +10,6 @@ import (
 // limitProcess bounds the time of this process, here by the clock. Its memory is
 // bounded by the pixels that are looked at.
 func limitProcess() error {
-	time.AfterFunc(2*workerTime, func() { os.Exit(1) })
+	time.AfterFunc(2*workerTime, func() { os.Exit(1) }) //nolint:forbidigo // nothing else stops a decoder
 	return nil
 }

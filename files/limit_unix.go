@@ -24,7 +24,7 @@ func limitProcess() error {
 		for used() < workerTime {
 			time.Sleep(50 * time.Millisecond)
 		}
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // nothing else stops a decoder
 	}()
 	return nil
 }

@@ -136,7 +136,7 @@ func (w *mp4Walk) made(kind string, start, head, end int64) error {
 		return err
 	}
 	long := len(b) > 0 && b[0] == 1
-	size, scale, length := 8, 0.0, 0.0
+	size := 8
 	if long {
 		size = 16
 	}
@@ -144,7 +144,7 @@ func (w *mp4Walk) made(kind string, start, head, end int64) error {
 		return errMalformed
 	}
 	if kind == "mvhd" && len(b) == 32 {
-		scale, length = float64(binary.BigEndian.Uint32(b[12:])), float64(binary.BigEndian.Uint32(b[16:]))
+		scale, length := float64(binary.BigEndian.Uint32(b[12:])), float64(binary.BigEndian.Uint32(b[16:]))
 		if long {
 			scale, length = float64(binary.BigEndian.Uint32(b[20:])), float64(binary.BigEndian.Uint64(b[24:]))
 		}

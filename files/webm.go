@@ -133,12 +133,12 @@ func (w *webmWalk) element(id uint64, start, size int64) error {
 // void fills n bytes, two at least, with an element that says nothing.
 func (w *webmWalk) void(n int64) error {
 	if n < 9 {
-		if err := w.kept.put(ebmlVoid, 0x80|byte(n-2)); err != nil {
+		if err := w.kept.put(ebmlVoid, 0x80|byte(n-2)); err != nil { //nolint:gosec // below 9
 			return err
 		}
 		return w.kept.zero(n - 2)
 	}
-	head := binary.BigEndian.AppendUint64([]byte{ebmlVoid}, 1<<56|uint64(n-9)) //nolint:gosec // at most 20 MiB
+	head := binary.BigEndian.AppendUint64([]byte{ebmlVoid}, 1<<56|uint64(n-9))
 	if err := w.kept.put(head...); err != nil {
 		return err
 	}

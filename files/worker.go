@@ -57,7 +57,7 @@ func Worker(args []string) (status int, is bool) {
 	}
 	runtime.GOMAXPROCS(1)
 	debug.SetMemoryLimit(workerMemory - 16<<20)
-	time.AfterFunc(workerWall, func() { os.Exit(1) }) // should nobody be left to end it
+	time.AfterFunc(workerWall, func() { os.Exit(1) }) //nolint:forbidigo // should nobody be left to end it
 	if err := limitProcess(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
