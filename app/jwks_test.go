@@ -142,7 +142,7 @@ func TestClientsOutliveKeysThatAreAway(t *testing.T) {
 
 	keys.set(says(edSet(t, "another"))) // a 401 ends it
 	n.stop()
-	n = start()
+	start()
 	await(p, func(e *client.Disconnected) bool {
 		return !e.WillRetry && e.Err != nil && strings.Contains(e.Err.Error(), "not valid")
 	})

@@ -60,6 +60,9 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	require.NotContains(t, out.String(), marker)
 	require.NotContains(t, out.String(), fmt.Sprintf("%x", marker))
 	require.Contains(t, out.String(), redacted)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%20.3v"} {
+		require.Equal(t, redacted, fmt.Sprintf(verb, s), verb)
+	}
 	require.Equal(t, marker, s.Reveal())
 	require.Empty(t, Secret{}.String())
 	require.False(t, NewSecret("").IsSet())
