@@ -37,8 +37,6 @@ type cast struct {
 	ids            int
 }
 
-const staffRoles = "agent bot supervisor"
-
 func newCast(t *testing.T) *cast {
 	c := &cast{T: t, n: startNode(t, testenv.Shared(t, testenv.EngineRedis)), q: name("q"), far: name("far"), nobody: name("nobody"),
 		canned: name("canned"), vic: name("vic"), people: map[string]*persona{}}
@@ -381,12 +379,11 @@ func TestEveryCommandByEverybody(t *testing.T) {
 				if action == broker.ActRecall && p.wrote[s.name] > 0 {
 					is |= broker.Sender
 				}
-				want, got := s.want(action, is), ""
+				want, ask := s.want(action, is), func() string { return p.ask(c, c.line(action, p, s)) }
 				if action == broker.ActTyping {
-					got = p.typing(c, s.session)
-				} else {
-					got = p.ask(c, c.line(action, p, s))
+					ask = func() string { return p.typing(c, s.session) }
 				}
+				got := ask()
 				require.Equal(t, want, got, "%s by %s in the scene %s (%s)", action, p.name, s.name, s.session)
 				cells++
 				granted[action] = granted[action] || got == ""

@@ -78,8 +78,8 @@ func (s *sight) shown(kind, text string) {
 }
 
 func permits(allowed, path string) bool {
-	person, any := strings.CutSuffix(allowed, ".*")
-	if !any {
+	person, several := strings.CutSuffix(allowed, ".*")
+	if !several {
 		return allowed == path
 	}
 	if strings.HasSuffix(person, "meta") {
