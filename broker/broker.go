@@ -65,7 +65,7 @@ type Options struct {
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (Identity, error)
 	// JWTLeeway is how far ahead of the clock a JWT may say that it was issued: 30 s when 0,
-	// negative for not at all. A revocation is for JWTs of so much later, too.
+	// negative for not at all.
 	JWTLeeway time.Duration
 	// Archive, if set, is where everything is kept for good. Without one, nothing
 	// ever leaves Redis.

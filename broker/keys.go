@@ -164,6 +164,7 @@ func (p partition) shortcuts(scope string) string { return p.prefix + "canned:" 
 
 // profile is also the participant's own channel.
 func (p partition) profile(who string) string { return p.prefix + "profile:" + who }
+func (p partition) ahead(who string) string   { return p.prefix + "ahead:" + who }
 func (p partition) conns(who string) string   { return p.prefix + "conns:" + who }
 func (p partition) open(user string) string   { return p.prefix + "open:" + user }
 func (p partition) mine(who string) string    { return p.prefix + "mine:" + who }

@@ -24,7 +24,7 @@ const (
 
 // recurring are the scripts of loops that go through all partitions: those that do not
 // move must not wait long for one that does.
-var recurring = map[string]bool{"take": true, "collect": true, "hooked": true, "hold": true, "roll": true, "seal": true, "clock": true}
+var recurring = map[string]bool{"take": true, "collect": true, "hooked": true, "hold": true, "roll": true, "seal": true}
 
 // inTransit tells whether a command was not carried out, or not to its end, because its slot is on its way. The
 // client library follows redirections, but not always in a batch whose first command

@@ -129,7 +129,7 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 		if id.Issued.After(time.Now().Add(b.opt.JWTLeeway)) { // it would outlive a revocation
 			return Identity{}, Errorf(CodeUnauthorized, "the token is of the future: a clock is wrong")
 		}
-		return id, nil
+		return id, b.shown(ctx, id)
 	}
 	hash := tokenHash(token)
 	data, err := b.rdb.Get(ctx, b.home(hash).token(hash)).Bytes()
@@ -210,42 +210,37 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 // RevokeParticipant ends all of a participant's tokens, JWTs issued before now included.
 //
 // When a JWT was issued only its issuer knows, whose clock may be fast: an `iat` of up
-// to Options.JWTLeeway ahead is accepted. So none is accepted from now on that says it
-// was issued before now, by the later of Redis's clock and the node's, and that leeway:
-// one from after the revocation, too, if its `iat` is no later. Opaque tokens count
-// revocations, and work at once.
+// to Options.JWTLeeway ahead is accepted. So all end that say they were issued before
+// now, by the later of Redis's clock and the node's, or no later than one that was
+// shown before: what the same issuer makes afterwards says that it is newer. Opaque
+// tokens count revocations.
 //
-// Without a leeway the issuer's clock is taken for right. An `iat` has whole seconds as a
-// rule, so those issued in the second of the revocation cannot be told apart and all of
-// them end; the answer waits until that second is over, so that whoever logs in once it
-// is given gets one that works.
+// An `iat` has whole seconds as a rule, so JWTs issued in the second of the revocation
+// cannot be told apart and all of them end; the answer waits until that second is
+// over, so that whoever logs in once it is given gets one that works.
 func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) error {
 	if err := validID("id", id); err != nil {
 		return err
 	}
-	leeway := b.opt.JWTLeeway.Milliseconds()
-	w, p := who(role, id), b.home(id)
-	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty()}, w, ulid.Make().String(), time.Now().UnixMilli(), leeway)
-	if err != nil {
+	w, p, here := who(role, id), b.home(id), time.Now().UnixMilli()
+	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty(), p.ahead(w)}, w, ulid.Make().String(), here)
+	if err != nil || b.opt.JWT == nil {
 		return err
 	}
-	if b.opt.JWT == nil || leeway > 0 {
-		return nil
+	if !sleep(ctx, time.Duration(1000-min(here%1000, r.num(2)%1000))*time.Millisecond) {
+		return redisError("revoke", ctx.Err())
 	}
-	return b.outlast(ctx, p, r.num(1)/1000*1000+1000)
+	return nil
 }
 
-// outlast waits until a time has come by a partition's clock, in ms.
-func (b *Broker) outlast(ctx context.Context, p partition, until int64) error {
-	for {
-		r, err := b.run(ctx, "clock", []string{p.timers()})
-		if err != nil || r.num(0) >= until {
-			return err
-		}
-		if !sleep(ctx, time.Duration(until-r.num(0))*time.Millisecond) {
-			return redisError("revoke", ctx.Err())
-		}
+// shown notes a JWT whose issuer's clock is fast, for revocations.
+func (b *Broker) shown(ctx context.Context, id Identity) error {
+	if !id.Issued.After(time.Now()) {
+		return nil
 	}
+	w, p := who(id.Role, id.ID), b.home(id.ID)
+	_, err := b.run(ctx, "ahead", []string{p.ahead(w)}, id.Issued.UnixMilli(), (2 * b.opt.JWTLeeway).Milliseconds())
+	return err
 }
 
 // tell publishes on a participant's own channel.
