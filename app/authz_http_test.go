@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
@@ -168,7 +167,7 @@ func (a asker) is(s *scene) broker.Relation {
 func (c *cast) routes(calls map[string]call) []string {
 	c.Helper()
 	var out []string
-	for _, r := range c.n.edge.Handler().(*gin.Engine).Routes() { //nolint:forcetypeassert // it is one
+	for _, r := range c.n.edge.Routes() {
 		route := r.Method + " " + r.Path
 		path, api := strings.CutPrefix(r.Path, "/api/v1")
 		if !api {

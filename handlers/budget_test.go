@@ -67,7 +67,6 @@ func TestReadsHaveABudget(t *testing.T) {
 	spend["history"] = command(`"cmd":"history","session":"` + s.ID + `","limit":200`)
 	spend["sessions"] = command(`"cmd":"sessions","limit":200`)
 	spend["open, again and again"] = command(`"cmd":"open"`)
-	spend["ping"] = command(`"cmd":"ping"`)
 	spend["messages"] = get("/sessions/" + s.ID + "/messages?limit=200")
 	spend["session"] = get("/sessions/" + s.ID)
 	spend["transcript"] = get("/sessions/" + s.ID + "/transcript")
@@ -169,7 +168,9 @@ func TestComingBackOnATightBudget(t *testing.T) {
 	for i := range 60 {
 		s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: fmt.Sprint("u", i)}, Queue: q})
 		require.NoError(t, err)
-		_, err = c.Grab(t.Context(), s.ID)
+		ann, err := e.broker.AgentActor(t.Context(), "ann")
+		require.NoError(t, err)
+		_, err = e.broker.Grab(t.Context(), ann, s.ID)
 		require.NoError(t, err)
 		sessions = append(sessions, s.ID)
 	}

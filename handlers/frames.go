@@ -155,10 +155,11 @@ func (s *socket) execute(c *command, id int64) {
 		}
 		s.refused(id, err)
 	case answer != nil:
-		n := s.reply(id, answer)
+		line := reply(id, answer)
 		if c.Cmd != "send" {
-			s.srv.broker.HasRead(actor, n)
+			s.srv.broker.HasRead(actor, len(line)) // before the client can ask for more
 		}
+		s.answer(line)
 	}
 }
 
@@ -170,15 +171,12 @@ func (s *socket) refused(id int64, err error) {
 	}
 }
 
-// reply gives how long it is.
-func (s *socket) reply(id int64, ok any) int {
+func reply(id int64, ok any) []byte {
 	b := make([]byte, 0, 128)
 	b = append(b, `{"id":`...)
 	b = strconv.AppendInt(b, id, 10)
 	b = append(b, `,"ok":`...)
-	b = append(appendJSON(b, ok), '}')
-	s.answer(b)
-	return len(b)
+	return append(appendJSON(b, ok), '}')
 }
 
 // wireError is an error as the WebSocket shows it.

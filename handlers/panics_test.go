@@ -58,8 +58,9 @@ func (c *trapped) SetWriteDeadline(at time.Time) error {
 func TestAPanicEndsOneConnection(t *testing.T) {
 	var tr *trap
 	e := newEdge(t, Options{}, func(l net.Listener) net.Listener { tr = &trap{Listener: l}; return tr })
-	commands["panic"] = func(context.Context, *broker.Broker, broker.Actor, *command) (any, error) { panic("in a command") }
-	t.Cleanup(func() { delete(commands, "panic") })
+	typing := commands["typing"]
+	commands["typing"] = func(context.Context, *broker.Broker, broker.Actor, *command) (any, error) { panic("in a command") }
+	t.Cleanup(func() { commands["typing"] = typing })
 	e.engine.GET("/panic", func(*gin.Context) { panic("in a handler") })
 	agent := e.issue(t, broker.RoleAgent, "ann")
 	brief, _, err := e.broker.IssueToken(t.Context(), broker.Identity{Role: broker.RoleAgent, ID: "ann"}, time.Second)
@@ -70,7 +71,7 @@ func TestAPanicEndsOneConnection(t *testing.T) {
 		code  int
 		do    func(w *wire, s *socket)
 	}{
-		"a command":   {agent, 1011, func(w *wire, _ *socket) { w.send(t, frame(0x81, []byte(`{"id":1,"cmd":"panic"}`))) }},
+		"a command":   {agent, 1011, func(w *wire, _ *socket) { w.send(t, frame(0x81, []byte(`{"id":1,"cmd":"typing"}`))) }},
 		"a read":      {agent, 1011, func(w *wire, _ *socket) { tr.read.Store(true); w.send(t, ping) }},
 		"an answer":   {agent, 1006, func(w *wire, _ *socket) { tr.write.Store(true); w.send(t, ping) }},
 		"a pong":      {agent, 1006, func(w *wire, _ *socket) { tr.write.Store(true); w.send(t, frame(0x89, nil)) }},

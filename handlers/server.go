@@ -122,6 +122,9 @@ func unescape(c *gin.Context) {
 	}
 }
 
+// Routes are all that Handler serves.
+func (s *Server) Routes() gin.RoutesInfo { return s.engine.Routes() }
+
 func (s *Server) routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
