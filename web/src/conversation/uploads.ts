@@ -63,7 +63,8 @@ export class Uploads {
       if (u.file.size > largest) throw new BellhopError({ code: 'too_large', message: '', retry: false })
       const body = await this.client.upload(u.file, u.name, { signal: abort.signal, onProgress: (done) => this.change(u.id, { done }) })
       if (duration && !body.duration) body.duration = duration
-      void this.client.send(u.session, body, { type: u.type })
+      // What the server has found it to be: a picture that takes too much to look at is a file.
+      void this.client.send(u.session, body, { type: typeOf(body.mime ?? '') === u.type ? u.type : 'file' })
       this.remove(u)
     } catch (e) {
       if (!abort.signal.aborted) this.change(u.id, { error: e instanceof BellhopError ? e.code : 'internal' })
