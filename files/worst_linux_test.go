@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector itself takes several times the memory and time that are measured here.
+
 package files
 
 import (
