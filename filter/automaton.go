@@ -44,7 +44,7 @@ func newAutomaton(words []string) *automaton {
 				if len(words[lo]) == s.depth+1 {
 					size = len(words[lo])
 				}
-				a.label, a.size = append(a.label, c), append(a.size, uint16(size)) //nolint:gosec // MaxWord at most
+				a.label, a.size = append(a.label, c), append(a.size, uint16(size))
 				below = append(below, state{lo, hi, s.depth + 1})
 				lo = hi
 			}
