@@ -120,7 +120,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.JWT, o.NoArchiver, o.SendRate = verify, !a.settings.Archiver, a.settings.SendRate
-	o.Filter = a.filter
+	o.Filter, o.ReadRate = a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it

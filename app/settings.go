@@ -56,6 +56,8 @@ type Settings struct {
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
 	AllowEviction bool          `help:"Start although Redis may evict."`
 	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
+
+	readRate float64 // the broker's; tests that read more than anybody may set it
 }
 
 // Embedded tells whether Redis is this process's own, in memory.
