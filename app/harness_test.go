@@ -83,7 +83,7 @@ func dataOf(t testing.TB, redisURL string) string {
 func startNode(t testing.TB, redisURL string, change ...func(*Settings)) *node {
 	t.Helper()
 	s := Settings{Stores: Stores{RedisURL: NewSecret(redisURL), DataDir: dataOf(t, redisURL), LogLevel: "error", LogFormat: "text"},
-		Addr: "127.0.0.1:0", APIKey: newSecrets(key), Archiver: true, Drain: 300 * time.Millisecond, SendRate: 0}
+		Addr: "127.0.0.1:0", APIKey: newSecrets(key), Archiver: true, Drain: 300 * time.Millisecond, SendRate: 0, readRate: -1}
 	for _, f := range change {
 		f(&s)
 	}

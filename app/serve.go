@@ -125,7 +125,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	if v := newVerifier(&a.settings, a.keys, time.Now); v != nil {
 		o.JWT = v.Verify
 	}
-	o.Filter = a.filter
+	o.Filter, o.ReadRate = a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it

@@ -62,6 +62,8 @@ type Settings struct {
 	AllowEviction bool          `help:"Start although Redis may evict."`
 	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
 	DemoPeople    bool          `name:"demo-people" default:"true" negatable:"" help:"Whether there are people to log in as with one click: in memory, on a loopback address and with no API key set."`
+
+	readRate float64 // the broker's; tests that read more than anybody may set it
 }
 
 // Embedded tells whether Redis is this process's own, in memory.

@@ -149,6 +149,7 @@ func TestSlowButSureClients(t *testing.T) {
 		require.NoError(t, err)
 		var answer struct{ Token string }
 		require.NoError(t, json.NewDecoder(res.Body).Decode(&answer))
+		require.NoError(t, res.Body.Close())
 		require.NotEmpty(t, answer.Token)
 		time.Sleep(2 * impatience)
 	}
@@ -158,9 +159,20 @@ func TestSlowButSureClients(t *testing.T) {
 	e.othersAreServed(t)
 }
 
+// narrow lets little be under way, so that a test need not fill much.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(4096)
+	}
+	return c, err
+}
+
 // Who asks and asks and takes no answer is closed.
 func TestAnswersThatNobodyTakes(t *testing.T) {
-	e := newEdge(t, Options{Patience: impatience})
+	e := newEdge(t, Options{Patience: impatience}, func(l net.Listener) net.Listener { return narrow{l} })
 	conn, err := net.Dial("tcp", e.addr)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()

@@ -109,6 +109,7 @@ func (e *edge) connect(t testing.TB, token string, along ...byte) *wire {
 	w := &wire{conn, bufio.NewReader(conn)}
 	res, err := http.ReadResponse(w.r, nil)
 	require.NoError(t, err)
+	_ = res.Body.Close()
 	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 	return w
 }
