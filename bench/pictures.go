@@ -41,7 +41,7 @@ func manyFrames(side, n int) []byte {
 
 // manyScans is a progressive JPEG whose scans each go over all its blocks in a few bytes.
 func manyScans(side, n int) []byte {
-	size := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, uint16(side)), uint16(side)) //nolint:gosec // at most 65,535
+	size := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, uint16(side)), uint16(side))
 	quant := append([]byte{0xff, 0xdb, 0, 67, 0}, bytes.Repeat([]byte{1}, 64)...)
 	frame := slices.Concat([]byte{0xff, 0xc2, 0, 11, 8}, size, []byte{1, 1, 0x11, 0})
 	code := slices.Concat([]byte{0xff, 0xc4, 0, 20, 0x10, 1}, make([]byte, 15), []byte{0xe0}) // one code of one bit: the next 2^14 and more blocks are empty

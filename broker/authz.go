@@ -125,7 +125,7 @@ var table = map[Action]Rule{
 
 	ActTokens:     {May: Host},
 	ActSearch:     {May: Anybody}, // each in its own
-	ActFiles:      {May: Anybody}, // each what it uploaded, and what a session it may read shows
+	ActFiles:      {May: Anybody}, // each what it uploaded, and not while blocked, and what a session it may read shows
 	ActStats:      {May: Boss},
 	ActMoves:      {May: Boss},
 	ActQueues:     {May: Anybody},
