@@ -137,6 +137,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		h := c.Writer.Header()
 		h.Set("Content-Type", kind)
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer") // a signed link is a key
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		h.Set("Cross-Origin-Resource-Policy", "same-site")
 		h.Set("Cache-Control", "private, no-cache") // it may be recalled

@@ -108,7 +108,7 @@ func (s *socket) frame(data []byte) {
 		if len(line) == 0 {
 			continue
 		}
-		if s.peer.Pace(s.srv.commands.Load().ctx) != nil || s.over() {
+		if s.pace(); s.over() {
 			return
 		}
 		c, id, err := parse(line)
@@ -129,6 +129,11 @@ func (s *socket) frame(data []byte) {
 		}
 		s.execute(&c, id)
 	}
+}
+
+// pace waits where the participant sends too much.
+func (s *socket) pace() {
+	_ = s.peer.Pace(s.srv.commands.Load().ctx) // an error: the node stops
 }
 
 func (s *socket) execute(c *command, id int64) {

@@ -17,6 +17,7 @@ import (
 type guard struct {
 	net.Conn
 	refuse func(code uint16, reason string) // asks for the close; the connection's end follows
+	pace   func()                           // waits where the client sends too many frames
 	early  []byte                           // what came along with the request; soon nil
 
 	head  [10]byte // what has come of a header, without its mask
@@ -24,6 +25,7 @@ type guard struct {
 	left  uint32   // bytes of payload to come
 	whole uint32   // bytes of the message whose fragments come
 	open  bool     // a message's fragments are coming
+	bare  uint16   // frames of this read that are no message's first: nobody else counts them
 	code  uint16   // refused with this; nothing is passed on any more
 	why   string
 }
@@ -51,7 +53,11 @@ func (g *guard) Read(p []byte) (n int, err error) {
 	} else if n, err = g.Conn.Read(p); err != nil && n == 0 {
 		return 0, err
 	}
-	if n = g.pass(p[:n]); n == 0 && g.code != 0 {
+	n = g.pass(p[:n])
+	for ; g.bare > 0; g.bare-- {
+		g.pace()
+	}
+	if n == 0 && g.code != 0 {
 		return 0, g.end()
 	}
 	return n, err
@@ -171,6 +177,9 @@ func (g *guard) length(n, least uint64) {
 		return
 	}
 	g.left = uint32(n)
+	if g.head[0]&0x0f != 1 { // of texts each line counts
+		g.bare++
+	}
 	if g.control() {
 		return
 	}
@@ -190,6 +199,7 @@ func (g *guard) bad(code uint16, why string) { g.code, g.why = code, why }
 type guarding struct {
 	http.ResponseWriter
 	refuse func(code uint16, reason string)
+	pace   func()
 	conn   net.Conn // once hijacked
 }
 
@@ -199,7 +209,7 @@ func (w *guarding) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	g := &guard{Conn: conn, refuse: w.refuse}
+	g := &guard{Conn: conn, refuse: w.refuse, pace: w.pace}
 	w.conn = g
 	if n := rw.Reader.Buffered(); n > 0 {
 		g.early = make([]byte, n)

@@ -135,3 +135,28 @@ func (c *caller) next(what string) error {
 		return fmt.Errorf("no %s", what)
 	}
 }
+
+// Frames that are no commands, pings and fragments of nothing, are paced like commands.
+func TestFloodsOfFramesSlowOnlyThemselves(t *testing.T) {
+	const flood = 3000 // of which 2,000 at once
+	for what, frames := range map[string][]byte{
+		"pings":     bytes.Repeat(frame(0x89, nil), flood),
+		"fragments": append(append(frame(0x01, []byte(`{"id":1,`)), bytes.Repeat(frame(0x00, nil), flood)...), frame(0x80, []byte(`"cmd":"ping"}`))...),
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := newEdge(t, Options{})
+			token := e.issue(t, broker.RoleUser, "mallory-"+what)
+			w := e.connect(t, token)
+			w.line(t, `{"event":"hello"`)
+			began := time.Now()
+			w.send(t, frames)
+			if what == "pings" {
+				w.send(t, frame(0x81, []byte(`{"id":1,"cmd":"ping"}`)))
+			}
+			w.line(t, `{"id":1,"ok"`)
+			require.GreaterOrEqual(t, time.Since(began), 900*time.Millisecond)
+			_ = w.Close()
+			e.othersAreServed(t)
+		})
+	}
+}

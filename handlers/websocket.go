@@ -183,7 +183,7 @@ func (s *Server) accept(c *gin.Context, h handshake, id broker.Identity) {
 	default:
 		up = s.newUpgrader(h.selected)
 	}
-	client := &guarding{ResponseWriter: c.Writer, refuse: sock.Close}
+	client := &guarding{ResponseWriter: c.Writer, refuse: sock.Close, pace: sock.pace}
 	open := false
 	defer func() {
 		if open {
