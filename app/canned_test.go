@@ -69,7 +69,7 @@ func TestCannedOverHTTP(t *testing.T) {
 	set := d.do(ann, "PUT", path, obj{"shortcut": "hi", "title": "Hi", "text": "Hello {{user.name}}\nI am {{agent.name}}."}, "")
 	require.Equal(t, []any{id, annID, "", "hi"}, []any{set["id"], set["agent"], set["queue"], set["shortcut"]})
 	require.Equal(t, set, d.do(sue, "GET", path, nil, ""))
-	require.Equal(t, []any{set}, d.do(ann, "GET", "/canned?limit=200", nil, "")["canned"])
+	require.Contains(t, d.do(ann, "GET", "/canned?limit=200", nil, "")["canned"], set) // others' tests leave some for all
 	d.do(bea, "GET", path, nil, "forbidden")
 	d.do(bea, "PUT", path, obj{"shortcut": "hi", "text": "x"}, "forbidden")
 	d.do(bea, "DELETE", path, nil, "forbidden")

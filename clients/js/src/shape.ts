@@ -19,7 +19,7 @@ const object = (...rules: [names: string, rule: Rule][]) => (x: unknown) => {
 const person = object(['id name', text])
 const someone = (x: unknown) => person(x) ?? person({})
 const session = object(['id queue state subject created', text], ['rev seq priority unread readSeq', count], ['user', someone], ['agent target', person], ['assistants', all(person)])
-const message = object(['session mid at type', text], ['seq replyTo', count], ['from', someone])
+const message = object(['session mid at type', text], ['seq', count], ['from', someone])
 
 // One without an id, or without a place in a log, is none.
 const sessions = (x: unknown) => all(session)(x).filter((s) => (s as Fields)['id'])

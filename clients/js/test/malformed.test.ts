@@ -82,5 +82,6 @@ it('leaves alone what is good', () => {
   expect(whole(JSON.parse(JSON.stringify(good)))).toEqual(JSON.parse(JSON.stringify(good)))
   const m = { event: 'message', ...fake.message(1), replyTo: 7 }
   expect(whole(m)).toEqual(m)
+  expect(whole({ ...m, replyTo: undefined })).not.toHaveProperty('replyTo', 0)
   for (const x of [null, 7, 'x', undefined, { url: '/api/v1/files/a' }, { text: 'canned' }]) expect(whole(x)).toEqual(x)
 })
