@@ -164,7 +164,7 @@ func (s *state) as(who string) Session {
 // offer, and nothing of what has become of it.
 func (s *state) asOffered() Session {
 	return Session{ID: s.ID, Queue: s.Queue, State: s.State, User: s.User, Assistants: []Person{}, Subject: s.Subject,
-		Meta: s.Meta, Priority: s.Priority, Created: s.Created}
+		Meta: s.Meta, Labels: []string{}, Priority: s.Priority, Created: s.Created}
 }
 
 // shownTo leaves out what its user must not see. A host application is no
