@@ -151,6 +151,33 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 	})
 }
 
+// Whoever declined is told so again, and nothing of what became of the session.
+func TestWhoDeclinedAgainLearnsNothing(t *testing.T) {
+	testenv.EachShared(t, func(t *testing.T, url string) {
+		ctx, b, q := t.Context(), startNode(t, url), name("q")
+		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
+		id := uma.open(q).ID
+		ann.grab(id)
+		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: id, Agent: bea.ID})
+		require.NoError(t, err)
+		_, err = b.Decline(ctx, bea.Actor, id, "no")
+		require.NoError(t, err)
+		uma.send(id, "later")
+		_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: id, Add: []string{"fraud"}})
+		require.NoError(t, err)
+
+		again, err := b.Decline(ctx, bea.Actor, id, "no")
+		require.NoError(t, err)
+		require.Equal(t, id, again.ID)
+		require.Equal(t, uma.ID, again.User.ID)
+		require.Empty(t, again.Labels)
+		require.Zero(t, again.Rev, "older than whatever a client holds")
+		require.Zero(t, again.Seq)
+		require.Nil(t, again.Agent)
+		require.NotNil(t, again.Assistants, "[] on the wire")
+	})
+}
+
 // Who declined and takes the session later finds in it what was said before.
 func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon)

@@ -95,6 +95,9 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 	if a.Conn != nil {
 		b.hub.joined(a.Conn, st)
 	}
+	if len(effects) == 0 && table[ActHistory].Verdict(st.relations(a)) != "" {
+		return st.asOffered(), nil // a decline that is repeated
+	}
 	return st.as(who(a.Role, a.ID)), nil
 }
 

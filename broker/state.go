@@ -160,6 +160,13 @@ func (s *state) as(who string) Session {
 	return out.shownTo(who)
 }
 
+// asOffered is a session as whoever declined it may see it: what it was told by the
+// offer, and nothing of what has become of it.
+func (s *state) asOffered() Session {
+	return Session{ID: s.ID, Queue: s.Queue, State: s.State, User: s.User, Assistants: []Person{}, Subject: s.Subject,
+		Meta: s.Meta, Labels: []string{}, Priority: s.Priority, Created: s.Created}
+}
+
 // shownTo leaves out what its user must not see. A host application is no
 // user, though it has no role: its id is empty.
 func (s Session) shownTo(who string) Session {

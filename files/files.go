@@ -175,7 +175,7 @@ func (s *Store) preview(ctx context.Context, f *File, l *layout, upload io.Reade
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	b, err := s.decoders.thumbnail(ctx, in, l.turned)
+	b, err := s.decoders.thumbnail(ctx, f.By, in, l.turned)
 	switch {
 	case errors.Is(err, errCostly):
 		f.Mime, f.Width, f.Height = plain, 0, 0

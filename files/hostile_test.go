@@ -136,5 +136,5 @@ func hugeJPEG(t testing.TB, w, h int) []byte {
 const parentWord = "BELLHOP_TEST_LOOKS_AT_A_PICTURE"
 
 func beParent() {
-	_, _ = newWorkers(program).thumbnail(context.Background(), os.Stdin, 1)
+	_, _ = newWorkers(program).thumbnail(context.Background(), "", os.Stdin, 1)
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -31,14 +32,70 @@ const (
 // ErrBusy says that too many pictures are waiting to be looked at.
 var ErrBusy = errors.New("files: too many pictures at once")
 
-// workers make thumbnails, as many at a time as there are cores.
+// workers make thumbnails, as many at a time as there are cores, and of one
+// uploader one at a time: whoever uploads many has only its own wait.
 type workers struct {
 	program string // to start; "": in this process, for tests
 	places  chan struct{}
+
+	mu    sync.Mutex
+	turns map[string]*queue // by uploader, while any of its pictures is here
+}
+
+// queue is one uploader's pictures.
+type queue struct {
+	taken chan struct{} // whose turn it is
+	n     int           // of them; under workers.mu
 }
 
 func newWorkers(program string) *workers {
-	return &workers{program: program, places: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	return &workers{program: program, places: make(chan struct{}, runtime.GOMAXPROCS(0)), turns: map[string]*queue{}}
+}
+
+// queue gives an uploader's, which is kept until leave.
+func (w *workers) queue(by string) (q *queue, leave func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if q = w.turns[by]; q == nil {
+		q = &queue{taken: make(chan struct{}, 1)}
+		w.turns[by] = q
+	}
+	q.n++
+	return q, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if q.n--; q.n == 0 {
+			delete(w.turns, by)
+		}
+	}
+}
+
+// place waits for the uploader's turn, and then for a place; done gives both back.
+func (w *workers) place(ctx context.Context, by string) (done func(), err error) {
+	wait := time.NewTimer(placeWait)
+	defer wait.Stop()
+	q, leave := w.queue(by)
+	var held []chan struct{}
+	done = func() {
+		for _, c := range held {
+			<-c
+		}
+		leave()
+	}
+	for _, c := range []chan struct{}{q.taken, w.places} {
+		select {
+		case c <- struct{}{}:
+			held = append(held, c)
+			continue
+		case <-wait.C:
+			err = ErrBusy
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		done()
+		return nil, err
+	}
+	return done, nil
 }
 
 // ThisProgram is a program for Options.Worker: the one that runs, if it calls Worker.
@@ -73,19 +130,14 @@ func Worker(args []string) (status int, is bool) {
 	return 0, true
 }
 
-// thumbnail makes one of what stands in a file. errMalformed if it is no
+// thumbnail makes one of what an uploader's file holds. errMalformed if it is no
 // picture, errCostly if it takes too much, ErrBusy if it cannot be looked at now.
-func (w *workers) thumbnail(ctx context.Context, picture *os.File, turned byte) ([]byte, error) {
-	wait := time.NewTimer(placeWait)
-	defer wait.Stop()
-	select {
-	case w.places <- struct{}{}:
-		defer func() { <-w.places }()
-	case <-wait.C:
-		return nil, ErrBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (w *workers) thumbnail(ctx context.Context, by string, picture *os.File, turned byte) ([]byte, error) {
+	done, err := w.place(ctx, by)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	if w.program == "" {
 		b, err := thumbnail(picture, turned)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func TestAProcessIsBounded(t *testing.T) {
 		in := upload(t, data)
 		_, err = in.Seek(0, 0)
 		require.NoError(t, err)
-		_, err = w.thumbnail(ctx, in, 1)
+		_, err = w.thumbnail(ctx, "", in, 1)
 		return err
 	}
 	for name, data := range map[string][]byte{"time": scannedJPEG(4096, 4096, 2200), "memory": hugePNG(30000, 30000, 8, 0, 0, 0),
@@ -195,6 +196,38 @@ func TestAProcessIsBounded(t *testing.T) {
 	require.Less(t, time.Since(began), 1500*time.Millisecond)
 	require.Empty(t, workersOf())
 	require.NoError(t, start(t.Context(), picture(t, 9, 9)), "and its place is free")
+}
+
+// Whoever uploads many pictures that take long keeps nobody else waiting for all of them.
+func TestOneUploaderKeepsNobodyWaiting(t *testing.T) {
+	w := newWorkers(program)
+	ctx, cancel := context.WithCancel(t.Context())
+	slow := scannedJPEG(4096, 4096, 2200)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for range 2 * cap(w.places) {
+		in := upload(t, slow)
+		_, err := in.Seek(0, 0)
+		require.NoError(t, err)
+		all.Go(func() { _, _ = w.thumbnail(ctx, "u:many", in, 1) })
+	}
+	require.Eventually(t, func() bool { return len(workersOf()) > 0 }, 5*time.Second, time.Millisecond)
+	time.Sleep(50 * time.Millisecond) // all of them wait
+	if cap(w.places) > 1 {
+		require.Len(t, workersOf(), 1, "one at a time")
+	}
+	for range 3 {
+		in := upload(t, picture(t, 9, 9))
+		_, err := in.Seek(0, 0)
+		require.NoError(t, err)
+		_, err = w.thumbnail(t.Context(), "u:other", in, 1)
+		require.NoError(t, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	require.Equal(t, 2*cap(w.places), w.turns["u:many"].n, "the others were done with while the first was looked at")
+	require.NotContains(t, w.turns, "u:other")
 }
 
 // A node that is killed takes the process with it that looks at a picture.
