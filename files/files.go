@@ -40,7 +40,7 @@ const (
 	maxShared  = 1000 // sessions one file may be sent in
 )
 
-// The reasons why a file is not taken, besides ErrBusy,, given or sent.
+// The reasons why a file is not taken, besides ErrBusy, given or sent.
 var (
 	ErrNotFound = errors.New("files: no such file")
 	ErrTooLarge = errors.New("files: too large")

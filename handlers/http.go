@@ -15,7 +15,7 @@ import (
 const (
 	// minRate is how fast a body must come and an answer must be taken, on the
 	// average after the first Patience, in bytes a second: a poor telephone line does.
-	minRate = 4 << 10
+	minRate = 1 << 10
 	// maxBodyTime is how long any body may take: 20 MiB at 47 kbit a second.
 	maxBodyTime = time.Hour
 )

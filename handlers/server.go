@@ -41,7 +41,7 @@ type Options struct {
 	Heartbeat, Silence time.Duration
 	// Patience is how long the head of a request may take, how long a client may
 	// be silent in the middle of a body, and how long it may take nothing of an
-	// answer, 10 s. Bodies and answers must also go on at 4 KiB a second, and a
+	// answer, 10 s. Bodies and answers must also go on at 1 KiB a second, and a
 	// body must be there after an hour.
 	Patience time.Duration
 	// MaxPending is how many bytes may wait for a slow reader, 1 MiB.
