@@ -2,7 +2,7 @@ import hooks from 'eslint-plugin-react-hooks'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['**/dist', '**/node_modules', '**/*.config.*', 'bin', 'web/build'] },
+  { ignores: ['**/dist', '**/node_modules', '**/*.config.*', 'bin', 'deploy', 'web/build'] },
   tseslint.configs.recommendedTypeChecked,
   { languageOptions: { parserOptions: { projectService: true } } },
   {

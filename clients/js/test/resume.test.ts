@@ -157,7 +157,7 @@ for (const code of ['bad_request', 'internal', 'overloaded']) {
 
 it('waits where it reads too much, and misses nothing: history, lists, watch, and sessions by HTTP', async () => {
   const other = (id: string, more: Partial<Session> = {}) => fake.state({ id, mid: undefined, ...more })
-  fake.queues = [{ queue: 'q', waiting: [], size: 0, oldest: null }] as unknown as typeof fake.queues
+  fake.queues = [{ queue: 'q', waiting: [], size: 0, oldest: null }]
   const c = await hold(3)
   await c.watch()
   fake.tell({ event: 'session', session: other('00-gone') })
@@ -169,7 +169,7 @@ it('waits where it reads too much, and misses nothing: history, lists, watch, an
     return Promise.resolve(url.includes('00-gone') ? new Response(JSON.stringify({ code: 'forbidden' }), { status: 403 }) : new Response(JSON.stringify({ session: fake.state() })))
   })
   const w = Array.from({ length: 3 }, (_, i) => fake.state({ id: `w${i}`, state: 'waiting' }))
-  fake.queues = [{ queue: 'q', waiting: w, size: 3, oldest: null }] as unknown as typeof fake.queues
+  fake.queues = [{ queue: 'q', waiting: w, size: 3, oldest: null }]
   fake.listed = [[other('00-a')], [other('00-b')]]
   await back(c, () => {
     fake.more = fake.unnamed = true
