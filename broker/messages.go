@@ -263,10 +263,11 @@ func (b *Broker) Recall(ctx context.Context, a Actor, session string, seq int64)
 	if err != nil {
 		return err
 	}
-	if err = refusal(r); r.str(0) == "no_message" {
-		err = Errorf(CodeNotFound, "no such message")
+	if r.str(0) == "no_message" {
+		b.keepFile(ctx, file)
+		return Errorf(CodeNotFound, "no such message")
 	}
-	if err != nil {
+	if err = refusal(r); err != nil {
 		b.keepFile(ctx, file)
 		return b.absent(ctx, a, ActRecall, session, err)
 	}

@@ -102,7 +102,8 @@ func TestWhyAnOfferWasDeclined(t *testing.T) {
 		require.Equal(t, Serving, got.State)
 		again, err := b.Decline(ctx, bea.Actor, s.ID, "he shouts")
 		require.NoError(t, err)
-		require.Equal(t, got.Rev, again.Rev)
+		require.Equal(t, got.ID, again.ID)
+		require.Zero(t, again.Rev, "what became of it is not theirs any more")
 		require.Equal(t, 1, ann.body("he shouts"))
 		ann.await("unread", func(e event) bool { return e["session"] == s.ID && e["unread"] == 1.0 })
 		for _, m := range history(t, b, uma.Actor, s.ID, 50) {

@@ -68,7 +68,7 @@ func TestARecalledMessageTakesItsFileWithIt(t *testing.T) {
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 		s := uma.open(q)
 		ann.grab(s.ID)
-		picture := json.RawMessage(`{"url":"/files/1","name":"\"},\"type\":\"text\"","mime":"image/png"}`)
+		picture := json.RawMessage(`{"url":"/api/v1/files/1","name":"\"},\"type\":\"text\"","mime":"image/png"}`)
 		send := func(kind, key string) SendReply {
 			t.Helper()
 			r, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: kind, Body: picture, Key: key})
@@ -125,7 +125,7 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 	q, ctx := name("q"), t.Context()
 	uma := user(t, b, name("uma"))
 	s := uma.open(q)
-	r, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: TypeFile, Body: json.RawMessage(`{"url":"/files/1"}`)})
+	r, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: TypeFile, Body: json.RawMessage(`{"url":"/api/v1/files/1"}`)})
 	require.NoError(t, err)
 	p, _ := b.of(s.ID)
 	entry := b.rdb.XRange(ctx, p.log(s.ID), fmt.Sprint(r.Seq), fmt.Sprint(r.Seq)).Val()[0]

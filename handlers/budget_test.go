@@ -20,7 +20,7 @@ import (
 // and by whatever command or call: then it is told when to go on, and can. Others,
 // and the host application, notice nothing.
 func TestReadsHaveABudget(t *testing.T) {
-	const rate = 1 << 20 // 8 MiB at once; a quarter of both for a user
+	const rate = 256 << 10 // 2 MiB at once; a quarter of both for a user
 	e := newEdgeWith(t, Options{}, rate)
 	host := broker.Actor{Host: true}
 	s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: "uma"}})
@@ -174,8 +174,11 @@ func TestComingBackOnATightBudget(t *testing.T) {
 	last := map[string]int64{}
 	for _, id := range sessions {
 		for _, s := range e.all() { // again, whenever it is back
-			if s.peer.Identity().ID == "ann" {
-				_ = s.ws.NetConn().Close()
+			s.mu.Lock()
+			ws := s.ws
+			s.mu.Unlock()
+			if ws != nil && s.peer.Identity().ID == "ann" {
+				_ = ws.NetConn().Close()
 			}
 		}
 		for range 4 {
