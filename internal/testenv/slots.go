@@ -33,7 +33,7 @@ func (c *RedisCluster) MoveSlot(key string, pause time.Duration) {
 		if keys, err = do(from, "cluster", "getkeysinslot", slot, 1).StringSlice(); err != nil || len(keys) == 0 {
 			break
 		}
-		err = do(from, "migrate", host, port, keys[0], 0, 5000).Err()
+		err = do(from, "migrate", host, port, keys[0], 0, 5000, "auth2", harnessUser, harnessPassword).Err()
 		time.Sleep(pause)
 	}
 	for _, node := range append([]*RedisServer{to, from}, c.Masters()...) {
