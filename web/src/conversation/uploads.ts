@@ -64,7 +64,7 @@ export class Uploads {
       const body = await this.client.upload(u.file, u.name, { signal: abort.signal, onProgress: (done) => this.change(u.id, { done }) })
       if (duration && !body.duration) body.duration = duration
       // What the server has found it to be: a picture that takes too much to look at is a file.
-      void this.client.send(u.session, body, { type: typeOf(body.mime ?? '') === u.type ? u.type : 'file' })
+      void this.client.send(u.session, body, { type: /^(image|audio|video)\//.test(body.mime ?? '') ? u.type : 'file' })
       this.remove(u)
     } catch (e) {
       if (!abort.signal.aborted) this.change(u.id, { error: e instanceof BellhopError ? e.code : 'internal' })
