@@ -28,6 +28,7 @@ type attackCommand struct {
 // attacks are what one participant, or nobody in particular, does to a node.
 // Each goes on until the context ends, whatever the answers.
 var attacks = map[string]func(*attackCommand, context.Context){
+	"control":     (*attackCommand).control,
 	"slow-heads":  (*attackCommand).slowHeads,
 	"never-read":  (*attackCommand).neverRead,
 	"frames":      (*attackCommand).frames,
@@ -132,6 +133,34 @@ func (c *attackCommand) flood(ctx context.Context, reading bool, frame []byte) {
 // lines is a frame full of one command.
 func lines(line string) []byte {
 	return masked(1, []byte(strings.Repeat(line+"\n", 60000/(len(line)+1))))
+}
+
+// control attacks itself: what that does to the others is the machine's share, not the server's.
+func (c *attackCommand) control(ctx context.Context) {
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return
+	}
+	context.AfterFunc(ctx, func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+		}
+	}()
+	c.Addr = l.Addr().String()
+	frame := lines(`{"id":1,"cmd":"ping"}`)
+	swarm(ctx, devices, func(ctx context.Context, _ int) error {
+		conn, err := c.plain(ctx)
+		for err == nil {
+			_, err = conn.Write(frame)
+		}
+		return err
+	})
 }
 
 func (c *attackCommand) slowHeads(ctx context.Context) {

@@ -27,6 +27,9 @@ const (
 // refusing them costs little.
 const limitedPause = 2 * time.Millisecond
 
+// refusalPause is the same for a call over HTTP, which costs more: a token is looked up.
+const refusalPause = 100 * time.Millisecond
+
 // commandCosts are of the commands that cost something else than costCommand. A
 // send has a limit of its own.
 var commandCosts = map[string]int{"send": 0, "history": costRead, "sessions": costList, "watch": costList}

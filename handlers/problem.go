@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -46,6 +47,12 @@ func problem(c *gin.Context, err error) {
 		return
 	}
 	e := broker.AsError(err)
+	if e.Code == broker.CodeRateLimited { // who asks again at once, asks more slowly
+		select {
+		case <-time.After(refusalPause):
+		case <-c.Request.Context().Done():
+		}
+	}
 	problemStatus(c, e.Code.Status(), e)
 }
 
