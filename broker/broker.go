@@ -52,7 +52,7 @@ type Options struct {
 	// neither.
 	SendRate float64
 	// ListRate is how many lists a second one participant may ask one node for; bursts
-	// of five times that. 0 takes 20, a negative one means no limit, nor one on connecting.
+	// of five times that. 0 takes 20, a negative one means no limit.
 	ListRate float64
 	// ReadRate is how many bytes a second one of the staff may read at one node, lists
 	// included, and a user a quarter of it; bursts are eight times that. 0: 2 MiB; negative: no limit.

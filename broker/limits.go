@@ -24,7 +24,7 @@ const (
 	listBurst  = 5       // times the rate
 	readRate   = 2 << 20 // bytes a second that one of the staff reads at one node; a user a quarter
 	readBurst  = 8       // times the rate
-	maxLimited = 100000  // who have sent, read or connected lately, at one node
+	maxLimited = 100000  // who have sent or read something lately, at one node
 
 	// reportEvery is how many sends of staff a node keeps to itself at most, until
 	// their number is on its way to the others.
@@ -62,8 +62,6 @@ type limiter struct {
 	mu   sync.Mutex
 	by   map[string]*sender
 	seen map[string]*readBudget
-
-	connects map[string]*rate.Limiter
 }
 
 // readBudget is of a participant that has read something at this node lately.
@@ -294,11 +292,6 @@ func (l *limiter) sweep() {
 	for w, r := range l.seen {
 		if full(r.lists, now) && full(r.bytes, now) {
 			delete(l.seen, w)
-		}
-	}
-	for w, r := range l.connects {
-		if full(r, now) {
-			delete(l.connects, w)
 		}
 	}
 }

@@ -2,19 +2,16 @@ package broker
 
 import (
 	"context"
-	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// How fast a participant may command and connect at one node, whatever the
-// commands are: docs/limits.md. Far above what any client needs; it is for those
-// who would keep the node from serving others.
+// How fast a participant may command at one node, whatever the commands are:
+// docs/limits.md. Far above what any client needs; it is for those who would keep
+// the node from serving others.
 const (
 	commandRate  = 1000 // a second, over its connections
 	commandBurst = 2000
-	connectRate  = 2 // a second
-	connectBurst = 60
 )
 
 // Pace waits until the participant may command once more: whoever floods us on
@@ -29,22 +26,4 @@ func (m *member) pacer() *rate.Limiter {
 		m.pace = rate.NewLimiter(commandRate, commandBurst)
 	}
 	return m.pace
-}
-
-// mayConnect counts a connection of a participant.
-func (l *limiter) mayConnect(w string) error {
-	if l.list < 0 {
-		return nil
-	}
-	l.mu.Lock()
-	r := l.connects[w]
-	if r == nil {
-		r = rate.NewLimiter(connectRate, connectBurst)
-		l.connects = remembered(l.connects, w, r)
-	}
-	l.mu.Unlock()
-	if wait := take(r, time.Now()); wait > 0 {
-		return tooFast(wait.Milliseconds())
-	}
-	return nil
 }

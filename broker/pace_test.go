@@ -41,34 +41,3 @@ func TestAFloodSlowsOnlyItself(t *testing.T) {
 	cancel()
 	require.Error(t, one.Conn.Pace(ctx))
 }
-
-// A participant that connects over and over is told when it may again; others may.
-func TestConnectingIsBounded(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineEmbedded), func(o *Options) { o.ListRate = 0 })
-	id := Identity{Role: RoleUser, ID: name("mallory"), Issued: time.Now()}
-	storm := func(id Identity) (n int, err error) {
-		for n = range connectBurst + 20 {
-			var c *Conn
-			if c, err = b.Connect(t.Context(), id, "phone", &wire{more: make(chan struct{})}); err != nil {
-				return n, err
-			}
-			c.Close(t.Context())
-		}
-		return n, nil
-	}
-	n, err := storm(id)
-	code(t, CodeRateLimited, err)
-	require.GreaterOrEqual(t, n, connectBurst)
-	require.Positive(t, AsError(err).RetryMS)
-	other := id
-	other.ID = name("uma")
-	n, _ = storm(other)
-	require.GreaterOrEqual(t, n, connectBurst)
-	eventually(t, func() bool {
-		c, err := b.Connect(t.Context(), id, "phone", &wire{more: make(chan struct{})})
-		if err == nil {
-			c.Close(t.Context())
-		}
-		return err == nil
-	})
-}

@@ -341,6 +341,4 @@ func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
 	s.frame(m.Bytes())
 }
 
-const (
-	closeBinary = 1003
-)
+const closeBinary = 1003
