@@ -1,4 +1,5 @@
 -- ahead: a JWT was shown whose `iat` is ahead of the clock; revoke.lua reaches it.
+--#flags allow-oom
 -- KEYS  1 the participant's latest such `iat`: ms
 -- ARGV  1 iat: ms 2 how long it is kept: ms
 -- reply {'ok'}
