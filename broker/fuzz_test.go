@@ -103,7 +103,8 @@ func FuzzLuaReplies(f *testing.F) {
 	for _, seed := range []string{`["ok"]`, `["taken","ann"]`, `["full",1,2]`, `["wrong_state","ended"]`, `[]`, `[[]]`, `["ok",` + quote(snap) + `]`,
 		`[` + quote(snap) + `,[["1-0",["at","1","by","u:uma","key","","h","\"mid\":\"x\"","b","1"]]],"1,",["1","{}"]]`, snap,
 		`{"said":[[1,2,"a:ann","n","\"mid\":\"x\",\"from\":{\"id\":\"\"},\"type\":\"note\"","\"b\""]],"snap":"{}"}`, `{"said":{}}`, "1\x1f2\x1fu:uma\x1fm\x1f\x1f\x1fa\x1e1\x1fh\x1fb",
-		`{"s":["state","x","meta","{","u:","1"],"u":["","1","a","2"],"r":[""]}`} {
+		`{"s":["state","x","meta","{","u:","1"],"u":["","1","a","2"],"r":[""]}`,
+		`{"s":["state","x","user","uma","as:","{}","l:","1","m:","1","c:a:","1"]}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

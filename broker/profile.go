@@ -36,9 +36,6 @@ func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, er
 func parseProfile(id string, f map[string]string) profile {
 	p := profile{Person: *person(f["info"], id), status: Status(f["status"]), set: f["set"] != "",
 		disabled: f["disabled"] != "", blocked: f["blocked"] != "", reason: f["blocked_reason"], known: f["info"] != "" || f["set"] != ""}
-	if p.Person.ID == "" {
-		p.Person.ID = id
-	}
 	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
 	p.capacity, _ = strconv.Atoi(f["capacity"])
 	p.revoked, _ = strconv.ParseInt(f["revoked"], 10, 64)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/archive"
 	"bellhop/internal/testenv"
 )
 
@@ -150,6 +151,21 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 		}
 		clean(t, b)
 	})
+}
+
+// However many messages of one session a page of a search holds, they are one session's.
+func TestASearchJudgesASessionOnce(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL(), soon)
+	r := newReaders(t, b)
+	page := make([]archive.Message, 1<<20)
+	for i := range page {
+		page[i].Session = r.session
+	}
+	for a, strange := range map[*party]bool{r.ann: false, r.bea: true} {
+		known := map[string]bool{}
+		require.NoError(t, b.foreign(t.Context(), a.Actor, page, known))
+		require.Equal(t, map[string]bool{r.session: strange}, known, a.ID)
+	}
 }
 
 // Whoever declined is told so again, and nothing of what became of the session.

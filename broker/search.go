@@ -137,18 +137,17 @@ func (b *Broker) foreign(ctx context.Context, a Actor, page []archive.Message, k
 	if boss(a) || !a.Role.Staff() {
 		return nil
 	}
+	var fresh []string
+	for i := range page {
+		if _, seen := known[page[i].Session]; !seen {
+			known[page[i].Session] = true
+			fresh = append(fresh, page[i].Session)
+		}
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readAtOnce)
-	for i := range page {
-		session := page[i].Session
-		mu.Lock()
-		_, seen := known[session]
-		known[session] = true
-		mu.Unlock()
-		if seen {
-			continue
-		}
+	for _, session := range fresh {
 		g.Go(func() error {
 			st, err := b.look(ctx, session)
 			if errors.Is(err, &Error{Code: CodeNotFound}) {

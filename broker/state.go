@@ -68,6 +68,7 @@ func person(info, id string) *Person {
 	}
 	p := Person{ID: id}
 	_ = json.Unmarshal([]byte(info), &p) // without it there is still the id
+	p.ID = id
 	return &p
 }
 
@@ -109,7 +110,7 @@ func parseSnapshot(id, snapshot string) (*state, flat, error) {
 		st.Meta = json.RawMessage("{}")
 	}
 	for name, value := range f {
-		if agent, ok := strings.CutPrefix(name, "as:"); ok {
+		if agent, ok := strings.CutPrefix(name, "as:"); ok && agent != "" {
 			st.Assistants = append(st.Assistants, *person(value, agent))
 		}
 		if label, ok := strings.CutPrefix(name, "l:"); ok {
