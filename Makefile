@@ -41,7 +41,7 @@ test-deps: ## install redis-server and nginx, which the tests start themselves
 # Failures are told again at the end, where many packages would hide them.
 test: test-deps ## test everything, with the race detector, and the pages in a browser
 	@mkdir -p bin
-	@{ go test -race -timeout 40m ./... && go test -run 'TestEveryTransitionInEveryState|TestASlotMoves|TestAMovingSlot|TestWorstUploads|TestAProcess' ./broker ./files; } 2>&1 | tee bin/test.log || { \
+	@.ci/go-test 2>&1 | tee bin/test.log || { \
 	  echo; echo "What failed:"; \
 	  grep -E '^[[:space:]]*--- FAIL|^FAIL|^panic:|^WARNING: DATA RACE|^# |\.go:[0-9]+:[0-9]+: ' bin/test.log || true; \
 	  exit 1; }
