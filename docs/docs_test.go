@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	link     = regexp.MustCompile(`(?:\]\(|<img [^>]*\bsrc=")([^)"\s]+)[)"]`)
 	testName = regexp.MustCompile("`(Test[A-Z]\\w*)`")
 	testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t `)
 )
@@ -32,19 +32,31 @@ func every(t *testing.T, ext string, f func(path, text string)) {
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	seen := 0
+	seen, anchors := 0, 0
 	every(t, ".md", func(path, text string) {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			to, _, _ := strings.Cut(m[1], "#")
-			if to == "" || strings.Contains(to, "://") {
+			to, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(to, "://") {
 				continue
 			}
 			seen++
-			_, err := os.Stat(filepath.Join(filepath.Dir(path), to))
+			target := path
+			if to != "" {
+				target = filepath.Join(filepath.Dir(path), to)
+			}
+			_, err := os.Stat(target)
 			require.NoErrorf(t, err, "%s links to %s", path, m[1])
+			if anchor == "" {
+				continue
+			}
+			anchors++
+			source, err := os.ReadFile(target)
+			require.NoError(t, err)
+			require.Containsf(t, parse(target, string(source)).anchors(), anchor, "%s links to %s", path, m[1])
 		}
 	})
 	require.Greater(t, seen, 20)
+	require.Positive(t, anchors)
 }
 
 func TestTestsThatAreNamedExist(t *testing.T) {

@@ -22,7 +22,7 @@ export const zh: Record<keyof typeof en, string> = {
   'demo.shop.what': '一家虚构的店铺，独立的源，严格的安全策略，只用一个 script 标签就把聊天放在页面一角。',
   'demo.shop.open': '逛逛店铺',
   'demo.docs': '开发者',
-  'demo.docs.what': '源码目录中的 README.md 说明如何正式部署，以及它保证什么；docs/quickstart.md 教您用两个终端聊天。',
+  'demo.docs.what': '源码目录中的 README.zh-CN.md 说明如何正式部署，以及它保证什么；docs/quickstart.zh-CN.md 教您用两个终端聊天。',
   'demo.docs.api': 'API 参考',
   'demo.docs.openapi': 'OpenAPI 描述',
   'demo.failed': '服务器没有告知这里有谁。',
