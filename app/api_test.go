@@ -221,8 +221,10 @@ func TestProblemsEverywhere(t *testing.T) {
 	require.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
 	a = get("GET", "/docs", nil)
 	require.Equal(t, 200, a.status)
-	require.Contains(t, a.body, "/api/v1/sessions/{id}/messages")
 	require.Contains(t, a.header.Get("Content-Security-Policy"), "default-src 'none'")
+	a = get("GET", "/openapi.yaml", nil)
+	require.Contains(t, a.body, "/api/v1/sessions/{id}/messages")
+	require.NotContains(t, a.body, "\nservers:")
 	a = get("GET", "/readyz", nil)
 	require.Equal(t, 200, a.status, a.body)
 }

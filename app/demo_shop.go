@@ -31,6 +31,7 @@ type shop struct {
 	server   *http.Server
 	serving  sync.WaitGroup
 	chat     string // Bellhop's origin
+	base     string // and the path below which it serves
 	broker   *broker.Broker
 	log      *slog.Logger
 }
@@ -45,7 +46,7 @@ func (a *App) openShop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the demo's shop: %w", err)
 	}
-	s := &shop{listener: listener, chat: "http://" + pageHost(a.listener), broker: a.broker, log: a.log}
+	s := &shop{listener: listener, chat: "http://" + pageHost(a.listener), base: a.base, broker: a.broker, log: a.log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /shop.css", func(w http.ResponseWriter, _ *http.Request) {
@@ -105,7 +106,7 @@ func (s *shop) guard(next http.Handler) http.Handler {
 
 // shopView is what the page is made of.
 type shopView struct {
-	Chat string // Bellhop's origin
+	Chat string // Bellhop's address
 	Lang string
 }
 
@@ -122,7 +123,7 @@ func (s *shop) page(w http.ResponseWriter, r *http.Request) {
 	if lang == "" {
 		lang = r.Header.Get("Accept-Language")
 	}
-	v := shopView{Chat: s.chat, Lang: "en"}
+	v := shopView{Chat: s.chat + s.base, Lang: "en"}
 	if strings.HasPrefix(strings.ToLower(lang), "zh") {
 		v.Lang = "zh"
 	}

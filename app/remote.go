@@ -28,7 +28,7 @@ type tokenCommand struct {
 // Run prints the token alone, so that scripts can use it.
 func (c *tokenCommand) Run(ctx context.Context, out io.Writer) error {
 	if u, err := url.Parse(c.URL.Reveal()); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return settingsError{errors.New("--url: it is not http(s)://host:port")}
+		return settingsError{errors.New("--url: it is not http(s)://host:port, a base path after it or not")}
 	}
 	api := client.API{BaseURL: c.URL.Reveal(), Key: c.APIKey.Reveal()}
 	t, err := api.IssueToken(ctx, client.TokenRequest{Role: c.Role, ID: c.ID, Name: c.Name, Queues: c.Queues,

@@ -44,6 +44,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 type App struct {
 	settings Settings
 	log      *slog.Logger
+	base     string           // path, without a slash at its end
 	embedded *embedded.Server // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
@@ -69,6 +70,7 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 	}
 	s.keepDemoApart()
 	a := &App{settings: s, log: newLog(&s.Stores)}
+	a.base, _ = handlers.ParseBasePath(s.BasePath) // Validate has looked at it
 	defer func() {
 		if err != nil {
 			a.Close(ctx)
@@ -125,7 +127,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	if v := newVerifier(&a.settings, a.keys, time.Now); v != nil {
 		o.JWT = v.Verify
 	}
-	o.Filter, o.ReadRate = a.filter, a.settings.readRate
+	o.BasePath, o.Filter, o.ReadRate = a.base, a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
@@ -172,7 +174,7 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 }
 
 func (a *App) startEdge() {
-	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
+	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), BasePath: a.base, Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.shop != nil {
 		o.Demo = demoPeople(a.settings.Demo)
@@ -267,5 +269,5 @@ func (a *App) announce() {
 		return
 	}
 	a.log.Info("serving", "addr", a.Addr(), "embedded", true, "data", a.settings.DataDir)
-	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Be a user, an agent or the supervisor: http://%s/\n  API reference: http://%s/docs\n\n", a.Addr(), a.Addr())
+	fmt.Fprintf(os.Stderr, "\n  Bellhop is running. Be a user, an agent or the supervisor: %[1]s/\n  API reference: %[1]s/docs\n\n", "http://"+a.Addr()+a.base)
 }

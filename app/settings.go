@@ -46,6 +46,7 @@ type Settings struct {
 	JWKSURL       Secret        `name:"jwks-url" help:"Accept JWTs signed with a key found here (RS256, ES256, EdDSA); https, or http on this machine." placeholder:"URL"`
 	JWTAudience   string        `name:"jwt-audience" help:"What a JWT's aud must hold. Unset: it is not looked at." placeholder:"AUDIENCE"`
 	JWTIssuer     string        `name:"jwt-issuer" help:"What a JWT's iss must be. Unset: it is not looked at." placeholder:"ISSUER"`
+	BasePath      string        `name:"base-path" default:"/" help:"The path below which a proxy serves everything, pages, widget and WebSocket included, such as /support." placeholder:"PATH"`
 	Origins       []string      `help:"Origins that may open a WebSocket or call the API from a page. Unset: the same origin." placeholder:"ORIGIN"`
 	FilesURL      Secret        `name:"files-url" help:"file:///folder or s3://bucket?region=…: what participants upload. Unset: files in the data folder." placeholder:"URL"`
 	WebhookURL    Secret        `name:"webhook-url" help:"Where events are delivered; https, or http nearby." placeholder:"URL"`
@@ -106,6 +107,9 @@ func (s *Settings) Validate() error {
 		if o != "*" && !handlers.IsOrigin(o) {
 			return fmt.Errorf("--origins: %q is not http(s)://host[:port] as browsers send it: in lower case, no path, no port that is the scheme's own", withoutUser(o))
 		}
+	}
+	if _, err := handlers.ParseBasePath(s.BasePath); err != nil {
+		return fmt.Errorf("--base-path: %w", err)
 	}
 	if s.FilesURL.IsSet() {
 		if err := checkFilesURL(s.FilesURL.Reveal()); err != nil {

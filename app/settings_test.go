@@ -23,6 +23,8 @@ func TestUnusableSettings(t *testing.T) {
 		{"--addr nowhere", "--addr"}, {"--addr 127.0.0.1:99999", "--addr"}, {"--redis-url http://x", "--redis-url"},
 		{"--redis-url redis+sentinel://127.0.0.1:1 --api-key k", "--redis-url"}, {"--redis-url redis+cluster://x --api-key k", "--redis-url"},
 		{"--redis-url redis://127.0.0.1:1", "--api-key"}, {"--addr 0.0.0.0:0", "--api-key"}, {"--partitions 257", "--partitions"},
+		{"--base-path support", "--base-path"}, {"--base-path https://example.org/support", "--base-path"}, {"--base-path //support", "--base-path"},
+		{"--base-path /a//b", "--base-path"}, {"--base-path /a/../b", "--base-path"}, {"--base-path /a?b", "--base-path"}, {"--base-path /客服", "--base-path"}, {"--base-path /%61", "--base-path"},
 		{"--origins example.org", "--origins"}, {"--jwt-secret short", "--jwt-secret"}, {"--jwks-url ftp://x", "--jwks-url"},
 		{"--send-rate -1", "--send-rate"}, {"--send-rate NaN", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--fly", "--fly"},
 		{"--mongo-url http://x", "--mongo-url"}, {"--mongo-url mongodb://127.0.0.1", "--mongo-url"}, {"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},

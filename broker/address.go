@@ -15,8 +15,28 @@ import (
 // MaxURL is an address's greatest length in bytes.
 const MaxURL = 2048
 
-// ownFile is the path that an upload answers.
-var ownFile = regexp.MustCompile(`^/api/v1/files/[A-Za-z0-9_-]{1,64}(/thumbnail)?$`)
+// FilesPath is what files kept here are below, after Options.BasePath.
+const FilesPath = "/api/v1/files/"
+
+// ownFile is the path that an upload answers, without Options.BasePath.
+var ownFile = regexp.MustCompile(`^` + FilesPath + `[A-Za-z0-9_-]{1,64}(/thumbnail)?$`)
+
+// withoutBase is a file's address as messages keep it: one of our own is without the base path.
+func withoutBase(base, fileURL string) string {
+	if own, found := strings.CutPrefix(fileURL, base); found && ownFile.MatchString(own) {
+		return own
+	}
+	return fileURL
+}
+
+// withBase is an entry as clients see it: the address of a file of our own begins with the base path.
+func (b *Broker) withBase(e entry) entry {
+	const before = `{"url":"` // fileBody puts it first
+	if rest, own := strings.CutPrefix(e.body, before+FilesPath); own && b.opt.BasePath != "" && sendsFile(e.head) {
+		e.body = before + b.opt.BasePath + FilesPath + rest
+	}
+	return e
+}
 
 // validFileURL accepts where a message's file may be: in this server's store, or elsewhere on the web.
 func validFileURL(field, s string) error {

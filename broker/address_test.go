@@ -45,18 +45,18 @@ func TestAddressesOfFiles(t *testing.T) {
 	accepted = append(accepted, "/api/v1/files/01J_a-Z9", "/api/v1/files/a/thumbnail", "https://a.example/"+strings.Repeat("a", MaxURL-len("https://a.example/")))
 	for _, kind := range fileTypes {
 		for _, u := range accepted {
-			body, err := messageBody(kind, fileWith(t, "url", u))
+			body, err := messageBody(kind, fileWith(t, "url", u), "")
 			require.NoError(t, err, u)
 			var f fileInfo
 			require.NoError(t, json.Unmarshal([]byte(body), &f))
 			require.Equal(t, u, f.URL)
 		}
 		for _, u := range refused {
-			_, err := messageBody(kind, fileWith(t, "url", u))
+			_, err := messageBody(kind, fileWith(t, "url", u), "")
 			require.ErrorContains(t, err, "body.url", u)
 			code(t, CodeBadRequest, err)
 		}
-		_, err := messageBody(kind, fileWith(t, "url", "https://a.example/"+strings.Repeat("a", MaxURL)))
+		_, err := messageBody(kind, fileWith(t, "url", "https://a.example/"+strings.Repeat("a", MaxURL)), "")
 		code(t, CodeTooLarge, err)
 		require.ErrorContains(t, err, "body.url")
 	}
@@ -97,7 +97,7 @@ func TestWhatElseAFileSays(t *testing.T) {
 		{"url", nil, CodeBadRequest}, {"url", 7, CodeBadRequest}, {"url", []string{}, CodeBadRequest},
 	} {
 		for _, kind := range fileTypes {
-			_, err := messageBody(kind, fileWith(t, c.field, c.is))
+			_, err := messageBody(kind, fileWith(t, c.field, c.is), "")
 			if c.code == "" {
 				require.NoError(t, err, c)
 				continue
@@ -107,7 +107,7 @@ func TestWhatElseAFileSays(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"", "null", "[]", `"x"`, "{", "{}", `{"url":`} {
-		_, err := messageBody(TypeFile, json.RawMessage(body))
+		_, err := messageBody(TypeFile, json.RawMessage(body), "")
 		code(t, CodeBadRequest, err)
 	}
 }
@@ -174,12 +174,12 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind string, raw []byte) {
-		body, err := messageBody(kind, raw)
+		body, err := messageBody(kind, raw, "")
 		if err != nil {
 			return
 		}
 		require.True(t, json.Valid([]byte(body)), "%q", body)
-		again, err := messageBody(kind, json.RawMessage(body))
+		again, err := messageBody(kind, json.RawMessage(body), "")
 		require.NoError(t, err)
 		require.Equal(t, body, again)
 	})

@@ -81,6 +81,9 @@ type Options struct {
 	// UnsentBudget is how many bytes of uploads that were not sent are kept of all
 	// participants together, 20 GiB; a negative one: no limit.
 	UnsentBudget int64
+	// BasePath is the path below which clients find the files kept here, without a slash at its end, as /support;
+	// "" where that is the root. Messages are kept without it, so that it may change.
+	BasePath string
 	// Files, if set, is told of a file before the message that sends it is stored,
 	// and before that message is recalled.
 	Files Files

@@ -82,6 +82,8 @@ func (f *feed) message(e *entry, origin string, counts map[string]int64) {
 	if origin != "" {
 		delete(f.sending, headMid(e.head))
 	}
+	shown := f.h.b.withBase(*e)
+	e = &shown
 	var line []byte
 	for w, m := range f.seats {
 		if e.note && m.user() {

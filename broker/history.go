@@ -191,6 +191,9 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 	if err != nil {
 		return reply, err
 	}
+	for i := range entries {
+		entries[i] = b.withBase(entries[i])
+	}
 	fit := fitting(entries, limit, r.Session, w, r.After >= 0)
 	reply.More = len(fit) < len(entries)
 	for _, e := range fit {

@@ -64,7 +64,8 @@ func hookKind(e *entry, m *Message) (kind string, recalled int64) {
 
 // hookEvent makes the event that an entry is; nil if it is none.
 func (b *Broker) hookEvent(ctx context.Context, st *state, e *entry) (*hookEvent, error) {
-	m, err := e.message(st.ID, strings.HasPrefix(e.by, "h:"))
+	shown := b.withBase(*e)
+	m, err := shown.message(st.ID, strings.HasPrefix(e.by, "h:"))
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,8 @@ func (b *Broker) unheard(ctx context.Context, p partition, st *state, e *entry) 
 }
 
 func (b *Broker) unheardEvent(st *state, e *entry) (*hookEvent, error) {
-	m, err := e.message(st.ID, strings.HasPrefix(e.by, "h:"))
+	shown := b.withBase(*e)
+	m, err := shown.message(st.ID, strings.HasPrefix(e.by, "h:"))
 	if err != nil {
 		return nil, err
 	}

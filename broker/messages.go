@@ -82,7 +82,7 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 
 // draft checks a message and who sends it, and how fast.
 func (b *Broker) draft(ctx context.Context, a Actor, r SendRequest) (d draft, err error) {
-	if d.body, err = messageBody(r.Type, r.Body); err != nil {
+	if d.body, err = messageBody(r.Type, r.Body, b.opt.BasePath); err != nil {
 		return d, err
 	}
 	if len(r.Key) > MaxID {

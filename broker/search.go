@@ -69,7 +69,7 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 			if recalled[i] || strange[m.Session] {
 				continue
 			}
-			e := unarchived(m)
+			e := b.withBase(unarchived(m))
 			msg, err := e.message(m.Session, m.By == who(a.Role, a.ID))
 			if err != nil {
 				return reply, err

@@ -130,14 +130,15 @@ func normalizeStaff(queues *[]string, capacity *int) error {
 }
 
 // messageBody checks a body against its type and gives it in the form the log keeps.
-func messageBody(kind string, raw json.RawMessage) (string, error) {
+// base is Options.BasePath.
+func messageBody(kind string, raw json.RawMessage, base string) (string, error) {
 	switch kind {
 	case TypeText, TypeNote:
 		return textBody(raw)
 	case TypeCard:
 		return object("body", raw, MaxCard, "")
 	case TypeImage, TypeVoice, TypeVideo, TypeFile:
-		return fileBody(raw)
+		return fileBody(raw, base)
 	default:
 		return "", Errorf(CodeBadRequest, "type: text, image, voice, video, file, card or note")
 	}
@@ -184,7 +185,7 @@ const (
 )
 
 // fileBody keeps the known fields of a file's description.
-func fileBody(raw json.RawMessage) (string, error) {
+func fileBody(raw json.RawMessage, base string) (string, error) {
 	var f fileInfo
 	if len(raw) == 0 || raw[0] != '{' {
 		return "", Errorf(CodeBadRequest, "body: {url, name, size, mime, width, height, duration}")
@@ -196,6 +197,7 @@ func fileBody(raw json.RawMessage) (string, error) {
 		}
 		return "", Errorf(CodeBadRequest, "%s: url, name and mime are strings, size, width and height whole numbers, duration is a number", field)
 	}
+	f.URL = withoutBase(base, f.URL)
 	if err := validFileURL("body.url", f.URL); err != nil {
 		return "", err
 	}

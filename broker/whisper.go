@@ -24,7 +24,7 @@ func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendRe
 	if !ok {
 		return SendReply{}, Errorf(CodeNotFound, "no such session")
 	}
-	body, err := messageBody(TypeNote, []byte(quote(r.Text)))
+	body, err := messageBody(TypeNote, []byte(quote(r.Text)), "")
 	if err != nil {
 		return SendReply{}, err
 	}

@@ -28,7 +28,7 @@ import (
 
 // Options of a Client. URL and one of Token and TokenFunc are required.
 type Options struct {
-	// URL is the server's: ws://host, or http://host.
+	// URL is the server's: ws://host, or http://host, with the base path where it has one.
 	URL string
 	// Token of the participant.
 	Token string

@@ -45,9 +45,13 @@ func (a API) Upload(ctx context.Context, name string, r io.Reader) (File, error)
 	return f, a.send(req, &f)
 }
 
-// Link gives links to a file, by its URL, that work for an hour without a token.
+// Link gives links to a file, by its URL, that work for an hour without a token. They
+// begin, as the file's URL does, with the path below which the server serves.
 func (a API) Link(ctx context.Context, fileURL string) (url, thumbnail string, err error) {
 	var out struct{ URL, Thumbnail string }
+	if at := strings.Index(fileURL, "/api/v1/files/"); strings.HasPrefix(fileURL, "/") && at > 0 {
+		fileURL = fileURL[at:] // BaseURL has that path
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.BaseURL, "/")+fileURL+"/link", nil)
 	if err != nil {
 		return "", "", err

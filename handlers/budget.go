@@ -60,7 +60,7 @@ func (s *Server) delivered(c *gin.Context, a broker.Actor) {
 	n := c.Writer.Size()
 	switch {
 	case strings.HasSuffix(c.FullPath(), "/transcript"): // has counted already
-	case strings.HasPrefix(c.FullPath(), filesPath):
+	case strings.HasPrefix(c.FullPath(), broker.FilesPath):
 		s.broker.HasRead(a, n/fileShare)
 	default:
 		s.broker.HasRead(a, n)

@@ -16,8 +16,6 @@ import (
 	"bellhop/files"
 )
 
-const filesPath = "/api/v1/files/"
-
 // Sharing tells a store of files what is sent in sessions. It is the broker's Files.
 type Sharing struct {
 	Store *files.Store
@@ -56,7 +54,7 @@ func (s *Sharing) Recalled(ctx context.Context, m broker.FileMessage, back bool)
 
 // sending tells whether a message sends a file that is kept here.
 func sending(m broker.FileMessage) (files.Sending, bool) {
-	id, ours := strings.CutPrefix(m.URL, filesPath)
+	id, ours := strings.CutPrefix(m.URL, broker.FilesPath)
 	return files.Sending{File: id, Session: m.Session, Ref: m.Ref}, ours
 }
 
@@ -124,7 +122,8 @@ type fileAnswer struct {
 
 // file serves a part of a file: to those who may read it, and to whoever has a signed link.
 func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Reader, error)) gin.HandlerFunc {
-	serve := func(c *gin.Context, f *files.File) error {
+	// sites are whose pages may show it: the browser keeps it from others.
+	serve := func(c *gin.Context, f *files.File, sites string) error {
 		r, err := open(s.opt.Files, c.Request.Context(), f.ID)
 		if err != nil {
 			return fileError(err)
@@ -139,7 +138,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer") // a signed link is a key
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-		h.Set("Cross-Origin-Resource-Policy", "same-site")
+		h.Set("Cross-Origin-Resource-Policy", sites)
 		h.Set("Cache-Control", "private, no-cache") // it may be recalled
 		h.Set("ETag", `"`+f.ID+`"`)
 		h.Set("Content-Disposition", disposition(f))
@@ -155,7 +154,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		if err != nil {
 			return nil, fileError(err)
 		}
-		return written{}, serve(c, f)
+		return written{}, serve(c, f, "same-site")
 	})
 	return func(c *gin.Context) {
 		signature := c.Query("signature")
@@ -176,7 +175,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 			err = s.opt.Files.Available(ctx, f.ID)
 		}
 		if err == nil {
-			err = serve(c, f)
+			err = serve(c, f, "cross-origin") // the link is all that it takes
 		}
 		if err != nil {
 			problem(c, fileError(err))
@@ -212,9 +211,10 @@ func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
 	}
 	expires, signature := s.opt.Files.Sign(key, f.ID)
 	q := "?" + url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}, "signature": {signature}}.Encode()
-	out := gin.H{"url": filesPath + f.ID + q, "expires": broker.Time{Time: expires}}
+	address := s.opt.BasePath + broker.FilesPath + f.ID
+	out := gin.H{"url": address + q, "expires": broker.Time{Time: expires}}
 	if f.Width > 0 {
-		out["thumbnail"] = filesPath + f.ID + "/thumbnail" + q
+		out["thumbnail"] = address + "/thumbnail" + q
 	}
 	return out, nil
 }

@@ -37,6 +37,7 @@ func TestTheDescriptionHasEveryRoute(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			described[method+" "+path] = true
+			require.Len(t, item.GetOperation(method).Tags, 1, "%s %s: what the reference lists it under", method, path)
 		}
 	}
 	pages := []string{"/docs", "/openapi.yaml", "/chat", "/desk", "/widget.js", "/assets/*name"}
@@ -47,9 +48,6 @@ func TestTheDescriptionHasEveryRoute(t *testing.T) {
 		served[r.Method+" "+strings.ReplaceAll(r.Path, ":id", "{id}")] = true
 	}
 	require.Equal(t, served, described)
-	page, err := readReference(openAPI)
-	require.NoError(t, err)
-	require.Len(t, page.Operations, len(described))
 }
 
 func TestParse(t *testing.T) {

@@ -44,7 +44,7 @@ func (s *Server) Handler() http.Handler {
 			r.Body = in
 		}
 		defer out.end()
-		s.engine.ServeHTTP(out, r)
+		s.serve(out, r)
 	})
 }
 

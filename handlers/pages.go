@@ -1,14 +1,10 @@
 package handlers
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed" // the reference
-	"encoding/base64"
-	"html/template"
+	_ "embed" // the description
+	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,20 +16,6 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-//go:embed docs.html
-var docsHTML string
-
-var docsPage = template.Must(template.New("docs").Parse(docsHTML))
-
-// docsStyle names the page's own style in its policy, which allows nothing else:
-// a nonce would make each page another.
-var docsStyle = sync.OnceValue(func() string {
-	_, rest, _ := strings.Cut(docsHTML, "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-})
-
 // inlinePolicy is for a page that has a style, or a script, of its own and nothing else.
 func inlinePolicy(c *gin.Context, scripts, styles string) {
 	h := c.Writer.Header()
@@ -43,30 +25,18 @@ func inlinePolicy(c *gin.Context, scripts, styles string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// spec and docs are made once, of what is in the binary.
-var (
-	specFile = sync.OnceValue(func() asset { return newAsset(openAPI) })
-	docsFile = sync.OnceValue(func() asset {
-		reference, err := readReference(openAPI)
-		var page bytes.Buffer
-		if err == nil {
-			err = docsPage.Execute(&page, reference)
+// specOf is the description for what is below a base path, made once.
+func specOf(base string) func() asset {
+	return sync.OnceValue(func() asset {
+		if base == "" {
+			return newAsset(openAPI)
 		}
-		if err != nil {
-			panic(err) // both are ours
-		}
-		return newAsset(page.Bytes())
+		return newAsset(fmt.Appendf(slices.Clip(openAPI), "servers:\n  - url: %q\n", base))
 	})
-)
-
-func (s *Server) spec(c *gin.Context) {
-	specFile().serve(c, "application/yaml; charset=utf-8", "no-cache")
 }
 
-// docs is the API reference, made of the specification.
-func (s *Server) docs(c *gin.Context) {
-	inlinePolicy(c, "'none'", docsStyle())
-	docsFile().serve(c, "text/html; charset=utf-8", "no-cache")
+func (s *Server) spec(c *gin.Context) {
+	s.specFile().serve(c, "application/yaml; charset=utf-8", "no-cache")
 }
 
 // Demo is for trying: people whom anybody at this machine may be, and what the

@@ -27,6 +27,8 @@ type Options struct {
 	// Origins may open a WebSocket or call the API from a page: exact ones, or
 	// "*" for any. None: the same origin only.
 	Origins []string
+	// BasePath is the path below which a proxy serves everything, as ParseBasePath gives it; "" for the root.
+	BasePath string
 	// Local tells that only this machine is to reach the server: requests under another host's
 	// name than this machine's and those of Origins are refused with 421.
 	Local bool
@@ -57,6 +59,8 @@ type Options struct {
 // Server is the edge of one node.
 type Server struct {
 	opt      Options
+	roots    map[string]bool // the first parts of all paths that are served, as "/api"
+	specFile func() asset
 	broker   *broker.Broker
 	log      *slog.Logger
 	engine   *gin.Engine
@@ -97,7 +101,9 @@ func New(o Options) *Server {
 		writers: newWriters()}
 	s.upgrader = s.newUpgrader(subprotocol)
 	s.plain = s.newUpgrader("")
+	s.specFile = specOf(o.BasePath)
 	s.engine = s.routes()
+	s.roots = rootsOf(s.engine)
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // a server's life begins here
 	s.ctx = ctx
 	s.renew()
@@ -141,7 +147,6 @@ func (s *Server) routes() *gin.Engine {
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", s.ready)
 	e.GET("/metrics", gin.WrapH(s.metrics()))
-	e.GET("/docs", s.docs)
 	e.GET("/openapi.yaml", s.spec)
 	s.site(e)
 	if s.opt.Demo != nil {

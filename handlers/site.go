@@ -26,6 +26,7 @@ func (s *Server) site(e *gin.Engine) {
 	e.GET("/chat", s.page("chat.html", pageRules{microphone: "(self)", styles: "'self'", frames: widget}))
 	// antd writes styles into the page while it runs, some without the nonce one gives it.
 	e.GET("/desk", s.page("desk.html", pageRules{microphone: "(self)", styles: "'self' 'unsafe-inline'", frames: "'none'"}))
+	e.GET("/docs", s.page("docs.html", pageRules{microphone: "()", styles: "'self'", frames: "'none'"}))
 	// Their names have a hash of their content.
 	e.GET("/assets/*name", func(c *gin.Context) {
 		s.built(c, "assets/"+path.Base(c.Param("name")), "public, max-age=31536000, immutable")

@@ -97,7 +97,7 @@ func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := fileAnswer{URL: filesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
+	out := fileAnswer{URL: s.opt.BasePath + broker.FilesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
 	if f.Width > 0 {
 		out.Thumbnail = out.URL + "/thumbnail"
 	}

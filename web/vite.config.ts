@@ -3,13 +3,16 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 import { compressed } from './build/compressed.ts'
 import { noFonts } from './build/noFonts.ts'
+import { swaggerReact } from './build/swaggerReact.ts'
 
 const root = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-// Three pages that share what they have in common; the widget is a build of its own.
+// Four pages that share what they have in common; the widget is a build of its own.
 export default defineConfig({
-  plugins: [react(), noFonts(), compressed()],
+  base: './', // a proxy may serve them below any path
+  plugins: [react(), noFonts(), swaggerReact(), compressed()],
   resolve: {
+    dedupe: ['react', 'react-dom'],
     alias: [
       { find: 'bellhop-client', replacement: root('../clients/js/src/index.ts') },
       // Its `browser` build is one piece.
@@ -24,7 +27,7 @@ export default defineConfig({
     rollupOptions: {
       // ChatUI does not say that its parts may be left out one by one.
       treeshake: { moduleSideEffects: (id) => !/node_modules\/(@chatui|core-js|core-js-pure|@babel|dompurify)\/.*\.js$/.test(id) },
-      input: { chat: root('chat.html'), desk: root('desk.html'), demo: root('demo.html') },
+      input: { chat: root('chat.html'), desk: root('desk.html'), demo: root('demo.html'), docs: root('docs.html') },
     },
   },
 })

@@ -10,7 +10,7 @@ import { Tails } from './tails.js'
 import { BellhopError, type Event, type Message, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
 export interface Options {
-  /** The server, such as `https://chat.example`; in a page, its own origin unless given. */
+  /** The server, such as `https://chat.example` or `https://example.org/support`; in a page, its own origin unless given. */
   url?: string
   /** A token, or what gets one: asked at first, and when the server does not take the one it got. */
   token: string | (() => string | Promise<string>)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { inject } from 'vitest'
 
 /** A free loopback port: a server that is to come back needs the same one again. */
-async function freePort() {
+export async function freePort() {
   const s = createServer()
   await new Promise<void>((done) => s.listen(0, '127.0.0.1', done))
   const { port } = s.address() as { port: number }

@@ -2,6 +2,7 @@ import '@chatui/core/dist/index.css'
 import { Client } from 'bellhop-client'
 import '../conversation/conversation.css'
 import { pageAccess } from '../lib/access'
+import { base } from '../lib/base'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
 import { applyTheme } from '../lib/theme'
@@ -14,7 +15,7 @@ const options = new URLSearchParams(location.hash.slice(1))
 const access = embed.active ? { token: embed.token } : pageAccess('bellhop:chat')
 applyTheme()
 
-const client = access && new Client({ token: access.token, storage: localStorage })
+const client = access && new Client({ url: base, token: access.token, storage: localStorage })
 client?.start()
 if (client) embed.follow(client)
 

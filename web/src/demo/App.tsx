@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react'
 import type { DemoPerson } from '../lib/access'
+import { base } from '../lib/base'
 import { Guard } from '../lib/Guard'
 import { useLocale, useT } from '../lib/i18n'
 import { Icon } from '../lib/icons'
@@ -18,7 +19,7 @@ const roles = ['user', 'agent', 'supervisor'] as const
 type DemoRole = (typeof roles)[number]
 
 async function fetchDemo(): Promise<Demo> {
-  const r = await fetch('/demo/people')
+  const r = await fetch(`${base}/demo/people`)
   if (!r.ok) throw new Error(`HTTP ${r.status}`)
   return (await r.json()) as Demo
 }
@@ -56,7 +57,7 @@ export function App() {
           <section>
             <h2>{t('demo.docs')}</h2>
             <p>{t('demo.docs.what')}</p>
-            <p><a className="bh-button" href="/docs">{t('demo.docs.api')}</a> <a className="bh-button" href="/openapi.yaml">{t('demo.docs.openapi')}</a></p>
+            <p><a className="bh-button" href="docs">{t('demo.docs.api')}</a> <a className="bh-button" href="openapi.yaml">{t('demo.docs.openapi')}</a></p>
           </section>
         </div>
       </main>
@@ -80,7 +81,7 @@ function Header() {
 /** One kind of people, the first of whom most will pick. */
 function Role({ role, people }: { role: DemoRole; people: DemoPerson[] }) {
   const t = useT()
-  const page = role === 'user' ? '/chat' : '/desk'
+  const page = role === 'user' ? 'chat' : 'desk'
   return (
     <section className={`demo-role ${role}`} aria-labelledby={`be-${role}`}>
       <svg viewBox="0 0 64 64" aria-hidden="true"><path d={drawings[role]} /></svg>

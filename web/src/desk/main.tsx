@@ -3,6 +3,7 @@ import { Client } from 'bellhop-client'
 import { useState } from 'react'
 import '../conversation/conversation.css'
 import { pageAccess, type Access } from '../lib/access'
+import { base } from '../lib/base'
 import { dictionaries } from '../lib/i18n'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
@@ -21,7 +22,7 @@ const texts = { en: { ...dictionaries.en, ...en, ...supEn }, zh: { ...dictionari
 const slot = 'bellhop:desk'
 
 function start(access: Access) {
-  const client = new Client({ token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  const client = new Client({ url: base, token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
   client.watch().catch(() => {}) // it goes on by itself once connected
   return client.start()
 }

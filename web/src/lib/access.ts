@@ -1,4 +1,5 @@
 import type { Role } from 'bellhop-client'
+import { base } from './base'
 
 /** Where a page's token comes from. */
 export interface Access {
@@ -36,7 +37,7 @@ export function pageAccess(slot: string): Access | undefined {
 }
 
 export async function demoToken(p: { role: Role; id: string }) {
-  const r = await fetch('/demo/token', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(p) })
+  const r = await fetch(`${base}/demo/token`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(p) })
   const answer = (await r.json()) as { token?: string; detail?: string }
   if (!answer.token) throw new Error(answer.detail ?? `HTTP ${r.status}`)
   return answer.token

@@ -12,9 +12,11 @@ export class Bubble {
   private view: View
   private client?: Client
   private site = location.origin
+  private origin: string
   private wanted: boolean
 
   constructor(private server: string, private opt: Options, nonce?: string) {
+    this.origin = new URL(server).origin
     this.view = new View({
       lang: opt.lang ?? (document.documentElement.lang || navigator.language),
       color: opt.color,
@@ -77,7 +79,7 @@ export class Bubble {
 
   private hear = (e: MessageEvent<ToWidget | null>) => {
     const frame = this.view.frame
-    if (!frame || e.source !== frame.contentWindow || e.origin !== this.server || !e.data) return
+    if (!frame || e.source !== frame.contentWindow || e.origin !== this.origin || !e.data) return
     switch (e.data.bellhop) {
       case 'token?':
         return void this.giveToken(frame)
@@ -93,7 +95,7 @@ export class Bubble {
     for (let pause = 1000; this.view.frame === frame; pause = Math.min(2 * pause, 30_000)) {
       try {
         const token = typeof this.opt.token === 'string' ? this.opt.token : await this.opt.token()
-        return frame.contentWindow?.postMessage({ bellhop: 'token', token } satisfies FromWidget, this.server)
+        return frame.contentWindow?.postMessage({ bellhop: 'token', token } satisfies FromWidget, this.origin)
       } catch (e) {
         warn('no token', e)
       }

@@ -17,7 +17,7 @@ export interface Options {
   meta?: Record<string, unknown>
   /** Connect even before this visitor has ever opened the chat here, for who chats elsewhere, too. */
   eager?: boolean
-  /** The server, where the script does not come from it. */
+  /** The server, where the script does not come from it, with the path under which it is served. */
   server?: string
 }
 
@@ -56,6 +56,12 @@ function tokenOf(url: string, json: string) {
   const { token } = fields(parseJSON(json))
   if (typeof token !== 'string' || !token) throw new Error(`${url}: no token in the answer`)
   return token
+}
+
+/** Where the server is, without a slash at the end: an origin, and the path under which it is served where it has one. */
+export function serverAddress(server: string) {
+  const { origin, pathname } = new URL(server)
+  return origin + pathname.replace(/(\/widget\.js)?\/*$/, '')
 }
 
 /** The address of the chat in the frame, for the site that shows it. No token is in it. */

@@ -1,4 +1,4 @@
-import { attributes, type Options } from './options'
+import { attributes, serverAddress, type Options } from './options'
 import { warn } from './warn'
 import { Bubble } from './bubble'
 
@@ -13,13 +13,13 @@ let bubble: Bubble | undefined
 export function init(options: Options) {
   guarded(() => {
     if (!options?.token) throw new Error('init: a token is required')
-    const server = options.server ?? script?.src
+    const server = options.server ?? (script && new URL('.', script.src).href)
     if (!server) throw new Error('init: where is the server?')
     if (!location.origin.startsWith('http')) throw new Error('init: this page has no address of http')
     whenReady(() => {
       destroy()
       if (document.querySelector('bellhop-widget')) throw new Error('init: there is one on this page already')
-      bubble = new Bubble(new URL(server).origin, options, script?.nonce)
+      bubble = new Bubble(serverAddress(server), options, script?.nonce)
     })
   })
 }
