@@ -87,7 +87,7 @@ func TestFiles(t *testing.T) {
 	res := get(b, asAnn.Key, f.URL, "")
 	require.Equal(t, pic.Bytes(), res.body)
 	for name, want := range map[string]string{"Content-Type": "image/png", "X-Content-Type-Options": "nosniff",
-		"Content-Security-Policy": "sandbox; default-src 'none'", "Content-Disposition": `inline; filename="my \"photo\".png"`} {
+		"Content-Security-Policy": "sandbox; default-src 'none'", "Content-Disposition": `inline; filename="my _photo_.png"; filename*=UTF-8''my%20%22photo%22.png`} {
 		require.Equal(t, want, res.header.Get(name), name)
 	}
 	require.Contains(t, res.header.Get("Cache-Control"), "private")
@@ -112,7 +112,7 @@ func TestFiles(t *testing.T) {
 	page, err := asUma.Upload(ctx, "page.html", strings.NewReader("<html><script>alert(1)</script>"))
 	require.NoError(t, err)
 	res = get(a, asUma.Key, page.URL, "")
-	require.Equal(t, `attachment; filename=page.html`, res.header.Get("Content-Disposition"))
+	require.Equal(t, `attachment; filename="page.html"`, res.header.Get("Content-Disposition"))
 }
 
 // Forms that are none, or too much, get a clear answer, and nothing is kept of them.

@@ -9,7 +9,9 @@ import (
 // Hours are when a queue is open: the spans of each day of the week in a time
 // zone, and of single dates, which come before the week's. A day without a span
 // is closed. A span is "09:00-18:00"; one that ends before it begins goes on
-// into the next day, and "00:00-24:00" is all day.
+// into the next day, and "00:00-24:00" is all day. Where clocks are changed, what
+// they show counts: an hour that is skipped is in no span, one that comes twice
+// is twice.
 type Hours struct {
 	TimeZone   string            `json:"timeZone"` // IANA
 	Weekly     map[string][]span `json:"weekly"`   // by mon … sun
@@ -90,7 +92,7 @@ func (h *Hours) validate() error {
 	return nil
 }
 
-// bounds are the instants a day's spans begin and end at.
+// bounds are the walls that a day's spans begin and end at.
 func (h *Hours) bounds(day time.Time) [][2]time.Time {
 	spans, ok := h.Exceptions[day.Format(time.DateOnly)]
 	if !ok {
@@ -103,36 +105,37 @@ func (h *Hours) bounds(day time.Time) [][2]time.Time {
 			to += 24 * 60
 		}
 		at := func(minute int) time.Time {
-			return time.Date(day.Year(), day.Month(), day.Day(), 0, minute, 0, 0, h.zone)
+			return time.Date(day.Year(), day.Month(), day.Day(), 0, minute, 0, 0, time.UTC)
 		}
 		out = append(out, [2]time.Time{at(s.from), at(to)})
 	}
 	return out
 }
 
-// open tells whether it is open at an instant; hours that are not set are always open.
+// open tells whether it is open at an instant: whether the clock shows a time
+// within a span. Hours that are not set are always open.
 func (h *Hours) open(at time.Time) bool {
 	if h == nil {
 		return true
 	}
-	day := at.In(h.zone)
-	for _, d := range []time.Time{day.AddDate(0, 0, -1), day} {
-		for _, b := range h.bounds(d) {
-			if !at.Before(b[0]) && at.Before(b[1]) {
-				return true
-			}
-		}
-	}
-	return false
+	w := wall(at.In(h.zone))
+	first, ok := h.from(w, 0)
+	return ok && first.Equal(w)
 }
 
-// next is when it opens after an instant at which it is closed; false if not within a year.
-func (h *Hours) next(at time.Time) (time.Time, bool) {
-	day := at.In(h.zone)
+// from is the first wall not before another that is within a span; false if there
+// is none up to so many days later.
+func (h *Hours) from(w time.Time, days int) (time.Time, bool) {
 	var first time.Time
-	for i := range 367 {
-		for _, b := range h.bounds(day.AddDate(0, 0, i)) {
-			if b[0].After(at) && (first.IsZero() || b[0].Before(first)) {
+	for i := -1; i <= days; i++ { // yesterday's may go on
+		for _, b := range h.bounds(w.AddDate(0, 0, i)) {
+			if !b[1].After(w) {
+				continue
+			}
+			if b[0].Before(w) {
+				return w, true
+			}
+			if first.IsZero() || b[0].Before(first) {
 				first = b[0]
 			}
 		}
@@ -141,6 +144,28 @@ func (h *Hours) next(at time.Time) (time.Time, bool) {
 		}
 	}
 	return first, false
+}
+
+// aYear is how far ahead an opening is looked for.
+const aYear = 367 * day
+
+// next is when it opens after an instant at which it is closed; false if not within a year.
+func (h *Hours) next(at time.Time) (time.Time, bool) {
+	last := at.Add(aYear).In(h.zone)
+	for local := at.In(h.zone); local.Before(last); {
+		_, until := local.ZoneBounds() // while the clock goes evenly
+		if until.IsZero() || until.After(last) {
+			until = last
+		}
+		w := wall(local)
+		if first, ok := h.from(w, 1+int(until.Sub(local)/day)); ok {
+			if opens := local.Add(first.Sub(w)); opens.Before(until) {
+				return opens, true
+			}
+		}
+		local = until
+	}
+	return time.Time{}, false
 }
 
 // opens is the next opening as the wire has it: null where it is open, or never.

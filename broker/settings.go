@@ -116,6 +116,9 @@ func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, 
 	return q, json.Unmarshal(data, &q)
 }
 
+// QueueName is what people read of a queue: its name, or the id where it has none.
+func (b *Broker) QueueName(id string) string { return b.settings.queue(id).Name }
+
 // PutQueue replaces a queue's settings; timers that run keep their time.
 func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueSettings, error) {
 	if err := Allow(a, ActQueue); err != nil {

@@ -62,11 +62,11 @@ func (s *statsSpan) bucket(kind string, hour int64) time.Time {
 	y, m, d := t.Date()
 	switch kind {
 	case "day":
-		return time.Date(y, m, d, 0, 0, 0, 0, s.zone)
+		return midnight(y, m, d, s.zone)
 	case "week":
-		return time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, s.zone)
+		return midnight(y, m, d-(int(t.Weekday())+6)%7, s.zone)
 	case "month":
-		return time.Date(y, m, 1, 0, 0, 0, 0, s.zone)
+		return midnight(y, m, 1, s.zone)
 	default:
 		return t
 	}

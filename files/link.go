@@ -8,14 +8,19 @@ import (
 	"time"
 )
 
-// LinkTTL is how long a signed link is good for.
+// LinkTTL is how long a link of Sign is good for.
 const LinkTTL = time.Hour
 
 // Sign makes what a link needs that is to work without a token: until when, in
 // Unix seconds, and a signature.
 func (s *Store) Sign(key []byte, id string) (expires time.Time, signature string) {
 	expires = s.now().Add(LinkTTL).Truncate(time.Second)
-	return expires, sign(key, id, strconv.FormatInt(expires.Unix(), 10))
+	return expires, s.SignUntil(key, id, expires)
+}
+
+// SignUntil makes the signature of a link that is good until then, to the second.
+func (s *Store) SignUntil(key []byte, id string, expires time.Time) string {
+	return sign(key, id, strconv.FormatInt(expires.Unix(), 10))
 }
 
 // Signed tells whether a link's signature is right and it has not expired.

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -129,9 +128,9 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 			return fileError(err)
 		}
 		defer func() { _ = r.Close() }()
-		kind := f.Mime
+		kind, named := f.Mime, disposition(f)
 		if strings.HasSuffix(c.FullPath(), "/thumbnail") {
-			kind = "image/jpeg"
+			kind, named = "image/jpeg", thumbnailDisposition(f)
 		}
 		h := c.Writer.Header()
 		h.Set("Content-Type", kind)
@@ -141,7 +140,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		h.Set("Cross-Origin-Resource-Policy", sites)
 		h.Set("Cache-Control", "private, no-cache") // it may be recalled
 		h.Set("ETag", `"`+f.ID+`"`)
-		h.Set("Content-Disposition", disposition(f))
+		h.Set("Content-Disposition", named)
 		http.ServeContent(c.Writer, c.Request, "", f.At, r)
 		return nil
 	}
@@ -181,18 +180,6 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 			problem(c, fileError(err))
 		}
 	}
-}
-
-// disposition has the file's name (RFC 6266), and saves what is not known to be safe in a page.
-func disposition(f *files.File) string {
-	kind := "attachment"
-	if files.Inline(f.Mime) {
-		kind = "inline"
-	}
-	if value := mime.FormatMediaType(kind, map[string]string{"filename": f.Name}); value != "" {
-		return value
-	}
-	return kind
 }
 
 // fileLink makes links for <img> and the like, which cannot send a token.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/csv"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,7 +25,10 @@ func (s *Server) stats(c *gin.Context, a broker.Actor) (any, error) {
 	if format != "" && format != "json" && format != "csv" {
 		return nil, broker.Errorf(broker.CodeBadRequest, "format: json or csv")
 	}
-	var err error
+	bom, err := strconv.ParseBool(c.DefaultQuery("bom", "false"))
+	if err != nil {
+		return nil, broker.Errorf(broker.CodeBadRequest, "bom: true or false")
+	}
 	if r.Since, err = instant(c, "since"); err != nil {
 		return nil, err
 	}
@@ -38,13 +42,26 @@ func (s *Server) stats(c *gin.Context, a broker.Actor) (any, error) {
 	c.Header("Content-Type", "text/csv; charset=utf-8; header=present")
 	c.Header("Content-Disposition", `attachment; filename="statistics.csv"`)
 	c.Status(http.StatusOK)
-	w := csv.NewWriter(c.Writer)
-	w.UseCRLF = true // RFC 4180
-	if err := w.WriteAll(statsTable(&reply)); err != nil {
+	if err := writeTable(c.Writer, statsTable(&reply), bom); err != nil {
 		s.log.Warn("statistics broken off", "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: nobody must take it for whole
 	}
 	return written{}, nil
+}
+
+// byteOrderMark, before a table, tells spreadsheets that it is UTF-8: else Excel takes it for the system's old code page.
+const byteOrderMark = "\ufeff"
+
+// writeTable writes a table as CSV (RFC 4180), with a byte order mark where people open it.
+func writeTable(to io.Writer, table [][]string, bom bool) error {
+	if bom {
+		if _, err := io.WriteString(to, byteOrderMark); err != nil {
+			return err
+		}
+	}
+	w := csv.NewWriter(to)
+	w.UseCRLF = true
+	return w.WriteAll(table)
 }
 
 // statsHeader names the columns of the table; times are in seconds.
@@ -119,13 +136,21 @@ func statsCells(c *broker.StatsCounts) []string {
 }
 
 // cell guards text that others chose: what a spreadsheet might take for a formula gets an apostrophe. Some
-// skip what cannot be seen before it, some take the wide signs of CJK keyboards for the narrow ones.
+// skip what cannot be seen before it, some take the wide signs of CJK keyboards for the narrow ones, and where
+// decimals have commas Excel begins a cell after each semicolon.
 func cell(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	if size > 0 && (unseen(first) || strings.ContainsAny(norm.NFKC.String(text[:size]), "=+-@−|%")) {
-		return "'" + text
+	parts := strings.Split(text, ";")
+	for i, p := range parts {
+		first, size := utf8.DecodeRuneInString(p)
+		if i > 0 { // a blank is common there
+			p = strings.TrimLeftFunc(p, unseen)
+			first, size = utf8.DecodeRuneInString(p)
+		}
+		if size > 0 && (unseen(first) || strings.ContainsAny(norm.NFKC.String(p[:size]), "=+-@−|%")) {
+			parts[i] = "'" + parts[i]
+		}
 	}
-	return text
+	return strings.Join(parts, ";")
 }
 
 // unseen tells what shows nothing: blanks, controls, and marks of format like a zero-width space.

@@ -18,6 +18,9 @@ func TestCellsAreNoFormulas(t *testing.T) {
 		"\u3000＝1", "\u200b=1", "\ufeff=1", "\u2028=1", "\x00=1", "|cmd", "%0A", "﹦1", "\u22121", "\xff=1", " ", "\t"} {
 		require.Equal(t, "'"+text, cell(text), "%q", text)
 	}
+	for text, want := range map[string]string{"x;=1+1;y": "x;'=1+1;y", "x; =1": "x;' =1", ";@A1": ";'@A1", "a; b;c": "a; b;c", ";;": ";;"} {
+		require.Equal(t, want, cell(text))
+	}
 	for _, text := range []string{"", "support", "客服", "a=b", "1-2", "O'Neil", "'quoted", "_x", "#1", "é"} {
 		require.Equal(t, text, cell(text))
 	}
@@ -44,7 +47,9 @@ func TestNoCellOfTheTableIsAFormula(t *testing.T) {
 		}
 		agents := statsTable(reply)[3]
 		for text, cell := range map[string]string{queue: statsTable(reply)[2][2], reply.Agents[0].Agent: agents[3], reply.Agents[0].Name: agents[4]} {
-			require.Contains(t, []string{text, "'" + text}, cell, "what was guarded is whole")
+			if !strings.Contains(text, ";") {
+				require.Contains(t, []string{text, "'" + text}, cell, "what was guarded is whole")
+			}
 		}
 	})
 }

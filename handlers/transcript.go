@@ -3,42 +3,38 @@ package handlers
 import (
 	"context"
 	"crypto/rand"
-	_ "embed" // the transcript
-	"encoding/json"
 	"errors"
-	"fmt"
-	"html/template"
 	"io"
 	"net/http"
-	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"bellhop/broker"
 )
 
-//go:embed transcript.html
-var transcriptHTML string
-
-var transcriptPage = template.Must(template.New("transcript").Parse(transcriptHTML))
-
 // scribe writes a transcript in one format, a message at a time: a session may
 // be longer than memory is large.
 type scribe interface {
-	begin(w io.Writer, session broker.Session) error
+	begin(w io.Writer) error
 	write(w io.Writer, m broker.Message) error
 	end(w io.Writer) error
 }
 
 // transcript writes a whole session: as json, text or html. Whoever may read the
-// session may have it; users see no notes in it.
+// session may have it; users see no notes in it. Text and html are for people: in
+// their language and time zone.
 func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
-	nonce := rand.Text()
 	format := c.DefaultQuery("format", "json")
-	sc, ok := map[string]scribe{"json": &jsonScribe{}, "text": textScribe{}, "html": htmlScribe{nonce}}[format]
-	if !ok {
+	if format != "json" && format != "text" && format != "html" {
 		return nil, broker.Errorf(broker.CodeBadRequest, "format: json, text or html")
+	}
+	lang, err := languageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := zoneOf(c)
+	if err != nil {
+		return nil, err
 	}
 	session, err := s.broker.Session(c.Request.Context(), a, c.Param("id"))
 	if err != nil {
@@ -49,15 +45,15 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if format == "html" {
-		inlinePolicy(c, "'nonce-"+nonce+"'", "'nonce-"+nonce+"'")
-		c.Header("Cache-Control", "no-store")
-		c.Header("Content-Type", "text/html; charset=utf-8")
-	} else {
-		c.Header("X-Content-Type-Options", "nosniff")
-		c.Header("Content-Type", map[string]string{"json": "application/json", "text": "text/plain"}[format]+"; charset=utf-8")
+	t := newTeller(session, lang, zone)
+	t.staff, t.queue = a.Host && a.ID == "" || a.Role != broker.RoleUser, s.broker.QueueName
+	if format != "json" {
+		if t.links, err = s.lasting(c); err != nil {
+			return nil, err
+		}
 	}
-	err = sc.begin(c.Writer, session)
+	sc := s.scribe(c, format, t)
+	err = sc.begin(c.Writer)
 	counted := 0
 	for page := first; err == nil; page, err = s.broker.History(c.Request.Context(), a, next) {
 		for _, m := range page.Messages {
@@ -82,11 +78,35 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 	return written{}, nil
 }
 
-// jsonScribe writes {"session":…,"messages":[…]}.
-type jsonScribe struct{ begun bool }
+// scribe begins an answer of a format, with its headers.
+func (s *Server) scribe(c *gin.Context, format string, t *teller) scribe {
+	c.Header("Cache-Control", "no-store") // links in it are keys
+	if format == "json" {
+		c.Header("X-Content-Type-Options", "nosniff")
+		c.Header("Content-Type", "application/json; charset=utf-8")
+		return &jsonScribe{session: t.session}
+	}
+	c.Header("Content-Language", t.words["lang"])
+	c.Writer.Header().Add("Vary", "Accept-Language")
+	if format == "text" {
+		c.Header("X-Content-Type-Options", "nosniff")
+		c.Header("Content-Type", "text/plain; charset=utf-8")
+		return textScribe{t}
+	}
+	nonce := rand.Text()
+	inlinePolicy(c, "'nonce-"+nonce+"'", "'nonce-"+nonce+"'")
+	c.Header("Content-Type", "text/html; charset=utf-8")
+	return htmlScribe{t, nonce}
+}
 
-func (j *jsonScribe) begin(w io.Writer, session broker.Session) error {
-	_, err := w.Write(append(appendJSON([]byte(`{"session":`), session), `,"messages":[`...))
+// jsonScribe writes {"session":…,"messages":[…]}.
+type jsonScribe struct {
+	session broker.Session
+	begun   bool
+}
+
+func (j *jsonScribe) begin(w io.Writer) error {
+	_, err := w.Write(append(appendJSON([]byte(`{"session":`), j.session), `,"messages":[`...))
 	return err
 }
 
@@ -103,104 +123,6 @@ func (j *jsonScribe) write(w io.Writer, m broker.Message) error {
 func (j *jsonScribe) end(w io.Writer) error {
 	_, err := io.WriteString(w, "]}")
 	return err
-}
-
-type textScribe struct{}
-
-func (textScribe) begin(w io.Writer, s broker.Session) error {
-	_, err := fmt.Fprintf(w, "%s\n%s · %s · %s\n\n", indented(title(s)), s.ID, indented(s.Queue), indented(string(s.State)))
-	return err
-}
-
-func (textScribe) write(w io.Writer, m broker.Message) error {
-	l := newLine(m)
-	_, err := fmt.Fprintf(w, "[%s] %s: %s\n", l.When, indented(l.Who), indented(l.What))
-	return err
-}
-
-// indented is text whose further lines stand further in, so that none passes for
-// another message, and that does nothing to the terminal it is shown on.
-func indented(s string) string {
-	return strings.ReplaceAll(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\r':
-			return -1
-		case r == '\u2028', r == '\u2029':
-			return '\n'
-		case unicode.IsControl(r) && r != '\n' && r != '\t':
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s), "\n", "\n    ")
-}
-
-func (textScribe) end(io.Writer) error { return nil }
-
-type htmlScribe struct{ nonce string }
-
-func (h htmlScribe) begin(w io.Writer, s broker.Session) error {
-	return transcriptPage.ExecuteTemplate(w, "head", struct {
-		Title   string
-		Session broker.Session
-		Nonce   string
-	}{title(s), s, h.nonce})
-}
-
-func (htmlScribe) write(w io.Writer, m broker.Message) error {
-	return transcriptPage.ExecuteTemplate(w, "message", newLine(m))
-}
-
-func (htmlScribe) end(w io.Writer) error { return transcriptPage.ExecuteTemplate(w, "foot", nil) }
-
-// title is what a transcript is headed with.
-func title(s broker.Session) string {
-	if s.Subject != "" {
-		return s.Subject
-	}
-	return "Session of " + called(s.User.Name, s.User.ID)
-}
-
-// line is a message as people read it.
-type line struct {
-	broker.Message
-	When, Who, What string
-}
-
-func newLine(m broker.Message) line {
-	l := line{m, m.At.UTC().Format("2006-01-02 15:04:05Z"), called(m.From.Name, m.From.ID), what(m)}
-	if m.From.Role == broker.RoleSystem {
-		l.Who = "*"
-	}
-	return l
-}
-
-// what a message says.
-func what(m broker.Message) string {
-	if m.Recalled {
-		return "(recalled)"
-	}
-	var text string
-	if json.Unmarshal(m.Body, &text) == nil {
-		return text
-	}
-	var body struct {
-		What, URL, Name string
-	}
-	_ = json.Unmarshal(m.Body, &body) // a card of any form
-	switch {
-	case m.Type == broker.TypeSystem && body.What != "":
-		return body.What
-	case body.URL != "":
-		return "[" + m.Type + "] " + called(body.Name, body.URL)
-	}
-	return "[" + m.Type + "] " + string(m.Body)
-}
-
-func called(name, id string) string {
-	if name != "" {
-		return name
-	}
-	return id
 }
 
 // search finds archived messages.

@@ -33,10 +33,10 @@ func hostile(t *testing.T) []broker.Message {
 	return all
 }
 
-func transcribed(t *testing.T, s scribe, session broker.Session, all []broker.Message) string {
+func transcribed(t *testing.T, s scribe, all []broker.Message) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, s.begin(&b, session))
+	require.NoError(t, s.begin(&b))
 	for _, m := range all {
 		require.NoError(t, s.write(&b, m))
 	}
@@ -44,16 +44,24 @@ func transcribed(t *testing.T, s scribe, session broker.Session, all []broker.Me
 	return b.String()
 }
 
+// staffTeller tells staff, in English.
+func staffTeller(s broker.Session) *teller {
+	t := newTeller(s, "en", time.UTC)
+	t.staff = true
+	t.links = fileLinks{origin: "https://chat.example", sign: func(string) string { return "?signed" }}
+	return t
+}
+
 // A transcript in HTML has an item for each message, whatever that holds, and
 // nothing that a browser would run, load or follow.
 func TestHostileTranscriptHTML(t *testing.T) {
 	all := hostile(t)
 	session := broker.Session{ID: "00-s", Queue: `</p><script>`, State: broker.State(`"><img src=x>`), Subject: `</title><script>alert(1)</script>`}
-	page := transcribed(t, htmlScribe{"nonce"}, session, all)
+	page := transcribed(t, htmlScribe{staffTeller(session), "nonce"}, all)
 	root, err := html.Parse(strings.NewReader(page))
 	require.NoError(t, err)
-	allowed := map[string]string{"html": "lang", "head": "", "meta": "charset name content", "title": "", "style": "nonce", "body": "", "header": "", "h1": "dir", "p": "",
-		"ol": "", "li": "class", "b": "", "bdi": "", "time": "datetime", "div": "class dir"}
+	allowed := map[string]string{"html": "lang", "head": "", "meta": "charset name content", "title": "", "style": "nonce", "body": "", "header": "", "h1": "dir", "p": "dir",
+		"ol": "", "li": "class", "b": "", "bdi": "", "time": "datetime", "div": "class dir", "a": "href target rel"}
 	count := map[string]int{}
 	for n := range root.Descendants() {
 		if n.Type != html.ElementNode {
@@ -64,6 +72,9 @@ func TestHostileTranscriptHTML(t *testing.T) {
 		require.True(t, ok, "<%s>", n.Data)
 		for _, a := range n.Attr {
 			require.Contains(t, strings.Fields(attributes), a.Key, "<%s>", n.Data)
+			if a.Key == "href" {
+				require.Regexp(t, `^https?://[^/]`, a.Val)
+			}
 		}
 		if n.Data == "li" {
 			require.Equal(t, "ol", n.Parent.Data)
@@ -83,9 +94,9 @@ func TestHostileTranscripts(t *testing.T) {
 		Session  broker.Session
 		Messages []json.RawMessage
 	}
-	require.NoError(t, json.Unmarshal([]byte(transcribed(t, &jsonScribe{}, session, all)), &whole))
+	require.NoError(t, json.Unmarshal([]byte(transcribed(t, &jsonScribe{session: session}, all)), &whole))
 	require.Len(t, whole.Messages, len(all))
-	text := transcribed(t, textScribe{}, session, all)
+	text := transcribed(t, textScribe{staffTeller(session)}, all)
 	require.False(t, strings.ContainsFunc(text, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\u2028' || r == '\u2029'
 	}))

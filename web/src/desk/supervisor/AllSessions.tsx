@@ -40,6 +40,7 @@ function List({ path, onRead }: { path: string; onRead: (s: Session) => void }) 
   const [more, setMore] = useState<Page>()
   const all = [...rows(first?.sessions), ...rows(more?.sessions)]
   const cursor = more ? more.cursor : first?.cursor
+  const read = `&lang=${language}&tz=${encoded(Intl.DateTimeFormat().resolvedOptions().timeZone)}`
   const next = () =>
     client.request<Page>(`${path}&cursor=${encoded(cursor)}`).then((p) => setMore({ sessions: [...rows(more?.sessions), ...rows(p.sessions)], cursor: p.cursor })).catch(refused)
   return (
@@ -53,7 +54,7 @@ function List({ path, onRead }: { path: string; onRead: (s: Session) => void }) 
         { title: t('desk.card.since'), dataIndex: 'created', render: (at: string) => fullTime(at, language) },
         { title: t('sup.rating'), dataIndex: 'rating', render: (r: Session['rating']) => r && stars(r.score) },
         { title: t('sup.transcript'), render: (_, s) => (
-          <Dropdown trigger={['click']} menu={{ items: ['html', 'text', 'json'].map((f) => ({ key: f, label: f, onClick: () => download(`/sessions/${encoded(s.id)}/transcript?format=${f}`, `${s.id}.${f === 'text' ? 'txt' : f}`) })) }}>
+          <Dropdown trigger={['click']} menu={{ items: ['html', 'text', 'json'].map((f) => ({ key: f, label: f, onClick: () => download(`/sessions/${encoded(s.id)}/transcript?format=${f}${read}`, `${s.id}.${f === 'text' ? 'txt' : f}`) })) }}>
             <Button size="small">{t('sup.export')}</Button>
           </Dropdown>
         ) },

@@ -55,7 +55,7 @@ export default function Figures() {
       <div className="sup-bar">
         <Select<Range> value={range} aria-label={t('sup.range')} onChange={setRange} options={(Object.keys(ranges) as Range[]).map((value) => ({ value, label: t(`sup.range.${value}`) }))} />
         <Select value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue} options={[{ value: '', label: t('desk.queue.all') }, ...Object.keys(queues).sort().map((value) => ({ value, label: value }))]} />
-        <Button onClick={() => download(`/stats${query}&format=csv`, 'bellhop.csv')}>{t('sup.csv')}</Button>
+        <Button onClick={() => download(`/stats${query}&format=csv&bom=true`, 'bellhop.csv')}>{t('sup.csv')}</Button>
       </div>
       {stats && (
         <div className="sup-tiles">
