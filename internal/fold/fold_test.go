@@ -1,44 +1,17 @@
-package fold
+package fold_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
-)
 
-// slow is what folding means, step by step, until nothing changes any more.
-func slow(s string) string {
-	for n := 0; ; n++ {
-		if n > 9 {
-			panic(fmt.Sprintf("%+q", s))
-		}
-		last := s
-		s = strings.Map(func(r rune) rune {
-			if Ignorable(r) {
-				return -1
-			}
-			return r
-		}, s)
-		s = cases.Fold().String(norm.NFKD.String(s))
-		s = strings.Map(func(r rune) rune {
-			if unicode.Is(unicode.Cherokee, r) {
-				return unicode.ToUpper(r)
-			}
-			return r
-		}, s)
-		s = strings.ReplaceAll(strings.ReplaceAll(s, "ı", "i"), "i\u0307", "i")
-		if s = norm.NFKC.String(s); s == last {
-			return s
-		}
-	}
-}
+	"bellhop/internal/fold"
+	"bellhop/internal/fold/foldtest"
+)
 
 // Every character, alone and beside a mark, a letter and what cannot be seen.
 func TestEveryCharacter(t *testing.T) {
@@ -52,8 +25,8 @@ func TestEveryCharacter(t *testing.T) {
 		}
 		for _, around := range []string{"|", "a|", "|\u0301", "|\u0307x", "か|\u3099", "i\u200b|", "가|", "|가"} {
 			s := strings.Replace(around, "|", string(r), 1)
-			if got := String(s); got != slow(s) {
-				t.Fatalf("%+q: %+q, not %+q", s, got, slow(s))
+			if got := fold.String(s); got != foldtest.Slow(s) {
+				t.Fatalf("%+q: %+q, not %+q", s, got, foldtest.Slow(s))
 			}
 		}
 	}
@@ -74,30 +47,23 @@ func TestWhatPeopleTakeForTheSame(t *testing.T) {
 		{"株式会社", "㍿"}, {"⼀", "一"}, {"❤", "❤\ufe0f"}, {"ﷺ", "صلى الله عليه وسلم"}, {"kå", "Kå", "ka\u030a"}, {"ꭰꮳ", "ᎠᏣ", "ꭰᏣ"}, {"Ǆ", "ǆ", "dž"},
 	} {
 		for _, s := range same {
-			require.Equal(t, String(same[0]), String(s), "%+q", s)
+			require.Equal(t, fold.String(same[0]), fold.String(s), "%+q", s)
 		}
 	}
 	for _, other := range [][2]string{{"cafe", "café"}, {"は", "ば"}, {"o", "ø"}, {"l", "ł"}, {"一", "二"}} {
-		require.NotEqual(t, String(other[0]), String(other[1]))
+		require.NotEqual(t, fold.String(other[0]), fold.String(other[1]))
 	}
-}
-
-// texts draws texts of what is hard: marks, forms of all kinds, what cannot be seen.
-func texts() *rapid.Generator[string] {
-	hard := rapid.SampledFrom([]rune("aiIıİjßẞſKéÉñ\u0301\u0307\u0323\u0308\u0345\u0328\u200b\u200d\u00ad\ufeff\ufe0f\u034f\u3099ｶﾞﾊﾟｱガ１Ａａﬁﬃ㍿①½…Σσςΐᾳǅŉﷺ한\u1112\u1161\u11ab가각\u115f\u3164 \u3000\n退款🙂👨𝐀å\u212b\u0f71\u0f72\u0e33"))
-	return rapid.StringOfN(rapid.OneOf(hard, hard, rapid.Rune()), 0, 20, -1)
 }
 
 func TestAgainstTheSlowWay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := texts().Draw(t, "text")
-		f := String(s)
-		require.Equal(t, slow(s), f)
-		require.Equal(t, f, String(f), "once is enough")
-		require.Equal(t, f, String(norm.NFD.String(s)))
-		require.Equal(t, f, String(norm.NFKC.String(s)))
-		var m Text
+		s := foldtest.Texts(20).Draw(t, "text")
+		f := fold.String(s)
+		require.Equal(t, foldtest.Slow(s), f)
+		require.Equal(t, f, fold.String(f), "once is enough")
+		require.Equal(t, f, fold.String(foldtest.Forms(s).Draw(t, "another form")))
+		var m fold.Text
 		m.Of(s)
 		require.Equal(t, f, string(m.Bytes), "with places")
 		require.Len(t, m.From, len(m.Bytes))
@@ -113,7 +79,7 @@ func TestAgainstTheSlowWay(t *testing.T) {
 			require.LessOrEqual(t, end, from)
 			require.Less(t, from, to)
 			require.True(t, utf8.RuneStart(s[from]) && (int(to) == len(s) || utf8.RuneStart(s[to])))
-			require.Equal(t, f[i:k], String(s[from:to]))
+			require.Equal(t, f[i:k], fold.String(s[from:to]))
 			i, end = k, to
 		}
 	})
@@ -128,7 +94,7 @@ func BenchmarkString(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(s)))
 			for b.Loop() {
-				String(s)
+				fold.String(s)
 			}
 		})
 	}
