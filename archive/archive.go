@@ -46,6 +46,12 @@ type Archive interface {
 	// at most limit: neither deleted nor expired ones.
 	Records(ctx context.Context, kind, after string, limit int) ([]Record, error)
 
+	// Reindex indexes again, by the present Fold, at most n of the messages that
+	// an earlier version has stored, the newest first, and tells how many; 0: there
+	// were none left. It takes a moment only, may be stopped anywhere, and be called
+	// again at once. Until there are none left searches find the others by OldWords, too.
+	Reindex(ctx context.Context, n int) (done int, err error)
+
 	// Purge removes records that have expired.
 	Purge(ctx context.Context) error
 	// Ping tells whether the store can be reached and written to.
@@ -150,13 +156,16 @@ type SessionPlace struct {
 // SearchQuery asks for messages that hold all of some words; what else is
 // empty does not matter.
 type SearchQuery struct {
-	Words   []string // at least one, folded (see Fold), each a part of the text
-	Queue   string
-	User    string   // the session's user
-	Agents  []string // all of them took part in the session
-	NoNotes bool
-	Since   int64 // ms, inclusive, of At
-	Until   int64 // ms, exclusive
+	Words []string // at least one, folded (see Fold), each a part of the text
+	// OldWords are the same as Words, by OldFold: what earlier versions stored may
+	// be found by them only. It must have Words all the same.
+	OldWords []string
+	Queue    string
+	User     string   // the session's user
+	Agents   []string // all of them took part in the session
+	NoNotes  bool
+	Since    int64 // ms, inclusive, of At
+	Until    int64 // ms, exclusive
 	// Before continues a list after its last one.
 	Before *MessagePlace
 	Limit  int // from 1

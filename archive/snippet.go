@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"bellhop/internal/fold"
 )
 
 // Part is a piece of a text; Hit where it is one of the words searched for.
@@ -18,10 +20,10 @@ const (
 )
 
 // Snippet is the part of a text around the first place where one of some
-// folded words is, with all hits in it.
+// folded words is, with all hits in it. It is the text as it was written: where a
+// word is a part of a ligature, or of a letter and its accent, all of that is hit.
 func Snippet(text string, words []string) []Part {
-	runes, folded := []rune(text), []rune(Fold(text))
-	hit := hits(folded, words)
+	runes, hit := []rune(text), hits(text, words)
 	first := max(0, slices.Index(hit, true))
 	from := max(0, first-snippetBefore)
 	to := min(len(runes), from+snippetLength)
@@ -43,24 +45,28 @@ func Snippet(text string, words []string) []Part {
 	return out
 }
 
-// hits tells which runes are part of a word.
-func hits(folded []rune, words []string) []bool {
-	hit := make([]bool, len(folded))
-	text := string(folded)
+// hits tells which runes of a text are part of a word.
+func hits(text string, words []string) []bool {
+	var f fold.Text
+	f.Of(text)
+	folded, marked := string(f.Bytes), make([]bool, len(text))
 	for _, w := range words {
-		n := utf8.RuneCountInString(w)
-		for at, seen := 0, 0; ; {
-			i := strings.Index(text[at:], w)
-			if i < 0 || w == "" {
+		for at := 0; w != ""; {
+			i := strings.Index(folded[at:], w)
+			if i < 0 {
 				break
 			}
-			seen += utf8.RuneCountInString(text[at : at+i])
-			for k := seen; k < seen+n; k++ {
-				hit[k] = true
+			at += i
+			for k := f.From[at]; k < f.To[at+len(w)-1]; k++ {
+				marked[k] = true
 			}
-			_, size := utf8.DecodeRuneInString(text[at+i:])
-			at, seen = at+i+size, seen+1
+			_, size := utf8.DecodeRuneInString(folded[at:])
+			at += size
 		}
+	}
+	hit := make([]bool, 0, len(text))
+	for i := range text {
+		hit = append(hit, marked[i])
 	}
 	return hit
 }

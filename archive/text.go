@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"bellhop/internal/fold"
 )
 
 // MaxItem is the longest body of a message and snapshot of a session a store
@@ -79,19 +82,26 @@ func texts(v any, out []string) []string {
 	return out
 }
 
-// Fold makes text comparable: letters lose their case, rune by rune, so that
-// places stay the same.
-func Fold(s string) string { return strings.Map(foldRune, s) }
+// Fold makes text comparable: in it cases, widths and other forms of a character
+// are one, and what cannot be seen is not there (see package fold).
+func Fold(s string) string { return fold.String(s) }
 
-func foldRune(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
+// OldFold is how texts were folded that a store has not indexed again yet: rune
+// by rune, cases alone.
+func OldFold(s string) string {
+	return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
+}
 
 // Words splits what somebody searches for at white space, folds it, and leaves out what comes twice.
-func Words(query string) []string {
+func Words(query string) []string { return words(Fold(query)) }
+
+// OldWords are those that what is not indexed again yet is found by.
+func OldWords(query string) []string { return words(OldFold(query)) }
+
+func words(folded string) []string {
 	var out []string
-	seen := map[string]bool{}
-	for _, w := range strings.Fields(Fold(query)) {
-		if !seen[w] {
-			seen[w] = true
+	for _, w := range strings.Fields(folded) {
+		if !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}

@@ -25,6 +25,7 @@ const (
 	archiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
 	filesKey      = "bellhop:files"      // what links to files are signed with
 	unsentKey     = "bellhop:unsent"     // bytes of uploads that were not sent, by hour
+	reindexKey    = "bellhop:reindex"    // the node that indexes the archive again
 	restoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
 )
 

@@ -41,6 +41,7 @@ func (b *Broker) loops() {
 	b.loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.start()
+		b.loop(reindexPause, b.archiver.reindex)
 	}
 	if b.hooks != nil {
 		b.hooks.start()

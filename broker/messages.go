@@ -56,13 +56,17 @@ func (b *Broker) Send(ctx context.Context, a Actor, r SendRequest) (SendReply, e
 	}
 	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s),
 		p.rate(rateSend, d.by)}
-	if d.by[0] == 'a' {
+	if d.by[0] == 'a' || d.from.Role == RoleBot {
 		keys = append(keys, p.stats())
 	} else {
 		keys = append(keys, p.states())
 	}
+	bot := ""
+	if d.from.Role == RoleBot {
+		bot = "1"
+	}
 	reply, err := b.run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst)
+		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
 	if err != nil {
 		return SendReply{}, err
 	}

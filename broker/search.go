@@ -103,8 +103,8 @@ func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, l
 	if len(r.Query) > maxQuery {
 		return q, 0, Errorf(CodeTooLarge, "q: at most %d bytes", maxQuery)
 	}
-	q = archive.SearchQuery{Words: archive.Words(r.Query), Queue: r.Queue, User: r.User, Since: r.Since, Until: r.Until,
-		Limit: limit + 1}
+	q = archive.SearchQuery{Words: archive.Words(r.Query), OldWords: archive.OldWords(r.Query), Queue: r.Queue, User: r.User,
+		Since: r.Since, Until: r.Until, Limit: limit + 1}
 	if len(q.Words) == 0 {
 		return q, 0, Errorf(CodeBadRequest, "q: at least one word")
 	}

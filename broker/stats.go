@@ -60,8 +60,16 @@ type StatsCounts struct {
 	WaitingTime   StatsTimes      `json:"waitingTime"`
 	FirstResponse StatsTimes      `json:"firstResponse"`
 	Handling      StatsTimes      `json:"handling"`
+	Bots          StatsBots       `json:"bots"`
 	Ratings       StatsRatings    `json:"ratings"`
 	Occupancy     *StatsOccupancy `json:"occupancy,omitempty"` // not of a queue
+}
+
+// StatsBots are bots' own times; those beside are people's.
+type StatsBots struct {
+	WaitingTime   StatsTimes `json:"waitingTime"`
+	FirstResponse StatsTimes `json:"firstResponse"`
+	Handling      StatsTimes `json:"handling"`
 }
 
 // StatsTimes are durations in seconds; nil where there was none.

@@ -47,6 +47,7 @@ func (r StatsReply) agent(id string) (out StatsAgent) {
 // only leaves the counts, without times and occupancy.
 func only(c StatsCounts) StatsCounts {
 	c.WaitingTime, c.FirstResponse, c.Handling = StatsTimes{Count: c.WaitingTime.Count}, StatsTimes{Count: c.FirstResponse.Count}, StatsTimes{Count: c.Handling.Count}
+	c.Bots = StatsBots{times(c.Bots.WaitingTime.Count), times(c.Bots.FirstResponse.Count), times(c.Bots.Handling.Count)}
 	c.Occupancy, c.Ratings = nil, StatsRatings{}
 	return c
 }
@@ -120,7 +121,7 @@ func TestStatsCountEveryTransition(t *testing.T) {
 
 		r = b.stats(t, StatsRequest{Queue: q})
 		require.Equal(t, StatsCounts{Opened: 3, Grabbed: 1, Accepted: 1, Transferred: 2, Ended: 2, Abandoned: 1, Unanswered: 2,
-			WaitingTime: times(1), FirstResponse: times(1)}, only(r.Totals))
+			WaitingTime: times(1), FirstResponse: times(1), Bots: StatsBots{FirstResponse: times(1)}}, only(r.Totals))
 		require.Equal(t, r.Totals, r.queue(q).StatsCounts)
 		require.Equal(t, StatsCounts{Grabbed: 1, Transferred: 1, WaitingTime: times(1), Handling: times(1)}, only(r.agent(ann.ID).StatsCounts))
 		require.Equal(t, StatsCounts{Accepted: 1, Transferred: 1, FirstResponse: times(1), Handling: times(1)}, only(r.agent(bea.ID).StatsCounts))

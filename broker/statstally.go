@@ -72,7 +72,8 @@ func (t *tally) counts(agent bool) StatsCounts {
 	}
 	c := StatsCounts{Opened: t.n["opened"], Grabbed: t.n["grabbed"], Accepted: t.n["accepted"],
 		Transferred: t.n["transferred"], Requeued: t.n["requeued"], Ended: t.n["ended"], Abandoned: t.n["abandoned"],
-		Unanswered: t.n["unanswered"], WaitingTime: t.seconds("w"), FirstResponse: t.seconds("r"), Handling: t.seconds(handling)}
+		Unanswered: t.n["unanswered"], WaitingTime: t.seconds("w"), FirstResponse: t.seconds("r"), Handling: t.seconds(handling),
+		Bots: StatsBots{t.seconds("W"), t.seconds("R"), t.seconds(strings.ToUpper(handling))}}
 	var sum int64
 	for i := range c.Ratings.Scores {
 		n := t.n["rating."+strconv.Itoa(i+1)]

@@ -39,6 +39,7 @@ type step struct {
 	Score    int       `json:"score,omitempty"`
 	Comment  string    `json:"comment"`
 	Sticky   bool      `json:"sticky,omitempty"` // the broker itself offers
+	Bot      bool      `json:"bot,omitempty"`    // who takes it is one
 	Add      []string  `json:"add,omitempty"`    // labels
 	Remove   []string  `json:"remove,omitempty"` // labels
 
@@ -280,7 +281,9 @@ func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, 
 	if err := Allow(a, ActAccept); err != nil {
 		return Session{}, err
 	}
-	return b.relocate(ctx, a, "accept", newStep(a, ActAccept, session), acceptKeys)
+	s := newStep(a, ActAccept, session)
+	s.Bot = a.Role == RoleBot
+	return b.relocate(ctx, a, "accept", s, acceptKeys)
 }
 
 // Decline ends an offer by its target. The reason becomes a note of the target's.

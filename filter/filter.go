@@ -11,6 +11,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"bellhop/internal/fold"
 )
 
 const (
@@ -89,7 +91,7 @@ func New(words []string) (*Words, error) {
 	return &Words{newAutomaton(list)}, nil
 }
 
-var folds = sync.Pool{New: func() any { return new(fold) }}
+var folds = sync.Pool{New: func() any { return new(text) }}
 
 // Mask gives the text with a * for each character of a listed word, and whether
 // there was one. All else stays as it was, byte for byte. The result is never
@@ -104,29 +106,29 @@ func (w *Words) Mask(text string) (masked string, found bool) {
 	return masked, found
 }
 
-func (w *Words) mask(text string) (masked string, found bool) {
-	f := folds.Get().(*fold) //nolint:forcetypeassert // only these are put in
+func (w *Words) mask(s string) (masked string, found bool) {
+	f := folds.Get().(*text) //nolint:forcetypeassert // only these are put in
 	defer folds.Put(f)
-	f.of(text)
+	f.of(s)
 	spans := w.spans(f)
 	if len(spans) == 0 {
-		return text, false
+		return s, false
 	}
 	var b strings.Builder
-	b.Grow(len(text))
+	b.Grow(len(s))
 	done := 0
-	for _, s := range spans {
-		b.WriteString(text[done:s.from])
+	for _, p := range spans {
+		b.WriteString(s[done:p.from])
 		stars := 0
-		for _, r := range text[s.from:s.to] {
-			if !ignorable(r) && !unicode.In(r, unicode.Mn, unicode.Me) {
+		for _, r := range s[p.from:p.to] {
+			if !fold.Ignorable(r) && !control(r) && !unicode.In(r, unicode.Mn, unicode.Me) {
 				stars++
 			}
 		}
 		b.WriteString(strings.Repeat("*", max(1, stars)))
-		done = s.to
+		done = p.to
 	}
-	b.WriteString(text[done:])
+	b.WriteString(s[done:])
 	return b.String(), true
 }
 
@@ -135,13 +137,13 @@ type span struct{ from, to int }
 
 // spans are the pieces of the text that listed words cover, ascending, apart.
 // Every occurrence counts, those that overlap, too: nothing of a word is left.
-func (w *Words) spans(f *fold) []span {
+func (w *Words) spans(f *text) []span {
 	var spans []span
-	w.automaton.each(f.text, func(start, end int) {
+	w.automaton.each(f.Bytes, func(start, end int) {
 		if !f.whole(start, end) {
 			return
 		}
-		s := span{int(f.from[start]), int(f.to[end-1])}
+		s := span{int(f.From[start]), int(f.To[end-1])}
 		// They come in the order of their ends.
 		for n := len(spans); n > 0 && spans[n-1].to > s.from; n = len(spans) {
 			s.from, s.to = min(s.from, spans[n-1].from), max(s.to, spans[n-1].to)

@@ -20,7 +20,7 @@ func list(t testing.TB, words ...string) *Words {
 }
 
 func TestMask(t *testing.T) {
-	w := list(t, "damn", "Bad Word", "笨蛋", "傻瓜蛋", "傻瓜", "Straße", "ガギ", "σας", "ass", "c++", "café", "10086", "씨발")
+	w := list(t, "damn", "Bad Word", "笨蛋", "傻瓜蛋", "傻瓜", "Straße", "ガギ", "σας", "ass", "c++", "café", "10086", "씨발", "İstifa", "effigy")
 	for _, c := range []struct{ text, want string }{
 		{"", ""},
 		{"nothing here, 没有", "nothing here, 没有"},
@@ -40,7 +40,10 @@ func TestMask(t *testing.T) {
 		{"d\u0336a\u0336m\u0336n\u0336", "****"}, // struck through
 		{"bad word, bad\u3000word, bad\u00a0word", "********, ********, ********"},
 		{"bad  word", "bad  word"},
-		{"STRASSE STRAßE", "STRASSE ******"},
+		{"STRASSE STRAßE ſtrasse", "******* ****** *******"},
+		{"da\x00mn ass\u200b İ", "**** ***\u200b İ"},
+		{"İSTİFA istifa i\u0307sti\u0307fa ısTıFA", "****** ****** ****** ******"},
+		{"eﬃgy EFFIGY", "**** ******"},
 		{"ΣΑΣ σασ", "*** ***"},
 		{"class, ass.", "class, ***."},
 		{"I like c++ and c", "I like *** and c"},

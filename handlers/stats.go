@@ -68,13 +68,18 @@ func writeTable(to io.Writer, table [][]string, bom bool) error {
 var statsHeader = func() []string {
 	h := []string{"row", "start", "queue", "agent", "name", "waiting", "serving", "opened", "grabbed", "accepted",
 		"transferred", "requeued", "ended", "abandoned", "unanswered"}
-	for _, what := range []string{"waiting_time", "first_response", "handling"} {
-		for _, of := range []string{"count", "mean", "median", "p90", "p95", "p99"} {
-			h = append(h, what+"_"+of)
+	times := func(names ...string) {
+		for _, what := range names {
+			for _, of := range []string{"count", "mean", "median", "p90", "p95", "p99"} {
+				h = append(h, what+"_"+of)
+			}
 		}
 	}
-	return append(h, "ratings_count", "ratings_mean", "ratings_1", "ratings_2", "ratings_3", "ratings_4", "ratings_5",
+	times("waiting_time", "first_response", "handling")
+	h = append(h, "ratings_count", "ratings_mean", "ratings_1", "ratings_2", "ratings_3", "ratings_4", "ratings_5",
 		"online", "busy", "occupancy")
+	times("bot_waiting_time", "bot_first_response", "bot_handling")
+	return h
 }()
 
 // statsTable is one table of all there is: its first column tells what a row is of.
@@ -121,17 +126,22 @@ func statsCells(c *broker.StatsCounts) []string {
 		}
 	}
 	ints(c.Opened, c.Grabbed, c.Accepted, c.Transferred, c.Requeued, c.Ended, c.Abandoned, c.Unanswered)
-	for _, t := range []*broker.StatsTimes{&c.WaitingTime, &c.FirstResponse, &c.Handling} {
-		ints(t.Count)
-		floats(t.Mean, t.Median, t.P90, t.P95, t.P99)
+	times := func(list ...*broker.StatsTimes) {
+		for _, t := range list {
+			ints(t.Count)
+			floats(t.Mean, t.Median, t.P90, t.P95, t.P99)
+		}
 	}
+	times(&c.WaitingTime, &c.FirstResponse, &c.Handling)
 	ints(c.Ratings.Count)
 	floats(c.Ratings.Mean)
 	ints(c.Ratings.Scores[:]...)
-	if c.Occupancy == nil {
-		return append(out, "", "", "")
+	if o := c.Occupancy; o != nil {
+		floats(&o.Online, &o.Busy, o.Rate)
+	} else {
+		out = append(out, "", "", "")
 	}
-	floats(&c.Occupancy.Online, &c.Occupancy.Busy, c.Occupancy.Rate)
+	times(&c.Bots.WaitingTime, &c.Bots.FirstResponse, &c.Bots.Handling)
 	return out
 }
 

@@ -1,6 +1,6 @@
 -- accept: the offer's target becomes the owner.
 -- KEYS  1–8 as in lib/session.lua, 9 waiting list of its queue
--- ARGV  {op, session, by, queue: as KEYS 9, idle: ms by queue}
+-- ARGV  {op, session, by, queue: as KEYS 9, idle: ms by queue, bot}
 -- reply {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds one owner, the old until now, the new from now on; its place was held since the offer.
 --#include time unread session seats places line stats counts serve

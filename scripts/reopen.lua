@@ -37,6 +37,8 @@ opened(KEYS[10], s.queue, a.session)
 settle_in(KEYS[12])
 set.reopened = at
 count_opened(a.queue, true)
+await_people()
+drop('bot_replied')
 say('reopened', '')
 begin(KEYS[9], KEYS[11])
 local reply = commit()

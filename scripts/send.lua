@@ -1,14 +1,14 @@
 -- send: one message into the log, once.
--- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the user's rate, for an agent's 10 statistics, for a user's the sessions by state
+-- KEYS  1 session 2 log 3 unread 4 read 5 authors 6 timers 7 dirty 8 keys 9 the user's rate, for agents' and bots' 10 statistics, for others' the sessions by state
 -- ARGV  1 session id 2 by (participant, or h:… for a host) 3 hash of sender and key 4 key 5 head
 --       6 body 7 'n' for a note, else 'm' 8 the sending connection 9 the seq it replies to, or 0
---       10 µs between two sends at the rate; 0: any rate; -1: nothing new, only a duplicate is answered 11 burst
+--       10 µs between two sends at the rate; 0: any rate; -1: nothing new, only a duplicate is answered 11 burst 12 '1' for a bot's
 -- reply {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state}
 -- holds seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new;
 --       what is refused stores nothing, and a repeated key is answered all the same.
 --#include unread rate
 local id, by, note = ARGV[1], ARGV[2], ARGV[7] == 'n'
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'blocked', 'replied')
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'c:' .. by, 'blocked', 'replied', 'bot_replied')
 local state = s[1]
 if not state then return {'not_found'} end
 local unread, member, counts = redis.call('HGETALL', KEYS[3]), false, {}
@@ -56,12 +56,13 @@ redis.call('ZADD', KEYS[7], 'NX', at, id)
 --#hooks if redis.call('ZADD', KEYS[#KEYS], 'NX', at, id) == 1 then redis.call('HSETNX', KEYS[1], 'hooked', 2 * s[2]) end
 redis.call('PUBLISH', KEYS[1], table.concat({'M' .. seq, at, by, ARGV[7], ARGV[8], ARGV[4],
   table.concat(counts, '\30'), ARGV[5], ARGV[6]}, '\31'))
-if string.sub(by, 1, 2) == 'a:' and not (note or s[5]) then -- the first that the user hears from an agent
+local staff, bot = string.sub(by, 1, 2) == 'a:', ARGV[12] == '1'
+if (staff or bot) and not note and not s[bot and 6 or 5] then -- the first that the user hears from people, or from bots
 --#include stats
-  local session = redis.call('HMGET', KEYS[1], 'queue', 'created')
-  redis.call('HSET', KEYS[1], 'replied', at)
-  tally(tonumber(at), session[1], true)
-  took('r', string.sub(by, 3), at - session[2])
+  local session = redis.call('HMGET', KEYS[1], 'queue', 'created', 'reopened', 'awaited')
+  redis.call('HSET', KEYS[1], bot and 'bot_replied' or 'replied', at)
+  tally(tonumber(at), session[1], staff)
+  took(bot and 'R' or 'r', staff and string.sub(by, 3) or '', at - (bot and session[3] or not bot and session[4] or session[2]))
 end
 if state == 'ending' and string.sub(by, 1, 2) == 'u:' then
   redis.call('HSET', KEYS[1], 'state', 'serving')

@@ -25,8 +25,9 @@ var (
 )
 
 // Run tests a store. open gives one on a database of its own, empty, and may be
-// called concurrently; Run closes it, so open need not.
-func Run(t *testing.T, v Volume, open func(t *testing.T) archive.Archive) {
+// called concurrently; Run closes it, so open need not. age makes a store's index
+// what it would be if an earlier version had written all that is there.
+func Run(t *testing.T, v Volume, open func(t *testing.T) archive.Archive, age func(t *testing.T, a archive.Archive)) {
 	of := func(n int, test func(t *testing.T, a archive.Archive, n int)) func(*testing.T, archive.Archive) {
 		return func(t *testing.T, a archive.Archive) { test(t, a, n) }
 	}
@@ -54,6 +55,10 @@ func Run(t *testing.T, v Volume, open func(t *testing.T) archive.Archive) {
 		{"search/filters", func(t *testing.T, a archive.Archive) { searchesAreFiltered(t, a, v.Filters, v.Words) }},
 		{"search/same time", messagesOfTheSameTimeAreFoundInOrder},
 		{"search/far", of(v.Far, messagesFarApartAreFound)},
+		{"search/anything", of(v.Many/4, searchAgrees)},
+		{"reindex/nothing", aNewStoreHasNothingToReindex},
+		{"reindex/old", func(t *testing.T, a archive.Archive) { anOldIndexIsRenewed(t, a, age) }},
+		{"reindex/meanwhile", func(t *testing.T, a archive.Archive) { whatComesMeanwhileIsFound(t, a, age) }},
 		{"records/kept", recordsAreKept},
 		{"records/later stays", theLaterRecordStays},
 		{"records/expired", recordsExpire},

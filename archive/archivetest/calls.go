@@ -40,6 +40,7 @@ var calls = map[string]func(ctx context.Context, a archive.Archive) error{
 		return err
 	},
 	"Records": func(ctx context.Context, a archive.Archive) error { _, err := a.Records(ctx, "k", "", 10); return err },
+	"Reindex": func(ctx context.Context, a archive.Archive) error { _, err := a.Reindex(ctx, 10); return err },
 	"Purge":   func(ctx context.Context, a archive.Archive) error { return a.Purge(ctx) },
 	"Ping":    func(ctx context.Context, a archive.Archive) error { return a.Ping(ctx) },
 }

@@ -42,7 +42,26 @@ func TestContract(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
-	})
+	}, age)
+}
+
+// age indexes everything as earlier versions did.
+func age(t *testing.T, a archive.Archive) {
+	t.Helper()
+	s, ok := a.(*Store)
+	require.True(t, ok)
+	cursor, err := s.messages.Find(t.Context(), bson.D{})
+	require.NoError(t, err)
+	var docs []messageDoc
+	require.NoError(t, cursor.All(t.Context(), &docs))
+	for _, d := range docs {
+		m, change := d.message(), bson.D{{Key: "$unset", Value: bson.D{{Key: "gramsVersion", Value: ""}}}}
+		if g := grams(archive.OldFold(m.Text())); len(g) > 0 {
+			change = append(change, bson.E{Key: "$set", Value: bson.D{{Key: "grams", Value: g}}})
+		}
+		_, err := s.messages.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: d.ID}}, change)
+		require.NoError(t, err)
+	}
 }
 
 // grants are those of the role, by collection.

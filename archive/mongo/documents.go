@@ -30,6 +30,8 @@ type messageDoc struct {
 	Queue       string        `bson:"queue,omitempty"`
 	Agents      []string      `bson:"agents,omitempty"`
 	Grams       []string      `bson:"grams,omitempty"`
+
+	GramsVersion int `bson:"gramsVersion,omitempty"` // see reindex.go
 }
 
 func newMessageDoc(m *archive.Message) *messageDoc {
@@ -37,7 +39,7 @@ func newMessageDoc(m *archive.Message) *messageDoc {
 		ID: m.Mid, SessionID: m.Session, Seq: m.Seq, CreatedAt: bson.DateTime(m.At),
 		Participant: m.By, SenderID: m.Sender, SenderRole: m.Role, SenderName: m.Name,
 		Type: m.Type, Command: m.Command, Key: m.Key, ReplyTo: m.ReplyTo, Recalled: m.Recalled, Superseded: m.Superseded,
-		UserID: m.User, Queue: m.Queue, Agents: m.Agents,
+		UserID: m.User, Queue: m.Queue, Agents: m.Agents, GramsVersion: gramsVersion,
 	}
 	if !m.Recalled {
 		d.Body, d.Grams = m.Body, grams(archive.Fold(m.Text()))

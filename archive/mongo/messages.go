@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -86,6 +87,13 @@ func (s *Store) Search(ctx context.Context, q archive.SearchQuery) ([]archive.Me
 			return nil, nil // no text has it
 		}
 	}
+	if len(q.OldWords) > 0 && !slices.Equal(q.Words, q.OldWords) {
+		if left, err := s.unmoved(ctx); err != nil {
+			return nil, fmt.Errorf("mongo: search: %w", err)
+		} else if !left {
+			q.OldWords = q.Words
+		}
+	}
 	cursor, err := s.messages.Find(ctx, searchFilter(q), options.Find().
 		SetSort(byNewest).SetProjection(withoutGrams).SetBatchSize(searchBatch))
 	if err != nil {
@@ -123,6 +131,9 @@ func searchFilter(q archive.SearchQuery) bson.D {
 		f = append(f, bson.E{Key: "type", Value: bson.D{{Key: "$ne", Value: "note"}}})
 	}
 	all := lookups(q.Words)
+	if old := lookups(q.OldWords); len(all) > 0 && len(old) > 0 && !slices.Equal(q.Words, q.OldWords) {
+		all = []bson.D{{{Key: "$or", Value: []bson.D{{{Key: "$and", Value: all}}, {{Key: "$and", Value: old}}}}}}
+	}
 	if q.Before != nil {
 		all = append(all, before(q.Before.At, q.Before.Mid)...)
 	}

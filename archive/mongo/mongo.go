@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -39,6 +40,8 @@ type Store struct {
 	messages *driver.Collection
 	sessions *driver.Collection
 	records  *driver.Collection
+
+	versioned atomic.Bool // the index that Reindex needs is there
 }
 
 var _ archive.Archive = (*Store)(nil)
@@ -123,13 +126,6 @@ func CheckURL(address string) error {
 // index makes the indexes. Lists go from the newest to the oldest, with _id
 // between those of the same time.
 func (s *Store) index(ctx context.Context) error {
-	newest := func(fields ...string) driver.IndexModel {
-		var keys bson.D
-		for _, f := range fields {
-			keys = append(keys, bson.E{Key: f, Value: 1})
-		}
-		return driver.IndexModel{Keys: append(keys, byNewest...)}
-	}
 	wanted := []struct {
 		coll    *driver.Collection
 		indexes []driver.IndexModel
@@ -157,6 +153,15 @@ func (s *Store) index(ctx context.Context) error {
 		return fmt.Errorf("mongo: the index of records: %w", err)
 	}
 	return nil
+}
+
+// newest is an index on fields, and of those with the same by newest.
+func newest(fields ...string) driver.IndexModel {
+	var keys bson.D
+	for _, f := range fields {
+		keys = append(keys, bson.E{Key: f, Value: 1})
+	}
+	return driver.IndexModel{Keys: append(keys, byNewest...)}
 }
 
 // byNewest is the order of lists.

@@ -71,6 +71,16 @@ func match(words []string) (query string, slow bool) {
 	return strings.Join(whole[:min(len(whole), maxGrams)], " "), slow
 }
 
+// matchOld is match for what is not indexed again yet: texts that had the words
+// when they were folded as they are now, and those that had the old words then.
+func matchOld(words, old []string) string {
+	query, _ := match(words)
+	if other, _ := match(old); other != "" && other != query {
+		return "(" + query + ") OR (" + other + ")"
+	}
+	return query
+}
+
 func quote(gram []rune) string {
 	var b strings.Builder
 	b.WriteByte('"')

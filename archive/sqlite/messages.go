@@ -141,7 +141,9 @@ func (s *Store) recall(ctx context.Context, t txn, mid string) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, s.stmts.deleteGrams, id)
+	if _, err = t.exec(ctx, s.stmts.deleteGrams, id); err == nil {
+		_, err = t.exec(ctx, s.stmts.deleteOldGrams, id)
+	}
 	return err
 }
 

@@ -30,8 +30,9 @@ const (
 )
 
 var jobs = map[string]func(ctx context.Context, path string, n int) error{
-	"write": writeUntilKilled,
-	"share": share,
+	"write":   writeUntilKilled,
+	"share":   share,
+	"reindex": reindexUntilKilled,
 }
 
 func TestMain(m *testing.M) {
@@ -216,11 +217,11 @@ func requireFound(t *testing.T, s *Store, all []archive.Message) {
 	for _, word := range words {
 		var want, got []string
 		for i, m := range all {
-			if archive.Holds(folded[i], []string{word}) {
+			if archive.Holds(folded[i], archive.Words(word)) {
 				want = append(want, m.Mid)
 			}
 		}
-		found, err := s.Search(t.Context(), archive.SearchQuery{Words: []string{word}, Limit: len(all) + 1})
+		found, err := s.Search(t.Context(), archive.SearchQuery{Words: archive.Words(word), Limit: len(all) + 1})
 		require.NoError(t, err)
 		for _, m := range found {
 			got = append(got, m.Mid)
@@ -241,7 +242,8 @@ func requireSound(t *testing.T, s *Store) {
 	require.Equal(t, "ok", verdict)
 	for _, statement := range []string{
 		"INSERT INTO grams (grams) VALUES ('integrity-check')",
-		"CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms USING fts5vocab (main, grams, instance)",
+		"INSERT INTO grams2 (grams2) VALUES ('integrity-check')",
+		"CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms USING fts5vocab (main, grams2, instance)",
 	} {
 		_, err := s.writer.ExecContext(t.Context(), statement)
 		require.NoError(t, err, statement)
@@ -325,7 +327,7 @@ func sharePart(ctx context.Context, s *Store, who, b int) error {
 	if rejected, err := s.PutSessions(ctx, []archive.Session{x}); err != nil || len(rejected) > 0 {
 		return fmt.Errorf("sessions: %w, rejected: %v", err, rejected)
 	}
-	found, err := s.Search(ctx, archive.SearchQuery{Words: []string{fmt.Sprintf("№%06d", b*batch/2)}, Limit: 10})
+	found, err := s.Search(ctx, archive.SearchQuery{Words: archive.Words(fmt.Sprintf("№%06d", b*batch/2)), Limit: 10})
 	if err != nil || len(found) != 1 {
 		return fmt.Errorf("search: %w, found: %v", err, found)
 	}

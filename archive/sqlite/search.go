@@ -78,16 +78,37 @@ func (s *Store) split(ctx context.Context, user string, from, to int64) (int64, 
 // them, or those that the full-text index has for a query.
 func (s *Store) collect(ctx context.Context, p *page, text string, from, to int64) error {
 	var c clause
-	id := "m.id"
-	c.add("SELECT m.id, " + messageColumns + " FROM ")
 	if text == "" {
-		c.add("messages m WHERE true")
+		c.add("SELECT m.id, " + messageColumns + " FROM messages m WHERE true")
+		c.narrow("m.id", p.query, from, to)
 	} else {
-		id = "g.rowid"
-		c.add("grams g CROSS JOIN messages m ON m.id = g.rowid WHERE g.grams MATCH ?", text)
+		c.indexed("grams2", text, p.query, from, to)
+		left, err := s.unmoved(ctx)
+		if err != nil {
+			return err
+		}
+		if left {
+			c.add(" UNION ALL ")
+			c.indexed("grams", matchOld(p.query.Words, p.query.OldWords), p.query, from, to)
+		}
 	}
+	c.add(" ORDER BY 1 DESC")
+	rows, err := s.reader.QueryContext(ctx, c.sql.String(), c.args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, p.add)
+}
+
+// indexed selects the messages that a table of the index has for a text.
+func (c *clause) indexed(table, text string, q archive.SearchQuery, from, to int64) {
+	c.add("SELECT g.rowid, "+messageColumns+" FROM "+table+" g CROSS JOIN messages m ON m.id = g.rowid WHERE g."+table+" MATCH ?", text)
+	c.narrow("g.rowid", q, from, to)
+}
+
+// narrow adds the conditions of a query on other things than words.
+func (c *clause) narrow(id string, q archive.SearchQuery, from, to int64) {
 	c.add(" AND "+id+" BETWEEN ? AND ?", from, to)
-	q := p.query
 	if q.User != "" {
 		c.add(" AND m.user = ?", q.User)
 	}
@@ -106,12 +127,6 @@ func (s *Store) collect(ctx context.Context, p *page, text string, from, to int6
 	for _, a := range q.Agents {
 		c.add(" AND EXISTS (SELECT 1 FROM agents a WHERE a.session = m.session AND a.agent = ?)", a)
 	}
-	c.add(" ORDER BY " + id + " DESC")
-	rows, err := s.reader.QueryContext(ctx, c.sql.String(), c.args...)
-	if err != nil {
-		return err
-	}
-	return each(rows, p.add)
 }
 
 // page is a page of a search on its way. Ids order messages by time, but not

@@ -11,7 +11,34 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) })
+	archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) }, age)
+}
+
+// age indexes everything as earlier versions did.
+func age(t *testing.T, a archive.Archive) {
+	t.Helper()
+	s, ok := a.(*Store)
+	require.True(t, ok)
+	rows, err := s.writer.QueryContext(t.Context(), "SELECT id, "+messageColumns+" FROM messages m")
+	require.NoError(t, err)
+	old := map[int64]string{}
+	require.NoError(t, each(rows, func(id int64, m archive.Message) bool {
+		if text := m.Text(); text != "" {
+			old[id] = grams(archive.OldFold(text))
+		}
+		return true
+	}))
+	require.NoError(t, s.write(t.Context(), func(x txn) error {
+		for id, g := range old {
+			if _, err := x.exec(t.Context(), s.stmts.deleteGrams, id); err != nil {
+				return err
+			}
+			if _, err := x.tx.ExecContext(t.Context(), "INSERT INTO grams (rowid, text) VALUES (?, ?)", id, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // open opens a file and has it closed at the end.

@@ -15,10 +15,11 @@ const (
 
 // statements are those that run often, prepared once.
 type statements struct {
-	insertMessage, deleteMessage, recall, supersede, insertGrams, deleteGrams, learn *sql.Stmt // the writer's
-	upsertSession, dateAgents, upsertAgent, upsertRecord                             *sql.Stmt
+	insertMessage, deleteMessage, recall, supersede, content, learn *sql.Stmt // the writer's
+	insertGrams, deleteGrams, deleteOldGrams                        *sql.Stmt
+	upsertSession, dateAgents, upsertAgent, upsertRecord            *sql.Stmt
 
-	messages, session *sql.Stmt // the readers'
+	messages, session, unmoved *sql.Stmt // the readers'
 }
 
 func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error {
@@ -35,8 +36,10 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 		{&s.deleteMessage, writer, `DELETE FROM messages WHERE id = ?`},
 		{&s.recall, writer, `UPDATE messages SET recalled = 1, body = '' WHERE mid = ? AND NOT recalled RETURNING id`},
 		{&s.supersede, writer, `UPDATE messages SET superseded = 1 WHERE mid = ?`},
-		{&s.insertGrams, writer, `INSERT INTO grams (rowid, text) VALUES (?, ?)`},
-		{&s.deleteGrams, writer, `DELETE FROM grams WHERE rowid = ?`},
+		{&s.insertGrams, writer, `INSERT INTO grams2 (rowid, text) VALUES (?, ?)`},
+		{&s.deleteGrams, writer, `DELETE FROM grams2 WHERE rowid = ?`},
+		{&s.deleteOldGrams, writer, `DELETE FROM grams WHERE rowid = ?`},
+		{&s.content, writer, `SELECT type, body FROM messages WHERE id = ?`},
 		{&s.learn, writer, `INSERT INTO agents (session, agent) VALUES (?, ?) ON CONFLICT DO NOTHING`},
 
 		{&s.upsertSession, writer, `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -56,6 +59,7 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 
 		{&s.messages, reader, `SELECT 0, ` + messageColumns + ` FROM messages m
 			WHERE m.session = ? AND m.seq BETWEEN ? AND ? ORDER BY m.seq`},
+		{&s.unmoved, reader, `SELECT EXISTS (SELECT 1 FROM grams)`},
 		{&s.session, reader, `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = ?`},
 	} {
 		stmt, err := p.db.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // Close does

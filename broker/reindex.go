@@ -1,0 +1,53 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	reindexPause = 30 * time.Second // between two looks whether an earlier version has left something
+	reindexLease = 20 * time.Second // of the one node that does it
+	reindexBatch = 500              // messages in one step, at most
+	reindexRest  = 4                // times as long as a step takes nothing is done after it
+)
+
+// reindex brings up to date, in small steps, what searches use of messages that an
+// earlier version archived. One node does it; another goes on where that is gone.
+// Should two do it at the same time, no harm is done.
+func (a *archiver) reindex(ctx context.Context) {
+	total, began, told := 0, time.Now(), time.Now()
+	for a.leased(ctx) {
+		start := time.Now()
+		n, err := a.store.Reindex(ctx, reindexBatch)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.b.log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
+			}
+			return
+		}
+		if n == 0 {
+			break
+		}
+		if total += n; total == n || time.Since(told) > time.Minute {
+			told = time.Now()
+			a.b.log.Info("what an earlier version archived is being indexed again", "messages", total)
+		}
+		if !sleep(ctx, min(reindexRest*time.Since(start), reindexLease/2)) {
+			return
+		}
+	}
+	if total > 0 {
+		a.b.log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
+	}
+}
+
+// leased tells whether this node is the one, for another while.
+func (a *archiver) leased(ctx context.Context) bool {
+	mine, err := a.b.rdb.SetNX(ctx, reindexKey, a.b.node, reindexLease).Result()
+	if err != nil || mine {
+		return err == nil
+	}
+	holder, err := a.b.rdb.Get(ctx, reindexKey).Result()
+	return err == nil && holder == a.b.node && a.b.rdb.Expire(ctx, reindexKey, reindexLease).Err() == nil
+}
