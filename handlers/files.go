@@ -188,6 +188,10 @@ func disposition(f *files.File) string {
 	if files.Inline(f.Mime) {
 		kind = "inline"
 	}
+	// Browsers do not agree on what a backslash or a percent sign between quotes is (RFC 6266, appendix D).
+	if strings.ContainsAny(f.Name, `\"%`) {
+		return kind + "; filename*=utf-8''" + strings.ReplaceAll(url.QueryEscape(f.Name), "+", "%20")
+	}
 	if value := mime.FormatMediaType(kind, map[string]string{"filename": f.Name}); value != "" {
 		return value
 	}

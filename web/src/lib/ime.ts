@@ -14,9 +14,12 @@ export function guardComposition(page: EventTarget = window) {
   const keydown = (e: KeyboardEvent) => {
     // 229: a key that an input method has taken (UI Events, 5.2.4). It is all that Safari says of the last one.
     pressed = e.isComposing || e.keyCode === 229
-    const last = e.timeStamp - ended < afterwards
+    const last = !pressed && e.timeStamp - ended < afterwards
     ended = -Infinity
-    if (pressed || last) e.stopImmediatePropagation()
+    if (!pressed && !last) return
+    e.stopImmediatePropagation()
+    // Nor what the browser itself does with them: a form sent, a search field emptied, a dialog closed. A line break is text.
+    if (/^(Escape|Tab|Arrow)/.test(e.key) || (e.key === 'Enter' && (last || !(e.target instanceof HTMLTextAreaElement)))) e.preventDefault()
   }
   page.addEventListener('keydown', keydown as EventListener, true)
   page.addEventListener('keyup', () => {
