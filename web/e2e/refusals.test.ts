@@ -45,10 +45,16 @@ for (const zh of [false, true]) {
     }
     // What the page finds out by itself.
     answer = () => Promise.reject(new Error('asked the server'))
-    await pick(Buffer.alloc(0))
+    await pick(Buffer.alloc(0), 'empty.txt')
+    await why.waitFor()
     expect(await why.textContent()).toBe(zh ? '文件是空的' : 'This file is empty.')
     await discard()
-    await pick(Buffer.alloc(20 * 1024 * 1024 + 1))
+    await page.locator('input[type=file]').evaluate((el: HTMLInputElement) => {
+      const data = new DataTransfer()
+      data.items.add(new File([new Uint8Array(20 * 1024 * 1024 + 1)], 'large.bin'))
+      el.files = data.files
+      el.dispatchEvent(new Event('change', { bubbles: true }))
+    })
     await why.waitFor()
     expect(await why.textContent()).toBe(zh ? '文件太大：不超过20 MB' : 'Too large: a file may have 20 MB.')
     await discard()
