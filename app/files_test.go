@@ -271,8 +271,11 @@ func TestNamesOfUploads(t *testing.T) {
 		`filename="` + "\xff\xfe" + `.txt"`:               ".txt",
 		`filename="` + strings.Repeat("长", 300) + `.txt"`: strings.Repeat("长", 124) + ".txt",
 		`filename="C:\\a\\b.txt"`:                         "b.txt",
-		`filename=""`:                                     "file",
-		`filename="a` + "\x01\x1b[2J" + `b"`:              "",
+		`filename="a%22b%0D%0Ac%0Ad%41%2F100%.txt"`:       `a"b c d%41%2F100%.txt`,
+		`filename="a\"b.txt"`:                             `a"b.txt`,
+		`filename="报价\单 🏳️‍🌈.txt"`:                        "报价\\单 🏳️‍🌈.txt",
+		`filename=""`:                        "file",
+		`filename="a` + "\x01\x1b[2J" + `b"`: "",
 	} {
 		body := "--x\r\nContent-Disposition: form-data; name=\"file\"; " + disposition + "\r\n\r\nhello\r\n--x--\r\n"
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url()+"/api/v1/files", strings.NewReader(body))
@@ -340,4 +343,42 @@ func TestUploadsBeyondTheBudget(t *testing.T) {
 	left, err := os.ReadDir(filepath.Join(n.settings.DataDir, "uploads"))
 	require.NoError(t, err)
 	require.Empty(t, left, "nothing comes in any more")
+}
+
+// A name in a field of its own is read as it is; both clients send one where a form's head cannot be told apart.
+func TestNamesOfTheirOwn(t *testing.T) {
+	n := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(s *Settings) { s.FilesURL = NewSecret("file://" + filepath.ToSlash(t.TempDir())) })
+	uma := client.API{BaseURL: n.url(), Key: token(t, n, client.TokenRequest{Role: "user", ID: name("uma")})}
+	for _, given := range []string{"100%22 of it.txt", `"quoted".txt`, `a\(b)\"c.txt`, "报价%0A单.xlsx", "👨\u200d👩\u200d👧 照片.png", "plain.txt", "a%2Fb", "%"} {
+		f, err := uma.Upload(t.Context(), given, strings.NewReader("x"))
+		require.NoError(t, err, given)
+		require.Equal(t, given, f.Name)
+		_, _, err = uma.Link(t.Context(), f.URL)
+		require.NoError(t, err, given)
+	}
+	f, err := uma.Upload(t.Context(), "a\nb\r\nc.txt", strings.NewReader("x"))
+	require.NoError(t, err)
+	require.Equal(t, "a b c.txt", f.Name, "a line break becomes a space")
+	for _, form := range [][]string{{"name", "name", "file"}, {"name"}, {"file", "name"}, {"other", "name", "file"}} {
+		var b bytes.Buffer
+		w := multipart.NewWriter(&b)
+		for _, field := range form {
+			if field == "file" {
+				part, err := w.CreateFormFile(field, "x")
+				require.NoError(t, err)
+				_, _ = part.Write([]byte("x"))
+			} else {
+				require.NoError(t, w.WriteField(field, "y"))
+			}
+		}
+		require.NoError(t, w.Close())
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url()+"/api/v1/files", &b)
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", w.FormDataContentType())
+		req.Header.Set("Authorization", "Bearer "+uma.Key)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		_ = res.Body.Close()
+		require.Equal(t, 400, res.StatusCode, "%v", form)
+	}
 }

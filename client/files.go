@@ -26,7 +26,14 @@ func (a API) Upload(ctx context.Context, name string, r io.Reader) (File, error)
 	body, pipe := io.Pipe()
 	form := multipart.NewWriter(pipe)
 	go func() {
-		part, err := form.CreateFormFile("file", name)
+		var err error
+		if strings.ContainsAny(name, "\"\\%\r\n") { // in the file's own head they may be read as something else
+			err = form.WriteField("name", name)
+		}
+		var part io.Writer
+		if err == nil {
+			part, err = form.CreateFormFile("file", name)
+		}
 		if err == nil {
 			_, err = io.Copy(part, r)
 		}

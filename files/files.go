@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -45,7 +46,6 @@ var (
 	ErrNotFound = errors.New("files: no such file")
 	ErrTooLarge = errors.New("files: too large")
 	ErrEmpty    = errors.New("files: empty")
-	ErrPicture  = errors.New("files: not a readable picture, or one of too many pixels")
 )
 
 // File is what is known of a file.
@@ -107,7 +107,7 @@ func (s *Store) Close() error { return s.bucket.Close() }
 
 // Put stores an upload of somebody's, reading it once, from a stream of any
 // length: it never is in memory whole. A picture that would take too much memory
-// or time is kept as a plain file. ErrTooLarge, ErrEmpty, ErrPicture, ErrBusy.
+// or time, or is broken, is kept as a plain file. ErrTooLarge, ErrEmpty, ErrBusy.
 func (s *Store) Put(ctx context.Context, by, name string, r io.Reader) (*File, error) {
 	tmp, done, err := s.temp()
 	if err != nil {
@@ -155,7 +155,7 @@ func pendingKey(at time.Time, id string) string {
 	return "pending/" + at.UTC().Format(hourLayout) + "/" + id
 }
 
-// preview makes a picture's thumbnail; a picture that takes too much becomes a plain file.
+// preview makes a picture's thumbnail; a picture that takes too much, or that cannot be read, becomes a plain file.
 func (s *Store) preview(ctx context.Context, f *File, l *layout, upload io.ReaderAt) ([]byte, error) {
 	if f.Width == 0 {
 		return nil, nil
@@ -176,12 +176,9 @@ func (s *Store) preview(ctx context.Context, f *File, l *layout, upload io.Reade
 		return nil, err
 	}
 	b, err := s.decoders.thumbnail(ctx, f.By, in, l.turned)
-	switch {
-	case errors.Is(err, errCostly):
+	if errors.Is(err, errCostly) || errors.Is(err, errMalformed) {
 		f.Mime, f.Width, f.Height = plain, 0, 0
 		return nil, nil
-	case errors.Is(err, errMalformed):
-		return nil, ErrPicture
 	}
 	return b, err
 }
@@ -254,13 +251,19 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// cleanName makes a name that is only a name: no folders, nothing that cannot
-// be seen, no direction that makes one extension look like another.
+// windowsPath is how a path begins where backslashes part folders. Elsewhere they are letters of a name.
+var windowsPath = regexp.MustCompile(`^([A-Za-z]:|\\|\.\.?)\\`)
+
+// cleanName makes a name of one line that is only a name: no folders, nothing that
+// cannot be seen, no direction that makes one extension look like another.
 func cleanName(name string) string {
-	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
-		name = name[i+1:]
-	}
 	name = strings.Map(func(r rune) rune {
+		switch r {
+		case '\r', '\n':
+			return ' '
+		case zwnj, zwj:
+			return r
+		}
 		if r == utf8.RuneError || unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) {
 			return -1
 		}
@@ -268,17 +271,38 @@ func cleanName(name string) string {
 			return ' '
 		}
 		return r
-	}, name)
-	name = strings.TrimSpace(name)
+	}, strings.ReplaceAll(name, "\r\n", "\n"))
+	name = joined(name)
+	name = strings.TrimSpace(name[strings.LastIndexByte(name, '/')+1:])
+	if windowsPath.MatchString(name) {
+		name = strings.TrimSpace(name[strings.LastIndexByte(name, '\\')+1:])
+	}
 	if runes := []rune(name); len(runes) > 128 {
 		ext := ""
 		if i := strings.LastIndexByte(name, '.'); i >= 0 && len(name)-i <= 16 {
 			ext = name[i:]
 		}
-		name = string(runes[:128-len([]rune(ext))]) + ext
+		name = strings.TrimSpace(joined(string(runes[:128-len([]rune(ext))]) + ext))
 	}
 	if name == "" || name == "." || name == ".." {
 		return "file"
 	}
 	return name
+}
+
+// Joiners cannot be seen themselves: of several emoji they make one, and they shape the letters of some scripts.
+const zwnj, zwj = '\u200c', '\u200d'
+
+// joined leaves joiners only where they join something. Nothing joins ASCII, in which extensions are written.
+func joined(name string) string {
+	in := []rune(name)
+	out := in[:0:0]
+	joins := func(r rune) bool { return r > unicode.MaxASCII && r != zwnj && r != zwj && !unicode.IsSpace(r) }
+	for i, r := range in {
+		if (r == zwnj || r == zwj) && (len(out) == 0 || !joins(out[len(out)-1]) || i+1 == len(in) || !joins(in[i+1])) {
+			continue
+		}
+		out = append(out, r)
+	}
+	return string(out)
 }

@@ -30,9 +30,8 @@ func Inline(mime string) bool { return safe[mime] }
 
 var pictures = map[string]func(*source, *layout) error{"image/jpeg": walkJPEG, "image/png": walkPNG, "image/gif": walkGIF, "image/webp": walkWebP}
 
-// inspect finds out what an upload is, by its content, and what is kept of it. A
-// picture whose parts lead nowhere is refused; what would take too long to look
-// at is a plain file.
+// inspect finds out what an upload is, by its content, and what is kept of it. What
+// has parts that lead nowhere, or would take too long to look at, is a plain file.
 func inspect(f *File, upload io.ReaderAt, size int64) (*layout, error) {
 	m, err := mimetype.DetectReader(io.NewSectionReader(upload, 0, size))
 	if err != nil {
@@ -60,11 +59,9 @@ func inspect(f *File, upload io.ReaderAt, size int64) (*layout, error) {
 		f.setDuration(l.duration)
 	case err == nil:
 		f.Width, f.Height = l.shown()
-	case errors.Is(err, errCostly), errors.Is(err, errMalformed) && heard:
+	case errors.Is(err, errCostly), errors.Is(err, errMalformed):
 		f.Mime = plain
 		return all, nil
-	case errors.Is(err, errMalformed):
-		return nil, ErrPicture
 	default:
 		return nil, err
 	}

@@ -98,8 +98,6 @@ func fileError(err error) error {
 		return broker.Errorf(broker.CodeTooLarge, "file: at most %d MiB", files.MaxSize>>20)
 	case errors.Is(err, files.ErrEmpty):
 		return broker.Errorf(broker.CodeBadRequest, "file: empty")
-	case errors.Is(err, files.ErrPicture):
-		return broker.Errorf(broker.CodeBadRequest, "file: not a readable picture, or one of too many pixels")
 	}
 	if errors.Is(err, files.ErrBusy) {
 		return broker.Errorf(broker.CodeOverloaded, "too many pictures at once; nothing was stored")

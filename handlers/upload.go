@@ -28,14 +28,14 @@ var errPart = errors.New("the form has too much beside its file")
 // formReader counts what is read beside the file: package multipart would take up
 // to 10 MiB of a part's header into memory, some of it several times.
 type formReader struct {
-	r    io.Reader
-	room int  // what may still be read beside the file
-	file bool // the file is being read
-	over bool // there was more: package multipart does not always pass the error on
+	r      io.Reader
+	room   int  // what may still be read beside the file
+	inFile bool // the file is being read
+	over   bool // there was more: package multipart does not always pass the error on
 }
 
 func (f *formReader) Read(p []byte) (int, error) {
-	if f.file {
+	if f.inFile {
 		return f.r.Read(p)
 	}
 	if f.room == 0 {
@@ -48,7 +48,7 @@ func (f *formReader) Read(p []byte) (int, error) {
 }
 
 // beside says that what is read now is not the file.
-func (f *formReader) beside() { f.file, f.room = false, partRoom }
+func (f *formReader) beside() { f.inFile, f.room = false, partRoom }
 
 // refusal is what a form answers that has not what it must beside its file.
 func (f *formReader) refusal(err error, message string) error {
@@ -58,22 +58,43 @@ func (f *formReader) refusal(err error, message string) error {
 	return uploadError(err, message)
 }
 
-// openForm gives the file of a form, whose first field it must be.
-func openForm(c *gin.Context) (*formReader, *multipart.Reader, *multipart.Part, error) {
+// uploadForm is a form whose file is to be read next.
+type uploadForm struct {
+	*formReader
+	parts *multipart.Reader
+	file  *multipart.Part
+	name  string // of the file
+}
+
+// browserName undoes what browsers do to the name of a form's file: these three
+// they escape, and nothing else (HTML, "multipart/form-data encoding algorithm").
+var browserName = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
+
+// openForm goes to the file of a form. Before it may stand a field with its name.
+func openForm(c *gin.Context) (*uploadForm, error) {
 	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	boundary := params["boundary"]
 	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary {
-		return nil, nil, nil, broker.Errorf(broker.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
+		return nil, broker.Errorf(broker.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
 	}
 	body := &formReader{r: http.MaxBytesReader(c.Writer, c.Request.Body, files.MaxSize+uploadRoom)}
 	body.beside()
-	form := multipart.NewReader(body, boundary)
-	part, err := form.NextPart()
-	if err != nil || part.FormName() != "file" {
-		return nil, nil, nil, body.refusal(err, "the form's first field must be file")
+	form := &uploadForm{formReader: body, parts: multipart.NewReader(body, boundary)}
+	var named []byte
+	form.file, err = form.parts.NextPart()
+	if err == nil && form.file.FormName() == "name" {
+		if named, err = io.ReadAll(form.file); err == nil {
+			form.file, err = form.parts.NextPart()
+		}
 	}
-	body.file = true
-	return body, form, part, nil
+	if err != nil || form.file.FormName() != "file" {
+		return nil, body.refusal(err, "the form's first field must be file, or name and then file")
+	}
+	if form.name = string(named); named == nil {
+		form.name = browserName.Replace(form.file.FileName())
+	}
+	body.inFile = true
+	return form, nil
 }
 
 func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
@@ -107,17 +128,17 @@ func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
 // receive stores the file of a form. With an error there may be one, too: it is
 // never sent, and goes by itself.
 func (s *Server) receive(ctx context.Context, c *gin.Context, a broker.Actor) (*files.File, error) {
-	body, form, part, err := openForm(c)
+	form, err := openForm(c)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.opt.Files.Put(ctx, fileReader(s.broker, a).Who, part.FileName(), part)
+	f, err := s.opt.Files.Put(ctx, fileReader(s.broker, a).Who, form.name, form.file)
 	if err != nil {
 		return nil, uploadError(err, "the upload broke off")
 	}
-	body.beside()
-	if _, err := form.NextPart(); !errors.Is(err, io.EOF) {
-		return f, body.refusal(err, "one file at a time, and nothing else in the form")
+	form.beside()
+	if _, err := form.parts.NextPart(); !errors.Is(err, io.EOF) {
+		return f, form.refusal(err, "one file at a time, and nothing else in the form")
 	}
 	return f, nil
 }
@@ -131,7 +152,7 @@ func uploadError(err error, message string) error {
 		return fileError(files.ErrTooLarge)
 	case errors.Is(err, errPart):
 		return broker.Errorf(broker.CodeTooLarge, "form: at most %d KiB before and after the file, its name included", partRoom>>10)
-	case errors.Is(err, files.ErrTooLarge), errors.Is(err, files.ErrEmpty), errors.Is(err, files.ErrPicture):
+	case errors.Is(err, files.ErrTooLarge), errors.Is(err, files.ErrEmpty):
 		return fileError(err)
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &odd), strings.Contains(err.Error(), "multipart:"):
 		return broker.Errorf(broker.CodeBadRequest, "%s", message)

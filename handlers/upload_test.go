@@ -56,16 +56,16 @@ func readForm(t testing.TB, kind, body string) (content string, read int, alloca
 		runtime.ReadMemStats(&after)
 		read, allocated = from.n, after.TotalAlloc-before.TotalAlloc
 	}()
-	r, m, part, err := openForm(c)
+	r, err := openForm(c)
 	if err != nil {
 		return "", 0, 0, err
 	}
-	data, err := io.ReadAll(part)
+	data, err := io.ReadAll(r.file)
 	if err != nil {
 		return "", 0, 0, err
 	}
 	r.beside()
-	if _, err = m.NextPart(); errors.Is(err, io.EOF) {
+	if _, err = r.parts.NextPart(); errors.Is(err, io.EOF) {
 		return string(data), 0, 0, nil
 	}
 	return string(data), 0, 0, r.refusal(err, "more")
@@ -100,6 +100,8 @@ func TestFormsAreBounded(t *testing.T) {
 		"part after":           {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed("b"), "y", ""), broker.CodeBadRequest},
 		"header after":         {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed(long), "y", ""), broker.CodeTooLarge},
 		"epilogue":             {kind, form("", disposed("a"), "x", "\r\n"+long[:1<<20]), ""},
+		"field name of 9 MB":   {kind, form("--"+boundary+"\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n"+long+"\r\n", disposed("a"), "x", ""), broker.CodeTooLarge},
+		"field name of 2 KB":   {kind, form("--"+boundary+"\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n"+long[:2<<10]+"\r\n", disposed("a"), "x", ""), ""},
 		"name of 2 KB":         {kind, form("some words\r\n", disposed(long[:2<<10]), "x", "\r\n"), ""},
 	} {
 		content, read, allocated, err := readForm(t, c.kind, c.body)

@@ -59,6 +59,7 @@ for (const v of [{ lang: 'zh-CN', phone: true }, { lang: 'en-GB', phone: true, d
       data.items.add(new File(['pasted'], 'pasted.txt', { type: 'text/plain' }))
       el.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
     })
+    await page.getByRole('button', { name: zh ? '发送（1）' : 'Send 1' }).click()
     await until(() => logOf(ann.state, id).messages.some((m) => m.type === 'file' && (m.body as FileBody).name === 'pasted.txt'), 'what was pasted')
 
     // Quoting, and taking back.

@@ -1,5 +1,8 @@
 import { whole } from './shape.js'
-import { BellhopError, type FileBody, type WireError } from './types.js'
+import { BellhopError, type ErrorCode, type FileBody, type WireError } from './types.js'
+
+/** What is meant by an answer that is not the server's: a proxy's. */
+const plain: Record<number, ErrorCode> = { 400: 'bad_request', 401: 'unauthorized', 403: 'forbidden', 413: 'too_large', 415: 'bad_request', 429: 'rate_limited' }
 
 /** Reads an answer, or throws the refusal that it is. */
 function read<T>(status: number, text: string): T {
@@ -11,7 +14,7 @@ function read<T>(status: number, text: string): T {
   }
   if (status >= 200 && status < 300) return whole(body) as T
   const p = (body ?? {}) as Partial<WireError> & { detail?: string; title?: string }
-  const code = p.code ?? (status === 401 ? 'unauthorized' : status === 413 ? 'too_large' : status === 429 ? 'rate_limited' : status >= 500 || !status ? 'unavailable' : 'internal')
+  const code = p.code ?? plain[status] ?? (status >= 500 || !status ? 'unavailable' : 'internal')
   throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || status === 429 || !status) })
 }
 
@@ -48,6 +51,8 @@ export interface UploadOptions {
 /** Uploads a file; the answer is the body of the message that sends it. */
 export function upload(base: string, token: string, file: Blob, name: string, opt: UploadOptions = {}): Promise<FileBody> {
   const form = new FormData()
+  // In the file's own head these may be read as something else.
+  if (/["\\%\r\n]/.test(name)) form.append('name', name)
   form.append('file', file, name)
   if (!opt.onProgress || typeof XMLHttpRequest === 'undefined') {
     return request(base, token, '/files', { method: 'POST', body: form, signal: opt.signal })

@@ -61,7 +61,10 @@ export function withSession(s: ClientState, session: Session): ClientState {
   if (held && held.rev > session.rev) return s
   const seq = Math.max(held?.seq ?? 0, session.seq)
   const positions = session.state === 'waiting' ? s.positions : without(s.positions, session.id)
-  return counted({ ...s, positions, sessions: having(s.sessions, session.id, { ...session, seq }) })
+  const by = s.typing[session.id]?.by
+  // Nobody types who takes no part any more.
+  const typing = by && (session.state === 'ended' || ![session.user, session.agent, ...session.assistants].some((p) => p?.id === by)) ? without(s.typing, session.id) : s.typing
+  return counted({ ...s, positions, typing, sessions: having(s.sessions, session.id, { ...session, seq }) })
 }
 
 /** Lets the next state of a session hold, whatever its rev: the server may have fallen back. */

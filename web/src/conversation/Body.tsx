@@ -4,6 +4,7 @@ import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
 import { count, fields, text, webAddress } from '../lib/safe'
 import { bytes, clock } from '../lib/time'
+import { mayBeShown } from './pictureKind'
 import { ownFile, useLink } from './useLink'
 
 type Content = Pick<Message, 'type' | 'body'>
@@ -21,7 +22,7 @@ export function Body({ type, body }: Content) {
     case 'video':
       return <Video body={fileOf(body)} />
     case 'file':
-      return <File body={fileOf(body)} />
+      return mayBeShown(fileOf(body).mime) ? <MaybePicture body={fileOf(body)} /> : <File body={fileOf(body)} />
     default:
       return <Card body={body} />
   }
@@ -75,6 +76,37 @@ function Picture({ body }: { body: FileBody }) {
         {link && <img src={link.thumbnail ?? link.url} alt={body.name || t('picture')} decoding="async" draggable={false} />}
       </button>
       {large && link && <Viewer url={link.url} name={body.name || t('picture')} onClose={() => setLarge(false)} />}
+    </>
+  )
+}
+
+/** Whether this browser may know a type: some only tell by trying. */
+const tries = async (mime: string) => typeof ImageDecoder === 'undefined' || (await ImageDecoder.isTypeSupported(mime).catch(() => true))
+
+/** A picture of a kind that not every browser shows, as iPhones make them: a file, until it turns out that this one does. */
+function MaybePicture({ body }: { body: FileBody }) {
+  const t = useT()
+  const link = useLink(body)
+  const [state, setState] = useState<'asking' | 'trying' | 'shown' | 'not'>('asking')
+  const [large, setLarge] = useState(false)
+  const mime = body.mime ?? ''
+  useEffect(() => {
+    let here = true
+    void tries(mime).then((may) => here && setState(may ? 'trying' : 'not'))
+    return () => {
+      here = false
+    }
+  }, [mime])
+  const name = body.name || t('picture')
+  return (
+    <>
+      {state !== 'shown' && <File body={body} />}
+      {link && (state === 'trying' || state === 'shown') && (
+        <button type="button" className="bh-picture" hidden={state !== 'shown'} onClick={() => setLarge(true)} aria-label={t('picture.open')}>
+          <img className="bh-preview" src={link.url} alt={name} decoding="async" draggable={false} onLoad={() => setState('shown')} onError={() => setState('not')} />
+        </button>
+      )}
+      {large && link && <Viewer url={link.url} name={name} onClose={() => setLarge(false)} />}
     </>
   )
 }

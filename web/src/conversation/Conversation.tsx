@@ -8,8 +8,10 @@ import { Composer } from './Composer'
 import { useDraft } from './drafts'
 import { items } from './items'
 import { MessageList } from './MessageList'
-import { errorText, type RowContext } from './Row'
-import { uploadsOf, useFileDrop, useUploads } from './uploads'
+import { type RowContext } from './Row'
+import { errorText } from './errorText'
+import { filesIn, useTransfer } from './transfer'
+import { mostAsked, uploadsOf, useUploads } from './uploads'
 
 interface Props {
   session: Session
@@ -38,7 +40,7 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
   const marks = useClientState((s) => s.marks[id])
   const online = useClientState((s) => s.status === 'online')
   const uploads = useUploads(client, id)
-  const [text, setText] = useDraft(id)
+  const [text, setText] = useDraft(id, Boolean(note))
   const [picked, setReply] = useState<Message>()
   // One that is not in the log any more cannot be answered.
   const reply = picked && inLog(log.messages, picked) ? picked : undefined
@@ -63,15 +65,25 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
   const seen = useCallback(() => {
     if (!unseen) client.read(id)
   }, [client, id, unseen])
-  const files = useCallback(
-    (list: File[]) => {
-      for (const f of list) uploadsOf(client).add(id, f, f.name || 'file')
+  const files = (list: File[]) => {
+    for (const f of list) uploadsOf(client).add(id, f, f.name || 'file')
+  }
+  const ask = (list: File[]) => {
+    // Not `every`: the first that is one too many ends it.
+    if (list.some((f) => !uploadsOf(client).ask(id, f, f.name || 'file'))) setError(t('asked.most', { n: mostAsked }))
+  }
+  const folders = (list: FileSystemDirectoryEntry[]) =>
+    filesIn(list, mostAsked + 1).then((f) => (f.length ? ask(f) : setError(t('asked.empty'))), () => setError(errorText('unreadable', t)))
+  const place = useRef<(s: string) => void>(null)
+  useTransfer(root, closed ? undefined : {
+    onFiles: (list, dirs) => {
+      ask(list)
+      if (dirs.length) void folders(dirs)
     },
-    [client, id],
-  )
-  useFileDrop(root, closed ? nothing : files)
+    onText: (s) => place.current?.(s),
+  })
 
-  const all = useMemo(() => items(log, uploads), [log, uploads])
+  const all = useMemo(() => items(log, uploads.sent), [log, uploads.sent])
   const ctx = useRowContext(session, log.messages, marks, staff, me, {
     onReply: closed ? undefined : setReply,
     onRecall: closed ? undefined : (m) => void client.recall(id, m.seq).catch((e: BellhopError) => setError(errorText(e.code, t))),
@@ -98,13 +110,12 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
       {above?.(text, setText)}
       {closed ?? (
         <Composer text={text} onText={write} onSend={send} onFiles={files} onVoice={(blob, duration) => uploadsOf(client).add(id, blob, `voice.${blob.type.split('/')[1]}`, duration)} reply={reply} onCancelReply={() => setReply(undefined)}
-          tools={tools} note={note} placeholder={placeholder} onKey={(e) => onKey?.(e, text, setText) ?? false} onError={(why) => setError(why.startsWith('voice.') ? t(why as 'voice.short') : errorText(why, t))} />
+          asked={uploads.asked} onSendAsked={() => uploadsOf(client).send(id)} onRemoveAsked={(some) => some.forEach((u) => uploadsOf(client).remove(u))} place={place}
+          tools={tools} note={note} placeholder={placeholder} onKey={(e) => onKey?.(e, text, setText) ?? false} onError={(why) => setError(t(why))} />
       )}
     </div>
   )
 }
-
-const nothing = () => {}
 
 /** Whether a message is the log's still, as far as what is held of it tells. */
 function inLog(messages: readonly Message[], m: Message) {
@@ -149,18 +160,18 @@ function useRowContext(session: Session, messages: readonly Message[], marks: Re
 /** Who types, and to agents what a user has written so far. */
 function Typing({ session }: { session: Session }) {
   const t = useT()
-  const typing = useClientState((s) => s.typing[session.id])
+  const typing = useClientState((s) => (s.status === 'online' ? s.typing[session.id] : undefined))
   const [now, setNow] = useState(0)
   useEffect(() => {
     if (!typing) return
     const timer = setTimeout(() => setNow(typing.until), Math.max(0, typing.until - Date.now()))
     return () => clearTimeout(timer)
   }, [typing])
-  if (!typing || now >= typing.until) return null
-  const who = [session.user, session.agent, ...session.assistants].find((p) => p?.id === typing.by)
+  const who = typing && [session.user, session.agent, ...session.assistants].find((p) => p?.id === typing.by)
+  if (!who || now >= typing.until || session.state === 'ended') return null
   return (
     <div className="bh-typing" role="status">
-      {t('typing', { name: who?.name || written(typing.by) })} {written(typing.text) && <q dir="auto">{written(typing.text)}</q>}
+      {t('typing', { name: who.name || written(typing.by) })} {written(typing.text) && <q dir="auto">{written(typing.text)}</q>}
     </div>
   )
 }

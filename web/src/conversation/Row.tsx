@@ -5,7 +5,9 @@ import { Icon } from '../lib/icons'
 import { useLocale } from '../lib/i18n'
 import { oneOf, pictureAddress } from '../lib/safe'
 import { chatTime, fullTime } from '../lib/time'
+import { Preview } from './Asked'
 import { Body } from './Body'
+import { errorText, uploadText } from './errorText'
 import type { Item } from './items'
 import { Menu, type MenuItem } from './Menu'
 import { systemText } from './systemText'
@@ -151,7 +153,7 @@ function PendingRow({ p, ctx }: { p: Pending; ctx: RowContext }) {
           {p.state === 'sending' ? (
             <span className="bh-spinner" role="status" aria-label={t('sending')} />
           ) : (
-            <Failed error={p.error} onRetry={() => ctx.onRetry(p)} onDiscard={() => ctx.onDiscard(p)} />
+            <Failed why={errorText(p.error, t)} onRetry={() => ctx.onRetry(p)} onDiscard={() => ctx.onDiscard(p)} />
           )}
         </div>
       </div>
@@ -167,11 +169,11 @@ function UploadRow({ u, ctx }: { u: Upload; ctx: RowContext }) {
       <div className="bh-what">
         <div className="bh-line">
           <Bubble type={u.type}>
-            {u.type === 'image' ? <img className="bh-preview" src={u.preview} alt={u.name} /> : <span className="bh-file"><Icon name="file" size={34} /><span><bdi>{u.name}</bdi></span></span>}
+            <Preview u={u} />
             {!u.error && <progress max={1} value={u.done} aria-label={t('uploading', { name: u.name })} />}
           </Bubble>
           {u.error ? (
-            <Failed error={u.error} onRetry={() => ctx.onRetryUpload(u)} onDiscard={() => ctx.onDiscardUpload(u)} />
+            <Failed why={uploadText(u, t)} onRetry={() => ctx.onRetryUpload(u)} onDiscard={() => ctx.onDiscardUpload(u)} />
           ) : (
             <button type="button" className="bh-icon" aria-label={t('cancel')} onClick={() => ctx.onDiscardUpload(u)}><Icon name="close" size={18} /></button>
           )}
@@ -181,21 +183,15 @@ function UploadRow({ u, ctx }: { u: Upload; ctx: RowContext }) {
   )
 }
 
-function Failed({ error, onRetry, onDiscard }: { error?: string; onRetry: () => void; onDiscard: () => void }) {
+function Failed({ why, onRetry, onDiscard }: { why: string; onRetry: () => void; onDiscard: () => void }) {
   const { t } = useLocale()
   return (
     <span className="bh-failed">
-      <span role="alert">{errorText(error, t)}</span>
+      <span role="alert">{why}</span>
       <button type="button" onClick={onRetry}>{t('retry')}</button>
       <button type="button" onClick={onDiscard}>{t('discard')}</button>
     </span>
   )
 }
 
-const known = ['bad_request', 'forbidden', 'blocked', 'ended', 'too_large', 'wrong_state', 'rate_limited', 'unavailable', 'overloaded', 'taken', 'full', 'no_agent', 'too_late', 'not_found'] as const
-
-/** What an error code means to a person. */
-export function errorText(code: string | undefined, t: ReturnType<typeof useLocale>['t']) {
-  const k = known.find((c) => c === code)
-  return t(k ? `error.${k}` : 'error.internal')
-}
+export { errorText }

@@ -7,7 +7,7 @@ import { record, RecorderError, type Recording } from './recorder'
 const longest = 60
 
 /** Hold to talk, let go to send, slide up to cancel; with a keyboard, hold the space bar. */
-export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, duration: number) => void; onError: (why: string) => void }) {
+export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, duration: number) => void; onError: (why: RecorderError['why']) => void }) {
   const t = useT()
   const [state, setState] = useState<'idle' | 'recording' | 'cancelling'>('idle')
   const [seconds, setSeconds] = useState(0)
@@ -21,7 +21,7 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
     if (!r) return
     const done = send ? r.then((x) => x.stop()).then(({ blob, duration }) => onVoice(blob, duration)) : r.then((x) => x.cancel())
     done.catch((e: unknown) => {
-      if (e instanceof RecorderError) onError(`voice.${e.why}`)
+      if (e instanceof RecorderError) onError(e.why)
     })
   }
   const begin = () => {

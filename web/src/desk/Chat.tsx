@@ -2,6 +2,7 @@ import { App, Button, Dropdown, Tag } from 'antd'
 import type { BellhopError, Session } from 'bellhop-client'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Conversation } from '../conversation/Conversation'
+import { useNote } from '../conversation/drafts'
 import { errorText } from '../conversation/Row'
 import { Guard } from '../lib/Guard'
 import { Icon } from '../lib/icons'
@@ -24,7 +25,7 @@ interface Props {
 export function Chat({ session, onClose, onShow }: Props) {
   const t = useT()
   const me = useClientState((s) => s.me)
-  const [note, setNote] = useState(false)
+  const [note, setNote] = useNote(session.id)
   const [card, setCard] = useState(innerWidth > 1180)
   const [handing, setHanding] = useState(false)
   const act = useAct()

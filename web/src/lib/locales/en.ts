@@ -8,6 +8,7 @@ export const en = {
   'picture': 'Picture', 'picture.open': 'Open the picture', 'image': 'Picture', 'voice': 'Voice', 'video': 'Video', 'file': 'File', 'card': 'Card', 'file.gone': 'not available',
   'voice.play': 'Play voice message, {time}', 'voice.pause': 'Pause, {time}', 'voice.switch': 'Voice message', 'voice.hold': 'Hold to talk', 'voice.release': 'Release to send',
   'voice.slide': 'Slide up to cancel', 'voice.cancelling': 'Release to cancel', 'voice.denied': 'The microphone is not allowed.', 'voice.unsupported': 'This browser cannot record.', 'voice.short': 'Too short.',
+  'asked': 'Send {n} {n|file|files}?', 'asked.send': 'Send {n}', 'asked.remove': 'Remove {name}', 'asked.seen': 'Not a note: the customer will see it.', 'asked.most': 'At most {n} files at once.', 'asked.empty': 'There is no file in this folder.',
   'typing': '{name} is typing…', 'broken': 'This cannot be shown.',
 
   'system.opened': 'You are in the queue', 'system.offline': 'Nobody is here right now.', 'system.long-wait': 'It takes longer than usual. Leave a message, and you will get an answer.',
@@ -16,8 +17,10 @@ export const en = {
   'system.requeued': 'Your agent has lost the connection. You are first in line for another one.', 'system.ending': 'Is everything solved?', 'system.idle-warning': 'Nobody has written for a while. This ends in {seconds} {seconds|second|seconds}.',
   'system.ended': 'Ended', 'system.ended.idle': 'Ended, since nobody wrote', 'system.ended.abandoned': 'Ended, since nobody was here', 'system.reopened': 'Opened again',
 
-  'error.bad_request': 'This cannot be sent.', 'error.forbidden': 'Not allowed.', 'error.blocked': 'You cannot write here any more.', 'error.ended': 'The conversation has ended.', 'error.too_large': 'Too large: at most 20 MB, or 16,000 letters.',
-  'error.wrong_state': 'Not possible at this moment.', 'error.rate_limited': 'Too fast. Wait a moment.', 'error.unavailable': 'No answer from the server.', 'error.overloaded': 'The server is busy.', 'error.taken': 'Somebody else was faster.',
+  'error.bad_request': 'This cannot be sent.', 'error.forbidden': 'Not allowed.', 'error.blocked': 'You cannot write here any more.', 'error.ended': 'The conversation has ended.', 'error.too_large': 'Too large.', 'error.too_long': 'Too long: at most 16,000 letters.', 'error.unauthorized': 'Your access has expired.',
+  'error.empty': 'This file is empty.', 'error.unreadable': 'This cannot be read. It was moved or changed, or is a folder.', 'error.proxy': 'Too large for this server.',
+  'error.file.too_large': 'Too large: a file may have 20 MB.', 'error.file.refused': 'The server does not take this file.', 'error.file.later': 'Too many files. Try again in {minutes} {minutes|minute|minutes}.', 'error.file.soon': 'Too many files at once. Try again in {seconds} {seconds|second|seconds}.',
+  'error.wrong_state': 'Not possible at this moment.', 'error.rate_limited': 'Too fast. Wait a moment.', 'error.unavailable': 'No answer from the server. Is there a connection?', 'error.overloaded': 'The server is busy. Try again soon.', 'error.taken': 'Somebody else was faster.',
   'error.full': 'No room for another one.', 'error.no_agent': 'That agent is not available.', 'error.too_late': 'Too late for that.', 'error.not_found': 'Not found.', 'error.internal': 'Something went wrong.',
 
   'link.connecting': 'Connecting…', 'link.waiting': 'No connection. Trying again in {seconds} s', 'link.now': 'Try now', 'link.replaced': 'Open in another window.', 'link.unauthorized': 'Your access has expired. Open this page again from where you came.',

@@ -9,6 +9,7 @@ export const zh: Record<keyof typeof en, string> = {
   'picture': '图片', 'picture.open': '查看图片', 'image': '图片', 'voice': '语音', 'video': '视频', 'file': '文件', 'card': '卡片', 'file.gone': '无法查看',
   'voice.play': '播放语音，{time}', 'voice.pause': '暂停，{time}', 'voice.switch': '语音消息', 'voice.hold': '按住 说话', 'voice.release': '松开 发送',
   'voice.slide': '上滑取消', 'voice.cancelling': '松开 取消', 'voice.denied': '未获得麦克风权限', 'voice.unsupported': '此浏览器不支持录音', 'voice.short': '说话时间太短',
+  'asked': '发送这{n}个文件？', 'asked.send': '发送（{n}）', 'asked.remove': '移除 {name}', 'asked.seen': '文件不是备注，客户会看到。', 'asked.most': '一次最多{n}个文件', 'asked.empty': '此文件夹中没有文件',
   'typing': '{name} 正在输入…', 'broken': '无法显示此内容。',
 
   'system.opened': '已进入排队', 'system.offline': '当前没有客服在线。', 'system.long-wait': '等待时间较长，您可以先留言，我们会尽快回复。',
@@ -17,8 +18,10 @@ export const zh: Record<keyof typeof en, string> = {
   'system.requeued': '客服掉线了，已为您优先排队。', 'system.ending': '您的问题解决了吗？', 'system.idle-warning': '长时间没有消息，会话将在{seconds}秒后结束。',
   'system.ended': '会话已结束', 'system.ended.idle': '长时间没有消息，会话已结束', 'system.ended.abandoned': '您已离开，会话已结束', 'system.reopened': '会话已重新打开',
 
-  'error.bad_request': '无法发送此内容', 'error.forbidden': '没有权限', 'error.blocked': '您已无法在此发言', 'error.ended': '会话已结束', 'error.too_large': '太大了：文件不超过20 MB，文字不超过约5000字',
-  'error.wrong_state': '当前无法进行此操作', 'error.rate_limited': '操作太快，请稍候', 'error.unavailable': '服务器没有响应', 'error.overloaded': '服务器繁忙', 'error.taken': '已被他人抢先',
+  'error.bad_request': '无法发送此内容', 'error.forbidden': '没有权限', 'error.blocked': '您已无法在此发言', 'error.ended': '会话已结束', 'error.too_large': '太大了', 'error.too_long': '太长了：文字不超过约5000字', 'error.unauthorized': '登录已过期',
+  'error.empty': '文件是空的', 'error.unreadable': '无法读取：文件已移动或修改，或者是文件夹', 'error.proxy': '文件太大，此服务器不接受',
+  'error.file.too_large': '文件太大：不超过20 MB', 'error.file.refused': '服务器不接受此文件', 'error.file.later': '发送的文件太多，请{minutes}分钟后再试', 'error.file.soon': '一次发送的文件太多，请{seconds}秒后再试',
+  'error.wrong_state': '当前无法进行此操作', 'error.rate_limited': '操作太快，请稍候', 'error.unavailable': '服务器没有响应，请检查网络', 'error.overloaded': '服务器繁忙，请稍后再试', 'error.taken': '已被他人抢先',
   'error.full': '接待数已满', 'error.no_agent': '该客服当前不可用', 'error.too_late': '已超过时限', 'error.not_found': '未找到', 'error.internal': '出错了',
 
   'link.connecting': '连接中…', 'link.waiting': '网络已断开，{seconds}秒后重试', 'link.now': '立即重试', 'link.replaced': '已在其他窗口打开', 'link.unauthorized': '登录已过期，请从原来的入口重新打开',
