@@ -20,7 +20,7 @@ function working(): Storage {
 }
 
 /** The same, some of whose methods do something else. */
-const broken = (methods: Partial<Storage>) => Object.create(Object.assign(working(), {}), Object.fromEntries(Object.entries(methods).map(([k, value]) => [k, { value }]))) as Storage
+const broken = (methods: Partial<Storage>) => Object.defineProperties(working(), Object.fromEntries(Object.entries(methods).map(([k, value]: [string, unknown]) => [k, { value }])))
 const throws = () => {
   throw denied()
 }

@@ -104,7 +104,7 @@ export class Tabs {
   }
 
   private hear = ({ data }: MessageEvent<Word | null>) => {
-    if (!data) return
+    if (!data || typeof data !== 'object') return // a script of the site's
     if ('ask' in data) {
       if (this.leading) this.tell({ unread: this.opt.unread() ?? null })
       return

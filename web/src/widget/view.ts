@@ -39,6 +39,7 @@ export class View {
   private observer = new MutationObserver(() => this.stay())
   private watched?: Element
   private returned = 0
+  private removed = false
 
   constructor(opt: ViewOptions) {
     this.host.style.setProperty('all', 'initial', 'important')
@@ -98,6 +99,7 @@ export class View {
   }
 
   remove() {
+    this.removed = true
     this.observer.disconnect()
     this.host.remove()
   }
@@ -108,12 +110,12 @@ export class View {
    */
   private stay() {
     const html = document.documentElement as HTMLElement | null
-    if (!html) return
+    if (!html || this.removed) return
     if (html !== this.watched) this.observer.observe((this.watched = html), { childList: true })
     if (this.host.parentNode === html) return
     const now = performance.now()
     // Somebody takes it away at once: not to play ping-pong with them.
-    if (this.returned && now - this.returned < 100) return void setTimeout(() => this.observer.takeRecords() && this.stay(), 1000)
+    if (this.returned && now - this.returned < 100) return void setTimeout(() => this.stay(), 1000)
     this.returned = now
     html.appendChild(this.host)
   }
