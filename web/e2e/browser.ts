@@ -1,20 +1,36 @@
 import axe from 'axe-core'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 import type { Server } from '../../clients/js/test/server.js'
 
 const shots = join(import.meta.dirname, '../../bin/screenshots')
 
 /** Debian's Chromium, with a microphone that hums. */
-export function launch(): Promise<Browser> {
-  const executablePath = execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'], { encoding: 'utf8' }).trim()
-  return chromium.launch({
-    executablePath,
+export function launch(more: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({ ...options(), ...more })
+}
+
+/** A browser with settings of its own, such as those for site data: `profile` as Chromium's Preferences have it. */
+export async function launchWith(profile: object): Promise<BrowserContext> {
+  const dir = mkdtempSync(join(tmpdir(), 'bellhop-profile-'))
+  mkdirSync(join(dir, 'Default'))
+  writeFileSync(join(dir, 'Default/Preferences'), JSON.stringify({ profile }))
+  const context = await chromium.launchPersistentContext(dir, { ...options(), locale: 'en-GB' })
+  // It still writes there for a moment.
+  context.on('close', () => void rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }).catch(() => {}))
+  return context
+}
+
+function options() {
+  return {
+    executablePath: execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'], { encoding: 'utf8' }).trim(),
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'],
-  })
+  }
 }
 
 export interface View {
@@ -43,6 +59,10 @@ export class Person {
       timezoneId: 'Asia/Shanghai',
       reducedMotion: 'reduce',
     })
+    return Person.in(context)
+  }
+
+  static async in(context: BrowserContext) {
     const p = new Person(context, await context.newPage())
     p.page.setDefaultTimeout(20_000)
     p.listen(p.page)

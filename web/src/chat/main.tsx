@@ -3,8 +3,10 @@ import { Client } from 'bellhop-client'
 import '../conversation/conversation.css'
 import { pageAccess } from '../lib/access'
 import { base } from '../lib/base'
+import { closeWhenAway } from '../lib/away'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { local } from '../lib/store'
 import { applyTheme } from '../lib/theme'
 import { ClientContext } from '../lib/useClient'
 import { App, NoAccess } from './App'
@@ -15,9 +17,12 @@ const options = new URLSearchParams(location.hash.slice(1))
 const access = embed.active ? { token: embed.token } : pageAccess('bellhop:chat')
 applyTheme()
 
-const client = access && new Client({ url: base, token: access.token, storage: localStorage })
+const client = access && new Client({ url: base, token: access.token, storage: local })
 client?.start()
-if (client) embed.follow(client)
+if (client) {
+  closeWhenAway(client)
+  embed.follow(client)
+}
 
 mount(
   client ? (

@@ -1,6 +1,7 @@
 import type { Client } from 'bellhop-client'
 import { useCallback, useState } from 'react'
 import { fields, parseJSON, text as written } from '../lib/safe'
+import { local } from '../lib/store'
 import { useClient } from '../lib/useClient'
 
 /** What is being written in a session. */
@@ -17,32 +18,6 @@ const most = 50
 const lasting = 30 * 86_400_000
 const longest = 20_000
 
-/** A browser's store, which may not be there, be full, or refuse: then drafts last as long as the page. */
-const store = {
-  get(slot: string) {
-    try {
-      return localStorage.getItem(slot)
-    } catch {
-      return null
-    }
-  },
-  set(slot: string, value: string | undefined) {
-    try {
-      if (value === undefined) localStorage.removeItem(slot)
-      else localStorage.setItem(slot, value)
-    } catch {
-      // it holds for this visit
-    }
-  },
-  slots(prefix: string) {
-    try {
-      return Object.keys(localStorage).filter((k) => k.startsWith(prefix))
-    } catch {
-      return []
-    }
-  },
-}
-
 const held = new Map<string, Draft>()
 
 const prefix = 'bellhop:draft:'
@@ -51,7 +26,7 @@ const prefix = 'bellhop:draft:'
 const slotOf = ({ state }: Client, session: string) => `${prefix}${state.me?.role ?? ''}:${encodeURIComponent(state.me?.id ?? '')}:${session}`
 
 function read(slot: string) {
-  const d = fields(parseJSON(store.get(slot)))
+  const d = fields(parseJSON(local.getItem(slot)))
   return { text: written(d['text']), note: d['note'] === true, at: typeof d['at'] === 'number' ? d['at'] : 0 }
 }
 
@@ -69,14 +44,16 @@ function keep(client: Client, session: string, d: Draft) {
   const slot = slotOf(client, session)
   const first = !held.get(slot)?.text
   held.set(slot, d)
-  store.set(slot, d.text ? JSON.stringify({ text: d.text.slice(0, longest), note: d.note, at: Date.now() }) : undefined)
+  if (d.text) local.setItem(slot, JSON.stringify({ text: d.text.slice(0, longest), note: d.note, at: Date.now() }))
+  else local.removeItem(slot)
   if (first && d.text) prune()
 }
 
 /** Forgets the oldest, whosever they are. */
 function prune() {
-  const all = store.slots(prefix).map((slot) => ({ slot, at: read(slot).at })).sort((a, b) => b.at - a.at)
-  for (const [i, { slot, at }] of all.entries()) if (i >= most || Date.now() - at > lasting) store.set(slot, undefined)
+  const slots = local.keys().filter((k) => k.startsWith(prefix))
+  const all = slots.map((slot) => ({ slot, at: read(slot).at })).sort((a, b) => b.at - a.at)
+  for (const [i, { slot, at }] of all.entries()) if (i >= most || Date.now() - at > lasting) local.removeItem(slot)
 }
 
 /** What is being written in a session, kept while one looks at others, and over reloads. */

@@ -5,6 +5,7 @@ import { errorText, Face } from '../conversation/Row'
 import { Icon, type IconName } from '../lib/icons'
 import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
+import { ask, mayAsk } from '../lib/notify'
 import { count, encoded, oneOf } from '../lib/safe'
 import { toggleTheme } from '../lib/theme'
 import { useClient, useClientState } from '../lib/useClient'
@@ -44,8 +45,8 @@ export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View
       </ul>
       <div className="desk-rail-tools">
         <button type="button" className="bh-icon" aria-pressed={loud} aria-label={t('desk.sound')} title={t('desk.sound')} onClick={() => setLoud(sound.toggle())}><Icon name={loud ? 'sound' : 'silent'} size={20} /></button>
-        {'Notification' in window && Notification.permission === 'default' && (
-          <button type="button" className="bh-icon" aria-label={t('desk.notify')} title={t('desk.notify')} onClick={() => void Notification.requestPermission()}><Icon name="bell" size={20} /></button>
+        {mayAsk() && (
+          <button type="button" className="bh-icon" aria-label={t('desk.notify')} title={t('desk.notify')} onClick={ask}><Icon name="bell" size={20} /></button>
         )}
         <button type="button" className="bh-icon" aria-label={t('theme')} title={t('theme')} onClick={toggleTheme}><Icon name="moon" size={20} /></button>
         <button type="button" className="bh-icon" lang={language === 'zh' ? 'en' : 'zh'} aria-label={t('language')} title={t('language')} onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}><Icon name="globe" size={20} /></button>

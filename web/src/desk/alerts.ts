@@ -2,7 +2,9 @@ import type { ClientState, Event } from 'bellhop-client'
 import { useEffect, useRef } from 'react'
 import { summary } from '../conversation/Row'
 import { useT } from '../lib/i18n'
+import { notify } from '../lib/notify'
 import { text } from '../lib/safe'
+import { local } from '../lib/store'
 import { useClient, useClientState } from '../lib/useClient'
 import { listeners } from './listeners'
 
@@ -12,10 +14,10 @@ let context: AudioContext | undefined
 
 /** Short sounds; browsers let them be once one has clicked somewhere. */
 export const sound = {
-  on: localStorage.getItem(slot) !== 'off',
+  on: local.getItem(slot) !== 'off',
   toggle() {
     this.on = !this.on
-    localStorage.setItem(slot, this.on ? 'on' : 'off')
+    local.setItem(slot, this.on ? 'on' : 'off')
     return this.on
   },
   play(pitch: number) {
@@ -58,15 +60,13 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
       if (e.event === 'queue' && e.added && document.hidden) sound.play(520)
       if (!news(e, client.state, picked)) return
       sound.play(e.event === 'offer' ? 880 : 660)
-      if (!document.hidden || !('Notification' in window) || Notification.permission !== 'granted') return
+      if (!document.hidden) return
       const id = e.event === 'offer' ? e.session.id : (e as { session: string }).session
       const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? text(e.from.name) : ''
-      const note = new Notification(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id })
-      note.onclick = () => {
+      notify(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id }, () => {
         window.focus()
         onPick(id)
-        note.close()
-      }
+      })
     }
     listeners.add(listen)
     return () => void listeners.delete(listen)

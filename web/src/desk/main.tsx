@@ -4,9 +4,11 @@ import { useState } from 'react'
 import '../conversation/conversation.css'
 import { pageAccess, type Access } from '../lib/access'
 import { base } from '../lib/base'
+import { closeWhenAway } from '../lib/away'
 import { dictionaries } from '../lib/i18n'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { local, perTab } from '../lib/store'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
 import './desk.css'
@@ -22,8 +24,9 @@ const texts = { en: { ...dictionaries.en, ...en, ...supEn }, zh: { ...dictionari
 const slot = 'bellhop:desk'
 
 function start(access: Access) {
-  const client = new Client({ url: base, token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  const client = new Client({ url: base, token: access.token, storage: local, onEvent: (e) => listeners.forEach((f) => f(e)) })
   client.watch().catch(() => {}) // it goes on by itself once connected
+  closeWhenAway(client)
   return client.start()
 }
 
@@ -33,12 +36,12 @@ function Page() {
     return access && start(access)
   })
   const signIn = (token: string) => {
-    sessionStorage.setItem(slot, token)
+    perTab.setItem(slot, token)
     setClient(start({ token, demo: false }))
   }
   const signOut = () => {
     client?.close()
-    sessionStorage.removeItem(slot)
+    perTab.removeItem(slot)
     location.hash = ''
     setClient(undefined)
   }

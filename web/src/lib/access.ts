@@ -1,5 +1,6 @@
 import type { Role } from 'bellhop-client'
 import { base } from './base'
+import { perTab } from './store'
 
 /** Where a page's token comes from. */
 export interface Access {
@@ -23,16 +24,20 @@ export function pageAccess(slot: string): Access | undefined {
   const token = hash.get('token')
   const demo = hash.get('demo')
   if (token) {
-    sessionStorage.setItem(slot, token)
+    perTab.setItem(slot, token)
     hash.delete('token')
     const rest = hash.toString()
-    history.replaceState(null, '', location.pathname + location.search + (rest ? `#${rest}` : ''))
+    try {
+      history.replaceState(null, '', location.pathname + location.search + (rest ? `#${rest}` : ''))
+    } catch {
+      location.hash = rest // a browser that allows only so many in a minute
+    }
   }
   if (demo) {
     const [role, ...id] = demo.split(':')
     return { token: () => demoToken({ role: role as Role, id: id.join(':') }), demo: true }
   }
-  const kept = token ?? sessionStorage.getItem(slot)
+  const kept = token ?? perTab.getItem(slot)
   return kept ? { token: kept, demo: false } : undefined
 }
 

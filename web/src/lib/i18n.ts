@@ -1,6 +1,7 @@
 import { createContext, useContext } from 'react'
 import { en } from './locales/en'
 import { zh } from './locales/zh'
+import { local } from './store'
 
 /** What all pages say, and what the workbench and the demo say: only their own scripts have the texts of that. */
 export type Key = keyof typeof en | keyof typeof import('../desk/locales/en').en | keyof typeof import('../desk/supervisor/locales/en').en | keyof typeof import('../demo/locales/en').en
@@ -11,27 +12,13 @@ export const dictionaries = { en, zh } satisfies Dictionaries
 
 /** The language asked for in the address, picked before, or the browser's. */
 export function pickLanguage(asked?: string | null): Language {
-  const wanted = asked ?? stored() ?? navigator.language
+  const wanted = asked ?? local.getItem(slot) ?? navigator.language
   return wanted.toLowerCase().startsWith('zh') ? 'zh' : 'en'
 }
 
 const slot = 'bellhop:lang'
 
-function stored() {
-  try {
-    return localStorage.getItem(slot)
-  } catch {
-    return null // storage is off in this browser
-  }
-}
-
-export function keepLanguage(l: Language) {
-  try {
-    localStorage.setItem(slot, l)
-  } catch {
-    // It holds for this visit.
-  }
-}
+export const keepLanguage = (l: Language) => local.setItem(slot, l)
 
 export type T = (key: Key, values?: Record<string, string | number>) => string
 

@@ -1,16 +1,11 @@
+import { oneOf } from './safe'
+import { local } from './store'
+
 export type Theme = 'light' | 'dark'
 
 const slot = 'bellhop:theme'
 
-function kept(): Theme | undefined {
-  try {
-    const v = localStorage.getItem(slot)
-    return v === 'dark' || v === 'light' ? v : undefined
-  } catch {
-    return undefined
-  }
-}
-
+const kept = () => oneOf<Theme>(local.getItem(slot), ['light', 'dark'])
 const system = () => matchMedia('(prefers-color-scheme: dark)')
 
 export const theme = (): Theme => kept() ?? (system().matches ? 'dark' : 'light')
@@ -28,11 +23,7 @@ export function applyTheme(onChange?: (t: Theme) => void) {
 
 export function toggleTheme() {
   const next: Theme = theme() === 'dark' ? 'light' : 'dark'
-  try {
-    localStorage.setItem(slot, next)
-  } catch {
-    // It holds for this visit.
-  }
+  local.setItem(slot, next)
   document.documentElement.dataset['theme'] = next
   return next
 }

@@ -1,80 +1,121 @@
-import { Client } from 'bellhop-client'
 import type { FromWidget, ToWidget } from '../chat/embed'
-import { frameAddress, type Options } from './options'
+import { local } from '../lib/store'
+import { Follow } from './follow'
+import { frameAddress, sameVisitor, visitor, type Options } from './options'
+import { Tabs } from './tabs'
 import { View } from './view'
 import { warn } from './warn'
 
 /** Remembers on this site that its visitor has chatted, so that there may be something to wait for. */
-const slot = 'bellhop:chatted'
+const chatted = 'bellhop:chatted'
 
-/** The bubble on a page. Closed, it follows the unread count by a connection of its own; open, the frame tells it. */
+/** This browser's own name for its badge. */
+const badge = 'bellhop:badge'
+
+/** The bubble on a page. Open, the frame tells the unread count; closed, a connection does that one tab has for all of the site's. */
 export class Bubble {
   private view: View
-  private client?: Client
+  private tabs: Tabs
+  private follow?: Follow
   private site = location.origin
   private origin: string
-  private wanted: boolean
+  private unread?: number
 
-  constructor(private server: string, private opt: Options, nonce?: string) {
+  constructor(readonly server: string, private opt: Options, nonce?: string) {
     this.origin = new URL(server).origin
     this.view = new View({
-      lang: opt.lang ?? (document.documentElement.lang || navigator.language),
-      color: opt.color,
-      position: opt.position,
+      ...this.look(),
       nonce,
       onToggle: () => (this.view.frame ? this.close() : this.open()),
       onEscape: () => this.close(),
     })
+    this.tabs = new Tabs({ name: `bellhop ${server} ${visitor(opt)}`, onChange: this.settle, onUnread: this.heard, unread: () => this.unread })
     addEventListener('message', this.hear)
-    addEventListener('pagehide', this.unfollow) // a page with a connection is not kept for going back to it
-    addEventListener('pageshow', this.shown)
-    // A token in the page is there anyway; to get one may cost the site something.
-    this.wanted = opt.eager || typeof opt.token === 'string' || chatted()
-    this.follow()
+    for (const e of ['pageshow', 'resume']) addEventListener(e, this.wake, true)
+    for (const e of ['pagehide', 'freeze']) addEventListener(e, this.sleep, true)
+    this.wake()
   }
 
-  open() {
+  get isOpen() {
+    return Boolean(this.view.frame)
+  }
+
+  open(focus = true) {
     if (this.view.frame) return
-    this.wanted = true
-    this.unfollow()
-    remember()
-    this.view.open(frameAddress(this.server, this.site, this.opt))
+    local.setItem(chatted, '1')
+    this.view.open(frameAddress(this.server, this.site, this.opt), focus)
+    this.settle()
+    this.tabs.take() // the chat's own connection tells enough: no tab needs another
   }
 
   close() {
     if (!this.view.frame) return
     this.view.close()
-    this.follow()
+    this.settle()
+  }
+
+  /** Goes on by what a script says that was run again, as sites with Turbo do at each visit; false for another visitor or server. */
+  renew(server: string, opt: Options) {
+    if (server !== this.server || !sameVisitor(opt, this.opt)) return false
+    this.opt = opt
+    this.view.look(this.look())
+    if (this.wanted()) this.tabs.want()
+    return true
   }
 
   destroy() {
     removeEventListener('message', this.hear)
-    removeEventListener('pagehide', this.unfollow)
-    removeEventListener('pageshow', this.shown)
-    this.unfollow()
+    for (const e of ['pageshow', 'resume']) removeEventListener(e, this.wake, true)
+    for (const e of ['pagehide', 'freeze']) removeEventListener(e, this.sleep, true)
+    this.sleep()
     this.view.remove()
   }
 
-  private follow() {
-    if (!this.wanted) return
-    const client = new Client({ url: this.server, token: this.opt.token })
-    this.client = client
-    client.subscribe(() => {
-      if (client !== this.client) return
-      if (client.state.me) this.view.setUnread(client.state.unread)
-      if (client.state.status === 'closed') warn(`no connection: ${client.state.reason}`)
-    })
-    client.start()
+  private look() {
+    const { lang, color, position } = this.opt
+    return { lang: lang ?? (document.documentElement.lang || navigator.language), color, position }
   }
 
-  private unfollow = () => {
-    const client = this.client
-    this.client = undefined
-    client?.close()
+  // A token in the page is there anyway; to get one may cost the site something.
+  private wanted() {
+    return Boolean(this.opt.eager) || typeof this.opt.token === 'string' || local.getItem(chatted) !== null
   }
 
-  private shown = (e: PageTransitionEvent) => {
-    if (e.persisted && !this.view.frame) this.follow()
+  private wake = () => {
+    this.tabs.start(this.wanted())
+    if (this.view.frame) this.tabs.take()
+  }
+
+  private sleep = () => this.tabs.stop()
+
+  /** Has a connection of the badge's own, or not. */
+  private settle = () => {
+    if (!this.tabs.leading || this.view.frame) {
+      this.follow?.stop()
+      this.follow = undefined
+    } else
+      this.follow ??= new Follow({
+        server: this.server,
+        token: () => (typeof this.opt.token === 'string' ? this.opt.token : this.opt.token()),
+        device: device(),
+        onUnread: this.count,
+        onEnd: (why) => {
+          if (why !== 'replaced') warn(`no connection: ${why}`)
+          this.tabs.pass()
+        },
+      })
+  }
+
+  private count = (unread: number) => {
+    if (unread !== this.unread) this.view.setUnread((this.unread = unread))
+    this.tabs.told(unread)
+  }
+
+  /** Another tab tells: then this visitor has chatted there. */
+  private heard = (unread: number) => {
+    if (this.view.frame) return
+    this.count(unread)
+    this.tabs.want()
   }
 
   private hear = (e: MessageEvent<ToWidget | null>) => {
@@ -84,7 +125,7 @@ export class Bubble {
       case 'token?':
         return void this.giveToken(frame)
       case 'unread':
-        return this.view.setUnread(Number(e.data.unread) || 0)
+        return this.count(Number(e.data.unread) || 0)
       case 'close':
         return this.close()
     }
@@ -104,18 +145,12 @@ export class Bubble {
   }
 }
 
-function chatted() {
-  try {
-    return localStorage.getItem(slot) !== null
-  } catch {
-    return false // storage is off in this browser
-  }
-}
-
-function remember() {
-  try {
-    localStorage.setItem(slot, '1')
-  } catch {
-    // Then the badge is quiet until the chat is opened again.
-  }
+/**
+ * The same on all pages of this browser: whatever happens, its badge has one of the visitor's places and no more. Where a browser
+ * remembers nothing, it is the site's.
+ */
+function device() {
+  const id = local.getItem(badge) ?? `badge-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, '0')).join('')}`
+  local.setItem(badge, id)
+  return local.lasts(badge) ? id : `badge@${location.host}`.slice(0, 64)
 }

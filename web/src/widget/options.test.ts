@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { attributes, fetchToken, frameAddress } from './options'
+import { attributes, fetchToken, frameAddress, sameVisitor, visitor } from './options'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -9,8 +9,8 @@ describe('options of the script', () => {
   })
 
   it('are read from its attributes', () => {
-    const o = attributes({ token: 't', queue: 'sales', position: 'left', meta: '{"cart":3}', eager: '' })
-    expect(o).toMatchObject({ token: 't', queue: 'sales', position: 'left', meta: { cart: 3 }, eager: true })
+    const o = attributes({ token: 't', user: '7', queue: 'sales', position: 'left', meta: '{"cart":3}', eager: '' })
+    expect(o).toMatchObject({ token: 't', user: '7', queue: 'sales', position: 'left', meta: { cart: 3 }, eager: true })
     expect(attributes({ token: 't', position: 'up' })).toMatchObject({ position: 'right', eager: false })
   })
 
@@ -33,5 +33,27 @@ describe('the address of the frame', () => {
     const hash = new URLSearchParams(url.hash.slice(1))
     expect(Object.fromEntries(hash)).toEqual({ embed: 'https://shop.example', queue: 'a&b=c', subject: '订单 #1', meta: '{"x":"&\\""}' })
     expect(address).not.toContain('secret')
+  })
+})
+
+describe('the visitor', () => {
+  const jwt = (claims: object) => `x.${btoa(JSON.stringify(claims)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')}.x`
+
+  it('is whom the site or a JWT names', () => {
+    expect(visitor({ token: 'opaque' })).toBe('')
+    expect(visitor({ token: () => 'x', user: '7' })).toBe('7')
+    expect(visitor({ token: jwt({ sub: 'uma?>~' }) })).toBe('uma?>~')
+    for (const token of ['a.b.c', jwt({ sub: 7 }), `x.${btoa('null')}.x`]) expect(visitor({ token })).toBe('')
+  })
+
+  it('is another one where the site says so, or the token does', () => {
+    const [a, b] = [jwt({ sub: 'a', iat: 1 }), jwt({ sub: 'a', iat: 2 })]
+    expect(sameVisitor({ token: a }, { token: b })).toBe(true)
+    expect(sameVisitor({ token: a }, { token: jwt({ sub: 'b' }) })).toBe(false)
+    expect(sameVisitor({ token: 'x' }, { token: 'x' })).toBe(true)
+    expect(sameVisitor({ token: 'x' }, { token: 'y' })).toBe(false)
+    expect(sameVisitor({ token: 'x', user: '1' }, { token: 'y', user: '1' })).toBe(true)
+    expect(sameVisitor({ token: () => 'x' }, { token: () => 'y' })).toBe(true)
+    expect(sameVisitor({ token: () => 'x', user: '1' }, { token: () => 'x', user: '2' })).toBe(false)
   })
 })

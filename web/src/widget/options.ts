@@ -5,6 +5,8 @@ import { warn } from './warn'
 export interface Options {
   /** The visitor's token, or what gets a fresh one. A function is not called before somebody chats, unless `eager`. */
   token: string | (() => string | Promise<string>)
+  /** Who the visitor is to the site: on a page that goes on without being loaded anew, another one gets a chat of their own. */
+  user?: string
   queue?: string
   /** `zh` or `en`; the visitor's choice or browser decides unless given. */
   lang?: string
@@ -21,12 +23,13 @@ export interface Options {
   server?: string
 }
 
-/** Options as attributes of the script: `data-token-url`, `data-token`, `data-queue` …; nothing where there is no token. */
+/** Options as attributes of the script: `data-token-url`, `data-token`, `data-user`, `data-queue` …; nothing where there is no token. */
 export function attributes(data: Record<string, string | undefined>): Options | undefined {
-  const { token, tokenUrl, queue, lang, color, subject } = data
+  const { token, tokenUrl, user, queue, lang, color, subject } = data
   if (!token && !tokenUrl) return undefined
   return {
     token: tokenUrl ? () => fetchToken(tokenUrl) : token!,
+    user,
     queue,
     lang,
     color,
@@ -42,6 +45,25 @@ function metaOf(json: string | undefined) {
   const meta = parseJSON(json)
   if (typeof meta !== 'object' || !meta) return void warn('data-meta is not an object in JSON')
   return meta as Record<string, unknown>
+}
+
+/** Who the visitor is, as far as that is known without asking: the site says so, or a JWT does. */
+export const visitor = (o: Options) => o.user ?? subject(o.token) ?? ''
+
+/** Whether two are of one visitor. What a function will answer is not known: then the site has to say who it is. */
+export function sameVisitor(a: Options, b: Options) {
+  const opaque = (o: Options) => visitor(o) || (typeof o.token === 'string' ? o.token : '')
+  return opaque(a) === opaque(b)
+}
+
+function subject(token: Options['token']) {
+  if (typeof token !== 'string') return undefined
+  try {
+    const { sub } = fields(parseJSON(atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))))
+    return typeof sub === 'string' ? sub : undefined
+  } catch {
+    return undefined // no JWT
+  }
 }
 
 /** Asks the site for a token: a POST, answered by `{"token":"…"}` or the token alone. */

@@ -1,10 +1,13 @@
 import { texts } from './texts'
 import css from './widget.css?inline'
 
-export interface ViewOptions {
+export interface Look {
   lang: string
   color?: string
   position?: 'right' | 'left'
+}
+
+export interface ViewOptions extends Look {
   /** Of the site's Content-Security-Policy, for browsers that need a style element. */
   nonce?: string
   onToggle: () => void
@@ -32,15 +35,18 @@ export class View {
   private icon: SVGPathElement
   private badge: HTMLElement
   private unread = 0
-  private text
+  private text = texts('')
+  private observer = new MutationObserver(() => this.stay())
+  private watched?: Element
+  private returned = 0
+  private removed = false
 
   constructor(opt: ViewOptions) {
-    this.text = texts(opt.lang)
     this.host.style.setProperty('all', 'initial', 'important')
-    this.host.lang = opt.lang
+    this.host.style.setProperty('position', 'absolute', 'important') // it takes no room
     const shadow = this.host.attachShadow({ mode: 'open' })
     style(shadow, opt.nonce)
-    this.root = element('div', opt.position === 'left' ? 'root left' : 'root', shadow)
+    this.root = element('div', 'root', shadow)
     this.button = element('button', 'bubble', this.root)
     this.button.type = 'button'
     this.icon = drawing(this.button)
@@ -52,9 +58,18 @@ export class View {
       e.stopPropagation() // a dialog of the site's stays
       opt.onEscape()
     })
+    this.observer.observe(document, { childList: true })
+    this.stay()
+    this.look(opt)
+  }
+
+  look({ lang, color, position }: Look) {
+    this.text = texts(lang)
+    this.host.lang = lang
+    this.root.classList.toggle('left', position === 'left')
+    if (this.frame) this.frame.title = this.text.frame
+    this.paint(color)
     this.show()
-    document.body.appendChild(this.host)
-    if (opt.color) this.paint(opt.color)
   }
 
   setUnread(n: number) {
@@ -62,17 +77,17 @@ export class View {
     this.show()
   }
 
-  open(address: string) {
+  open(address: string, focus: boolean) {
     const panel = element('div', 'panel', this.root)
     panel.id = 'panel'
     const frame = element('iframe', '', panel)
     frame.title = this.text.frame
     frame.allow = 'microphone; clipboard-write'
-    frame.addEventListener('load', () => frame.focus(), { once: true })
+    if (focus) frame.addEventListener('load', () => frame.focus(), { once: true })
     frame.src = address
     this.frame = frame
     this.show()
-    frame.focus()
+    if (focus) frame.focus()
   }
 
   close() {
@@ -84,7 +99,25 @@ export class View {
   }
 
   remove() {
+    this.removed = true
+    this.observer.disconnect()
     this.host.remove()
+  }
+
+  /**
+   * Beside the body, not in it: sites replace that, as Turbo, Astro, htmx and pjax do, and a frame that is moved begins anew. Who
+   * replaces all of the page finds it there again.
+   */
+  private stay() {
+    const html = document.documentElement as HTMLElement | null
+    if (!html || this.removed) return
+    if (html !== this.watched) this.observer.observe((this.watched = html), { childList: true })
+    if (this.host.parentNode === html) return
+    const now = performance.now()
+    // Somebody takes it away at once: not to play ping-pong with them.
+    if (this.returned && now - this.returned < 100) return void setTimeout(() => this.stay(), 1000)
+    this.returned = now
+    html.appendChild(this.host)
   }
 
   private show() {
@@ -101,9 +134,9 @@ export class View {
   }
 
   /** On a bright colour the icon is dark. */
-  private paint(color: string) {
-    if (!CSS.supports('color', color)) return
-    this.root.style.setProperty('--color', color)
+  private paint(color = '') {
+    if (CSS.supports('color', color)) this.root.style.setProperty('--color', color)
+    else this.root.style.removeProperty('--color')
     const [r = 0, g = 0, b = 0] = (/^rgba?\(([^)]*)/.exec(getComputedStyle(this.button).backgroundColor)?.[1] ?? '').split(/[ ,/]+/).map(Number)
     this.button.classList.toggle('bright', (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255 > 0.55)
   }

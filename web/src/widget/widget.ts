@@ -7,35 +7,46 @@ export type { Options }
 // This script's own address says where the server is.
 const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined
 
-let bubble: Bubble | undefined
+/** What all runs of this script on a page share: where a site runs it again, as Turbo does, the next one takes the first one over. */
+interface Shared {
+  bubble?: Bubble
+  /** Where the script came from. */
+  src?: string
+}
+const place = Symbol.for('bellhop.widget')
+const shared = ((globalThis as { [place]?: Shared })[place] ??= {})
+shared.src = script?.src || shared.src
 
-/** Puts the bubble on the page, in place of an earlier one of this script. */
+/** Puts the bubble on the page. One that is there goes on, by these options; another visitor's goes. */
 export function init(options: Options) {
   guarded(() => {
     if (!options?.token) throw new Error('init: a token is required')
-    const server = options.server ?? (script && new URL('.', script.src).href)
+    const server = options.server ?? (shared.src && new URL('.', shared.src).href)
     if (!server) throw new Error('init: where is the server?')
     if (!location.origin.startsWith('http')) throw new Error('init: this page has no address of http')
     whenReady(() => {
+      const address = serverAddress(server)
+      if (shared.bubble?.renew(address, options)) return
+      const open = shared.bubble?.isOpen
       destroy()
-      if (document.querySelector('bellhop-widget')) throw new Error('init: there is one on this page already')
-      bubble = new Bubble(serverAddress(server), options, script?.nonce)
+      shared.bubble = new Bubble(address, options, script?.nonce)
+      if (open) shared.bubble.open(false)
     })
   })
 }
 
 export function open() {
-  guarded(() => bubble?.open())
+  guarded(() => shared.bubble?.open())
 }
 
 export function close() {
-  guarded(() => bubble?.close())
+  guarded(() => shared.bubble?.close())
 }
 
 /** Takes the bubble away, and the connection with it. */
 export function destroy() {
-  guarded(() => bubble?.destroy())
-  bubble = undefined
+  guarded(() => shared.bubble?.destroy())
+  shared.bubble = undefined
 }
 
 function whenReady(then: () => void) {
