@@ -1,6 +1,3 @@
-/** Milliseconds that no change of the device's clock moves, where there are such; they may stand still while the device sleeps. */
-const steady = () => globalThis.performance?.now() ?? Date.now()
-
 const unknown = { offset: 0, error: Infinity, skew: 0 }
 
 /**
@@ -13,6 +10,7 @@ export class Clock {
 
   /** `ask` sends a ping; `changed` hears of a step of more than half a second. */
   constructor(
+    private steady: () => number,
     private ask: () => void,
     private changed: () => void,
   ) {}
@@ -22,18 +20,18 @@ export class Clock {
     const { offset, error, skew } = this.held
     if (error === Infinity) return Date.now()
     // The device slept, or its clock was set: only the server knows.
-    if (Math.abs(Date.now() - steady() - skew) > 1000) this.doubt()
-    return steady() + offset
+    if (Math.abs(Date.now() - this.steady() - skew) > 1000) this.doubt()
+    return this.steady() + offset
   }
 
   /** Call when asking; with the answer, what it returns. */
   begin() {
-    const sent = (this.asked = steady())
+    const sent = (this.asked = this.steady())
     return (at: unknown) => {
-      const error = (steady() - sent) / 2
+      const error = (this.steady() - sent) / 2
       const offset = Date.parse(String(at)) - error - sent
       const off = Math.abs(offset - this.held.offset)
-      const skew = Date.now() - steady()
+      const skew = Date.now() - this.steady()
       // NaN where it told no time.
       if (off <= error + this.held.error && error >= this.held.error) this.held = { ...this.held, skew }
       else if (off >= 0) {
@@ -50,6 +48,6 @@ export class Clock {
   }
 
   private doubt() {
-    if (steady() - this.asked > 5000) this.ask()
+    if (this.steady() - this.asked > 5000) this.ask()
   }
 }

@@ -7,7 +7,7 @@ export interface Pending {
   type: MessageType
   body: unknown
   replyTo?: number
-  /** When it was written, by this device's clock. */
+  /** When it was written, by the server's clock as far as it is known. */
   at: string
   state: 'sending' | 'failed'
   /** Why it failed: an error code of the protocol. */

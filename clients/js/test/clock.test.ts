@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Clock } from '../src/clock.js'
 import { Client } from '../src/index.js'
+import { web } from '../src/web.js'
 import { Fake } from './fake.js'
 
 // The true time, the device's clock, and the counter that no setting moves, each in ms.
@@ -41,7 +42,7 @@ function ask(c: Clock, there: number, back: number) {
 
 function clock() {
   const told = { asked: 0, changed: 0 }
-  return { told, c: new Clock(() => void told.asked++, () => void told.changed++) }
+  return { told, c: new Clock(web().steady, () => void told.asked++, () => void told.changed++) }
 }
 
 it.each([180_000, -180_000, 10 * 3_600_000, 400 * 86_400_000, -300, 0])('tells the server’s time where the device is off by %d ms', (off) => {

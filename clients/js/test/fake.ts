@@ -79,6 +79,12 @@ export class Fake {
     for (const body of bodies) this.tell({ event: 'message', ...this.message(this.append(body)) })
   }
 
+  /** Others' messages, in one frame. */
+  burst(...bodies: string[]) {
+    const all = bodies.map((body) => ({ event: 'message', ...this.message(this.append(body)) }))
+    for (const s of this.open) s.say(...all)
+  }
+
   /** Loses the log's end; what is written next is another one. */
   fallBack(to: number) {
     this.log = this.log.slice(0, to)
@@ -158,7 +164,8 @@ export class Fake {
 }
 
 export interface FakeSocket {
-  say: (o: object) => void
+  /** In one frame. */
+  say: (...o: object[]) => void
   end: (code: number) => void
 }
 
@@ -178,8 +185,8 @@ function socket(server: Fake) {
     send(line: string) {
       setImmediate(() => !this.over && server.take(this, JSON.parse(line) as Command))
     }
-    say(o: object) {
-      const data = JSON.stringify(o)
+    say(...o: object[]) {
+      const data = o.map((x) => JSON.stringify(x)).join('\n')
       setImmediate(() => !this.over && this.onmessage?.({ data }))
     }
     end(code: number) {

@@ -38,6 +38,15 @@ function news(e: Event, s: ClientState, picked?: string) {
   return document.hidden || e.session !== picked
 }
 
+/** Shows a notification where a page may: phones have the constructor, but only service workers may call it. */
+function notify(title: string, more: NotificationOptions) {
+  try {
+    return new Notification(title, more)
+  } catch {
+    return undefined
+  }
+}
+
 /** The title, the icon, sounds and notifications. */
 export function useAlerts(picked: string | undefined, onPick: (session: string) => void) {
   const t = useT()
@@ -61,7 +70,8 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
       if (!document.hidden || !('Notification' in window) || Notification.permission !== 'granted') return
       const id = e.event === 'offer' ? e.session.id : (e as { session: string }).session
       const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? text(e.from.name) : ''
-      const note = new Notification(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id })
+      const note = notify(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id })
+      if (!note) return
       note.onclick = () => {
         window.focus()
         onPick(id)

@@ -9,7 +9,7 @@ import '../lib/page.css'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
 import './desk.css'
-import { listeners } from './listeners'
+import { tellAll } from './listeners'
 import { en } from './locales/en'
 import { zh } from './locales/zh'
 import { Look } from './Look'
@@ -21,7 +21,7 @@ const texts = { en: { ...dictionaries.en, ...en, ...supEn }, zh: { ...dictionari
 const slot = 'bellhop:desk'
 
 function start(access: Access) {
-  const client = new Client({ token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  const client = new Client({ token: access.token, storage: localStorage, onEvent: tellAll })
   client.watch().catch(() => {}) // it goes on by itself once connected
   return client.start()
 }
