@@ -2,7 +2,7 @@ import { insist, sleep } from './backoff.js'
 import { Http, type RequestOptions } from './http.js'
 import { Link } from './link.js'
 import { pages } from './lists.js'
-import { merge, type Pending } from './log.js'
+import { last, merge, type Pending } from './log.js'
 import { Outbox, type Storage } from './outbox.js'
 import type { Platform, Upload, UploadOptions } from './platform.js'
 import { Resume, type Page } from './resume.js'
@@ -207,7 +207,7 @@ export class Client {
   }
 
   /** Marks all messages up to a seq as read, or all that are held. */
-  read(session: string, seq = logOf(this.state, session).messages.at(-1)?.seq ?? 0) {
+  read(session: string, seq = last(logOf(this.state, session).messages)?.seq ?? 0) {
     if (this.resume.isVoid(session)) return
     const held = Math.max(this.state.sessions[session]?.readSeq ?? 0, this.marking.get(session) ?? 0)
     if (seq <= held) return

@@ -27,9 +27,9 @@ export class Outbox {
     const left: Pending[] = []
     const { storage } = this
     attempt(() => {
-      for (let i = 0; i < (storage?.length ?? 0); i++) {
-        const name = storage!.key(i)!
-        if (name.startsWith(this.prefix)) attempt(() => left.push(JSON.parse(storage!.getItem(name)!) as Pending)) // else somebody else's
+      for (let i = 0, n = storage?.length ?? 0; i < n; i++) {
+        const name = storage!.key(i)
+        if (name?.startsWith(this.prefix)) attempt(() => left.push(JSON.parse(storage!.getItem(name)!) as Pending)) // else somebody else's
       }
     })
     return left.sort((a, b) => (a.at < b.at ? -1 : 1))
