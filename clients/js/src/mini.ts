@@ -55,7 +55,6 @@ const grace = 5_000
 function socket(api: MiniProgram, url: string, token: string): Socket {
   const s: Socket = { onopen: null, onmessage: null, onclose: null, onerror: null, send, close }
   let [open, over] = [false, false]
-  let task: SocketTask | undefined
   const shut = () => task?.close({ fail: () => {} })
   const end = (code: number) => {
     if (over) return
@@ -74,7 +73,7 @@ function socket(api: MiniProgram, url: string, token: string): Socket {
     if (open) shut()
   }
   // No `protocols`: some hosts ignore them, and refuse a server that picks one.
-  task = api.connectSocket({ url, header: { Authorization: `Bearer ${token}` }, success: () => {}, fail: () => void Promise.resolve().then(failed) })
+  const task = api.connectSocket({ url, header: { Authorization: `Bearer ${token}` }, success: () => {}, fail: () => void Promise.resolve().then(failed) })
   task?.onOpen(() => {
     open = true
     if (over) shut()

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { logOf, type Client as Web } from '../../src/index.js'
 import type { Client as Mini, Options } from '../../src/mini.js'
 import { Server } from '../server.js'
+import { bundle } from './bundle.js'
 import { android, ios, odd, Phone, type Kind } from './phone.js'
 
 let server: Server
@@ -13,13 +13,7 @@ const phones: Phone[] = []
 const clients: { close(): void }[] = []
 
 beforeAll(async () => {
-  const root = join(import.meta.dirname, '../..')
-  const [, built] = await Promise.all([
-    Server.start({ BELLHOP_SEND_RATE: '0' }).then((s) => (server = s)),
-    build({ root, mode: 'mini', configFile: join(root, 'vite.config.ts'), logLevel: 'error', build: { write: false } }),
-  ])
-  const files = (built as unknown as { output: { fileName: string; code: string }[] }[]).flatMap((b) => b.output)
-  code = files.find((f) => f.fileName === 'mini/index.js')!.code
+  ;[server, code] = await Promise.all([Server.start({ BELLHOP_SEND_RATE: '0' }), bundle()])
 })
 afterEach(() => {
   for (const c of clients.splice(0)) c.close()
