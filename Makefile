@@ -23,7 +23,7 @@ licences: web-deps ## list the licences of what is shipped, and refuse some
 
 web-deps: ## install what the pages are built and tested with
 	@.ci/test-deps npm
-	@[[ node_modules/.package-lock.json -nt package-lock.json ]] || { npm ci --loglevel error && touch node_modules/.package-lock.json; }
+	@[[ node_modules/.package-lock.json -nt package-lock.json ]] || { SCARF_ANALYTICS=false npm ci --loglevel error && touch node_modules/.package-lock.json; }
 
 web: web-deps ## build the pages into web/dist, which is committed
 	npm run -s build -w web

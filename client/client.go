@@ -38,8 +38,12 @@ type Options struct {
 	// Device is the client's own id of this device; the server makes one up when empty.
 	Device string
 	// OnEvent gets every event, in order, one at a time, on a goroutine of the
-	// client's own; it may call the client's methods. Events wait while it works.
+	// client's own; it may call the client's methods, Close too. Events wait
+	// while it works.
 	OnEvent func(Event)
+	// OnError is told, as a *PanicError, what OnEvent or TokenFunc panicked
+	// with, which stops nothing else; slog's default logger is unless it is set.
+	OnError func(error)
 	// NoReconnect makes a lost connection the client's end.
 	NoReconnect bool
 	// MinBackoff and MaxBackoff bound the pause between two tries: 200 ms and
@@ -71,7 +75,8 @@ type Client struct {
 	closed   bool
 
 	events   []Event
-	emitting bool
+	emitting string // the goroutine that hands events on, "" while none does
+	deaf     bool   // OnEvent closed the client: it gets no more
 }
 
 // call is one command under way.
@@ -102,10 +107,13 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the connection and what is under way, and waits until OnEvent returned.
+// Close ends the connection and what is under way, and waits until OnEvent
+// returned; called by OnEvent it does not wait, and that is the last event.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
+	within := c.emitting != "" && c.emitting == goroutine()
+	c.deaf = c.deaf || within
 	ws := c.ws
 	c.mu.Unlock()
 	c.cancel()
@@ -113,7 +121,9 @@ func (c *Client) Close() {
 		_ = ws.NetConn().SetWriteDeadline(time.Now().Add(time.Second))
 		_ = ws.WriteClose(1000, nil)
 	}
-	c.wg.Wait()
+	if !within {
+		c.wg.Wait()
+	}
 }
 
 // Drop cuts the connection as a bad network does; the client comes back.
@@ -151,7 +161,7 @@ func (c *Client) connect(ctx context.Context) error {
 	token := c.opt.Token
 	if c.opt.TokenFunc != nil {
 		var err error
-		if token, err = c.opt.TokenFunc(ctx); err != nil {
+		if token, err = c.askToken(ctx); err != nil {
 			return err
 		}
 	}
@@ -342,42 +352,4 @@ func (c *Client) giveUp(err error) {
 	}
 	c.sends = nil
 	c.emit(&Disconnected{0, err, false})
-}
-
-// emit queues an event for OnEvent; mu is held.
-func (c *Client) emit(e Event) {
-	if c.opt.OnEvent == nil {
-		return
-	}
-	c.events = append(c.events, e)
-	if !c.emitting {
-		c.emitting = true
-		c.wg.Go(c.drain)
-	}
-}
-
-// after is work for when OnEvent has handled all events before it.
-type after func()
-
-func (after) event() {}
-
-func (c *Client) drain() {
-	for {
-		c.mu.Lock()
-		batch := c.events
-		c.events = nil
-		if len(batch) == 0 {
-			c.emitting = false
-			c.mu.Unlock()
-			return
-		}
-		c.mu.Unlock()
-		for _, e := range batch {
-			if then, ok := e.(after); ok {
-				then()
-			} else {
-				c.opt.OnEvent(e)
-			}
-		}
-	}
 }

@@ -1,17 +1,18 @@
 import { insist, sleep } from './backoff.js'
-import { blob, request, upload, type UploadOptions } from './http.js'
+import { Http, type RequestOptions } from './http.js'
 import { Link } from './link.js'
 import { pages } from './lists.js'
-import { merge, type Pending } from './log.js'
+import { last, merge, type Pending } from './log.js'
 import { Outbox, type Storage } from './outbox.js'
+import type { Platform, Upload, UploadOptions } from './platform.js'
 import { Resume, type Page } from './resume.js'
 import { having, initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
 import { Tails } from './tails.js'
 import { BellhopError, type Event, type Message, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
 export interface Options {
-  /** The server, such as `https://chat.example` or `https://example.org/support`; in a page, its own origin unless given. */
-  url?: string
+  /** The server, such as `https://chat.example` or `https://example.org/support`. */
+  url: string
   /** A token, or what gets one: asked at first, and when the server does not take the one it got. */
   token: string | (() => string | Promise<string>)
   /** This connection's id among the participant's; a second one with the same replaces the first. Random unless given. */
@@ -19,9 +20,9 @@ export interface Options {
   /** Where sends that were not acknowledged outlive a reload; nowhere unless given. */
   storage?: Storage
   /** Every event, after the state has it. */
-  onEvent?: (e: Event) => void
-  /** For a Node without one of its own. */
-  WebSocket?: typeof WebSocket
+  onEvent?: (e: Event) => unknown
+  /** What `onEvent`, a subscriber or `token` threw, or rejected with; it stops nothing. Unless given, the platform's global handler is told. */
+  onError?: (e: unknown) => void
 }
 
 export interface Sent {
@@ -31,7 +32,9 @@ export interface Sent {
   duplicate?: boolean
 }
 
-const id = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, '0')).join('')
+// No secrets: one participant's ids must not meet.
+const digits = () => Math.random().toString(36).slice(2, 12)
+const id = () => Date.now().toString(36) + digits() + digits()
 const pageSize = 50
 
 /**
@@ -43,12 +46,11 @@ export class Client {
   state: ClientState = initial
 
   private link: Link
-  private base: string
-  private lastToken = ''
+  private http: Http
   private outbox: Outbox
   private greeted = false
   private notified = false
-  private listeners = new Set<() => void>()
+  private listeners = new Set<() => unknown>()
   private resume = new Resume(this)
   private tails = new Tails(this)
   /** The rev that the server last told of each session: one below it tells that it fell back. */
@@ -60,15 +62,22 @@ export class Client {
   private watched?: string[]
   private hellos = 0
 
-  constructor(private opt: Options) {
-    this.base = (opt.url ?? location.origin).replace(/\/$/, '')
+  private asleep?: () => void
+
+  constructor(
+    private opt: Options,
+    private platform: Platform,
+  ) {
+    const base = opt.url.replace(/\/$/, '')
+    this.http = new Http(`${base}/api/v1`, platform)
     this.outbox = new Outbox(opt.storage)
     this.link = new Link({
-      url: `${this.base.replace(/^http/, 'ws')}/websocket?device=${encodeURIComponent(opt.device ?? id())}`,
+      url: `${base.replace(/^http/, 'ws')}/websocket?device=${encodeURIComponent(opt.device ?? id())}`,
       token: this.token,
       refusal: () => this.request('/sessions?limit=1').then(() => undefined, (e: BellhopError) => e.code),
-      WebSocket: opt.WebSocket ?? WebSocket,
+      platform,
       onEvent: this.event,
+      onTime: () => this.set({ ...this.state }),
       onStatus: () => {
         const { status, reason, nextAttempt } = this.link
         this.set({ ...this.state, status, reason, nextAttempt, resumed: this.state.resumed && status === 'online' })
@@ -78,8 +87,7 @@ export class Client {
 
   /** Connects, and stays connected until `close`. */
   start() {
-    globalThis.addEventListener?.('online', this.link.nudge)
-    globalThis.document?.addEventListener('visibilitychange', this.wake)
+    this.asleep ??= this.platform.wakes(this.link.nudge)
     this.link.connect()
     return this
   }
@@ -90,12 +98,12 @@ export class Client {
   }
 
   close() {
-    globalThis.removeEventListener?.('online', this.link.nudge)
-    globalThis.document?.removeEventListener('visibilitychange', this.wake)
+    this.asleep?.()
+    this.asleep = undefined
     this.link.close()
   }
 
-  subscribe = (listener: () => void) => {
+  subscribe = (listener: () => unknown) => {
     this.listeners.add(listener)
     return () => {
       this.listeners.delete(listener)
@@ -103,6 +111,12 @@ export class Client {
   }
 
   getState = () => this.state
+
+  /**
+   * The time by the server's clock, in ms of the epoch, whatever the device's says; the device's until the first answer. Subscribers
+   * are told when it turns out to be another by more than half a second.
+   */
+  now = () => this.link.clock.now()
 
   // -- What one does. Each rejects with a BellhopError.
 
@@ -187,13 +201,13 @@ export class Client {
 
   /** Tells the others that one types; at most once a second. A user's text is shown to agents. */
   typing(session: string, text = '') {
-    if (Date.now() - this.typed < 1000) return
+    if (Math.abs(Date.now() - this.typed) < 1000) return // whichever way the clock was set
     this.typed = Date.now()
     this.link.tell('typing', { session, text })
   }
 
   /** Marks all messages up to a seq as read, or all that are held. */
-  read(session: string, seq = logOf(this.state, session).messages.at(-1)?.seq ?? 0) {
+  read(session: string, seq = last(logOf(this.state, session).messages)?.seq ?? 0) {
     if (this.resume.isVoid(session)) return
     const held = Math.max(this.state.sessions[session]?.readSeq ?? 0, this.marking.get(session) ?? 0)
     if (seq <= held) return
@@ -227,7 +241,7 @@ export class Client {
 
   /** Sends; it is in the log's `pending` at once, and is sent again until it is acknowledged or refused. */
   send(session: string, body: unknown, r: { type?: MessageType; replyTo?: number } = {}) {
-    const p: Pending = { key: id(), session, type: r.type ?? 'text', body, replyTo: r.replyTo, at: new Date().toISOString(), state: 'sending' }
+    const p: Pending = { key: id(), session, type: r.type ?? 'text', body, replyTo: r.replyTo, at: new Date(this.now()).toISOString(), state: 'sending' }
     const sent = new Promise<Sent>((resolve, reject) => this.settled.set(p.key, { resolve, reject }))
     sent.catch(() => {}) // the log tells, too
     this.enqueue(p)
@@ -248,29 +262,37 @@ export class Client {
   }
 
   /** Calls the HTTP API, `path` under `/api/v1`. */
-  async request<T>(path: string, init?: RequestInit & { json?: unknown }) {
-    return request<T>(this.base, this.lastToken || (await this.token()), path, init)
+  async request<T>(path: string, r?: RequestOptions) {
+    if (!this.http.token) await this.token()
+    return this.http.request<T>(path, r)
   }
 
   /** A transcript, a table of statistics: what the HTTP API answers as a file. */
   blob(path: string) {
-    return blob(this.base, this.lastToken, path)
+    return this.http.blob(path)
   }
 
-  /** Uploads a file; the answer is the body of the message that sends it. */
-  upload(file: Blob, name: string, opt?: UploadOptions) {
-    return upload(this.base, this.lastToken, file, name, opt)
+  /** Uploads a file, or in a mini program the one of a path; the answer is the body of the message that sends it. */
+  upload(file: Upload, name: string, opt?: UploadOptions) {
+    return this.http.upload(file, name, opt)
   }
 
   // -- How it does it.
 
   private token = async (fresh = false) => {
-    if (fresh || !this.lastToken) this.lastToken = typeof this.opt.token === 'string' ? this.opt.token : await this.opt.token()
-    return this.lastToken
+    const { http, opt } = this
+    try {
+      if (fresh || !http.token) http.token = typeof opt.token === 'string' ? opt.token : await opt.token()
+    } catch (e) {
+      opt.onError?.(e)
+      throw e
+    }
+    return http.token
   }
 
-  private wake = () => {
-    if (document.visibilityState === 'visible') this.link.nudge()
+  /** Nothing that a listener throws, now or later, stops anything. */
+  private tell(listener: () => unknown) {
+    new Promise((done) => done(listener())).catch(this.opt.onError).catch(this.platform.report)
   }
 
   /** @internal */
@@ -279,9 +301,9 @@ export class Client {
     this.state = state
     if (this.notified) return
     this.notified = true
-    queueMicrotask(() => {
+    void Promise.resolve().then(() => {
       this.notified = false
-      for (const listener of this.listeners) listener()
+      for (const listener of [...this.listeners]) if (this.listeners.has(listener)) this.tell(listener)
     })
   }
 
@@ -303,7 +325,7 @@ export class Client {
       this.marking.delete(e.session)
       this.resume.reset(e.session)
     } else if (e.event === 'queue') this.tails.event(e)
-    this.opt.onEvent?.(e)
+    this.tell(() => this.opt.onEvent?.(e))
   }
 
   /** Events tell a session's states in order: one that is older than the last is the state after a fall-back, and holds. */

@@ -1,8 +1,14 @@
+import type { Answer, Platform, Request, Upload, UploadOptions } from './platform.js'
 import { whole } from './shape.js'
 import { BellhopError, type ErrorCode, type FileBody, type WireError } from './types.js'
 
 /** What is meant by an answer that is not the server's: a proxy's. */
 const plain: Record<number, ErrorCode> = { 400: 'bad_request', 401: 'unauthorized', 403: 'forbidden', 413: 'too_large', 415: 'bad_request', 429: 'rate_limited' }
+
+export interface RequestOptions extends Request {
+  /** A body, as JSON. */
+  json?: unknown
+}
 
 /** Reads an answer, or throws the refusal that it is. */
 function read<T>(status: number, text: string): T {
@@ -18,58 +24,48 @@ function read<T>(status: number, text: string): T {
   throw new BellhopError({ ...p, code, message: p.detail ?? p.title ?? `HTTP ${status}`, retry: p.retry ?? (status >= 500 || status === 429 || !status) })
 }
 
-/** Calls the HTTP API; rejects with a BellhopError. */
-export async function request<T>(base: string, token: string, path: string, init: RequestInit & { json?: unknown } = {}): Promise<T> {
-  const r = await ask(base, token, path, init)
-  return read(r.status, await r.text())
-}
+/** One participant's calls of the HTTP API; each rejects with a BellhopError. */
+export class Http {
+  /** The token that was taken last. */
+  token = ''
 
-/** The same for what is no JSON. */
-export async function blob(base: string, token: string, path: string): Promise<Blob> {
-  const r = await ask(base, token, path, {})
-  return r.ok ? r.blob() : read(r.status, await r.text())
-}
+  constructor(
+    private base: string,
+    private platform: Platform,
+  ) {}
 
-async function ask(base: string, token: string, path: string, init: RequestInit & { json?: unknown }): Promise<Response> {
-  const headers = new Headers(init.headers)
-  headers.set('Authorization', `Bearer ${token}`)
-  if (init.json !== undefined) headers.set('Content-Type', 'application/json')
-  try {
-    return await fetch(`${base}/api/v1${path}`, { ...init, headers, body: init.json === undefined ? init.body : JSON.stringify(init.json) })
-  } catch (e) {
-    if (init.signal?.aborted) throw e
-    return read(0, '')
+  async request<T>(path: string, r?: RequestOptions): Promise<T> {
+    const a = await this.ask(path, r)
+    return read(a.status, await a.text())
   }
-}
 
-export interface UploadOptions {
-  /** From 0 to 1; only where there is XMLHttpRequest. */
-  onProgress?: (done: number) => void
-  signal?: AbortSignal
-}
-
-/** Uploads a file; the answer is the body of the message that sends it. */
-export function upload(base: string, token: string, file: Blob, name: string, opt: UploadOptions = {}): Promise<FileBody> {
-  const form = new FormData()
-  // In the file's own head these may be read as something else.
-  if (/["\\%\r\n]/.test(name)) form.append('name', name)
-  form.append('file', file, name)
-  if (!opt.onProgress || typeof XMLHttpRequest === 'undefined') {
-    return request(base, token, '/files', { method: 'POST', body: form, signal: opt.signal })
+  /** The same for what is no JSON. */
+  async blob(path: string): Promise<Blob> {
+    const a = await this.ask(path)
+    return a.status < 300 && a.blob ? a.blob() : read(a.status, await a.text())
   }
-  return new Promise((resolve, reject) => {
-    const x = new XMLHttpRequest()
-    x.open('POST', `${base}/api/v1/files`)
-    x.setRequestHeader('Authorization', `Bearer ${token}`)
-    x.upload.onprogress = (e) => opt.onProgress!(e.loaded / e.total)
-    x.onloadend = () => {
-      try {
-        resolve(read(x.status, x.responseText))
-      } catch (e) {
-        reject(e instanceof Error ? e : new Error(String(e)))
-      }
+
+  /** Uploads a file; the answer is the body of the message that sends it. */
+  async upload(file: Upload, name: string, opt: UploadOptions = {}): Promise<FileBody> {
+    const a = await this.answer(this.platform.upload(`${this.base}/files`, this.headers(), file, name, opt), opt.signal)
+    return read(a.status, await a.text())
+  }
+
+  private headers = () => ({ Authorization: `Bearer ${this.token}` })
+
+  private ask(path: string, { json, ...r }: RequestOptions = {}) {
+    const headers: Record<string, string> = { ...r.headers, ...this.headers() }
+    if (json !== undefined) headers['Content-Type'] = 'application/json'
+    return this.answer(this.platform.request(this.base + path, { ...r, headers, body: json === undefined ? r.body : JSON.stringify(json) }), r.signal)
+  }
+
+  /** No answer is a refusal, too, unless it is not wanted any more. */
+  private async answer(a: Promise<Answer>, signal?: AbortSignal) {
+    try {
+      return await a
+    } catch (e) {
+      if (signal?.aborted) throw e
+      return read<never>(0, '')
     }
-    opt.signal?.addEventListener('abort', () => x.abort())
-    x.send(form)
-  })
+  }
 }

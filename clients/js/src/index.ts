@@ -1,7 +1,18 @@
-export { Client, type Options, type Sent } from './client.js'
-export type { UploadOptions } from './http.js'
-export type { ClosedReason, LinkStatus } from './link.js'
-export type { Log, Pending } from './log.js'
-export type { Storage } from './outbox.js'
-export { logOf, type ClientState } from './state.js'
-export * from './types.js'
+import { Client as Anywhere, type Options as Everywhere } from './client.js'
+import { web } from './web.js'
+
+export interface Options extends Omit<Everywhere, 'url'> {
+  /** The server, such as `https://chat.example` or `https://example.org/support`; in a page, its own origin unless given. */
+  url?: string
+  /** For a Node without one of its own. */
+  WebSocket?: typeof WebSocket
+}
+
+/** A client for browsers and Node. */
+export class Client extends Anywhere {
+  constructor(opt: Options) {
+    super({ ...opt, url: opt.url ?? location.origin }, web(opt.WebSocket))
+  }
+}
+
+export * from './exports.js'

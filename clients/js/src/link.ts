@@ -1,4 +1,6 @@
 import { backoff } from './backoff.js'
+import { Clock } from './clock.js'
+import type { Platform, Socket } from './platform.js'
 import { whole } from './shape.js'
 import { BellhopError, lost, type Event, type WireError } from './types.js'
 
@@ -18,9 +20,11 @@ export interface LinkOptions {
   token: (fresh: boolean) => Promise<string>
   /** Asks by HTTP why a handshake failed, which browsers do not tell; answers a code, or nothing. */
   refusal: () => Promise<string | undefined>
-  WebSocket: typeof WebSocket
+  platform: Platform
   onEvent: (e: Event) => void
   onStatus: () => void
+  /** The server's clock is known, or another one than was thought. */
+  onTime: () => void
 }
 
 interface Call {
@@ -45,9 +49,16 @@ export class Link {
   reason?: ClosedReason
   /** When the next attempt begins, in ms of the epoch. */
   nextAttempt = 0
+  clock = new Clock(
+    () => this.opt.platform.steady(),
+    () => this.status === 'online' && this.ping(),
+    () => this.opt.onTime(),
+  )
 
-  private ws?: WebSocket
+  private ws?: Socket
   private attempt = 0
+  /** Counts them all: what an earlier one waits for comes too late. */
+  private tries = 0
   private refused = 0
   /** Whether the token is to be another one. */
   private stale = false
@@ -65,24 +76,25 @@ export class Link {
     if (this.status !== 'waiting') return
     clearTimeout(this.retry)
     this.set('connecting')
-    this.opt.token(this.stale).then(this.dial, () => this.again())
+    const n = ++this.tries
+    const now = <T>(f: (x: T) => void) => (x: T) => this.status === 'connecting' && n === this.tries && f(x)
+    this.opt.token(this.stale).then(now(this.dial), now(this.again))
   }
 
   private dial = (token: string) => {
-    if (this.status !== 'connecting') return
-    let ws: WebSocket
+    let ws: Socket
     try {
-      ws = new this.opt.WebSocket(this.opt.url, ['bellhop.v1', token])
+      ws = this.opt.platform.socket(this.opt.url, token)
     } catch {
       return this.close('unauthorized') // no subprotocol: this cannot be a token
     }
     this.ws = ws
     let opened = false
-    ws.onopen = () => (opened = true)
+    ws.onopen = () => void (opened = true)
     ws.onmessage = ({ data }) => {
-      if (ws !== this.ws) return
-      this.alive()
+      if (ws === this.ws) this.alive()
       for (const line of String(data).split('\n')) {
+        if (ws !== this.ws) return // a listener may have closed it
         try {
           if (line) this.line(JSON.parse(line) as Frame)
         } catch (e) {
@@ -150,10 +162,12 @@ export class Link {
       this.attempt = this.refused = 0
       this.stale = false
       this.set('online')
+      this.ping() // for the time, ahead of all that is asked now
       this.opt.onEvent(m)
       for (const c of this.calls.values()) if (!c.sent) this.write(c)
       return
     }
+    if (m.event === 'message') this.clock.seen(m.at)
     if (m.event === 'closing') this.after = m.reconnectAfter
     this.opt.onEvent(m)
   }
@@ -161,12 +175,17 @@ export class Link {
   // A connection may be dead without a word: where nothing comes for a heartbeat, a ping must be answered within ten seconds.
   private alive() {
     clearTimeout(this.watch)
-    this.watch = setTimeout(() => this.ping(10_000), this.heartbeat)
+    this.watch = setTimeout(() => this.probe(10_000), this.heartbeat)
   }
 
-  private ping(ms: number) {
-    this.tell('ping', {})
+  private probe(ms: number) {
+    this.ping()
     this.deadline(ms)
+  }
+
+  private ping() {
+    const told = this.clock.begin()
+    this.call<{ at: string }>('ping').then((r) => told(r.at), () => {})
   }
 
   private deadline(ms: number) {
@@ -177,10 +196,15 @@ export class Link {
     }, ms)
   }
 
-  /** Looks whether the connection is alive, for when a page wakes up or a network comes back. */
-  nudge = () => {
+  /** Looks whether the connection is alive, for when a page wakes up or a network comes back; `dead`: it is not. */
+  nudge = (dead = false) => {
+    this.attempt = 0
     if (this.status === 'waiting') this.connect()
-    else if (this.status === 'online') this.ping(3_000)
+    else if (dead && this.status !== 'closed') {
+      this.after = 0
+      this.drop()
+      this.again()
+    } else if (this.status === 'online') this.probe(3_000)
   }
 
   private drop() {
@@ -204,7 +228,7 @@ export class Link {
     })
   }
 
-  private again() {
+  private again = () => {
     if (this.status === 'closed') return
     for (const [id, c] of this.calls) {
       if (c.sent && !c.repeat) this.settle(id, () => c.reject(lost()))

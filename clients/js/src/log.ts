@@ -7,7 +7,7 @@ export interface Pending {
   type: MessageType
   body: unknown
   replyTo?: number
-  /** When it was written, by this device's clock. */
+  /** When it was written, by the server's clock as far as it is known. */
   at: string
   state: 'sending' | 'failed'
   /** Why it failed: an error code of the protocol. */
@@ -28,14 +28,17 @@ export interface Log {
   cursor: { seq: number; mid: string }
 }
 
+/** `at(-1)`, which phones of 2021 have not. */
+export const last = <T>(all: readonly T[]): T | undefined => all[all.length - 1]
+
 export const empty: Log = { messages: [], pending: [], more: true, loaded: false, cursor: { seq: 0, mid: '' } }
 
 /** Inserts messages by seq; one that is held already is replaced, unless it is the same and recalled. */
 export function merge(log: Log, added: readonly Message[]): Log {
   if (!added.length) return log
-  const last = log.messages.at(-1)?.seq ?? 0
+  const end = last(log.messages)?.seq ?? 0
   let messages: Message[]
-  if (added.every((m, i) => m.seq > (i ? added[i - 1]!.seq : last))) {
+  if (added.every((m, i) => m.seq > (i ? added[i - 1]!.seq : end))) {
     messages = [...log.messages, ...added]
   } else {
     const bySeq = new Map(log.messages.map((m) => [m.seq, m]))
@@ -56,12 +59,12 @@ export function advance(log: Log, m: Message): Log {
 
 /** Whether a session's log ends elsewhere than what is held of it, ahead or behind. Older servers name no `mid`. */
 export const differs = (log: Log, s: Session) =>
-  s.seq !== log.cursor.seq || (s.mid !== undefined && s.mid !== log.cursor.mid) || (log.messages.at(-1)?.seq ?? 0) > s.seq
+  s.seq !== log.cursor.seq || (s.mid !== undefined && s.mid !== log.cursor.mid) || (last(log.messages)?.seq ?? 0) > s.seq
 
 /** Whether another message is held in a message's place: then what is held is void. */
 export function contradicts(log: Log, m: Message) {
   const { seq, mid } = log.cursor
-  return (m.seq === seq && m.mid !== mid) || (m.seq <= (log.messages.at(-1)?.seq ?? 0) && log.messages.some((held) => held.seq === m.seq && held.mid !== m.mid))
+  return (m.seq === seq && m.mid !== mid) || (m.seq <= (last(log.messages)?.seq ?? 0) && log.messages.some((held) => held.seq === m.seq && held.mid !== m.mid))
 }
 
 /** Takes a recalled message's content away, and that of its kind. */

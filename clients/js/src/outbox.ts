@@ -3,6 +3,15 @@ import type { Pending } from './log.js'
 /** Where unacknowledged sends outlive a reload. `localStorage` is one. */
 export type Storage = Pick<globalThis.Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>
 
+/** A storage may be full, or forbidden: what it has no room for is kept in memory. */
+function attempt(f: () => void) {
+  try {
+    f()
+  } catch {
+    // As said.
+  }
+}
+
 /**
  * Keeps sends until they are acknowledged: an entry each, so that two tabs of one participant do not overwrite each other's. Both
  * may send what is left of a third one: under the same key it is one message.
@@ -16,27 +25,21 @@ export class Outbox {
   of(participant: string): Pending[] {
     this.prefix = `bellhop:send:${participant}:`
     const left: Pending[] = []
-    for (let i = 0; i < (this.storage?.length ?? 0); i++) {
-      const name = this.storage!.key(i)!
-      if (!name.startsWith(this.prefix)) continue
-      try {
-        left.push(JSON.parse(this.storage!.getItem(name)!) as Pending)
-      } catch {
-        // Somebody else's.
+    const { storage } = this
+    attempt(() => {
+      for (let i = 0, n = storage?.length ?? 0; i < n; i++) {
+        const name = storage!.key(i)
+        if (name?.startsWith(this.prefix)) attempt(() => left.push(JSON.parse(storage!.getItem(name)!) as Pending)) // else somebody else's
       }
-    }
-    return left.sort((a, b) => a.at.localeCompare(b.at))
+    })
+    return left.sort((a, b) => (a.at < b.at ? -1 : 1))
   }
 
   put(p: Pending) {
-    try {
-      this.storage?.setItem(this.prefix + p.key, JSON.stringify(p))
-    } catch {
-      // Full or forbidden: it is kept in memory.
-    }
+    attempt(() => this.storage?.setItem(this.prefix + p.key, JSON.stringify(p)))
   }
 
   remove(key: string) {
-    this.storage?.removeItem(this.prefix + key)
+    attempt(() => this.storage?.removeItem(this.prefix + key))
   }
 }

@@ -1,6 +1,6 @@
 import { backoff, insist, sleep } from './backoff.js'
 import type { Client } from './client.js'
-import { advance, contradicts, differs, empty, merge, type Log } from './log.js'
+import { advance, contradicts, differs, empty, last, merge, type Log } from './log.js'
 import { logOf, takesPart, voided, withLog, withSeq, withSession, type ClientState } from './state.js'
 import type { BellhopError, Event, Message } from './types.js'
 
@@ -59,7 +59,7 @@ export class Resume {
     const hello = this.hellos
     this.listing++
     try {
-      const lately = Date.now() - hour
+      const lately = this.client.now() - hour
       const all = await this.client.listAll({ state: open })
       all.push(...(await this.client.listAll({ state: 'ended' }, (s) => Date.parse(s.ended ?? '') > lately)))
       if (hello !== this.hellos) return
@@ -185,7 +185,7 @@ export class Resume {
       do {
         page = await this.client.history(session, fresh ? {} : { after: seq, mid: mid || undefined, limit: 200 })
         read.push(...page.messages)
-        ;({ seq, mid } = page.messages.at(-1) ?? { seq, mid })
+        ;({ seq, mid } = last(page.messages) ?? { seq, mid })
       } while (f.round === round && !fresh && !page.reset && page.more && page.messages.length)
       if (f.round !== round) continue
       // One's own that were acknowledged and are not there are lost, and so is the log they were in.

@@ -1,5 +1,5 @@
 import type { ClosedReason, LinkStatus } from './link.js'
-import { empty, recall, type Log } from './log.js'
+import { empty, last, recall, type Log } from './log.js'
 import type { Event, Me, Message, Offer, Position, Presence, QueueView, Session } from './types.js'
 
 /** All that a client holds. Immutable: a change makes a new one, and what did not change stays the same object. */
@@ -104,10 +104,10 @@ const inLine = (all: Session[]) => [...all].sort((a, b) => place(a) - place(b))
 
 /** What is told of a queue, and, where there was no room for all of it, what is held of the rest. */
 export function told(held: QueueView | undefined, size: number, head: Session[]): Session[] {
-  const last = head.at(-1)
-  if (!held || !last || head.length >= size) return head
+  const end = last(head)
+  if (!held || !end || head.length >= size) return head
   const ids = new Set(head.map((s) => s.id))
-  return [...head, ...held.waiting.filter((s) => !ids.has(s.id) && place(s) >= place(last))]
+  return [...head, ...held.waiting.filter((s) => !ids.has(s.id) && place(s) >= place(end))]
 }
 
 /** The whole of a queue, as far as it was listed: what waits for sure, and what the list has. */

@@ -40,7 +40,11 @@ export class Fake {
   limited = 0
   /** Takes that many sends without an answer, and cuts. */
   lose = 0
+  /** All but pings. */
   commands: Command[] = []
+  pings = 0
+  /** The server's clock, in ms of the epoch. */
+  clock = () => Date.now()
   me: Me = { id: 'uma', name: 'Uma', role: 'user' }
   /** What `watch` answers. */
   queues: QueueView[] = []
@@ -58,7 +62,7 @@ export class Fake {
 
   message(seq: number): Message {
     const { mid, body, key } = this.log[seq - 1]!
-    return { session, seq, mid, at: '2026-01-01T00:00:00.000Z', from: { id: key ? 'uma' : 'ann', role: key ? 'user' : 'agent', name: '' }, type: 'text', body, key }
+    return { session, seq, mid, at: new Date(this.clock()).toISOString(), from: { id: key ? 'uma' : 'ann', role: key ? 'user' : 'agent', name: '' }, type: 'text', body, key }
   }
 
   tell(o: object) {
@@ -73,6 +77,12 @@ export class Fake {
   /** Others' messages. */
   post(...bodies: string[]) {
     for (const body of bodies) this.tell({ event: 'message', ...this.message(this.append(body)) })
+  }
+
+  /** Others' messages, in one frame. */
+  burst(...bodies: string[]) {
+    const all = bodies.map((body) => ({ event: 'message', ...this.message(this.append(body)) }))
+    for (const s of this.open) s.say(...all)
   }
 
   /** Loses the log's end; what is written next is another one. */
@@ -100,6 +110,10 @@ export class Fake {
   }
 
   take(s: FakeSocket, c: Command) {
+    if (c.cmd === 'ping') {
+      this.pings++
+      return s.say({ id: c.id, ok: { at: new Date(this.clock()).toISOString() } })
+    }
     this.commands.push(c)
     const answer = this.answer(c, s)
     if (answer) s.say({ id: c.id, ...answer })
@@ -150,7 +164,8 @@ export class Fake {
 }
 
 export interface FakeSocket {
-  say: (o: object) => void
+  /** In one frame. */
+  say: (...o: object[]) => void
   end: (code: number) => void
 }
 
@@ -170,8 +185,8 @@ function socket(server: Fake) {
     send(line: string) {
       setImmediate(() => !this.over && server.take(this, JSON.parse(line) as Command))
     }
-    say(o: object) {
-      const data = JSON.stringify(o)
+    say(...o: object[]) {
+      const data = o.map((x) => JSON.stringify(x)).join('\n')
       setImmediate(() => !this.over && this.onmessage?.({ data }))
     }
     end(code: number) {

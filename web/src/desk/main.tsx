@@ -12,7 +12,7 @@ import { local, perTab } from '../lib/store'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
 import './desk.css'
-import { listeners } from './listeners'
+import { tellAll } from './listeners'
 import { en } from './locales/en'
 import { zh } from './locales/zh'
 import { Look } from './Look'
@@ -24,7 +24,7 @@ const texts = { en: { ...dictionaries.en, ...en, ...supEn }, zh: { ...dictionari
 const slot = 'bellhop:desk'
 
 function start(access: Access) {
-  const client = new Client({ url: base, token: access.token, storage: local, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  const client = new Client({ url: base, token: access.token, storage: local, onEvent: tellAll })
   client.watch().catch(() => {}) // it goes on by itself once connected
   closeWhenAway(client)
   return client.start()

@@ -1,0 +1,8 @@
+export type { Sent } from './client.js'
+export type { RequestOptions } from './http.js'
+export type { ClosedReason, LinkStatus } from './link.js'
+export type { Log, Pending } from './log.js'
+export type { Storage } from './outbox.js'
+export type { Answer, Platform, Request, Socket, Upload, UploadOptions } from './platform.js'
+export { logOf, type ClientState } from './state.js'
+export * from './types.js'
