@@ -1,9 +1,10 @@
 import type { FileBody, Message } from 'bellhop-client'
-import { useEffect, useRef, useState, type CSSProperties } from 'react'
+import { useEffect, useMemo, useRef, useState, type CSSProperties } from 'react'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
 import { count, fields, text, webAddress } from '../lib/safe'
 import { bytes, clock } from '../lib/time'
+import { pieces } from './linkify'
 import { ownFile, useLink } from './useLink'
 
 type Content = Pick<Message, 'type' | 'body'>
@@ -32,28 +33,15 @@ const fileOf = (body: unknown): FileBody => {
   return { url: text(f['url']), name: text(f['name']), mime: text(f['mime']), size: count(f['size']), width: count(f['width']), height: count(f['height']), duration: count(f['duration']) }
 }
 
-const address = /\bhttps?:\/\/[^\s<>"'，。、；！？）】》]+[^\s<>"'，。、；！？）】》.,;:!?)\]]/g
-
 /** Text with its addresses as links. */
 function Text({ text }: { text: string }) {
-  const parts = []
-  let from = 0
-  for (const m of text.matchAll(address)) {
-    const link = webAddress(m[0])
-    if (!link) continue
-    parts.push(text.slice(from, m.index))
-    parts.push(
-      <a key={m.index} href={link.href} target="_blank" rel="noopener noreferrer nofollow">
-        {m[0]}
-      </a>,
-    )
-    from = m.index + m[0].length
-  }
-  parts.push(text.slice(from))
+  const parts = useMemo(() => pieces(text), [text])
   // `auto` and `isolate`: an override of direction ends where its message ends.
   return (
     <p className="bh-text" dir="auto">
-      {parts}
+      {parts.map(({ text, href }, i) =>
+        href ? <a key={i} href={href} target="_blank" rel="noopener noreferrer nofollow">{text}</a> : text,
+      )}
     </p>
   )
 }
