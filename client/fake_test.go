@@ -39,6 +39,9 @@ type fake struct {
 	// unnamed leaves the session out of hello; listed is what sessions lists, one a page.
 	unnamed bool
 	listed  []string
+	// ended is what sessions lists of those that ended, and now the server's clock.
+	ended []string
+	now   time.Time
 	// asked is called with each history that is asked for, before it is answered;
 	// a line that it gives is the answer.
 	asked     func(n, after int) string
@@ -54,7 +57,7 @@ type line struct{ key, body, mid string }
 const session = "00-01J00000000000000000000000"
 
 func newFake() *fake {
-	f := &fake{conns: map[*gws.Conn]bool{}, keys: map[string]int64{}}
+	f := &fake{conns: map[*gws.Conn]bool{}, keys: map[string]int64{}, now: time.Now()}
 	up := gws.NewUpgrader(f, &gws.ServerOption{SubProtocols: []string{"bellhop.v1"}})
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Sec-Websocket-Protocol"), "bellhop.v1, ")
@@ -217,6 +220,8 @@ func (f *fake) OnMessage(ws *gws.Conn, m *gws.Message) {
 			}
 		}
 		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":%s}`, c.ID, f.history(c.After, c.Mid)))
+	case "ping":
+		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":{"at":%q}}`, c.ID, f.now.Format(time.RFC3339Nano)))
 	case "sessions":
 		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":%s}`, c.ID, f.list(c.State, c.Cursor)))
 	default:
@@ -240,6 +245,9 @@ func (f *fake) history(after int, mid string) string {
 // list answers with one session a page. mu is held.
 func (f *fake) list(state, cursor string) string {
 	n, _ := strconv.Atoi(cursor)
+	if state == "ended" && f.ended != nil {
+		return fmt.Sprintf(`{"sessions":[%s],"cursor":""}`, strings.Join(f.ended, ","))
+	}
 	if !strings.Contains(state, "serving") || n >= len(f.listed) {
 		return `{"sessions":[],"cursor":""}`
 	}

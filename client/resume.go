@@ -306,7 +306,7 @@ func (c *Client) others(me Me, named map[string]bool) {
 	c.resuming++
 	ws := c.ws
 	c.wg.Go(func() {
-		lately := time.Now().Add(-time.Hour)
+		lately := c.serverTime().Add(-time.Hour)
 		// What could not be listed is left out: it still comes live.
 		all := c.list("waiting,serving,transferring,ending", func(*Session) bool { return true })
 		all = append(all, c.list(stateEnded, func(s *Session) bool { return s.Ended != nil && s.Ended.After(lately) })...)
@@ -323,6 +323,20 @@ func (c *Client) others(me Me, named map[string]bool) {
 		}
 		c.resumed()
 	})
+}
+
+// serverTime is the time by the server's clock; by our own, which may be off,
+// where it does not tell.
+func (c *Client) serverTime() time.Time {
+	now := time.Now()
+	_ = c.inTurn(func(ctx context.Context) error {
+		at, err := c.Ping(ctx)
+		if err == nil {
+			now = at
+		}
+		return err
+	})
+	return now
 }
 
 // has tells whether somebody takes part in a session.

@@ -246,6 +246,20 @@ func TestMoreThanHelloHolds(t *testing.T) {
 		t.Cleanup(a.c.Close)
 		a.holdsTheLog(t)
 	})
+	t.Run("ended lately, by the server's clock", func(t *testing.T) {
+		for _, off := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
+			f := start(t)
+			f.locked(func() {
+				f.post("1", "2", "3")
+				f.now = time.Now().Add(off)
+				ended := fmt.Sprintf(`"state":"ended","ended":%q`, f.now.Add(-time.Minute).Format(time.RFC3339))
+				f.unnamed, f.listed, f.ended = true, []string{}, []string{strings.Replace(f.session(), `"state":"serving"`, ended, 1)}
+			})
+			a := newApp(t, f, client.Options{})
+			a.holdsTheLog(t)
+			a.c.Close()
+		}
+	})
 	t.Run("held", func(t *testing.T) {
 		f, a := hold(t, 3)
 		a.back(t, f, func() {

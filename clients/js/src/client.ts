@@ -69,6 +69,7 @@ export class Client {
       refusal: () => this.request('/sessions?limit=1').then(() => undefined, (e: BellhopError) => e.code),
       WebSocket: opt.WebSocket ?? WebSocket,
       onEvent: this.event,
+      onTime: () => this.set({ ...this.state }),
       onStatus: () => {
         const { status, reason, nextAttempt } = this.link
         this.set({ ...this.state, status, reason, nextAttempt, resumed: this.state.resumed && status === 'online' })
@@ -103,6 +104,12 @@ export class Client {
   }
 
   getState = () => this.state
+
+  /**
+   * The time by the server's clock, in ms of the epoch, whatever the device's says; the device's until the first answer. Subscribers
+   * are told when it turns out to be another by more than half a second.
+   */
+  now = () => this.link.clock.now()
 
   // -- What one does. Each rejects with a BellhopError.
 
@@ -187,7 +194,7 @@ export class Client {
 
   /** Tells the others that one types; at most once a second. A user's text is shown to agents. */
   typing(session: string, text = '') {
-    if (Date.now() - this.typed < 1000) return
+    if (Math.abs(Date.now() - this.typed) < 1000) return // whichever way the clock was set
     this.typed = Date.now()
     this.link.tell('typing', { session, text })
   }

@@ -1,4 +1,5 @@
 import { backoff } from './backoff.js'
+import { Clock } from './clock.js'
 import { whole } from './shape.js'
 import { BellhopError, lost, type Event, type WireError } from './types.js'
 
@@ -21,6 +22,8 @@ export interface LinkOptions {
   WebSocket: typeof WebSocket
   onEvent: (e: Event) => void
   onStatus: () => void
+  /** The server's clock is known, or another one than was thought. */
+  onTime: () => void
 }
 
 interface Call {
@@ -45,6 +48,10 @@ export class Link {
   reason?: ClosedReason
   /** When the next attempt begins, in ms of the epoch. */
   nextAttempt = 0
+  clock = new Clock(
+    () => this.status === 'online' && this.ping(),
+    () => this.opt.onTime(),
+  )
 
   private ws?: WebSocket
   private attempt = 0
@@ -150,10 +157,12 @@ export class Link {
       this.attempt = this.refused = 0
       this.stale = false
       this.set('online')
+      this.ping() // for the time, ahead of all that is asked now
       this.opt.onEvent(m)
       for (const c of this.calls.values()) if (!c.sent) this.write(c)
       return
     }
+    if (m.event === 'message') this.clock.seen(m.at)
     if (m.event === 'closing') this.after = m.reconnectAfter
     this.opt.onEvent(m)
   }
@@ -161,12 +170,17 @@ export class Link {
   // A connection may be dead without a word: where nothing comes for a heartbeat, a ping must be answered within ten seconds.
   private alive() {
     clearTimeout(this.watch)
-    this.watch = setTimeout(() => this.ping(10_000), this.heartbeat)
+    this.watch = setTimeout(() => this.probe(10_000), this.heartbeat)
   }
 
-  private ping(ms: number) {
-    this.tell('ping', {})
+  private probe(ms: number) {
+    this.ping()
     this.deadline(ms)
+  }
+
+  private ping() {
+    const told = this.clock.begin()
+    this.call<{ at: string }>('ping').then((r) => told(r.at), () => {})
   }
 
   private deadline(ms: number) {
@@ -180,7 +194,7 @@ export class Link {
   /** Looks whether the connection is alive, for when a page wakes up or a network comes back. */
   nudge = () => {
     if (this.status === 'waiting') this.connect()
-    else if (this.status === 'online') this.ping(3_000)
+    else if (this.status === 'online') this.probe(3_000)
   }
 
   private drop() {

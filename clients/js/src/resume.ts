@@ -59,7 +59,7 @@ export class Resume {
     const hello = this.hellos
     this.listing++
     try {
-      const lately = Date.now() - hour
+      const lately = this.client.now() - hour
       const all = await this.client.listAll({ state: open })
       all.push(...(await this.client.listAll({ state: 'ended' }, (s) => Date.parse(s.ended ?? '') > lately)))
       if (hello !== this.hellos) return

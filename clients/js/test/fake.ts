@@ -40,7 +40,11 @@ export class Fake {
   limited = 0
   /** Takes that many sends without an answer, and cuts. */
   lose = 0
+  /** All but pings. */
   commands: Command[] = []
+  pings = 0
+  /** The server's clock, in ms of the epoch. */
+  clock = () => Date.now()
   me: Me = { id: 'uma', name: 'Uma', role: 'user' }
   /** What `watch` answers. */
   queues: QueueView[] = []
@@ -58,7 +62,7 @@ export class Fake {
 
   message(seq: number): Message {
     const { mid, body, key } = this.log[seq - 1]!
-    return { session, seq, mid, at: '2026-01-01T00:00:00.000Z', from: { id: key ? 'uma' : 'ann', role: key ? 'user' : 'agent', name: '' }, type: 'text', body, key }
+    return { session, seq, mid, at: new Date(this.clock()).toISOString(), from: { id: key ? 'uma' : 'ann', role: key ? 'user' : 'agent', name: '' }, type: 'text', body, key }
   }
 
   tell(o: object) {
@@ -100,6 +104,10 @@ export class Fake {
   }
 
   take(s: FakeSocket, c: Command) {
+    if (c.cmd === 'ping') {
+      this.pings++
+      return s.say({ id: c.id, ok: { at: new Date(this.clock()).toISOString() } })
+    }
     this.commands.push(c)
     const answer = this.answer(c, s)
     if (answer) s.say({ id: c.id, ...answer })
