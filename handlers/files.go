@@ -215,6 +215,7 @@ func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
 	out := gin.H{"url": filesPath + f.ID + q, "expires": broker.Time{Time: expires}}
 	if f.Width > 0 {
 		out["thumbnail"] = filesPath + f.ID + "/thumbnail" + q
+		out["animated"] = f.Animated
 	}
 	return out, nil
 }
