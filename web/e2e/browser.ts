@@ -8,12 +8,12 @@ import type { Server } from '../../clients/js/test/server.js'
 
 const shots = join(import.meta.dirname, '../../bin/screenshots')
 
-/** Debian's Chromium, with a microphone that hums. */
-export function launch(): Promise<Browser> {
+/** Debian's Chromium, with a microphone that hums. It plays sounds at once, unless it is to wait for a click as people's do. */
+export function launch({ autoplay = true } = {}): Promise<Browser> {
   const executablePath = execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'], { encoding: 'utf8' }).trim()
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--autoplay-policy=${autoplay ? 'no-user-gesture-required' : 'document-user-activation-required'}`],
   })
 }
 
@@ -21,6 +21,8 @@ export interface View {
   lang?: 'zh-CN' | 'en-GB'
   dark?: boolean
   phone?: boolean
+  /** Wants what moves to move. */
+  moving?: boolean
 }
 
 /** A person's browser. A breach of the page's policy, or an error in its console, fails the test that calls `calm`. */
@@ -41,7 +43,7 @@ export class Person {
       deviceScaleFactor: v.phone ? 2 : 1,
       permissions: ['microphone', 'clipboard-read', 'clipboard-write', 'notifications'],
       timezoneId: 'Asia/Shanghai',
-      reducedMotion: 'reduce',
+      reducedMotion: v.moving ? 'no-preference' : 'reduce',
     })
     const p = new Person(context, await context.newPage())
     p.page.setDefaultTimeout(20_000)

@@ -4,6 +4,7 @@ import '../conversation/conversation.css'
 import { pageAccess } from '../lib/access'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { followServer } from '../lib/serverTime'
 import { applyTheme } from '../lib/theme'
 import { ClientContext } from '../lib/useClient'
 import { App, NoAccess } from './App'
@@ -16,7 +17,10 @@ applyTheme()
 
 const client = access && new Client({ token: access.token, storage: localStorage })
 client?.start()
-if (client) embed.follow(client)
+if (client) {
+  followServer(client)
+  embed.follow(client)
+}
 
 mount(
   client ? (

@@ -1,11 +1,9 @@
 import type { FileBody, Message } from 'bellhop-client'
-import { useEffect, useMemo, useRef, useState, type CSSProperties } from 'react'
-import { Icon } from '../lib/icons'
-import { useT } from '../lib/i18n'
+import { useMemo, type ReactNode } from 'react'
 import { count, fields, text, webAddress } from '../lib/safe'
-import { bytes, clock } from '../lib/time'
 import { pieces } from './linkify'
-import { ownFile, useLink } from './useLink'
+import { FileLink, Picture, useFresh, Video, Voice } from './Media'
+import { useLink } from './useLink'
 
 type Content = Pick<Message, 'type' | 'body'>
 
@@ -22,7 +20,7 @@ export function Body({ type, body }: Content) {
     case 'video':
       return <Video body={fileOf(body)} />
     case 'file':
-      return <File body={fileOf(body)} />
+      return <FileLink body={fileOf(body)} />
     default:
       return <Card body={body} />
   }
@@ -43,95 +41,6 @@ function Text({ text }: { text: string }) {
         href ? <a key={i} href={href} target="_blank" rel="noopener noreferrer nofollow">{text}</a> : text,
       )}
     </p>
-  )
-}
-
-/** The size a picture is shown at: known before it is loaded, so that nothing jumps. */
-function box({ width = 160, height = 120 }: FileBody): CSSProperties {
-  const scale = Math.min(1, 220 / width, 260 / height)
-  return { width: Math.max(48, Math.round(width * scale)), height: Math.max(36, Math.round(height * scale)) }
-}
-
-function Picture({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const [large, setLarge] = useState(false)
-  if (link === null) return <File body={body} />
-  return (
-    <>
-      <button type="button" className="bh-picture" style={box(body)} onClick={() => setLarge(true)} aria-label={t('picture.open')}>
-        {link && <img src={link.thumbnail ?? link.url} alt={body.name || t('picture')} decoding="async" draggable={false} />}
-      </button>
-      {large && link && <Viewer url={link.url} name={body.name || t('picture')} onClose={() => setLarge(false)} />}
-    </>
-  )
-}
-
-function Viewer({ url, name, onClose }: { url: string; name: string; onClose: () => void }) {
-  const t = useT()
-  const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => ref.current?.showModal(), [])
-  return (
-    <dialog ref={ref} className="bh-viewer" onClose={onClose} onClick={() => ref.current?.close()} aria-label={name}>
-      <img src={url} alt={name} />
-      <button type="button" aria-label={t('close')}>
-        <Icon name="close" />
-      </button>
-    </dialog>
-  )
-}
-
-let playing: HTMLAudioElement | undefined
-
-function Voice({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const audio = useRef<HTMLAudioElement>(null)
-  const [on, setOn] = useState(false)
-  const [broken, setBroken] = useState(false)
-  const [length, setLength] = useState(body.duration ?? 0)
-  if (link === null || broken) return <File body={body} />
-  const toggle = () => {
-    const a = audio.current
-    if (!a) return
-    if (!a.paused) return a.pause()
-    playing?.pause() // one at a time
-    playing = a
-    a.play().catch(() => setBroken(true))
-  }
-  return (
-    <button type="button" className={`bh-voice${on ? ' playing' : ''}`} style={{ width: 80 + Math.min(length, 60) * 2.4 }} onClick={toggle} aria-label={t(on ? 'voice.pause' : 'voice.play', { time: clock(length) })}>
-      <Icon name="voice" size={20} />
-      <span>{clock(length)}</span>
-      {link && (
-        <audio ref={audio} src={link.url} preload="none" onPlay={() => setOn(true)} onPause={() => setOn(false)} onEnded={() => setOn(false)} onError={() => setBroken(true)}
-          onDurationChange={(e) => Number.isFinite(e.currentTarget.duration) && !body.duration && setLength(e.currentTarget.duration)} />
-      )}
-    </button>
-  )
-}
-
-function Video({ body }: { body: FileBody }) {
-  const link = useLink(body)
-  const [broken, setBroken] = useState(false)
-  if (link === null || broken) return <File body={body} />
-  return link ? <video className="bh-video" src={link.url} controls preload="metadata" playsInline onError={() => setBroken(true)} /> : <div className="bh-video" />
-}
-
-function File({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const name = body.name || t('file')
-  const foreign = ownFile(body.url) ? undefined : webAddress(body.url)
-  const href = link?.url ?? foreign?.href
-  return (
-    <a className="bh-file" href={href} download={foreign ? undefined : name} target="_blank" rel="noopener noreferrer nofollow" aria-disabled={!href}>
-      <Icon name="file" size={34} />
-      <span>
-        <bdi>{name}</bdi>
-        <small>{href || link === undefined ? (body.size ? bytes(body.size) : foreign?.host) : t('file.gone')}</small>
-      </span>
-    </a>
   )
 }
 
@@ -158,11 +67,16 @@ function Card({ body }: { body: unknown }) {
       )}
     </>
   )
-  return url ? (
-    <a className="bh-card" href={url.href} target="_blank" rel="noopener noreferrer nofollow">
-      {inner}
+  return url ? <CardLink url={url}>{inner}</CardLink> : <div className="bh-card">{inner}</div>
+}
+
+/** A card may lead to one of this server's files. */
+function CardLink({ url, children }: { url: URL; children: ReactNode }) {
+  const linked = useLink(url.href)
+  const fresh = useFresh(linked)
+  return (
+    <a className="bh-card" href={linked.link?.url ?? url.href} target="_blank" rel="noopener noreferrer nofollow" {...fresh}>
+      {children}
     </a>
-  ) : (
-    <div className="bh-card">{inner}</div>
   )
 }

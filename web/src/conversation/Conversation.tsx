@@ -71,7 +71,9 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
   )
   useFileDrop(root, closed ? nothing : files)
 
-  const all = useMemo(() => items(log, uploads), [log, uploads])
+  const { subject } = session
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- of the session only what the first bubble shows
+  const all = useMemo(() => items(log, uploads, session), [log, uploads, id, subject])
   const ctx = useRowContext(session, log.messages, marks, staff, me, {
     onReply: closed ? undefined : setReply,
     onRecall: closed ? undefined : (m) => void client.recall(id, m.seq).catch((e: BellhopError) => setError(errorText(e.code, t))),

@@ -5,12 +5,12 @@ import { useT } from '../lib/i18n'
 import { text } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { listeners } from './listeners'
+import { firstToTell } from './oneTab'
+import { length, mayPlay, play } from './tone'
 
 const slot = 'bellhop:sound'
 
-let context: AudioContext | undefined
-
-/** Short sounds; browsers let them be once one has clicked somewhere. */
+/** Short sounds, for who wants them. */
 export const sound = {
   on: localStorage.getItem(slot) !== 'off',
   toggle() {
@@ -18,16 +18,9 @@ export const sound = {
     localStorage.setItem(slot, this.on ? 'on' : 'off')
     return this.on
   },
-  play(pitch: number) {
-    if (!this.on) return
-    context ??= new AudioContext()
-    const [tone, volume, now] = [context.createOscillator(), context.createGain(), context.currentTime]
-    tone.frequency.value = pitch
-    volume.gain.setValueAtTime(0.08, now)
-    volume.gain.exponentialRampToValueAtTime(0.001, now + 0.25)
-    tone.connect(volume).connect(context.destination)
-    tone.start(now)
-    tone.stop(now + 0.25)
+  /** Tells of something by a tone: one at a time, in one tab. */
+  async play(what: string, pitch: number) {
+    if (this.on && mayPlay() && (await firstToTell(`tone of ${what}`)) && (await firstToTell('a tone', 1000 * length))) play(pitch)
   },
 }
 
@@ -36,6 +29,47 @@ function news(e: Event, s: ClientState, picked?: string) {
   if (e.event === 'offer') return true
   if (e.event !== 'message' || e.type === 'system' || e.from.id === s.me?.id) return false
   return document.hidden || e.session !== picked
+}
+
+type News = Extract<Event, { event: 'message' | 'offer' }>
+
+const named = (e: News) => (e.event === 'offer' ? `offer ${e.session.id} ${e.expires}` : `message ${e.session} ${e.seq}`)
+
+interface Told {
+  onPick: (session: string) => void
+  t: ReturnType<typeof useT>
+}
+
+/** A tone, and to who looks elsewhere a notification: by one tab of all that hear of it. */
+async function tell(e: News, { onPick, t }: Told) {
+  const what = named(e)
+  void sound.play(what, e.event === 'offer' ? 880 : 660)
+  if (!document.hidden || !(await firstToTell(what))) return
+  if (e.event === 'offer') notify(e.session.id, t('desk.offer.title'), text(e.note), onPick)
+  else notify(e.session, text(e.from.name), summary(e, t), onPick)
+}
+
+/** Whoever looks at it has heard of it: no other tab needs to tell. */
+function seen(what: string) {
+  for (const w of [what, `tone of ${what}`]) void firstToTell(w)
+}
+
+/** Whether this browser lets pages make notifications: some want a service worker for that, and throw. */
+export let mayNotify = 'Notification' in window
+
+/** A notification of the system's, of which there is one for each session. */
+export function notify(session: string, title: string, body: string, onPick: (session: string) => void) {
+  if (!mayNotify || Notification.permission !== 'granted') return
+  try {
+    const note = new Notification(title, { body, tag: session })
+    note.onclick = () => {
+      window.focus()
+      onPick(session)
+      note.close()
+    }
+  } catch {
+    mayNotify = false // the tone and the title tell
+  }
 }
 
 /** The title, the icon, sounds and notifications. */
@@ -53,20 +87,11 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
   }, [unread, t])
   useEffect(() => {
     const listen = (e: Event) => {
-      const { picked, onPick, t } = latest.current
+      const { picked } = latest.current
+      if (news(e, client.state, picked)) void tell(e as News, latest.current)
       // A new order in the hall is heard, too, by who has room for it.
-      if (e.event === 'queue' && e.added && document.hidden) sound.play(520)
-      if (!news(e, client.state, picked)) return
-      sound.play(e.event === 'offer' ? 880 : 660)
-      if (!document.hidden || !('Notification' in window) || Notification.permission !== 'granted') return
-      const id = e.event === 'offer' ? e.session.id : (e as { session: string }).session
-      const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? text(e.from.name) : ''
-      const note = new Notification(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id })
-      note.onclick = () => {
-        window.focus()
-        onPick(id)
-        note.close()
-      }
+      else if (e.event === 'queue' && e.added) document.hidden ? void sound.play(`order ${e.added.id}`, 520) : seen(`order ${e.added.id}`)
+      else if (e.event === 'message') seen(named(e))
     }
     listeners.add(listen)
     return () => void listeners.delete(listen)

@@ -6,6 +6,7 @@ import { pageAccess, type Access } from '../lib/access'
 import { dictionaries } from '../lib/i18n'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { followServer } from '../lib/serverTime'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
 import './desk.css'
@@ -22,6 +23,7 @@ const slot = 'bellhop:desk'
 
 function start(access: Access) {
   const client = new Client({ token: access.token, storage: localStorage, onEvent: (e) => listeners.forEach((f) => f(e)) })
+  followServer(client)
   client.watch().catch(() => {}) // it goes on by itself once connected
   return client.start()
 }

@@ -5,15 +5,15 @@ export const en = {
   'messages': 'Messages', 'to-bottom': 'To the newest message', 'new-messages': '{n} {n|new message|new messages}', 'note': 'note', 'host': 'Service',
   'message.by': '{name}, {time}', 'message.actions': 'What to do with this message', 'uploading': 'Uploading {name}',
   'recalled': 'recalled', 'recalled.own': 'You recalled a message', 'recalled.by': '{name} recalled a message', 'quote.older': 'An earlier message',
-  'picture': 'Picture', 'picture.open': 'Open the picture', 'image': 'Picture', 'voice': 'Voice', 'video': 'Video', 'file': 'File', 'card': 'Card', 'file.gone': 'not available',
+  'picture': 'Picture', 'picture.open': 'Open the picture', 'picture.play': 'Open the picture, which moves', 'image': 'Picture', 'voice': 'Voice', 'video': 'Video', 'file': 'File', 'card': 'Card', 'file.gone': 'not available',
   'voice.play': 'Play voice message, {time}', 'voice.pause': 'Pause, {time}', 'voice.switch': 'Voice message', 'voice.hold': 'Hold to talk', 'voice.release': 'Release to send',
   'voice.slide': 'Slide up to cancel', 'voice.cancelling': 'Release to cancel', 'voice.denied': 'The microphone is not allowed.', 'voice.unsupported': 'This browser cannot record.', 'voice.short': 'Too short.',
   'typing': '{name} is typing…', 'broken': 'This cannot be shown.',
 
-  'system.opened': 'You are in the queue', 'system.offline': 'Nobody is here right now.', 'system.long-wait': 'It takes longer than usual. Leave a message, and you will get an answer.',
+  'system.opened': 'You are in the queue', 'system.opened.staff': 'In the queue', 'system.offline': 'Nobody is here right now.', 'system.long-wait': 'It takes longer than usual. Leave a message, and you will get an answer.',
   'system.opens': 'We are back {time}.', 'system.grabbed': '{name} is here for you', 'system.offered': 'Offered to {name}', 'system.declined': 'The offer was declined', 'system.not-accepted': 'The offer was not accepted',
   'system.to-queue': 'Handed over to {queue}', 'system.transferred': '{name} takes over', 'system.joined': '{name} joined', 'system.left': '{name} left',
-  'system.requeued': 'Your agent has lost the connection. You are first in line for another one.', 'system.ending': 'Is everything solved?', 'system.idle-warning': 'Nobody has written for a while. This ends in {seconds} {seconds|second|seconds}.',
+  'system.requeued.staff': 'The agent has lost the connection. Waits again, first in line', 'system.requeued': 'Your agent has lost the connection. You are first in line for another one.', 'system.ending': 'Is everything solved?', 'system.idle-warning': 'Nobody has written for a while. This ends in {seconds} {seconds|second|seconds}.',
   'system.ended': 'Ended', 'system.ended.idle': 'Ended, since nobody wrote', 'system.ended.abandoned': 'Ended, since nobody was here', 'system.reopened': 'Opened again',
 
   'error.bad_request': 'This cannot be sent.', 'error.forbidden': 'Not allowed.', 'error.blocked': 'You cannot write here any more.', 'error.ended': 'The conversation has ended.', 'error.too_large': 'Too large: at most 20 MB, or 16,000 letters.',

@@ -6,15 +6,15 @@ export const zh: Record<keyof typeof en, string> = {
   'messages': '消息', 'to-bottom': '回到最新消息', 'new-messages': '{n}条新消息', 'note': '内部备注', 'host': '客服',
   'message.by': '{name}，{time}', 'message.actions': '消息操作', 'uploading': '正在上传 {name}',
   'recalled': '已撤回', 'recalled.own': '你撤回了一条消息', 'recalled.by': '{name} 撤回了一条消息', 'quote.older': '更早的消息',
-  'picture': '图片', 'picture.open': '查看图片', 'image': '图片', 'voice': '语音', 'video': '视频', 'file': '文件', 'card': '卡片', 'file.gone': '无法查看',
+  'picture': '图片', 'picture.open': '查看图片', 'picture.play': '查看动图', 'image': '图片', 'voice': '语音', 'video': '视频', 'file': '文件', 'card': '卡片', 'file.gone': '无法查看',
   'voice.play': '播放语音，{time}', 'voice.pause': '暂停，{time}', 'voice.switch': '语音消息', 'voice.hold': '按住 说话', 'voice.release': '松开 发送',
   'voice.slide': '上滑取消', 'voice.cancelling': '松开 取消', 'voice.denied': '未获得麦克风权限', 'voice.unsupported': '此浏览器不支持录音', 'voice.short': '说话时间太短',
   'typing': '{name} 正在输入…', 'broken': '无法显示此内容。',
 
-  'system.opened': '已进入排队', 'system.offline': '当前没有客服在线。', 'system.long-wait': '等待时间较长，您可以先留言，我们会尽快回复。',
+  'system.opened': '已进入排队', 'system.opened.staff': '进入排队', 'system.offline': '当前没有客服在线。', 'system.long-wait': '等待时间较长，您可以先留言，我们会尽快回复。',
   'system.opens': '我们将于 {time} 恢复服务。', 'system.grabbed': '{name} 为您服务', 'system.offered': '已转接给 {name}，等待接受', 'system.declined': '转接被拒绝', 'system.not-accepted': '转接未被接受',
   'system.to-queue': '已转到「{queue}」', 'system.transferred': '{name} 接手为您服务', 'system.joined': '{name} 加入会话', 'system.left': '{name} 离开会话',
-  'system.requeued': '客服掉线了，已为您优先排队。', 'system.ending': '您的问题解决了吗？', 'system.idle-warning': '长时间没有消息，会话将在{seconds}秒后结束。',
+  'system.requeued.staff': '客服掉线，已优先重新排队', 'system.requeued': '客服掉线了，已为您优先排队。', 'system.ending': '您的问题解决了吗？', 'system.idle-warning': '长时间没有消息，会话将在{seconds}秒后结束。',
   'system.ended': '会话已结束', 'system.ended.idle': '长时间没有消息，会话已结束', 'system.ended.abandoned': '您已离开，会话已结束', 'system.reopened': '会话已重新打开',
 
   'error.bad_request': '无法发送此内容', 'error.forbidden': '没有权限', 'error.blocked': '您已无法在此发言', 'error.ended': '会话已结束', 'error.too_large': '太大了：文件不超过20 MB，文字不超过约5000字',
