@@ -15,7 +15,7 @@ async function listen(page: Page, breaks = false) {
   await page.addInitScript((breaks) => {
     const heard: Heard = { tones: [], notes: [] }
     Object.assign(window, { heard })
-    const start = OscillatorNode.prototype.start
+    const { start } = OscillatorNode.prototype as { start: (this: OscillatorNode, when?: number) => void }
     OscillatorNode.prototype.start = function (when) {
       heard.tones.push({ start: performance.now(), state: (this.context as AudioContext).state, clicked: navigator.userActivation.hasBeenActive })
       return start.call(this, when)

@@ -39,11 +39,12 @@ class Aging {
 }
 
 /** A session of an agent and a user, by the SDK, with one of everything in it. */
-async function withFiles() {
+async function withFiles(face?: Buffer) {
   const queue = name('q')
   const ann = await agent(queue)
   const uma = await client('Uma')
-  const { id } = await uma.open({ queue, subject: 'files' })
+  const avatar = face && (await uma.upload(new Blob([new Uint8Array(face)], { type: 'image/png' }), 'face.png')).url
+  const { id } = (await server.host<{ session: { id: string } }>('POST', '/sessions', { user: { id: uma.state.me!.id, name: 'Uma', avatar }, queue, subject: 'files' })).session
   await ann.grab(id)
   await Promise.all([ann.load(id), uma.load(id)])
   const send = async (c: Client, type: 'image' | 'voice' | 'video' | 'file', data: Buffer, mime: string, file: string) =>

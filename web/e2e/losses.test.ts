@@ -77,15 +77,12 @@ for (const zh of [false, true]) {
 
     // While the connection was away.
     const seventh = await grabbed('Ulf')
-    await p.context.setOffline(true)
-    await page.evaluate(() => dispatchEvent(new Event('offline')))
-    p.calm()
-    await p.context.setOffline(false)
     await server.kill()
     await server.run()
     await until(() => sue.state.resumed, 'the supervisor')
     await sue.takeOver(seventh.id)
-    await told(zh ? 'Ulf' : 'Ulf').waitFor()
+    await told(zh ? 'Sue 苏 接管了您与 Ulf 的会话' : 'Sue 苏 has taken over your chat with Ulf').or(told(zh ? 'Ulf 现由 Sue 苏 服务' : 'Sue 苏 serves Ulf now')).first().waitFor()
+    p.calm()
     sue.close()
     await p.close()
   })

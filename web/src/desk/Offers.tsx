@@ -28,7 +28,7 @@ function Card({ offer, onAccepted }: { offer: Offer; onAccepted: (s: Session) =>
   const { session } = offer
   const [from, note, expires] = [text(offer.from), text(offer.note), timeOf(offer.expires)]
   const now = useServerNow(500)
-  const left = expires === undefined ? undefined : Math.max(0, Math.ceil((expires - now) / 1000))
+  const left = expires === undefined ? undefined : Math.max(0, Math.round((expires - now) / 1000))
   const [reason, setReason] = useState<string>()
   const refused = (e: BellhopError) => void message.error(errorText(e.code, t))
   return (

@@ -44,7 +44,7 @@ interface Told {
 async function tell(e: News, { onPick, t }: Told) {
   const what = named(e)
   void sound.play(what, e.event === 'offer' ? 880 : 660)
-  if (!document.hidden || !(await firstToTell(what))) return
+  if (!(await firstToTell(what)) || !document.hidden) return
   if (e.event === 'offer') notify(e.session.id, t('desk.offer.title'), text(e.note), onPick)
   else notify(e.session, text(e.from.name), summary(e, t), onPick)
 }
@@ -90,7 +90,8 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
       const { picked } = latest.current
       if (news(e, client.state, picked)) void tell(e as News, latest.current)
       // A new order in the hall is heard, too, by who has room for it.
-      else if (e.event === 'queue' && e.added) document.hidden ? void sound.play(`order ${e.added.id}`, 520) : seen(`order ${e.added.id}`)
+      else if (e.event === 'queue' && e.added && document.hidden) void sound.play(`order ${e.added.id}`, 520)
+      else if (e.event === 'queue' && e.added) seen(`order ${e.added.id}`)
       else if (e.event === 'message') seen(named(e))
     }
     listeners.add(listen)

@@ -2,9 +2,10 @@ import { App, Button } from 'antd'
 import { logOf, type Client, type Event, type Session } from 'bellhop-client'
 import { useEffect, useRef } from 'react'
 import { useT, type Key, type T } from '../lib/i18n'
-import { queueNamesOf, useQueueName } from '../lib/queueNames'
-import { encoded, fields, text, type Fields } from '../lib/safe'
+import { queueNamesOf } from '../lib/queueNames'
+import { fields, text, type Fields } from '../lib/safe'
 import { useClient } from '../lib/useClient'
+import { agentsOf, type Agent } from './agents'
 import { notify } from './alerts'
 import { listeners } from './listeners'
 import { firstToTell } from './oneTab'
@@ -99,8 +100,8 @@ function wordsOf({ session: s, how, offeredBy }: Loss, me: string): Words {
 async function nameOf(id: string, s: Session, client: Client, t: T) {
   const known = [s.agent, s.target, ...s.assistants].find((p) => p?.id === id)?.name
   if (known) return known
-  const asked = await client.request<{ name?: string }>(`/agents/${encoded(id)}`).catch(() => ({ name: '' }))
-  return text(asked.name) || id || t('desk.supervision')
+  const { agents } = await client.request<{ agents: Agent[] }>('/agents?limit=200').catch(() => ({ agents: [] }))
+  return agentsOf(agents).find((a) => a.id === id)?.name || id || t('desk.supervision')
 }
 
 /** Says, wherever the agent is, who has taken a chat of its own, moved it or ended it. The chat itself says so to who looks at it. */
@@ -108,19 +109,19 @@ export function useLosses(picked: string | undefined, onPick: (session: string) 
   const t = useT()
   const client = useClient()
   const { notification } = App.useApp()
-  const queueName = useQueueName()
-  const latest = useRef({ picked, onPick, t, queueName })
+  const latest = useRef({ picked, onPick, t })
   useEffect(() => {
-    latest.current = { picked, onPick, t, queueName }
+    latest.current = { picked, onPick, t }
   })
   useEffect(() => {
     const tell = async (l: Loss) => {
       const { session: s } = l
+      const { t } = latest.current
       const { key, by, light } = wordsOf(l, client.state.me?.id ?? '')
-      if (key === 'desk.lost.queued' || key === 'desk.lost.waits') queueNamesOf(client).want(s.queue)
-      const { picked, onPick, t, queueName } = latest.current
       const name = by === undefined ? '' : await nameOf(by, s, client, t)
-      const title = t(key, { by: name, user: s.user.name || s.user.id, to: s.agent?.name || s.agent?.id || '', queue: queueName(s.queue) })
+      const queue = await queueNamesOf(client).nameOf(s.queue)
+      const { picked, onPick } = latest.current
+      const title = t(key, { by: name, user: s.user.name || s.user.id, to: s.agent?.name || s.agent?.id || '', queue })
       if (document.hidden && !light && (await firstToTell(`loss ${s.id} ${s.rev}`))) notify(s.id, title, s.subject, onPick)
       if (s.id === picked && !document.hidden) return
       const close = () => notification.destroy(s.id)

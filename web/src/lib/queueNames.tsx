@@ -27,13 +27,18 @@ class QueueNames {
 
   /** Asks for the names if that queue is not known. */
   want(id: string) {
-    if (this.known.has(id) || performance.now() - this.asked < pause) return
-    this.refresh()
+    if (!this.known.has(id) && performance.now() - this.asked > pause) void this.refresh()
+  }
+
+  /** A queue's name, its id where it has none or nothing is known of it. */
+  async nameOf(id: string) {
+    if (!this.known.has(id)) await this.refresh()
+    return this.names.get(id) ?? id
   }
 
   refresh() {
     this.asked = performance.now()
-    this.client.request<{ queues: { id: string; name?: string }[] }>('/queues')
+    return this.client.request<{ queues: { id: string; name?: string }[] }>('/queues')
       .then(({ queues }) => {
         const all = rows(queues)
         this.ids = all.map((q) => text(q.id))

@@ -10,7 +10,7 @@ export function QueueSelect({ onChange }: { onChange: (queue: string) => void })
   const client = useClient()
   const name = useQueueName()
   const ids = useQueueIds()
-  useEffect(() => queueNamesOf(client).refresh(), [client])
+  useEffect(() => void queueNamesOf(client).refresh(), [client])
   const options = ids.map((value) => ({ value, label: name(value) })).sort((a, b) => a.label.localeCompare(b.label))
   return <Select showSearch allowClear optionFilterProp="label" placeholder={t('desk.queue')} aria-label={t('desk.queue')} popupMatchSelectWidth={false} options={options} onChange={(q: string | undefined) => onChange(q ?? '')} />
 }

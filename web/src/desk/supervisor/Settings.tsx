@@ -64,7 +64,7 @@ function QueueForm({ id, onClose }: { id: string; onClose: () => void }) {
     const parsed = hours.trim() ? parseJSON(hours) : null
     if (parsed === undefined) return void message.error(t('sup.set.hours.wrong'))
     client.request(`/queues/${encoded(id)}`, { method: 'PUT', json: { ...rest, hours: parsed } })
-      .then(() => { void message.success(t('sup.saved')); queueNamesOf(client).refresh(); onClose() }).catch(refused)
+      .then(() => { void message.success(t('sup.saved')); void queueNamesOf(client).refresh(); onClose() }).catch(refused)
   }
   return (
     <Modal open title={<bdi>{id}</bdi>} footer={null} onCancel={onClose} width={640}>
