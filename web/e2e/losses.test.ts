@@ -23,6 +23,10 @@ for (const zh of [false, true]) {
     await page.goto(await at(server, 'desk', 'agent', name('ann'), { name: 'Ann 安', queues: [queue] }))
     await page.getByRole('navigation').waitFor()
     const told = (text: string) => page.getByRole('alert').filter({ hasText: text })
+    const heard = async (text: string) => {
+      await told(text).waitFor()
+      await told(text).locator('.ant-notification-notice-close').click()
+    }
 
     /** A chat that the page's agent has grabbed; then it goes somewhere else. */
     const grabbed = async (user: string) => {
@@ -48,21 +52,21 @@ for (const zh of [false, true]) {
 
     const second = await grabbed('Udo')
     await sue.transfer(second.id, { queue: other })
-    await told(zh ? 'Sue 苏 将您与 Udo 的会话转到了「Refunds 退款」' : 'Sue 苏 has put your chat with Udo into the queue Refunds 退款').waitFor()
+    await heard(zh ? 'Sue 苏 将您与 Udo 的会话转到了「Refunds 退款」' : 'Sue 苏 has put your chat with Udo into the queue Refunds 退款')
 
     const third = await grabbed('Una')
     await sue.transfer(third.id, { agent: bea.state.me!.id })
     await until(() => bea.state.offers.length > 0, 'the offer')
     await bea.accept(third.id)
-    await told(zh ? 'Sue 苏 将您与 Una 的会话转给了 Bea 贝' : 'Sue 苏 has handed your chat with Una over to Bea 贝').waitFor()
+    await heard(zh ? 'Sue 苏 将您与 Una 的会话转给了 Bea 贝' : 'Sue 苏 has handed your chat with Una over to Bea 贝')
 
     const fourth = await grabbed('Ugo')
     await sue.end(fourth.id, { force: true })
-    await told(zh ? 'Sue 苏 结束了您与 Ugo 的会话' : 'Sue 苏 has ended your chat with Ugo').waitFor()
+    await heard(zh ? 'Sue 苏 结束了您与 Ugo 的会话' : 'Sue 苏 has ended your chat with Ugo')
 
     const fifth = await grabbed('Ute')
     await fifth.u.end(fifth.id)
-    await told(zh ? 'Ute 结束了会话' : 'Ute has ended the chat').waitFor()
+    await heard(zh ? 'Ute 结束了会话' : 'Ute has ended the chat')
 
     // What one does oneself, and what one looks at, needs no word.
     const sixth = await grabbed('Uli')

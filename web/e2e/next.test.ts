@@ -20,6 +20,9 @@ for (const v of [{ lang: 'zh-CN' }, { lang: 'en-GB', dark: true }, { lang: 'zh-C
     await page.getByText(zh ? '还没有会话，去大厅抢单吧' : 'No chats yet. Grab one in the hall.').waitFor()
     await p.shot(`desk-${look}-empty-chats`)
 
+    // One font for all, which is none of emoji.
+    expect(await page.locator('.desk-list h2').evaluate((el) => [getComputedStyle(el).fontFamily === getComputedStyle(document.body).fontFamily, /Emoji/.test(getComputedStyle(el).fontFamily)])).toEqual([true, false])
+
     // Nothing of the rail is out of reach.
     const rail = page.locator('.desk-rail')
     expect(await rail.evaluate((el) => [el.scrollWidth - el.clientWidth, el.scrollHeight - el.clientHeight])).toEqual([0, 0])

@@ -20,6 +20,9 @@ interface Loss {
   offeredBy: string
 }
 
+/** A phone has no room for what stays until it is closed. */
+const narrow = matchMedia('(max-width: 820px)')
+
 const tells = ['transferred', 'requeued', 'ended']
 
 /** Hears of sessions that are no longer one's own. What one did oneself is known: the one who does it gets no event. */
@@ -129,7 +132,7 @@ export function useLosses(picked: string | undefined, onPick: (session: string) 
         close()
         onPick(s.id)
       }
-      notification[light ? 'info' : 'warning']({ key: s.id, title: <span dir="auto">{title}</span>, description: s.subject && <span dir="auto">{s.subject}</span>, duration: light ? 6 : 0, role: 'alert', actions: <Button size="small" onClick={look}>{t('desk.lost.look')}</Button> })
+      notification[light ? 'info' : 'warning']({ key: s.id, title: <span dir="auto">{title}</span>, description: s.subject && <span dir="auto">{s.subject}</span>, duration: light ? 6 : narrow.matches ? 12 : 0, role: 'alert', actions: <Button size="small" onClick={look}>{t('desk.lost.look')}</Button> })
     }
     const losses = new Losses(client, (l) => void tell(l))
     losses.look()
