@@ -57,6 +57,7 @@ type File struct {
 	Width    int       `json:"width,omitempty"`
 	Height   int       `json:"height,omitempty"`
 	Duration float64   `json:"duration,omitempty"` // seconds
+	Animated bool      `json:"animated,omitempty"` // a picture of several frames
 	By       string    `json:"by"`                 // who uploaded it
 	At       time.Time `json:"at"`
 }

@@ -59,6 +59,7 @@ func inspect(f *File, upload io.ReaderAt, size int64) (*layout, error) {
 		f.setDuration(l.duration)
 	case err == nil:
 		f.Width, f.Height = l.shown()
+		f.Animated = l.moving
 	case errors.Is(err, errCostly), errors.Is(err, errMalformed):
 		f.Mime = plain
 		return all, nil

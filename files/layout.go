@@ -179,6 +179,7 @@ type layout struct {
 	width, height int    // as stored, not yet turned
 	turned        byte   // the EXIF orientation, 1 to 8; 0: not told
 	memory        int64  // bytes that decoding the first frame takes, about
+	moving        bool   // of several frames
 	duration      float64
 }
 
@@ -197,8 +198,9 @@ func (l *layout) frame(width, height int, perPixel float64) error {
 	return nil
 }
 
-// frames refuses a picture that moves too much.
+// frames notes how many frames a picture has by now, and refuses one that moves too much.
 func (l *layout) frames(n int) error {
+	l.moving = n > 1
 	if n > maxFrames || int64(n)*int64(l.width)*int64(l.height) > maxMoving {
 		return errCostly
 	}

@@ -117,6 +117,19 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 	require.Equal(t, "image/gif", s.put(t, "x", gifOf(t, 9, 9)).Mime)
 }
 
+// A picture that moves says so, for whoever has only its thumbnail.
+func TestWhatMovesSaysSo(t *testing.T) {
+	require.True(t, looked(t, animated(t)).Animated)
+	require.False(t, looked(t, picture(t, 9, 9)).Animated)
+	require.True(t, looked(t, movingGIF(t, 9, 3)).Animated)
+	require.False(t, looked(t, gifOf(t, 9, 9)).Animated)
+	frame := riffChunk("ANMF", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x64\x00\x00\x00"+string(webp1[12:]))
+	require.True(t, looked(t, riffOf(riffChunk("VP8X", "\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+		riffChunk("ANIM", "\x00\x00\x00\x00\x00\x00"), frame, frame)).Animated)
+	require.False(t, looked(t, webp1).Animated)
+	require.False(t, looked(t, jpegOf(t, 9, 9)).Animated)
+}
+
 // webp1 is a lossless WebP of one pixel.
 var webp1 = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00")
 

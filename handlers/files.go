@@ -200,6 +200,7 @@ func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
 	out := gin.H{"url": address + q, "expires": broker.Time{Time: expires}}
 	if f.Width > 0 {
 		out["thumbnail"] = address + "/thumbnail" + q
+		out["animated"] = f.Animated
 	}
 	return out, nil
 }

@@ -10,9 +10,9 @@ import type { Server } from '../../clients/js/test/server.js'
 
 const shots = join(import.meta.dirname, '../../bin/screenshots')
 
-/** Debian's Chromium, with a microphone that hums. */
-export function launch(more: LaunchOptions = {}): Promise<Browser> {
-  return chromium.launch({ ...options(), ...more })
+/** Debian's Chromium, with a microphone that hums. It plays sounds at once, unless it is to wait for a click as people's do. */
+export function launch({ autoplay = true, ...more }: LaunchOptions & { autoplay?: boolean } = {}): Promise<Browser> {
+  return chromium.launch({ ...options(autoplay), ...more })
 }
 
 /** A browser with settings of its own, such as those for site data: `profile` as Chromium's Preferences have it. */
@@ -26,10 +26,10 @@ export async function launchWith(profile: object): Promise<BrowserContext> {
   return context
 }
 
-function options() {
+function options(autoplay = true) {
   return {
     executablePath: execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'], { encoding: 'utf8' }).trim(),
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--autoplay-policy=${autoplay ? 'no-user-gesture-required' : 'document-user-activation-required'}`],
   }
 }
 
@@ -37,6 +37,8 @@ export interface View {
   lang?: 'zh-CN' | 'en-GB'
   dark?: boolean
   phone?: boolean
+  /** Wants what moves to move. */
+  moving?: boolean
 }
 
 /** A person's browser. A breach of the page's policy, or an error in its console, fails the test that calls `calm`. */
@@ -57,7 +59,7 @@ export class Person {
       deviceScaleFactor: v.phone ? 2 : 1,
       permissions: ['microphone', 'clipboard-read', 'clipboard-write', 'notifications'],
       timezoneId: 'Asia/Shanghai',
-      reducedMotion: 'reduce',
+      reducedMotion: v.moving ? 'no-preference' : 'reduce',
     })
     return Person.in(context)
   }

@@ -17,6 +17,7 @@ for (const v of [{ lang: 'zh-CN', phone: true }, { lang: 'en-GB', phone: true, d
     await p.shot(`chat-${look}-start`)
     await page.getByRole('button', { name: zh ? '开始咨询' : 'Start' }).click()
     await page.getByText(zh ? '您排在第1位' : 'You are number 1 in line').waitFor()
+    expect(await page.locator('.bh-row.own .bh-text').first().innerText()).toBe(zh ? '订单 1234' : 'order 1234') // what one came with
     await p.shot(`chat-${look}-waiting`)
     const id = await waiting(ann, queue)
     expect(ann.state.queues[queue]!.waiting[0]!.subject).toContain('1234')

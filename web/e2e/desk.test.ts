@@ -40,6 +40,8 @@ for (const v of [{ lang: 'zh-CN' }, { lang: 'en-GB', dark: true }, { lang: 'zh-C
     await ann.page.keyboard.press('g')
     await until(() => uma.state.sessions[id]?.agent?.name === 'Ann 安', 'the agent')
     const write = ann.page.getByRole('textbox', { name: w.write })
+    await write.waitFor()
+    expect(await ann.page.locator('.bh-row.other .bh-text').first().innerText()).toContain('1234') // what the user came with
     await write.fill('Good morning 您好')
     await write.press('Enter')
     await until(() => logOf(uma.state, id).messages.some((m) => m.body === 'Good morning 您好'), 'the answer')

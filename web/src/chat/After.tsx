@@ -4,6 +4,7 @@ import { errorText } from '../conversation/Row'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
 import { stars, timeOf } from '../lib/safe'
+import { useServerNow } from '../lib/serverTime'
 import { useClient } from '../lib/useClient'
 
 const week = 7 * 86_400_000
@@ -15,7 +16,7 @@ export function After({ session, onReopen, onNew }: { session: Session; onReopen
   const [score, setScore] = useState(0)
   const [comment, setComment] = useState('')
   const [error, setError] = useState('')
-  const [now] = useState(Date.now)
+  const now = useServerNow(60_000)
   const mayRate = session.agent && !session.rating && now - (timeOf(session.ended) ?? 0) < week
   const rate = () => client.rate(session.id, score, comment.trim()).catch((e: unknown) => setError(errorText(e instanceof BellhopError ? e.code : '', t)))
   return (

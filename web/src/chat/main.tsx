@@ -6,6 +6,7 @@ import { base } from '../lib/base'
 import { closeWhenAway } from '../lib/away'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { followServer } from '../lib/serverTime'
 import { local } from '../lib/store'
 import { applyTheme } from '../lib/theme'
 import { ClientContext } from '../lib/useClient'
@@ -21,6 +22,7 @@ const client = access && new Client({ url: base, token: access.token, storage: l
 client?.start()
 if (client) {
   closeWhenAway(client)
+  followServer(client)
   embed.follow(client)
 }
 

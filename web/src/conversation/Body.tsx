@@ -1,11 +1,10 @@
 import type { FileBody, Message } from 'bellhop-client'
-import { useEffect, useRef, useState, type CSSProperties } from 'react'
-import { Icon } from '../lib/icons'
-import { useT } from '../lib/i18n'
+import { useMemo, type ReactNode } from 'react'
 import { count, fields, text, webAddress } from '../lib/safe'
-import { bytes, clock } from '../lib/time'
+import { pieces } from './linkify'
+import { FileLink, MaybePicture, Picture, useFresh, Video, Voice } from './Media'
 import { mayBeShown } from './pictureKind'
-import { ownFile, useLink } from './useLink'
+import { useLink } from './useLink'
 
 type Content = Pick<Message, 'type' | 'body'>
 
@@ -22,7 +21,7 @@ export function Body({ type, body }: Content) {
     case 'video':
       return <Video body={fileOf(body)} />
     case 'file':
-      return mayBeShown(fileOf(body).mime) ? <MaybePicture body={fileOf(body)} /> : <File body={fileOf(body)} />
+      return mayBeShown(fileOf(body).mime) ? <MaybePicture body={fileOf(body)} /> : <FileLink body={fileOf(body)} />
     default:
       return <Card body={body} />
   }
@@ -33,149 +32,16 @@ const fileOf = (body: unknown): FileBody => {
   return { url: text(f['url']), name: text(f['name']), mime: text(f['mime']), size: count(f['size']), width: count(f['width']), height: count(f['height']), duration: count(f['duration']) }
 }
 
-const address = /\bhttps?:\/\/[^\s<>"'，。、；！？）】》]+[^\s<>"'，。、；！？）】》.,;:!?)\]]/g
-
 /** Text with its addresses as links. */
 function Text({ text }: { text: string }) {
-  const parts = []
-  let from = 0
-  for (const m of text.matchAll(address)) {
-    const link = webAddress(m[0])
-    if (!link) continue
-    parts.push(text.slice(from, m.index))
-    parts.push(
-      <a key={m.index} href={link.href} target="_blank" rel="noopener noreferrer nofollow">
-        {m[0]}
-      </a>,
-    )
-    from = m.index + m[0].length
-  }
-  parts.push(text.slice(from))
+  const parts = useMemo(() => pieces(text), [text])
   // `auto` and `isolate`: an override of direction ends where its message ends.
   return (
     <p className="bh-text" dir="auto">
-      {parts}
+      {parts.map(({ text, href }, i) =>
+        href ? <a key={i} href={href} target="_blank" rel="noopener noreferrer nofollow">{text}</a> : text,
+      )}
     </p>
-  )
-}
-
-/** The size a picture is shown at: known before it is loaded, so that nothing jumps. */
-function box({ width = 160, height = 120 }: FileBody): CSSProperties {
-  const scale = Math.min(1, 220 / width, 260 / height)
-  return { width: Math.max(48, Math.round(width * scale)), height: Math.max(36, Math.round(height * scale)) }
-}
-
-function Picture({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const [large, setLarge] = useState(false)
-  if (link === null) return <File body={body} />
-  return (
-    <>
-      <button type="button" className="bh-picture" style={box(body)} onClick={() => setLarge(true)} aria-label={t('picture.open')}>
-        {link && <img src={link.thumbnail ?? link.url} alt={body.name || t('picture')} decoding="async" draggable={false} />}
-      </button>
-      {large && link && <Viewer url={link.url} name={body.name || t('picture')} onClose={() => setLarge(false)} />}
-    </>
-  )
-}
-
-/** Whether this browser may know a type: some only tell by trying. */
-const tries = async (mime: string) => typeof ImageDecoder === 'undefined' || (await ImageDecoder.isTypeSupported(mime).catch(() => true))
-
-/** A picture of a kind that not every browser shows, as iPhones make them: a file, until it turns out that this one does. */
-function MaybePicture({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const [state, setState] = useState<'asking' | 'trying' | 'shown' | 'not'>('asking')
-  const [large, setLarge] = useState(false)
-  const mime = body.mime ?? ''
-  useEffect(() => {
-    let here = true
-    void tries(mime).then((may) => here && setState(may ? 'trying' : 'not'))
-    return () => {
-      here = false
-    }
-  }, [mime])
-  const name = body.name || t('picture')
-  return (
-    <>
-      {state !== 'shown' && <File body={body} />}
-      {link && (state === 'trying' || state === 'shown') && (
-        <button type="button" className="bh-picture" hidden={state !== 'shown'} onClick={() => setLarge(true)} aria-label={t('picture.open')}>
-          <img className="bh-preview" src={link.url} alt={name} decoding="async" draggable={false} onLoad={() => setState('shown')} onError={() => setState('not')} />
-        </button>
-      )}
-      {large && link && <Viewer url={link.url} name={name} onClose={() => setLarge(false)} />}
-    </>
-  )
-}
-
-function Viewer({ url, name, onClose }: { url: string; name: string; onClose: () => void }) {
-  const t = useT()
-  const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => ref.current?.showModal(), [])
-  return (
-    <dialog ref={ref} className="bh-viewer" onClose={onClose} onClick={() => ref.current?.close()} aria-label={name}>
-      <img src={url} alt={name} />
-      <button type="button" aria-label={t('close')}>
-        <Icon name="close" />
-      </button>
-    </dialog>
-  )
-}
-
-let playing: HTMLAudioElement | undefined
-
-function Voice({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const audio = useRef<HTMLAudioElement>(null)
-  const [on, setOn] = useState(false)
-  const [broken, setBroken] = useState(false)
-  const [length, setLength] = useState(body.duration ?? 0)
-  if (link === null || broken) return <File body={body} />
-  const toggle = () => {
-    const a = audio.current
-    if (!a) return
-    if (!a.paused) return a.pause()
-    playing?.pause() // one at a time
-    playing = a
-    a.play().catch(() => setBroken(true))
-  }
-  return (
-    <button type="button" className={`bh-voice${on ? ' playing' : ''}`} style={{ width: 80 + Math.min(length, 60) * 2.4 }} onClick={toggle} aria-label={t(on ? 'voice.pause' : 'voice.play', { time: clock(length) })}>
-      <Icon name="voice" size={20} />
-      <span>{clock(length)}</span>
-      {link && (
-        <audio ref={audio} src={link.url} preload="none" onPlay={() => setOn(true)} onPause={() => setOn(false)} onEnded={() => setOn(false)} onError={() => setBroken(true)}
-          onDurationChange={(e) => Number.isFinite(e.currentTarget.duration) && !body.duration && setLength(e.currentTarget.duration)} />
-      )}
-    </button>
-  )
-}
-
-function Video({ body }: { body: FileBody }) {
-  const link = useLink(body)
-  const [broken, setBroken] = useState(false)
-  if (link === null || broken) return <File body={body} />
-  return link ? <video className="bh-video" src={link.url} controls preload="metadata" playsInline onError={() => setBroken(true)} /> : <div className="bh-video" />
-}
-
-function File({ body }: { body: FileBody }) {
-  const t = useT()
-  const link = useLink(body)
-  const name = body.name || t('file')
-  const foreign = ownFile(body.url) ? undefined : webAddress(body.url)
-  const href = link?.url ?? foreign?.href
-  return (
-    <a className="bh-file" href={href} download={foreign ? undefined : name} target="_blank" rel="noopener noreferrer nofollow" aria-disabled={!href}>
-      <Icon name="file" size={34} />
-      <span>
-        <bdi>{name}</bdi>
-        <small>{href || link === undefined ? (body.size ? bytes(body.size) : foreign?.host) : t('file.gone')}</small>
-      </span>
-    </a>
   )
 }
 
@@ -202,11 +68,16 @@ function Card({ body }: { body: unknown }) {
       )}
     </>
   )
-  return url ? (
-    <a className="bh-card" href={url.href} target="_blank" rel="noopener noreferrer nofollow">
-      {inner}
+  return url ? <CardLink url={url}>{inner}</CardLink> : <div className="bh-card">{inner}</div>
+}
+
+/** A card may lead to one of this server's files. */
+function CardLink({ url, children }: { url: URL; children: ReactNode }) {
+  const linked = useLink(url.href)
+  const fresh = useFresh(linked)
+  return (
+    <a className="bh-card" href={linked.link?.url ?? url.href} target="_blank" rel="noopener noreferrer nofollow" {...fresh}>
+      {children}
     </a>
-  ) : (
-    <div className="bh-card">{inner}</div>
   )
 }

@@ -83,7 +83,9 @@ export function Conversation({ session, staff, closed, tools, onKey, note, place
     onText: (s) => place.current?.(s),
   })
 
-  const all = useMemo(() => items(log, uploads.sent), [log, uploads.sent])
+  const { subject } = session
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- of the session only what the first bubble shows
+  const all = useMemo(() => items(log, uploads.sent, session), [log, uploads.sent, id, subject])
   const ctx = useRowContext(session, log.messages, marks, staff, me, {
     onReply: closed ? undefined : setReply,
     onRecall: closed ? undefined : (m) => void client.recall(id, m.seq).catch((e: BellhopError) => setError(errorText(e.code, t))),

@@ -1,13 +1,17 @@
-import { Avatar, Bubble, Quote, SystemMessage } from '@chatui/core'
-import type { Message, MessageType, Pending } from 'bellhop-client'
-import { memo, useState } from 'react'
+import { Bubble, Quote, SystemMessage } from '@chatui/core'
+import type { Message, MessageType, Pending, Session } from 'bellhop-client'
+import { memo, useEffect } from 'react'
 import { Icon } from '../lib/icons'
 import { useLocale } from '../lib/i18n'
-import { oneOf, pictureAddress } from '../lib/safe'
+import { queueNamesOf, useQueueName } from '../lib/queueNames'
+import { fields, oneOf, text } from '../lib/safe'
+import { serverNow } from '../lib/serverTime'
 import { chatTime, fullTime } from '../lib/time'
+import { useClient } from '../lib/useClient'
 import { Preview } from './Asked'
 import { Body } from './Body'
 import { errorText, uploadText } from './errorText'
+import { Face } from './Face'
 import type { Item } from './items'
 import { Menu, type MenuItem } from './Menu'
 import { systemText } from './systemText'
@@ -42,6 +46,8 @@ export const Row = memo(function Row({ item, ctx }: { item: Item; ctx: RowContex
           <time dateTime={item.at}>{chatTime(item.at, language)}</time>
         </div>
       )
+    case 'subject':
+      return <SubjectRow session={item.session} staff={ctx.staff} />
     case 'message':
       return <MessageRow m={item.message} ctx={ctx} />
     case 'pending':
@@ -60,10 +66,7 @@ function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
   const { t, language } = useLocale()
   const own = m.from.id === ctx.me && (m.from.role !== 'user') === ctx.staff
   if (m.recalled) return <SystemMessage content={own ? t('recalled.own') : t('recalled.by', { name: m.from.name || m.from.id })} />
-  if (m.type === 'system') {
-    const text = systemText(m, t, language, ctx.staff)
-    return text ? <SystemMessage content={text} /> : <div className="bh-nothing" />
-  }
+  if (m.type === 'system') return <SystemRow m={m} staff={ctx.staff} />
   const name = m.from.name || (m.from.role === 'bot' ? t('host') : m.from.id)
   return (
     <article className={`bh-row ${own ? 'own' : 'other'} ${typeOf(m.type)}`} aria-label={t('message.by', { name, time: fullTime(m.at, language) })}>
@@ -83,24 +86,32 @@ function MessageRow({ m, ctx }: { m: Message; ctx: RowContext }) {
   )
 }
 
-/** The first letter of a name on a colour of its own, where there is no picture. */
-export function Face({ name, src, size = 'md' }: { name: string; src?: string; size?: 'sm' | 'md' | 'lg' }) {
-  const [broken, setBroken] = useState(false)
-  const hue = [...name].reduce((n, c) => (n * 31 + c.codePointAt(0)!) % 360, 7)
-  const picture = broken ? undefined : pictureAddress(src)
-  if (picture) {
-    return (
-      <Avatar size={size} shape="square" className="bh-face">
-        <img src={picture} alt="" referrerPolicy="no-referrer" onError={() => setBroken(true)} />
-      </Avatar>
-    )
-  }
+function SystemRow({ m, staff }: { m: Message; staff: boolean }) {
+  const { t, language } = useLocale()
+  const names = queueNamesOf(useClient())
+  const queueName = useQueueName()
+  const queue = text(fields(m.body)['queue'])
+  useEffect(() => {
+    if (queue) names.want(queue)
+  }, [names, queue])
+  const words = systemText(m, t, language, staff, queueName)
+  return words ? <SystemMessage content={words} /> : <div className="bh-nothing" />
+}
+
+/** What the user came with: the first thing it said. */
+function SubjectRow({ session: s, staff }: { session: Session; staff: boolean }) {
+  const { t, language } = useLocale()
+  const name = s.user.name || s.user.id
   return (
-    <Avatar size={size} shape="square" className="bh-face">
-      <span ref={(el) => el?.style.setProperty('--hue', String(hue))} aria-hidden="true">
-        {[...name.trim()][0]?.toUpperCase() ?? '?'}
-      </span>
-    </Avatar>
+    <article className={`bh-row ${staff ? 'other' : 'own'} text`} aria-label={t('message.by', { name, time: fullTime(s.created, language) })}>
+      <Face name={name} src={s.user.avatar} />
+      <div className="bh-what">
+        {staff && <div className="bh-name">{name}</div>}
+        <div className="bh-line">
+          <Bubble type="text"><Body type="text" body={s.subject} /></Bubble>
+        </div>
+      </div>
+    </article>
   )
 }
 
@@ -133,7 +144,7 @@ function Actions({ m, own, ctx }: { m: Message; own: boolean; ctx: RowContext })
     const all: MenuItem[] = []
     if (ctx.onReply) all.push({ icon: 'reply', label: t('reply'), act: () => ctx.onReply?.(m) })
     if (text) all.push({ icon: 'copy', label: t('copy'), act: () => void navigator.clipboard?.writeText(text) })
-    if (own && ctx.onRecall && Date.now() - Date.parse(m.at) < recallWithin) all.push({ icon: 'undo', label: t('recall'), act: () => ctx.onRecall?.(m) })
+    if (own && ctx.onRecall && serverNow() - Date.parse(m.at) < recallWithin) all.push({ icon: 'undo', label: t('recall'), act: () => ctx.onRecall?.(m) })
     return all
   }
   return <Menu className="bh-actions" label={t('message.actions')} items={items} />

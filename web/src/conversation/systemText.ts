@@ -9,12 +9,12 @@ const name = (p: unknown) => {
 }
 
 /** What a system message tells the one who reads it; nothing where it is not worth a line. */
-export function systemText(m: Message, t: T, l: Language, staff: boolean): string {
+export function systemText(m: Message, t: T, l: Language, staff: boolean, queueName: (id: string) => string): string {
   const b = fields(m.body)
   const opens = text(b['opens']) ? t('system.opens', { time: chatTime(b['opens'], l) }) : ''
   switch (b['what']) {
     case 'opened':
-      return t('system.opened')
+      return t(staff ? 'system.opened.staff' : 'system.opened')
     case 'greeting':
       return text(b['text'])
     case 'offline':
@@ -27,13 +27,13 @@ export function systemText(m: Message, t: T, l: Language, staff: boolean): strin
     case 'declined':
       return staff ? t(b['outcome'] === 'declined' ? 'system.declined' : 'system.not-accepted') : ''
     case 'transferred':
-      return typeof b['queue'] === 'string' ? t('system.to-queue', { queue: b['queue'] }) : t('system.transferred', { name: name(b['to']) })
+      return typeof b['queue'] === 'string' ? t('system.to-queue', { queue: queueName(b['queue']) }) : t('system.transferred', { name: name(b['to']) })
     case 'joined':
       return t('system.joined', { name: name(b['agent']) })
     case 'left':
       return t('system.left', { name: name(b['agent']) })
     case 'requeued':
-      return t('system.requeued')
+      return t(staff ? 'system.requeued.staff' : 'system.requeued')
     case 'ending':
       return t('system.ending')
     case 'idle-warning':

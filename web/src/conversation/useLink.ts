@@ -1,44 +1,71 @@
-import type { Client, FileBody } from 'bellhop-client'
-import { useEffect, useState } from 'react'
-import { ownAddress } from '../lib/safe'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { serverNow } from '../lib/serverTime'
 import { useClient } from '../lib/useClient'
+import { expiring, linksOf, ownFile, type Link } from './links'
 
-interface Link {
-  url: string
-  thumbnail?: string
-  expires: string
+export interface Linked {
+  /** Undefined until it is here, null where there is none. */
+  link: Link | null | undefined
+  /** One that works now: at once where the one that is here does. Null where there is none. */
+  current: () => Link | Promise<Link | null>
+  /** For who was refused with an address of it: another one, or null where that was as good as new. */
+  renew: (refused: string) => Promise<Link | null>
 }
 
-const links = new WeakMap<Client, Map<string, Promise<Link>>>()
+/** What was made for who was refused, and is as young as this, in ms, is refused for another reason than its age. */
+const young = 10_000
 
-/** The path of one of this server's files; others' addresses are never loaded by themselves: they could tell who looks at them. */
-export const ownFile = (url: string) => (url ? /\/api\/v1(\/files\/[\w-]+)$/.exec(ownAddress(url)?.pathname ?? '')?.[1] : undefined)
+/** After how long what no answer came to is asked again, in ms. */
+const again = 3000
 
-/** Addresses of a file that `<img>` and the like can load; undefined until they are here, null where there are none. */
-export function useLink(body: FileBody): Link | null | undefined {
+const made = (l: Link | undefined, address: string) => l && [l.url, l.thumbnail].some((u) => u && new URL(u, location.href).href === address)
+
+/** The addresses of a file that `<img>` and the like can load, fresh ones in time. */
+export function useLink(url: string): Linked {
   const client = useClient()
-  const path = ownFile(body.url)
+  const path = ownFile(url)
   const [link, set] = useState<Link | null | undefined>(path ? undefined : null)
+  const held = useRef<Link>(undefined)
+  const here = useRef(false)
+  const renewed = useRef<Link>(undefined)
+  const take = useCallback((l: Link | null) => {
+    held.current = l ?? undefined
+    set(l)
+    return l
+  }, [])
   useEffect(() => {
     if (!path) return
-    let here = true
-    const kept = links.get(client) ?? new Map<string, Promise<Link>>()
-    links.set(client, kept)
-    const get = kept.get(path) ?? client.request<Link>(`${path}/link`)
-    kept.set(path, get)
-    get
-      .then((l) => {
-        // They work for an hour.
-        if (Date.parse(l.expires) - Date.now() < 60_000) kept.delete(path)
-        if (here) set(l)
-      })
-      .catch(() => {
-        kept.delete(path)
-        if (here) set(null)
-      })
+    here.current = true
+    const links = linksOf(client)
+    const stop = links.show(path, take)
+    links.get(path).then((l) => here.current && take(l)).catch(() => {}) // without a connection; it is asked for again
     return () => {
-      here = false
+      here.current = false
+      stop()
     }
-  }, [client, path])
-  return link
+  }, [client, path, take])
+
+  const fresh = useCallback(async () => {
+    while (path && here.current) {
+      try {
+        return take(await linksOf(client).fresh(path))
+      } catch {
+        await new Promise((done) => setTimeout(done, again)) // without a connection nothing is known of it
+      }
+    }
+    return null
+  }, [client, path, take])
+  const current = useCallback(() => (held.current && !expiring(held.current) ? held.current : fresh()), [fresh])
+  const renew = useCallback(
+    async (refused: string) => {
+      const l = held.current
+      if (l && !made(l, refused)) return l // there is another one already
+      if (l && l === renewed.current && serverNow() - l.at < young) return null
+      const another = await fresh()
+      renewed.current = another ?? undefined
+      return another
+    },
+    [fresh],
+  )
+  return { link, current, renew }
 }

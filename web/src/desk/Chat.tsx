@@ -7,6 +7,7 @@ import { errorText } from '../conversation/Row'
 import { Guard } from '../lib/Guard'
 import { Icon } from '../lib/icons'
 import { useT, type T } from '../lib/i18n'
+import { QueueName } from '../lib/queueNames'
 import { stars, text } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { useCanned } from './Canned'
@@ -42,7 +43,7 @@ export function Chat({ session, onClose, onShow }: Props) {
         <button type="button" className="bh-icon desk-back" aria-label={t('desk.back')} onClick={onClose}><Icon name="back" /></button>
         <div>
           <h2 dir="auto">{name}</h2>
-          <small><bdi>{session.queue}</bdi> · {stateText(state, t)}{session.agent && !own && <> · <bdi>{session.agent.name || session.agent.id}</bdi></>} <Guard of={session} name={`the labels of ${session.id}`}><Labels session={session} /></Guard></small>
+          <small><bdi><QueueName id={session.queue} /></bdi> · {stateText(state, t)}{session.agent && !own && <> · <bdi>{session.agent.name || session.agent.id}</bdi></>} <Guard of={session} name={`the labels of ${session.id}`}><Labels session={session} /></Guard></small>
         </div>
         <Guard of={session} name={`what to do with ${session.id}`}><Actions session={session} own={own} part={part} boss={me?.role === 'supervisor'} act={act} onTransfer={() => setHanding(true)} onGrabbed={onShow} /></Guard>
         <button type="button" className="bh-icon" aria-pressed={card} aria-label={t('desk.card')} title={t('desk.card')} onClick={() => setCard(!card)}><Icon name="person" /></button>

@@ -8,6 +8,8 @@ import { useClient, useClientState } from '../lib/useClient'
 import { Chat } from './Chat'
 import { Hall } from './Hall'
 import { useAlerts } from './alerts'
+import { useLosses } from './losses'
+import { Nothing } from './Nothing'
 import { Offers } from './Offers'
 import { Rail, viewsOf, type View } from './Rail'
 import { Sessions } from './Sessions'
@@ -41,7 +43,12 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
     },
     [show],
   )
-  useAlerts(picked, useCallback((id: string) => { setPicked(id); setView('sessions') }, []))
+  const look = useCallback((id: string) => {
+    setPicked(id)
+    setView('sessions')
+  }, [])
+  useAlerts(picked, look)
+  useLosses(picked, look)
 
   // A supervisor sees all queues that somebody has set up, and its own.
   useEffect(() => {
@@ -85,7 +92,7 @@ export function Desk({ onSignOut }: { onSignOut: () => void }) {
               </Suspense>
             </section>
           )}
-          {session ? <Guard key={session.id} of={session} name={`session ${session.id}`} within={pane}><Chat session={session} onClose={() => setPicked(undefined)} onShow={show} /></Guard> : (view === 'hall' || view === 'sessions') && <div className="desk-nothing" />}
+          {session ? <Guard key={session.id} of={session} name={`session ${session.id}`} within={pane}><Chat session={session} onClose={() => setPicked(undefined)} onShow={show} /></Guard> : (view === 'hall' || view === 'sessions') && <Nothing view={view} />}
         </div>
       </div>
       <Guard name="the offers"><Offers onAccepted={grabbed} /></Guard>

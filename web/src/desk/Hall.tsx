@@ -2,10 +2,13 @@ import { App, Button, Select, Tag } from 'antd'
 import type { BellhopError, Session } from 'bellhop-client'
 import { memo, useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
 import { VList, type VListHandle } from 'virtua'
-import { errorText, Face } from '../conversation/Row'
+import { Face } from '../conversation/Face'
+import { errorText } from '../conversation/Row'
 import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
+import { QueueName } from '../lib/queueNames'
 import { count, texts, timeOf } from '../lib/safe'
+import { useServerNow } from '../lib/serverTime'
 import { clock } from '../lib/time'
 import { useClient, useClientState } from '../lib/useClient'
 
@@ -21,7 +24,7 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
   const root = useRef<HTMLElement>(null)
   useEffect(() => root.current?.focus({ preventScroll: true }), [])
   const grab = useGrab(setTaking, onGrabbed)
-  const now = useSeconds()
+  const now = useServerNow()
 
   const waiting = useMemo(() => inLine(Object.values(queues).filter((q) => !queue || q.queue === queue).flatMap((q) => q.waiting)), [queues, queue])
   const size = Object.values(queues).reduce((n, q) => n + (!queue || q.queue === queue ? (count(q.size) ?? 0) : 0), 0)
@@ -54,10 +57,10 @@ export function Hall({ onGrabbed, onShow }: { onGrabbed: (s: Session) => void; o
       <header>
         <h2>{t('desk.view.hall')} <small>{t('desk.hall.size', { n: size })}</small></h2>
         <Select size="small" value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue}
-          options={[{ value: '', label: t('desk.queue.all') }, ...Object.values(queues).map((q) => ({ value: q.queue, label: `${q.queue} (${q.size})` }))]} />
+          options={[{ value: '', label: t('desk.queue.all') }, ...Object.values(queues).map((q) => ({ value: q.queue, label: <><bdi><QueueName id={q.queue} /></bdi> ({q.size})</> }))]} />
       </header>
       {waiting.length === 0 ? (
-        <p className="desk-empty">{size === 0 && t('desk.hall.empty')}</p>
+        <div className="desk-empty">{size === 0 && <><p>{t('desk.hall.empty')}</p><small>{t('desk.hall.empty.next')}</small></>}</div>
       ) : (
         <div className="desk-scroll" role="grid" tabIndex={0} aria-label={t('desk.view.hall')} aria-activedescendant={`order-${waiting[cursor]?.id}`} onKeyDown={key}>
           <VList ref={list}>
@@ -98,15 +101,6 @@ function useGrab(setTaking: (id?: string) => void, onGrabbed: (s: Session) => vo
   )
 }
 
-function useSeconds() {
-  const [now, setNow] = useState(Date.now)
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000)
-    return () => clearInterval(timer)
-  }, [])
-  return now
-}
-
 interface OrderProps {
   session: Session
   /** Milliseconds. */
@@ -130,7 +124,7 @@ const Order = memo(function Order({ session: s, age, marked, busy, onMark, onGra
           {s.priority > 0 && <Tag color="volcano">{t('desk.priority', { n: s.priority })}</Tag>}
           {s.target && <Tag color="blue">{t('desk.offered-to', { name: s.target.name || s.target.id })}</Tag>}
           {texts(s.labels).map((l) => <Tag key={l}>{l}</Tag>)}
-          <bdi>{s.queue}</bdi> · <span className={age > 120_000 ? 'late' : ''}>{clock(age / 1000)}</span>
+          <bdi><QueueName id={s.queue} /></bdi> · <span className={age > 120_000 ? 'late' : ''}>{clock(age / 1000)}</span>
         </small>
       </div>
       <span role="gridcell"><Button type="primary" tabIndex={marked ? 0 : -1} loading={busy} onClick={() => void onGrab(s.id)}>{t('desk.grab')}</Button></span>

@@ -1,10 +1,12 @@
 import { App, Button, Input } from 'antd'
 import type { BellhopError, Offer, Session } from 'bellhop-client'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { errorText } from '../conversation/Row'
 import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
+import { QueueName } from '../lib/queueNames'
 import { text, timeOf } from '../lib/safe'
+import { useServerNow } from '../lib/serverTime'
 import { useClient, useClientState } from '../lib/useClient'
 
 /** Sessions that others want to hand over to one: to accept or to decline, before their time is up. */
@@ -25,21 +27,15 @@ function Card({ offer, onAccepted }: { offer: Offer; onAccepted: (s: Session) =>
   const { message } = App.useApp()
   const { session } = offer
   const [from, note, expires] = [text(offer.from), text(offer.note), timeOf(offer.expires)]
-  const [left, setLeft] = useState<number>()
+  const now = useServerNow(500)
+  const left = expires === undefined ? undefined : Math.max(0, Math.round((expires - now) / 1000))
   const [reason, setReason] = useState<string>()
-  useEffect(() => {
-    if (expires === undefined) return
-    const tick = () => setLeft(Math.max(0, Math.ceil((expires - Date.now()) / 1000)))
-    tick()
-    const timer = setInterval(tick, 500)
-    return () => clearInterval(timer)
-  }, [expires])
   const refused = (e: BellhopError) => void message.error(errorText(e.code, t))
   return (
     <article role="alertdialog" aria-label={t('desk.offer.title')}>
       <b>{t('desk.offer.title')}{left !== undefined && <span className="desk-countdown">{left}</span>}</b>
       <p dir="auto">{session.user.name || session.user.id}{session.subject && ` · ${session.subject}`}</p>
-      <small>{from ? t('desk.offer.from', { name: from }) : t('desk.offer.again')} · <bdi>{session.queue}</bdi></small>
+      <small>{from ? t('desk.offer.from', { name: from }) : t('desk.offer.again')} · <bdi><QueueName id={session.queue} /></bdi></small>
       {note && <q dir="auto">{note}</q>}
       {reason !== undefined && <Input value={reason} autoFocus maxLength={300} aria-label={t('desk.offer.reason')} placeholder={t('desk.offer.reason')} onChange={(e) => setReason(e.target.value)} onPressEnter={() => void client.decline(session.id, reason).catch(refused)} />}
       <div>

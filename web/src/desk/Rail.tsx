@@ -1,10 +1,11 @@
-import { App, Badge, Button, Select, Tooltip } from 'antd'
+import { App, Badge, Button, Dropdown, Select, Tooltip } from 'antd'
 import type { BellhopError, Presence, Role, Status } from 'bellhop-client'
-import { useCallback, useEffect, useState } from 'react'
-import { errorText, Face } from '../conversation/Row'
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { Face } from '../conversation/Face'
+import { errorText } from '../conversation/errorText'
 import { Icon, type IconName } from '../lib/icons'
 import { Guard } from '../lib/Guard'
-import { useLocale } from '../lib/i18n'
+import { useLocale, useT } from '../lib/i18n'
 import { ask, mayAsk } from '../lib/notify'
 import { count, encoded, oneOf } from '../lib/safe'
 import { toggleTheme } from '../lib/theme'
@@ -21,11 +22,10 @@ const icons: Record<View, IconName> = { hall: 'bell', sessions: 'chat', live: 'p
 
 /** Who one is, whether one takes sessions, and where one may go. */
 export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View) => void; onSignOut: () => void }) {
-  const { t, language, setLanguage } = useLocale()
+  const t = useT()
   const me = useClientState((s) => s.me)
   const unread = useClientState((s) => s.unread)
   const waiting = useClientState((s) => Object.values(s.queues).reduce((n, q) => n + (count(q.size) ?? 0), 0))
-  const [loud, setLoud] = useState(sound.on)
   return (
     <nav className="desk-rail" aria-label={t('desk.title')}>
       <Guard name="who one is"><Me /></Guard>
@@ -43,16 +43,43 @@ export function Rail({ view, onView, onSignOut }: { view: View; onView: (v: View
           </li>
         ))}
       </ul>
-      <div className="desk-rail-tools">
-        <button type="button" className="bh-icon" aria-pressed={loud} aria-label={t('desk.sound')} title={t('desk.sound')} onClick={() => setLoud(sound.toggle())}><Icon name={loud ? 'sound' : 'silent'} size={20} /></button>
-        {mayAsk() && (
-          <button type="button" className="bh-icon" aria-label={t('desk.notify')} title={t('desk.notify')} onClick={ask}><Icon name="bell" size={20} /></button>
-        )}
-        <button type="button" className="bh-icon" aria-label={t('theme')} title={t('theme')} onClick={toggleTheme}><Icon name="moon" size={20} /></button>
-        <button type="button" className="bh-icon" lang={language === 'zh' ? 'en' : 'zh'} aria-label={t('language')} title={t('language')} onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}><Icon name="globe" size={20} /></button>
-        <Button type="text" size="small" title={me?.name} onClick={onSignOut}>{t('desk.sign-out')}</Button>
-      </div>
+      <Tools onSignOut={onSignOut} />
     </nav>
+  )
+}
+
+const narrow = matchMedia('(max-width: 820px)')
+const useNarrow = () => useSyncExternalStore((f) => (narrow.addEventListener('change', f), () => narrow.removeEventListener('change', f)), () => narrow.matches)
+
+/** What one sets for oneself, and the way out; on a phone, which has no room for all of it, behind a button. */
+function Tools({ onSignOut }: { onSignOut: () => void }) {
+  const { t, language, setLanguage } = useLocale()
+  const me = useClientState((s) => s.me)
+  const [loud, setLoud] = useState(sound.on)
+  const small = useNarrow()
+  const other = language === 'zh' ? 'en' : 'zh'
+  return (
+    <div className="desk-rail-tools">
+      <button type="button" className="bh-icon" aria-pressed={loud} aria-label={t('desk.sound')} title={t('desk.sound')} onClick={() => setLoud(sound.toggle())}><Icon name={loud ? 'sound' : 'silent'} size={20} /></button>
+      {mayAsk() && (
+        <button type="button" className="bh-icon" aria-label={t('desk.notify')} title={t('desk.notify')} onClick={ask}><Icon name="bell" size={20} /></button>
+      )}
+      {small ? (
+        <Dropdown trigger={['click']} menu={{ items: [
+          { key: 'theme', label: t('theme'), onClick: toggleTheme },
+          { key: 'language', label: <span lang={other}>{t('language')}</span>, onClick: () => setLanguage(other) },
+          { key: 'out', danger: true, label: t('desk.sign-out'), onClick: onSignOut },
+        ] }}>
+          <button type="button" className="bh-icon" aria-label={t('desk.tools')}><Icon name="more" size={20} /></button>
+        </Dropdown>
+      ) : (
+        <>
+          <button type="button" className="bh-icon" aria-label={t('theme')} title={t('theme')} onClick={toggleTheme}><Icon name="moon" size={20} /></button>
+          <button type="button" className="bh-icon" lang={other} aria-label={t('language')} title={t('language')} onClick={() => setLanguage(other)}><Icon name="globe" size={20} /></button>
+          <Button type="text" size="small" title={me?.name} onClick={onSignOut}>{t('desk.sign-out')}</Button>
+        </>
+      )}
+    </div>
   )
 }
 
@@ -64,10 +91,15 @@ function useOwn() {
   const heard = useClientState((s) => (id ? s.agents[id] : undefined))
   // What a command or a look answered holds until an event says otherwise.
   const [answer, setAnswer] = useState<{ own: Omit<Presence, 'agent'>; before?: Presence }>()
+  const asked = useRef(0)
   const take = useCallback(
     (what: Promise<Omit<Presence, 'agent'>>) => {
       const before = id ? client.state.agents[id] : undefined
-      return what.then((own) => setAnswer({ own, before }))
+      const mine = ++asked.current
+      // An answer that comes after that of a later question is of before.
+      return what.then((own) => {
+        if (mine === asked.current) setAnswer({ own, before })
+      })
     },
     [client, id],
   )

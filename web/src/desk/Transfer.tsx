@@ -2,6 +2,7 @@ import { Badge, Input, Modal, Radio, Tabs } from 'antd'
 import type { Session, Status } from 'bellhop-client'
 import { useEffect, useState } from 'react'
 import { useT } from '../lib/i18n'
+import { QueueName } from '../lib/queueNames'
 import { rows, texts } from '../lib/safe'
 import { useClient, useClientState } from '../lib/useClient'
 import { agentsOf, type Agent } from './agents'
@@ -37,7 +38,7 @@ export function Transfer({ session, onClose, onDone }: { session: Session; onClo
               <Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{a.name || a.id}</bdi> <small>{t(`desk.status.${a.status}`)} · {t('desk.load', { load: a.load, capacity: a.capacity })}</small>
             </Radio>
           )) },
-          { key: 'queues', label: t('desk.queues'), children: queues.map((q) => <Radio key={q} value={`q:${q}`}><bdi>{q}</bdi></Radio>) },
+          { key: 'queues', label: t('desk.queues'), children: queues.map((q) => <Radio key={q} value={`q:${q}`}><bdi><QueueName id={q} /></bdi></Radio>) },
         ]} />
       </Radio.Group>
       <Input.TextArea rows={2} maxLength={300} value={note} dir="auto" aria-label={t('desk.transfer.note')} placeholder={t('desk.transfer.note')} onChange={(e) => setNote(e.target.value)} />

@@ -1,10 +1,12 @@
 import { App, Button, Input } from 'antd'
 import type { BellhopError, Session } from 'bellhop-client'
 import { useEffect, useState } from 'react'
-import { errorText, Face } from '../conversation/Row'
+import { Face } from '../conversation/Face'
+import { errorText } from '../conversation/Row'
 import { Icon } from '../lib/icons'
 import { Guard } from '../lib/Guard'
 import { useLocale } from '../lib/i18n'
+import { QueueName } from '../lib/queueNames'
 import { encoded, fields, rows, stars, text, toJSON } from '../lib/safe'
 import { chatTime, fullTime } from '../lib/time'
 import { useClient, useClientState } from '../lib/useClient'
@@ -49,7 +51,7 @@ export function UserCard({ session, onShow, onClose }: { session: Session; onSho
           <li key={s.id}>
             <Guard of={s} name={`session ${s.id}`}>
               <button type="button" onClick={() => onShow(s)}>
-                <span dir="auto">{s.subject || s.queue}</span>
+                <span dir="auto">{s.subject || <QueueName id={s.queue} />}</span>
                 <small>{chatTime(s.created, language)} · {s.agent?.name ?? stateText(s.state, t)}{s.rating && ` · ${stars(s.rating.score)}`}</small>
               </button>
             </Guard>

@@ -7,12 +7,12 @@ import { text } from '../lib/safe'
 import { local } from '../lib/store'
 import { useClient, useClientState } from '../lib/useClient'
 import { listeners } from './listeners'
+import { firstToTell } from './oneTab'
+import { length, mayPlay, play } from './tone'
 
 const slot = 'bellhop:sound'
 
-let context: AudioContext | undefined
-
-/** Short sounds; browsers let them be once one has clicked somewhere. */
+/** Short sounds, for who wants them. */
 export const sound = {
   on: local.getItem(slot) !== 'off',
   toggle() {
@@ -20,16 +20,9 @@ export const sound = {
     local.setItem(slot, this.on ? 'on' : 'off')
     return this.on
   },
-  play(pitch: number) {
-    if (!this.on) return
-    context ??= new AudioContext()
-    const [tone, volume, now] = [context.createOscillator(), context.createGain(), context.currentTime]
-    tone.frequency.value = pitch
-    volume.gain.setValueAtTime(0.08, now)
-    volume.gain.exponentialRampToValueAtTime(0.001, now + 0.25)
-    tone.connect(volume).connect(context.destination)
-    tone.start(now)
-    tone.stop(now + 0.25)
+  /** Tells of something by a tone: one at a time, in one tab. */
+  async play(what: string, pitch: number) {
+    if (this.on && mayPlay() && (await firstToTell(`tone of ${what}`)) && (await firstToTell('a tone', 1000 * length))) play(pitch)
   },
 }
 
@@ -38,6 +31,37 @@ function news(e: Event, s: ClientState, picked?: string) {
   if (e.event === 'offer') return true
   if (e.event !== 'message' || e.type === 'system' || e.from.id === s.me?.id) return false
   return document.hidden || e.session !== picked
+}
+
+type News = Extract<Event, { event: 'message' | 'offer' }>
+
+const named = (e: News) => (e.event === 'offer' ? `offer ${e.session.id} ${e.expires}` : `message ${e.session} ${e.seq}`)
+
+interface Told {
+  onPick: (session: string) => void
+  t: ReturnType<typeof useT>
+}
+
+/** A tone, and to who looks elsewhere a notification: by one tab of all that hear of it. */
+async function tell(e: News, { onPick, t }: Told) {
+  const what = named(e)
+  void sound.play(what, e.event === 'offer' ? 880 : 660)
+  if (!(await firstToTell(what)) || !document.hidden) return
+  if (e.event === 'offer') notifyOf(e.session.id, t('desk.offer.title'), text(e.note), onPick)
+  else notifyOf(e.session, text(e.from.name), summary(e, t), onPick)
+}
+
+/** Whoever looks at it has heard of it: no other tab needs to tell. */
+function seen(what: string) {
+  for (const w of [what, `tone of ${what}`]) void firstToTell(w)
+}
+
+/** A notification of the system's, of which there is one for each session. */
+export function notifyOf(session: string, title: string, body: string, onPick: (session: string) => void) {
+  notify(title, { body, tag: session }, () => {
+    window.focus()
+    onPick(session)
+  })
 }
 
 /** The title, the icon, sounds and notifications. */
@@ -55,18 +79,12 @@ export function useAlerts(picked: string | undefined, onPick: (session: string) 
   }, [unread, t])
   useEffect(() => {
     const listen = (e: Event) => {
-      const { picked, onPick, t } = latest.current
+      const { picked } = latest.current
+      if (news(e, client.state, picked)) void tell(e as News, latest.current)
       // A new order in the hall is heard, too, by who has room for it.
-      if (e.event === 'queue' && e.added && document.hidden) sound.play(520)
-      if (!news(e, client.state, picked)) return
-      sound.play(e.event === 'offer' ? 880 : 660)
-      if (!document.hidden) return
-      const id = e.event === 'offer' ? e.session.id : (e as { session: string }).session
-      const title = e.event === 'offer' ? t('desk.offer.title') : e.event === 'message' ? text(e.from.name) : ''
-      notify(title, { body: e.event === 'message' ? summary(e, t) : e.event === 'offer' ? text(e.note) : '', tag: id }, () => {
-        window.focus()
-        onPick(id)
-      })
+      else if (e.event === 'queue' && e.added && document.hidden) void sound.play(`order ${e.added.id}`, 520)
+      else if (e.event === 'queue' && e.added) seen(`order ${e.added.id}`)
+      else if (e.event === 'message') seen(named(e))
     }
     listeners.add(listen)
     return () => void listeners.delete(listen)

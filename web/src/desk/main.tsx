@@ -8,6 +8,7 @@ import { closeWhenAway } from '../lib/away'
 import { dictionaries } from '../lib/i18n'
 import { mount } from '../lib/mount'
 import '../lib/page.css'
+import { followServer } from '../lib/serverTime'
 import { local, perTab } from '../lib/store'
 import { ClientContext } from '../lib/useClient'
 import { Desk } from './Desk'
@@ -25,6 +26,7 @@ const slot = 'bellhop:desk'
 
 function start(access: Access) {
   const client = new Client({ url: base, token: access.token, storage: local, onEvent: tellAll })
+  followServer(client)
   client.watch().catch(() => {}) // it goes on by itself once connected
   closeWhenAway(client)
   return client.start()

@@ -16,5 +16,5 @@ SwaggerUI({
   filter: true,
   persistAuthorization: false,
   tryItOutEnabled: true,
-  validatorUrl: null,
+  validatorUrl: 'none',
 })

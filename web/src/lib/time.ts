@@ -1,5 +1,6 @@
 import type { Language } from './i18n'
 import { timeOf } from './safe'
+import { serverNow } from './serverTime'
 
 const tag = (l: Language) => (l === 'zh' ? 'zh-CN' : 'en-GB')
 const day = (d: Date) => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime()
@@ -8,7 +9,7 @@ const day = (d: Date) => new Date(d.getFullYear(), d.getMonth(), d.getDate()).ge
 const never = '—'
 
 /** A time as people write it in a chat, in the viewer's zone: the hour today, then the day before it. */
-export function chatTime(at: unknown, l: Language, now = new Date()) {
+export function chatTime(at: unknown, l: Language, now = new Date(serverNow())) {
   const ms = timeOf(at)
   if (ms === undefined) return never
   const d = new Date(ms)

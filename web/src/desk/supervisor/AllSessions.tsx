@@ -2,11 +2,13 @@ import { Button, Dropdown, Input, Select, Table, Tag } from 'antd'
 import type { Session, State } from 'bellhop-client'
 import { useState } from 'react'
 import { useLocale } from '../../lib/i18n'
+import { QueueName } from '../../lib/queueNames'
 import { encoded, rows, stars } from '../../lib/safe'
 import { fullTime } from '../../lib/time'
 import { useClient } from '../../lib/useClient'
 import { states, stateText } from '../sessions'
 import { useAnswer, useDownload, useRefusal } from './api'
+import { QueueSelect } from './QueueSelect'
 import { guarded } from './rowGuard'
 import { Wide } from './Wide'
 
@@ -20,7 +22,8 @@ export function AllSessions({ onRead }: { onRead: (s: Session) => void }) {
     <>
       <div className="sup-bar">
         <Select mode="multiple" allowClear placeholder={t('sup.state')} aria-label={t('sup.state')} maxTagCount="responsive" onChange={(v: State[]) => set('state')(v.join(','))} options={states.map((value) => ({ value, label: stateText(value, t) }))} />
-        {(['queue', 'agent', 'user', 'label'] as const).map((k) => (
+        <QueueSelect onChange={set('queue')} />
+        {(['agent', 'user', 'label'] as const).map((k) => (
           <Input.Search key={k} allowClear placeholder={t(`sup.filter.${k}`)} aria-label={t(`sup.filter.${k}`)} onSearch={set(k)} />
         ))}
       </div>
@@ -49,7 +52,7 @@ function List({ path, onRead }: { path: string; onRead: (s: Session) => void }) 
         { title: t('sup.user'), dataIndex: 'user', render: (u: Session['user'], s) => <Button type="link" size="small" onClick={() => onRead(s)}><bdi>{u.name || u.id}</bdi></Button> },
         { title: t('desk.card.subject'), dataIndex: 'subject', render: (x: string) => <span className="sup-subject" dir="auto">{x}</span> },
         { title: t('sup.state'), dataIndex: 'state', render: (s: State) => <Tag>{stateText(s, t)}</Tag> },
-        { title: t('desk.queue'), dataIndex: 'queue', render: (q: string) => <bdi>{q}</bdi> },
+        { title: t('desk.queue'), dataIndex: 'queue', render: (q: string) => <bdi><QueueName id={q} /></bdi> },
         { title: t('sup.agent'), dataIndex: 'agent', render: (a: Session['agent']) => <bdi>{a?.name || a?.id}</bdi> },
         { title: t('desk.card.since'), dataIndex: 'created', render: (at: string) => fullTime(at, language) },
         { title: t('sup.rating'), dataIndex: 'rating', render: (r: Session['rating']) => r && stars(r.score) },

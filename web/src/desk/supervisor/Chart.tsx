@@ -4,6 +4,7 @@ import { GridComponent, LegendComponent, TooltipComponent } from 'echarts/compon
 import { init, use as register } from 'echarts/core'
 import { CanvasRenderer } from 'echarts/renderers'
 import { useEffect, useRef } from 'react'
+import { useT } from '../../lib/i18n'
 
 register([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer])
 
@@ -17,7 +18,9 @@ interface Props {
 
 /** A chart in the page's colours, and its numbers as a table for who does not see it. */
 export function Chart({ title, kind, unit, x, series }: Props) {
+  const t = useT()
   const { token } = theme.useToken()
+  const empty = series.every((s) => s.data.every((v) => !v))
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const el = box.current
@@ -35,7 +38,7 @@ export function Chart({ title, kind, unit, x, series }: Props) {
       tooltip: { trigger: 'axis', renderMode: 'richText', valueFormatter: (v: unknown) => (v == null ? '—' : `${Math.round(Number(v) * 10) / 10}${unit ? ` ${unit}` : ''}`) },
       xAxis: { type: 'category', data: x },
       yAxis: { type: 'value', minInterval: 1, splitLine: { lineStyle: { color: token.colorBorderSecondary } } },
-      series: series.map((s) => ({ ...s, type: kind, connectNulls: true, barMaxWidth: 28 })),
+      series: series.map((s) => ({ ...s, type: kind, connectNulls: false, symbolSize: 6, barMaxWidth: 28 })),
     })
     return () => {
       resized.disconnect()
@@ -46,6 +49,7 @@ export function Chart({ title, kind, unit, x, series }: Props) {
     <figure className="sup-chart">
       <figcaption>{title}</figcaption>
       <div ref={box} aria-hidden="true" />
+      {empty && <p className="sup-empty">{t('sup.empty')}</p>}
       <table className="sup-hidden">
         <caption>{title}</caption>
         <thead><tr><th />{series.map((s) => <th key={s.name}>{s.name}</th>)}</tr></thead>

@@ -2,7 +2,9 @@ import { Button, Select, Table, type TableColumnsType } from 'antd'
 import { useMemo, useState } from 'react'
 import { useLocale } from '../../lib/i18n'
 import { Guard } from '../../lib/Guard'
+import { QueueName } from '../../lib/queueNames'
 import { count, encoded, isoTime, rows, text } from '../../lib/safe'
+import { serverNow } from '../../lib/serverTime'
 import { clock, formatted } from '../../lib/time'
 import { useClientState } from '../../lib/useClient'
 import { useAnswer, useDownload, type Counts, type Stats, type Times } from './api'
@@ -22,7 +24,7 @@ export default function Figures() {
   const { t, language } = useLocale()
   const [range, setRange] = useState<Range>('day')
   const [queue, setQueue] = useState('')
-  const [since] = useState(Date.now)
+  const [since] = useState(serverNow)
   const queues = useClientState((s) => s.queues)
   const download = useDownload()
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
@@ -54,7 +56,7 @@ export default function Figures() {
     <>
       <div className="sup-bar">
         <Select<Range> value={range} aria-label={t('sup.range')} onChange={setRange} options={(Object.keys(ranges) as Range[]).map((value) => ({ value, label: t(`sup.range.${value}`) }))} />
-        <Select value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue} options={[{ value: '', label: t('desk.queue.all') }, ...Object.keys(queues).sort().map((value) => ({ value, label: value }))]} />
+        <Select value={queue} aria-label={t('desk.queue')} popupMatchSelectWidth={false} onChange={setQueue} options={[{ value: '', label: t('desk.queue.all') }, ...Object.keys(queues).sort().map((value) => ({ value, label: <QueueName id={value} /> }))]} />
         <Button onClick={() => download(`/stats${query}&format=csv&bom=true`, 'bellhop.csv')}>{t('sup.csv')}</Button>
       </div>
       {stats && (
@@ -68,14 +70,14 @@ export default function Figures() {
       )}
       {charts && (
         <div className="sup-charts">
-          <Guard of={charts} name="a chart"><Chart title={t('sup.by-time')} kind="line" {...charts.counts} /></Guard>
+          <Guard of={charts} name="a chart"><Chart title={t('sup.by-time')} kind="bar" {...charts.counts} /></Guard>
           <Guard of={charts} name="a chart"><Chart title={t('sup.response-by-time')} kind="line" unit="s" {...charts.times} /></Guard>
           <Guard of={charts} name="a chart"><Chart title={t('sup.handling-by-time')} kind="line" unit="s" {...charts.handling} /></Guard>
           <Guard of={charts} name="a chart"><Chart title={t('sup.by-agent')} kind="bar" {...charts.agents} /></Guard>
         </div>
       )}
       <h2>{t('desk.queues')}</h2>
-      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.queues)} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{text(q) || t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
+      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.queues)} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{text(q) ? <QueueName id={text(q)} /> : t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
       <h2>{t('sup.agents')}</h2>
       <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="agent" pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.agents)} columns={ofAgents} /></Wide>
     </>

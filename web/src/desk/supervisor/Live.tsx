@@ -1,8 +1,9 @@
 import { Badge, Progress, Table } from 'antd'
 import type { Session } from 'bellhop-client'
-import { useEffect, useState } from 'react'
 import { useT } from '../../lib/i18n'
+import { QueueList, QueueName } from '../../lib/queueNames'
 import { count, rows, text, timeOf } from '../../lib/safe'
+import { useServerNow } from '../../lib/serverTime'
 import { clock } from '../../lib/time'
 import { useClientState } from '../../lib/useClient'
 import { agentsOf, type Agent } from '../agents'
@@ -18,7 +19,7 @@ export function Live() {
   const [all] = useAnswer<{ agents: Agent[] }>('/agents', 15)
   const watched = useClientState((s) => s.queues)
   const presence = useClientState((s) => s.agents)
-  const now = useSeconds()
+  const now = useServerNow()
   const names = new Set([...Object.keys(watched), ...rows(stats?.queues).flatMap((q) => (text(q.queue) && (q.waiting || q.serving) ? [text(q.queue)] : []))])
   const queues = [...names].sort().map((id) => {
     const counted = rows(stats?.queues).find((q) => q.queue === id)
@@ -36,7 +37,7 @@ export function Live() {
       </div>
       <h2>{t('desk.queues')}</h2>
       <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey="id" pagination={false} dataSource={queues} columns={[
-        { title: t('desk.queue'), dataIndex: 'id', render: (id: string) => <bdi>{id}</bdi> },
+        { title: t('desk.queue'), dataIndex: 'id', render: (id: string) => <bdi><QueueName id={id} /></bdi> },
         { title: t('sup.waiting'), dataIndex: 'waiting', align: 'right' },
         { title: t('sup.serving'), dataIndex: 'serving', align: 'right' },
         { title: t('sup.oldest'), dataIndex: 'oldest', align: 'right', render: (at: number) => (at ? clock((now - at) / 1000) : '—') },
@@ -47,7 +48,7 @@ export function Live() {
         { title: t('sup.agent'), dataIndex: 'name', render: (name: string, a) => <><Badge status={a.status === 'online' ? 'success' : a.status === 'away' ? 'warning' : 'default'} /> <bdi>{name || a.id}</bdi></> },
         { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
         { title: t('sup.load'), dataIndex: 'load', render: (load: number, a) => <span className="sup-load"><Progress percent={Math.min(100, (100 * load) / Math.max(1, a.capacity))} size="small" showInfo={false} aria-label={t('sup.load')} /> {t('desk.load', { load, capacity: a.capacity })}</span> },
-        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{q.join(', ')}</bdi> },
+        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <QueueList of={q} /> },
       ]} /></Wide>
     </>
   )
@@ -59,13 +60,4 @@ const oldest = (waiting: readonly Session[] = []) => waiting.reduce((first, s) =
 
 export function Tile({ label, value }: { label: string; value: number | string }) {
   return <div className="sup-tile"><b>{value}</b><span>{label}</span></div>
-}
-
-function useSeconds() {
-  const [now, setNow] = useState(Date.now)
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000)
-    return () => clearInterval(timer)
-  }, [])
-  return now
 }

@@ -7,6 +7,7 @@ import { encoded, rows, text } from '../../lib/safe'
 import { fullTime } from '../../lib/time'
 import { useClient } from '../../lib/useClient'
 import { useRefusal } from './api'
+import { QueueSelect } from './QueueSelect'
 
 type Hit = Message & { snippet: { text: string; hit?: boolean }[] }
 type Page = { messages: Hit[]; cursor: string }
@@ -38,7 +39,8 @@ export function Search({ onRead }: { onRead: (s: Session) => void }) {
     <>
       <div className="sup-bar">
         <Input.Search allowClear autoFocus enterButton loading={busy} placeholder={t('sup.search')} aria-label={t('sup.search')} onSearch={(q) => search(q)} />
-        {(['queue', 'agent', 'user'] as const).map((k) => (
+        <QueueSelect onChange={(queue) => setFilter((f) => ({ ...f, queue }))} />
+        {(['agent', 'user'] as const).map((k) => (
           <Input key={k} placeholder={t(`sup.filter.${k}`)} aria-label={t(`sup.filter.${k}`)} onChange={(e) => setFilter((f) => ({ ...f, [k]: e.target.value.trim() }))} />
         ))}
       </div>

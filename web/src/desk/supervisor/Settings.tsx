@@ -2,6 +2,7 @@ import { App, Button, Form, Input, InputNumber, Modal, Select, Switch, Table, Ta
 import { useState } from 'react'
 import { Guard } from '../../lib/Guard'
 import { useT } from '../../lib/i18n'
+import { QueueList, queueNamesOf } from '../../lib/queueNames'
 import { encoded, oneOf, parseJSON, rows, text, toJSON } from '../../lib/safe'
 import { useClient } from '../../lib/useClient'
 import { agentsOf, type Agent } from '../agents'
@@ -63,7 +64,7 @@ function QueueForm({ id, onClose }: { id: string; onClose: () => void }) {
     const parsed = hours.trim() ? parseJSON(hours) : null
     if (parsed === undefined) return void message.error(t('sup.set.hours.wrong'))
     client.request(`/queues/${encoded(id)}`, { method: 'PUT', json: { ...rest, hours: parsed } })
-      .then(() => { void message.success(t('sup.saved')); onClose() }).catch(refused)
+      .then(() => { void message.success(t('sup.saved')); void queueNamesOf(client).refresh(); onClose() }).catch(refused)
   }
   return (
     <Modal open title={<bdi>{id}</bdi>} footer={null} onCancel={onClose} width={640}>
@@ -94,7 +95,7 @@ function Agents() {
     <>
       <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="id" loading={!answer} pagination={{ pageSize: 30, hideOnSinglePage: true }} dataSource={agentsOf(answer?.agents)} columns={[
         { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <Button type="link" size="small" onClick={() => setOpen(a)}><bdi>{n || a.id}</bdi></Button> },
-        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <bdi>{q.join(', ')}</bdi> },
+        { title: t('desk.queues'), dataIndex: 'queues', render: (q: string[]) => <QueueList of={q} /> },
         { title: t('sup.capacity'), dataIndex: 'capacity', align: 'right' },
         { title: t('sup.status'), dataIndex: 'status', render: (s: Agent['status'], a) => (a.disabled ? t('sup.disabled') : t(`desk.status.${s}`)) },
       ]} /></Wide>
