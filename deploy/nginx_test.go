@@ -218,3 +218,26 @@ func TestWebSocketsPassWithTheLongestToken(t *testing.T) {
 		}
 	}
 }
+
+// What docs/operations.md shows of nginx-path.conf stands in it, line by line. TestBelowAPath in app and
+// web/e2e/base.test.ts run the file.
+func TestTheDocumentedPathIsTheFiles(t *testing.T) {
+	docs, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("nginx-path.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, snippet, found := strings.Cut(string(docs), "```nginx\n")
+	snippet, _, _ = strings.Cut(snippet, "```")
+	if !found || strings.Count(snippet, "\n") < 10 {
+		t.Fatal("docs/operations.md shows no nginx")
+	}
+	for line := range strings.Lines(snippet) {
+		if !strings.Contains(line, "# …") && !strings.Contains(string(file), line) {
+			t.Errorf("nginx-path.conf does not say %q", line)
+		}
+	}
+}

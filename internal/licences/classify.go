@@ -7,7 +7,7 @@ import (
 
 // allowed are the licences that only want to be handed on with what they cover.
 // MPL-2.0 and the GPL's are not here: whoever ships Bellhop would owe sources.
-var allowed = map[string]bool{"0BSD": true, "Apache-2.0": true, "BSD-2-Clause": true, "BSD-3-Clause": true, "BlueOak-1.0.0": true,
+var allowed = map[string]bool{"0BSD": true, "AFL-3.0": true, "Apache-2.0": true, "BSD-2-Clause": true, "BSD-3-Clause": true, "BlueOak-1.0.0": true,
 	"CC0-1.0": true, "ISC": true, "MIT": true, "Public-Domain": true, "Unlicense": true, "Zlib": true}
 
 // settled are components whose texts name more than they are under, looked at by a person.
@@ -16,6 +16,8 @@ var settled = map[string]struct {
 	why      string
 }{
 	"dompurify": {[]string{"Apache-2.0"}, "offered under this or MPL-2.0"},
+	"argparse":  {[]string{"Python-2.0"}, "only the command of js-yaml uses it: it is not in the pages"},
+	"format":    {[]string{"MIT"}, "as its Readme says"},
 	"modernc.org/sqlite": {[]string{"BSD-3-Clause", "MIT", "Public-Domain"},
 		"its list of third parties holds what only its tests and tools use, too"},
 }
@@ -35,6 +37,7 @@ var marks = []struct {
 	{"BUSL", regexp.MustCompile(`business source license`)},
 	{"Commons-Clause", regexp.MustCompile(`commons clause`)},
 	{"CC-BY", regexp.MustCompile(`creative commons attribution`)},
+	{"AFL-3.0", regexp.MustCompile(`academic free license`)},
 	{"CC0-1.0", regexp.MustCompile(`cc0 1\.0 universal`)},
 	{"Apache-2.0", regexp.MustCompile(`apache license,? version 2\.0|www\.apache\.org licenses license-2\.0`)},
 	{"MIT", regexp.MustCompile(`permission is hereby granted, free of charge, to any person obtaining a copy`)},

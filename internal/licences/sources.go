@@ -123,17 +123,44 @@ func (c *component) read(dir string) error {
 		return err
 	}
 	for _, e := range entries {
+		if e.IsDir() && e.Name() == "LICENSES" { // as REUSE has it: a file for each
+			if err := c.readAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
 		if e.IsDir() || !licenceFile.MatchString(e.Name()) || slices.Contains([]string{".go", ".js", ".ts", ".mjs"}, filepath.Ext(e.Name())) {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name())) //nolint:gosec // found there
-		if err != nil {
+		if err := c.add(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
-		t := strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n"))
-		if !slices.Contains(c.texts, t) {
-			c.texts = append(c.texts, t)
+	}
+	return nil
+}
+
+// readAll takes in every file of a folder.
+func (c *component) readAll(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := c.add(filepath.Join(dir, e.Name())); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// add takes in a file.
+func (c *component) add(path string) error {
+	text, err := os.ReadFile(path) //nolint:gosec // found there
+	if err != nil {
+		return err
+	}
+	t := strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n"))
+	if !slices.Contains(c.texts, t) {
+		c.texts = append(c.texts, t)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { attributes, fetchToken, frameAddress, sameVisitor, visitor } from './options'
+import { attributes, fetchToken, frameAddress, sameVisitor, serverAddress, visitor } from './options'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -26,6 +26,11 @@ describe('options of the script', () => {
 })
 
 describe('the address of the frame', () => {
+  it('is below the path that the server is served at', () => {
+    for (const [said, is] of [['https://a.example', 'https://a.example'], ['https://a.example/', 'https://a.example'], ['https://a.example/x/y/', 'https://a.example/x/y'], ['https://a.example/x/widget.js?v=1', 'https://a.example/x']])
+      expect(serverAddress(said!)).toBe(is)
+  })
+
   it('names the site and what is known, whatever its characters, and no token', () => {
     const address = frameAddress('https://chat.example', 'https://shop.example', { token: 'secret', queue: 'a&b=c', subject: '订单 #1', meta: { x: '&"' } })
     const url = new URL(address)
