@@ -1,5 +1,6 @@
 import type { Session } from 'bellhop-client'
 import { useEffect, useMemo, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { fold } from '../lib/fold'
 import { useT } from '../lib/i18n'
 import { rows, text } from '../lib/safe'
 import { useClient } from '../lib/useClient'
@@ -20,9 +21,9 @@ export function useCanned(session: Session) {
   const [at, setAt] = useState(0)
 
   const found = (typed: string) => {
-    if (!typed.startsWith('/') || typed.includes('\n')) return []
-    const word = typed.slice(1).toLowerCase()
-    return (all ?? []).filter((r) => r.shortcut.toLowerCase().startsWith(word) || r.title.toLowerCase().includes(word)).slice(0, 8)
+    const word = fold(typed) // a Chinese keyboard's slash is a wide one
+    if (!word.startsWith('/') || word.includes('\n')) return []
+    return (all ?? []).filter((r) => fold(r.shortcut).startsWith(word.slice(1)) || fold(r.title).includes(word.slice(1))).slice(0, 8)
   }
   const fill = (r: Reply, setText: (s: string) => void) => {
     setAt(0)

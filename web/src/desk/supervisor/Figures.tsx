@@ -39,9 +39,10 @@ export default function Figures() {
     const x = buckets.map((b) => formatted(b.start, format))
     const line = (name: string, of: (c: Counts) => number | null | undefined) => ({ name, data: buckets.map((b) => count(of(b)) ?? null) })
     const agents = rows(stats.agents).slice(0, 20)
+    const botted = hasBots(stats)
     return {
       counts: { x, series: [line(t('sup.opened'), (c) => c.opened), line(t('sup.grabbed'), (c) => c.grabbed), line(t('sup.ended'), (c) => c.ended), line(t('sup.abandoned'), (c) => c.abandoned)] },
-      times: { x, series: [line(t('sup.first-response'), (c) => c.firstResponse?.median), line(t('sup.first-response.95'), (c) => c.firstResponse?.p95), line(t('sup.waiting-time'), (c) => c.waitingTime?.median)] },
+      times: { x, series: [line(t('sup.first-response'), (c) => c.firstResponse?.median), line(t('sup.first-response.95'), (c) => c.firstResponse?.p95), ...(botted ? [line(t('sup.bots-first-response'), (c) => c.bots?.firstResponse?.median)] : []), line(t('sup.waiting-time'), (c) => c.waitingTime?.median)] },
       handling: { x, series: [line(t('sup.handling'), (c) => c.handling?.median), line(t('sup.handling.95'), (c) => c.handling?.p95)] },
       agents: { x: agents.map((a) => text(a.name) || text(a.agent)), series: [{ name: t('sup.grabbed'), data: agents.map((a) => count(a.grabbed) ?? null) }, { name: t('sup.ended'), data: agents.map((a) => count(a.ended) ?? null) }] },
     }
@@ -49,7 +50,7 @@ export default function Figures() {
 
   const ofAgents: TableColumnsType<Stats['agents'][number]> = [
     { title: t('sup.agent'), dataIndex: 'name', render: (n: string, a) => <bdi>{text(n) || text(a.agent)}</bdi> },
-    ...columns(t),
+    ...columns(t, hasBots(stats)),
     { title: t('sup.occupancy'), align: 'right', render: (_, a) => (count(a.occupancy?.rate) === undefined ? '—' : `${Math.round(100 * a.occupancy!.rate!)} %`) },
   ]
   return (
@@ -65,6 +66,8 @@ export default function Figures() {
           <Tile label={t('sup.abandoned')} value={count(stats.totals?.abandoned) ?? '—'} />
           <Tile label={t('sup.first-response')} value={seconds(stats.totals?.firstResponse)} />
           <Tile label={t('sup.handling')} value={seconds(stats.totals?.handling)} />
+          {hasBots(stats) && <Tile label={t('sup.bots-first-response')} value={seconds(stats.totals?.bots?.firstResponse)} />}
+          {hasBots(stats) && <Tile label={t('sup.bots-handling')} value={seconds(stats.totals?.bots?.handling)} />}
           <Tile label={t('sup.rating')} value={mean(stats.totals?.ratings)} />
         </div>
       )}
@@ -77,17 +80,21 @@ export default function Figures() {
         </div>
       )}
       <h2>{t('desk.queues')}</h2>
-      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.queues)} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{text(q) ? <QueueName id={text(q)} /> : t('sup.others')}</bdi> }, ...columns(t)]} /></Wide>
+      <Wide label={t('desk.queues')}><Table size="small" components={guarded} rowKey={(q) => q.queue ?? ''} pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.queues)} columns={[{ title: t('desk.queue'), dataIndex: 'queue', render: (q: string | null) => <bdi>{text(q) ? <QueueName id={text(q)} /> : t('sup.others')}</bdi> }, ...columns(t, hasBots(stats))]} /></Wide>
       <h2>{t('sup.agents')}</h2>
       <Wide label={t('sup.agents')}><Table size="small" components={guarded} rowKey="agent" pagination={{ pageSize: 20, hideOnSinglePage: true }} dataSource={rows(stats?.agents)} columns={ofAgents} /></Wide>
     </>
   )
 }
 
-const columns = (t: ReturnType<typeof useLocale>['t']) => [
+/** Whether bots said or held anything: without them nothing is shown of them. */
+const hasBots = (s?: Stats) => [s?.totals?.bots?.firstResponse, s?.totals?.bots?.handling].some((times) => Boolean(count(times?.count)))
+
+const columns = (t: ReturnType<typeof useLocale>['t'], botted: boolean) => [
   { title: t('sup.opened'), dataIndex: 'opened', align: 'right' as const },
   { title: t('sup.grabbed'), dataIndex: 'grabbed', align: 'right' as const },
   { title: t('sup.ended'), dataIndex: 'ended', align: 'right' as const },
   ...(['waitingTime', 'firstResponse', 'handling'] as const).map((k) => ({ title: t(k === 'waitingTime' ? 'sup.waiting-time' : k === 'firstResponse' ? 'sup.first-response' : 'sup.handling'), dataIndex: k, align: 'right' as const, render: seconds })),
+  ...(botted ? [{ title: t('sup.bots-first-response'), dataIndex: 'bots', key: 'bots', align: 'right' as const, render: (b: Counts['bots']) => seconds(b?.firstResponse) }] : []),
   { title: t('sup.rating'), dataIndex: 'ratings', align: 'right' as const, render: mean },
 ]

@@ -22,6 +22,7 @@ export interface Counts {
   waitingTime: Times
   firstResponse: Times
   handling: Times
+  bots?: { waitingTime: Times; firstResponse: Times; handling: Times }
   ratings: { count: number; mean: number | null }
   occupancy?: { rate: number | null } | null
 }

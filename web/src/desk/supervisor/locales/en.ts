@@ -1,6 +1,6 @@
 // The supervisor's views.
 export const en = {
-  'sup.waiting': 'Waiting', 'sup.serving': 'In service', 'sup.online': 'Agents online', 'sup.room': 'Free places', 'sup.oldest': 'Longest wait', 'sup.first-response': 'First response', 'sup.first-response.95': 'First response, 95 %',
+  'sup.waiting': 'Waiting', 'sup.serving': 'In service', 'sup.online': 'Agents online', 'sup.room': 'Free places', 'sup.oldest': 'Longest wait', 'sup.first-response': 'First response', 'sup.first-response.95': 'First response, 95 %', 'sup.bots-first-response': 'First response of bots', 'sup.bots-handling': 'Handled by bots',
   'sup.agents': 'Agents', 'sup.agent': 'Agent', 'sup.status': 'Status', 'sup.load': 'Load', 'sup.disabled': 'Disabled', 'sup.user': 'User', 'sup.state': 'State', 'sup.rating': 'Rating', 'sup.occupancy': 'Occupancy',
   'sup.range': 'Range', 'sup.range.day': '24 hours', 'sup.range.week': '7 days', 'sup.range.month': '30 days', 'sup.csv': 'As a table (CSV)', 'sup.opened': 'Opened', 'sup.grabbed': 'Taken', 'sup.ended': 'Ended', 'sup.abandoned': 'Abandoned',
   'sup.waiting-time': 'Waiting time', 'sup.handling': 'Handling time', 'sup.handling.95': 'Handling time, 95 %', 'sup.empty': 'Nothing in this time', 'sup.by-time': 'Sessions by time', 'sup.response-by-time': 'Waiting and first response by time (seconds)', 'sup.handling-by-time': 'Handling time by time (seconds)', 'sup.by-agent': 'Sessions by agent', 'sup.others': 'others',

@@ -1,7 +1,7 @@
 import type { en } from './en'
 
 export const zh: Record<keyof typeof en, string> = {
-  'sup.waiting': '等待中', 'sup.serving': '服务中', 'sup.online': '在线客服', 'sup.room': '空闲名额', 'sup.oldest': '最长等待', 'sup.first-response': '首次响应', 'sup.first-response.95': '首次响应（95%）',
+  'sup.waiting': '等待中', 'sup.serving': '服务中', 'sup.online': '在线客服', 'sup.room': '空闲名额', 'sup.oldest': '最长等待', 'sup.first-response': '首次响应', 'sup.first-response.95': '首次响应（95%）', 'sup.bots-first-response': '机器人首次响应', 'sup.bots-handling': '机器人处理时长',
   'sup.agents': '客服', 'sup.agent': '客服', 'sup.status': '状态', 'sup.load': '接待量', 'sup.disabled': '停用', 'sup.user': '用户', 'sup.state': '状态', 'sup.rating': '评分', 'sup.occupancy': '占用率',
   'sup.range': '时间范围', 'sup.range.day': '24小时', 'sup.range.week': '7天', 'sup.range.month': '30天', 'sup.csv': '导出表格（CSV）', 'sup.opened': '新会话', 'sup.grabbed': '接单', 'sup.ended': '已结束', 'sup.abandoned': '放弃',
   'sup.waiting-time': '等待时长', 'sup.handling': '处理时长', 'sup.handling.95': '处理时长（95%）', 'sup.empty': '这段时间没有数据', 'sup.by-time': '会话数（按时间）', 'sup.response-by-time': '等待与首次响应（秒）', 'sup.handling-by-time': '处理时长（秒）', 'sup.by-agent': '会话数（按客服）', 'sup.others': '其他',
