@@ -26,9 +26,9 @@ export async function nth(c: Client, session: string, n: number) {
 
 /** Pastes as a keyboard does: what is in the clipboard, into what has the focus. */
 export async function paste(page: Page, items: Record<string, string | Buffer>) {
-  const all = Object.entries(items).map(([type, x]) => [type, typeof x === 'string' ? { text: x } : { base64: x.toString('base64') }] as const)
+  const all = Object.entries(items).map(([type, x]) => ({ type, text: typeof x === 'string', data: typeof x === 'string' ? x : x.toString('base64') }))
   await page.evaluate(async (all) => {
-    const blobs = await Promise.all(all.map(async ([type, x]) => [type, 'text' in x ? new Blob([x.text], { type }) : new Blob([Uint8Array.from(atob(x.base64), (c) => c.charCodeAt(0))], { type })] as const))
+    const blobs = all.map(({ type, text, data }) => [type, new Blob([text ? data : Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type })] as const)
     await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))])
   }, all)
   await page.keyboard.press('Control+v')
