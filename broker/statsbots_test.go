@@ -23,14 +23,14 @@ func earlier(t testing.TB, b *Broker, session string, seconds int64) {
 
 // course is one session's, step by step, with time between the steps.
 type course struct {
-	t         *testing.T
-	b         *Broker
-	q         string
-	s         Session
-	uma       *party
-	ann, bea  *party
-	bot       *party
-	sue, self Actor
+	t        *testing.T
+	b        *Broker
+	q        string
+	s        Session
+	uma      *party
+	ann, bea *party
+	bot      *party
+	sue      Actor
 }
 
 func newCourse(t *testing.T, b *Broker) *course {

@@ -24,7 +24,7 @@ var faults = map[string]func(){
 	"a text":           func() { panic("oops") },
 	"nil":              func() { panic(nil) },
 	"out of range":     func() { var none []int; _ = none[len(none)] },
-	"nil map":          func() { var none map[string]int; none["x"]++ },
+	"nil map":          func() { none := map[string]map[string]int{}["none"]; none["x"]++ },
 	"end of goroutine": runtime.Goexit,
 }
 

@@ -114,7 +114,7 @@ func TestPicturesLoseTheirMetadata(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, small.Close())
 	require.Equal(t, []int{320, 160}, []int{c.Width, c.Height})
-	require.Equal(t, "image/gif", s.put(t, "x", gifOf(t, 9, 9)).Mime)
+	require.Equal(t, "image/gif", s.put(t, "x", gifOf(t)).Mime)
 }
 
 // A picture that moves says so, for whoever has only its thumbnail.
@@ -122,7 +122,7 @@ func TestWhatMovesSaysSo(t *testing.T) {
 	require.True(t, looked(t, animated(t)).Animated)
 	require.False(t, looked(t, picture(t, 9, 9)).Animated)
 	require.True(t, looked(t, movingGIF(t, 9, 3)).Animated)
-	require.False(t, looked(t, gifOf(t, 9, 9)).Animated)
+	require.False(t, looked(t, gifOf(t)).Animated)
 	frame := riffChunk("ANMF", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x64\x00\x00\x00"+string(webp1[12:]))
 	require.True(t, looked(t, riffOf(riffChunk("VP8X", "\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
 		riffChunk("ANIM", "\x00\x00\x00\x00\x00\x00"), frame, frame)).Animated)

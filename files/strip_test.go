@@ -133,7 +133,7 @@ func TestLengthsThatLie(t *testing.T) {
 		"png text":        claimingPNG(t, "zTXt"), "png exif": claimingPNG(t, "eXIf"), "png profile": claimingPNG(t, "iCCP"), "png unknown": claimingPNG(t, "abCd"),
 		"png pixels": join(p[:33], long, p[37:]),
 		"jpeg":       withSegments(jpegOf(t, 8, 8)[:40], join("\xff\xe1\xff\xffExif\x00\x00II*\x00", le(4, 0xfffffff0))),
-		"gif":        gifOf(t, 9, 9)[:24],
+		"gif":        gifOf(t)[:24],
 	} {
 		f := &File{}
 		l, err := inspect(f, bytes.NewReader(data), int64(len(data)))

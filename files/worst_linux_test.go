@@ -115,7 +115,7 @@ func worst(t testing.TB) map[string]func() []byte {
 		"gif, one frame of 7000²":     func() []byte { return movingGIF(t, 7000, 1) },
 		"gif, 5000 frames":            func() []byte { return movingGIF(t, 300, 5000) },
 		"gif, blocks of one byte": func() []byte {
-			return join(gifOf(t, 9, 9)[:13+12], "\x21\xfe", bytes.Repeat([]byte{1, 1}, 10<<20-50), "\x00\x3b")
+			return join(gifOf(t)[:13+12], "\x21\xfe", bytes.Repeat([]byte{1, 1}, 10<<20-50), "\x00\x3b")
 		},
 		"jpeg, 2200 scans":         func() []byte { return scannedJPEG(4096, 4096, 2200) },
 		"jpeg, 100 scans of 33 MP": func() []byte { return scannedJPEG(5760, 5760, 100) },
