@@ -35,7 +35,7 @@ function news(e: Event, s: ClientState, picked?: string) {
 
 type News = Extract<Event, { event: 'message' | 'offer' }>
 
-const named = (e: News) => (e.event === 'offer' ? `offer ${e.session.id} ${e.expires}` : `message ${e.session} ${e.seq}`)
+const named = (e: News) => (e.event === 'offer' ? `offer ${e.session.id} ${text(e.expires)}` : `message ${e.session} ${e.seq}`)
 
 interface Told {
   onPick: (session: string) => void

@@ -90,7 +90,7 @@ function wordsOf({ session: s, how, offeredBy }: Loss, me: string): Words {
   if (s.state === 'ended') {
     if (s.endedBy === s.user.id) return { key: 'desk.lost.ended.user', light: true }
     if (s.reason === 'idle' || s.reason === 'abandoned') return { key: 'desk.lost.ended.idle', light: true }
-    return s.endedBy ? { key: 'desk.lost.ended.by', by: s.endedBy } : { key: 'desk.lost.ended' }
+    return s.endedBy ? { key: 'desk.lost.ended.by', by: text(s.endedBy) } : { key: 'desk.lost.ended' }
   }
   if (s.agent && offeredBy === me) return { key: 'desk.lost.accepted', light: true }
   if (s.agent && by === s.agent.id) return { key: 'desk.lost.taken', by }
@@ -102,7 +102,7 @@ function wordsOf({ session: s, how, offeredBy }: Loss, me: string): Words {
 /** A colleague's name; what it is where nobody knows the name. */
 async function nameOf(id: string, s: Session, client: Client, t: T) {
   const known = [s.agent, s.target, ...s.assistants].find((p) => p?.id === id)?.name
-  if (known) return known
+  if (text(known)) return text(known)
   const { agents } = await client.request<{ agents: Agent[] }>('/agents?limit=200').catch(() => ({ agents: [] }))
   return agentsOf(agents).find((a) => a.id === id)?.name || id || t('desk.supervision')
 }
@@ -124,15 +124,15 @@ export function useLosses(picked: string | undefined, onPick: (session: string) 
       const name = by === undefined ? '' : await nameOf(by, s, client, t)
       const queue = await queueNamesOf(client).nameOf(s.queue)
       const { picked, onPick } = latest.current
-      const title = t(key, { by: name, user: s.user.name || s.user.id, to: s.agent?.name || s.agent?.id || '', queue })
-      if (document.hidden && !light && (await firstToTell(`loss ${s.id} ${s.rev}`))) notifyOf(s.id, title, s.subject, onPick)
+      const title = t(key, { by: name, user: text(s.user.name) || s.user.id, to: text(s.agent?.name) || text(s.agent?.id), queue })
+      if (document.hidden && !light && (await firstToTell(`loss ${s.id} ${s.rev}`))) notifyOf(s.id, title, text(s.subject), onPick)
       if (s.id === picked && !document.hidden) return
       const close = () => notification.destroy(s.id)
       const look = () => {
         close()
         onPick(s.id)
       }
-      notification[light ? 'info' : 'warning']({ key: s.id, title: <span dir="auto">{title}</span>, description: s.subject && <span dir="auto">{s.subject}</span>, duration: light ? 6 : narrow.matches ? 12 : 0, role: 'alert', actions: <Button size="small" onClick={look}>{t('desk.lost.look')}</Button> })
+      notification[light ? 'info' : 'warning']({ key: s.id, title: <span dir="auto">{title}</span>, description: text(s.subject) && <span dir="auto">{text(s.subject)}</span>, duration: light ? 6 : narrow.matches ? 12 : 0, role: 'alert', actions: <Button size="small" onClick={look}>{t('desk.lost.look')}</Button> })
     }
     const losses = new Losses(client, (l) => void tell(l))
     losses.look()

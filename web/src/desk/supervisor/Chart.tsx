@@ -36,8 +36,8 @@ export function Chart({ title, kind, unit, x, series }: Props) {
       legend: { top: 0, textStyle: { color: token.colorText } },
       // The tooltip is drawn with textContent: names are whatever people call themselves.
       tooltip: { trigger: 'axis', renderMode: 'richText', valueFormatter: (v: unknown) => (v == null ? '—' : `${Math.round(Number(v) * 10) / 10}${unit ? ` ${unit}` : ''}`) },
-      xAxis: { type: 'category', data: x },
-      yAxis: { type: 'value', minInterval: 1, splitLine: { lineStyle: { color: token.colorBorderSecondary } } },
+      xAxis: { type: 'category', data: x, axisLabel: { color: token.colorTextSecondary } },
+      yAxis: { type: 'value', minInterval: 1, axisLabel: { color: token.colorTextSecondary }, splitLine: { lineStyle: { color: token.colorBorderSecondary } } },
       series: series.map((s) => ({ ...s, type: kind, connectNulls: false, symbolSize: 6, barMaxWidth: 28 })),
     })
     return () => {
