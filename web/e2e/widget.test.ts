@@ -127,7 +127,7 @@ for (const v of [{ lang: 'zh-CN' }, { lang: 'en-GB', phone: true, dark: true }] 
     await p.page.goto(server.url)
     await p.shot(`demo-${v.lang}-${v.phone ? 'phone' : 'desktop'}`)
     const links = await p.page.locator('.demo-role a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
-    expect(links).toEqual(['/chat#demo=user%3Alin', '/chat#demo=user%3Asam', '/chat#demo=user%3Amei', '/desk#demo=agent%3Aann', '/desk#demo=agent%3Abob', '/desk#demo=supervisor%3Asue'])
+    expect(links).toEqual(['chat#demo=user%3Alin', 'chat#demo=user%3Asam', 'chat#demo=user%3Amei', 'desk#demo=agent%3Aann', 'desk#demo=agent%3Abob', 'desk#demo=supervisor%3Asue'])
     const [tab] = await Promise.all([p.context.waitForEvent('page'), p.page.locator('.demo-role a').first().click()])
     await tab.getByRole('button', { name: v.lang === 'zh-CN' ? '开始咨询' : 'Start' }).waitFor()
     p.calm()
