@@ -169,6 +169,7 @@ func TestSearchAndTranscripts(t *testing.T) {
 		require.Equal(t, format == "html", strings.HasSuffix(body, "</html>\n"))
 	}
 
+	caughtUp(t, n.url())
 	a := get(t, http.DefaultClient, n.url(), "/metrics", "")
 	for _, line := range []string{"bellhop_archive_lag_messages 0", "bellhop_archive_lag_seconds 0", "bellhop_connections 4"} {
 		require.Contains(t, a.body, line+"\n")

@@ -35,7 +35,7 @@ func TestBotsChat(t *testing.T) {
 
 	seen := map[string]bool{}
 	told, rated, handed := 0, 0, 0
-	for deadline := time.Now().Add(2 * time.Minute); told < 3 || rated < 1 || handed < 1; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); told < 3 || rated < 1 || handed < 1; time.Sleep(200 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), "%d stories, %d ratings, %d of several agents", told, rated, handed)
 		rated = 0
 		for _, s := range listed(t, n, "state=ended") {
