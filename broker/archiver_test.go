@@ -302,7 +302,7 @@ func TestTheArchiveIsCutOff(t *testing.T) {
 	server := testenv.Mongo(t)
 	proxy := testenv.Proxy(t, server.Addr())
 	ctx := t.Context()
-	store, err := mongo.Open(ctx, "mongodb://"+proxy.Addr()+"/cut?serverSelectionTimeoutMS=2000")
+	store, err := mongo.Open(ctx, "mongodb://"+proxy.Addr()+"/cut?serverSelectionTimeoutMS=10000")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	url := testenv.Redis(t).URL()

@@ -81,6 +81,7 @@ func (c *course) lose(p *party) *course {
 // First responses are counted from the last opening, or from where a bot handed over
 // to people, and bots' apart.
 func TestStatsFirstResponses(t *testing.T) {
+	url := testenv.Redis(t).URL() // of its own: sessions' times are changed behind the lists
 	for what, c := range map[string]struct {
 		run          func(c *course)
 		people, bots []float64 // seconds, together
@@ -125,7 +126,7 @@ func TestStatsFirstResponses(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+			b := startNode(t, url)
 			k := newCourse(t, b)
 			c.run(k)
 			r := b.stats(t, StatsRequest{Queue: k.q})
@@ -151,7 +152,7 @@ func requireTimes(t *testing.T, want []float64, got StatsTimes) {
 
 // Time with a bot is a bot's, and so is what it grabbed.
 func TestStatsOfBotsAreApart(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	b := startNode(t, testenv.Redis(t).URL())
 	c := newCourse(t, b)
 	c.wait(1).grab(c.bot).wait(30).requeue(c.bot).wait(10).grab(c.ann).wait(60).hand(c.ann, c.bot).wait(20).end()
 	r := b.stats(t, StatsRequest{Queue: c.q})
