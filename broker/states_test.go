@@ -51,6 +51,7 @@ func commands(t testing.TB, b *Broker) int64 {
 // What a list costs goes by what it returns, not by what there is.
 func TestAListCostsWhatItReturns(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
+	eventually(t, b.filed.Load) // until then it is as before there was a list by state
 	q := name("q")
 	ann := agent(t, b, name("ann"), q)
 	served := ann.grab(opens(t, b, q, 1)[0].ID)

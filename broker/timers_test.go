@@ -80,7 +80,7 @@ func within(t testing.TB, began time.Time, least, most time.Duration) {
 
 func eventually(t testing.TB, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, f, 40*time.Second, 50*time.Millisecond)
 }
 
 // An agent goes offline and its chats hang (Rocket.Chat #9278, #11280): here
