@@ -86,7 +86,7 @@ for (const { strips, path } of [{ strips: false, path: '/support' }, { strips: t
         const frame = p.page.frameLocator('bellhop-widget iframe')
         await frame.getByRole('button', { name: 'Start' }).or(frame.getByRole('button', { name: 'New question' })).first().waitFor()
         await frame.getByRole('button', { name: 'Close', exact: true }).click()
-        expect(await p.page.locator('bellhop-widget iframe').count()).toBe(0)
+        await p.page.locator('bellhop-widget iframe').waitFor({ state: 'detached' })
         expect(seen).toEqual([`${nginx.url}/${page}`])
         p.calm()
         await p.close()
