@@ -1,12 +1,13 @@
 import { Client } from 'bellhop-client'
-import type { Page } from 'playwright-core'
-import { expect } from 'vitest'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 import { createServer, type Server as Http } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { Server } from '../../clients/js/test/server.js'
+import { launch } from './browser.js'
 
 export const eventually = (get: () => unknown, want: unknown, message = '') => expect.poll(get, { message, timeout: 15_000, interval: 50 }).toEqual(want)
 export const bubble = (p: Page) => p.locator('bellhop-widget .bubble')
@@ -99,4 +100,25 @@ export class Site {
     await new Promise((done) => this.http.close(done))
     await this.bellhop.stop()
   }
+}
+
+/** The site, an agent of its chat, and the browser of a test file. */
+export let site: Site
+export let ann: Client
+export let browser: Browser
+
+/** Each test has a visitor of its own. */
+export function useSite() {
+  beforeAll(async () => {
+    ;[site, browser] = await Promise.all([Site.start(), launch()])
+    ann = await site.agent()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await site?.stop()
+  })
+  let n = 0
+  beforeEach(() => {
+    site.visitor = `vera-${++n}`
+  })
 }

@@ -1,21 +1,11 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Client } from 'bellhop-client'
-import { at, launch, launchWith, Person } from './browser.js'
-import { badge, bubble, eventually, frame, Site } from './site.js'
+import type { Page } from 'playwright-core'
+import { beforeAll, expect, it } from 'vitest'
+import { at, launchWith, Person } from './browser.js'
+import { ann, badge, browser, bubble, eventually, frame, site, useSite } from './site.js'
 
-let site: Site
-let browser: Browser
-let ann: Client
-
-beforeAll(async () => {
-  ;[site, browser] = await Promise.all([Site.start(), launch()])
+useSite()
+beforeAll(() => {
   site.page = () => `<!doctype html><html lang="en"><head><title>shop</title>${site.tag()}</head><body><h1>shop</h1></body></html>`
-  ann = await site.agent()
-})
-afterAll(async () => {
-  await browser?.close()
-  await site?.stop()
 })
 
 /** Run in every page and frame before its scripts: what people's browsers do. */

@@ -1,25 +1,12 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeEach, expect, it } from 'vitest'
 import { Client } from 'bellhop-client'
 import { launch, Person } from './browser.js'
-import { badge, bubble, eventually, frame, Site } from './site.js'
+import { ann, badge, browser, bubble, eventually, frame, site, useSite } from './site.js'
 
-let site: Site
-let browser: Browser
-let ann: Client
+useSite()
 
-beforeAll(async () => {
-  ;[site, browser] = await Promise.all([Site.start(), launch()])
-  ann = await site.agent()
-})
-afterAll(async () => {
-  await browser?.close()
-  await site?.stop()
-})
-
-let n = 0
 beforeEach(() => {
-  site.visitor = `vera-${++n}`
   site.page = (path) => `<!doctype html><html lang="en"><head><title>${path}</title>${path === '/plain' ? '' : site.tag()}</head><body><h1>${path}</h1></body></html>`
 })
 

@@ -1,26 +1,9 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import type { Client } from 'bellhop-client'
-import { launch, Person } from './browser.js'
-import { badge, bubble, eventually, frame, Site } from './site.js'
+import type { Page } from 'playwright-core'
+import { expect, it } from 'vitest'
+import { Person } from './browser.js'
+import { ann, badge, browser, bubble, eventually, frame, site, useSite } from './site.js'
 
-let site: Site
-let browser: Browser
-let ann: Client
-
-beforeAll(async () => {
-  ;[site, browser] = await Promise.all([Site.start(), launch()])
-  ann = await site.agent()
-})
-afterAll(async () => {
-  await browser?.close()
-  await site?.stop()
-})
-
-let n = 0
-beforeEach(() => {
-  site.visitor = `vera-${++n}`
-})
+useSite()
 
 const bubbles = (page: Page) => page.locator('bellhop-widget').count()
 
@@ -183,7 +166,7 @@ it('takes over what another page says of it: colour, side, language, subject', a
 it("gives another visitor another chat, on a page that is not loaded anew", async () => {
   let user = 'uma'
   site.page = (path) => page('<script src="/turbo.js"></script>', (path) => main(path) + site.tag(`data-user="${user}"`))(path)
-  site.visitor = `uma-${++n}`
+  site.visitor = 'uma'
   const p = await Person.open(browser)
   await p.page.goto(`${site.url}/one`)
   await bubble(p.page).waitFor()
@@ -192,7 +175,7 @@ it("gives another visitor another chat, on a page that is not loaded anew", asyn
   await ann.send(session, "for uma's eyes")
   await frame(p.page).getByText("for uma's eyes").waitFor()
   user = 'vic'
-  site.visitor = `vic-${n}`
+  site.visitor = 'vic'
   await p.page.click('a[href="/two"]')
   await frame(p.page).getByRole('button', { name: 'Start' }).waitFor()
   expect(await frame(p.page).getByText("for uma's eyes").count()).toBe(0)

@@ -1,14 +1,15 @@
-import { insist, sleep } from './backoff.js'
+import { insist } from './backoff.js'
 import { Http, type RequestOptions } from './http.js'
 import { Link } from './link.js'
 import { pages } from './lists.js'
 import { last, merge, type Pending } from './log.js'
-import { Outbox, type Storage } from './outbox.js'
+import type { Storage } from './outbox.js'
 import type { Platform, Upload, UploadOptions } from './platform.js'
 import { Resume, type Page } from './resume.js'
+import { Sends, type Sent } from './sends.js'
 import { having, initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
 import { Tails } from './tails.js'
-import { BellhopError, type Event, type Message, type MessageType, type QueueView, type Session, type Status } from './types.js'
+import { BellhopError, type Event, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
 export interface Options {
   /** The server, such as `https://chat.example` or `https://example.org/support`. */
@@ -23,13 +24,6 @@ export interface Options {
   onEvent?: (e: Event) => unknown
   /** What `onEvent`, a subscriber or `token` threw, or rejected with; it stops nothing. Unless given, the platform's global handler is told. */
   onError?: (e: unknown) => void
-}
-
-export interface Sent {
-  seq: number
-  mid: string
-  at: string
-  duplicate?: boolean
 }
 
 // No secrets: one participant's ids must not meet.
@@ -47,7 +41,7 @@ export class Client {
 
   private link: Link
   private http: Http
-  private outbox: Outbox
+  private sends: Sends
   private greeted = false
   private notified = false
   private listeners = new Set<() => unknown>()
@@ -55,8 +49,6 @@ export class Client {
   private tails = new Tails(this)
   /** The rev that the server last told of each session: one below it tells that it fell back. */
   private revs = new Map<string, number>()
-  private pumping = new Set<string>()
-  private settled = new Map<string, { resolve: (s: Sent) => void; reject: (e: Error) => void }>()
   private marking = new Map<string, number>()
   private typed = 0
   private watched?: string[]
@@ -70,7 +62,6 @@ export class Client {
   ) {
     const base = opt.url.replace(/\/$/, '')
     this.http = new Http(`${base}/api/v1`, platform)
-    this.outbox = new Outbox(opt.storage)
     this.link = new Link({
       url: `${base.replace(/^http/, 'ws')}/websocket?device=${encodeURIComponent(opt.device ?? id())}`,
       token: this.token,
@@ -83,6 +74,7 @@ export class Client {
         this.set({ ...this.state, status, reason, nextAttempt, resumed: this.state.resumed && status === 'online' })
       },
     })
+    this.sends = new Sends(this, this.link, this.resume, opt.storage)
   }
 
   /** Connects, and stays connected until `close`. */
@@ -241,24 +233,17 @@ export class Client {
 
   /** Sends; it is in the log's `pending` at once, and is sent again until it is acknowledged or refused. */
   send(session: string, body: unknown, r: { type?: MessageType; replyTo?: number } = {}) {
-    const p: Pending = { key: id(), session, type: r.type ?? 'text', body, replyTo: r.replyTo, at: new Date(this.now()).toISOString(), state: 'sending' }
-    const sent = new Promise<Sent>((resolve, reject) => this.settled.set(p.key, { resolve, reject }))
-    sent.catch(() => {}) // the log tells, too
-    this.enqueue(p)
-    return sent
+    return this.sends.send({ key: id(), session, type: r.type ?? 'text', body, replyTo: r.replyTo, at: new Date(this.now()).toISOString(), state: 'sending' })
   }
 
   /** Sends one that failed again. */
   retry(p: Pending) {
-    this.discard(p)
-    this.enqueue({ ...p, state: 'sending', error: undefined })
+    this.sends.retry(p)
   }
 
   /** Gives up one that failed. */
   discard(p: Pending) {
-    this.outbox.remove(p.key)
-    const log = logOf(this.state, p.session)
-    this.set(withLog(this.state, p.session, { ...log, pending: log.pending.filter((q) => q.key !== p.key) }))
+    this.sends.discard(p)
   }
 
   /** Calls the HTTP API, `path` under `/api/v1`. */
@@ -337,7 +322,7 @@ export class Client {
   private hello(e: Extract<Event, { event: 'hello' }>, before: ClientState) {
     this.marking.clear()
     this.revs = new Map(e.sessions.map((s) => [s.id, s.rev]))
-    if (!this.greeted) for (const p of this.outbox.of(`${e.me.role}:${e.me.id}`)) this.enqueue(p)
+    if (!this.greeted) this.sends.takeUp(`${e.me.role}:${e.me.id}`)
     this.greeted = true
     this.watchAgain()
     this.resume.hello(e, before)
@@ -373,55 +358,8 @@ export class Client {
     return gone
   }
 
-  private enqueue(p: Pending) {
-    const log = logOf(this.state, p.session)
-    if (log.pending.some((q) => q.key === p.key)) return
-    this.outbox.put(p)
-    this.set(withLog(this.state, p.session, { ...log, pending: [...log.pending, p] }))
-    void this.pump(p.session)
-  }
-
-  /** Sends a session's messages one after the other, so that a refused one is not overtaken. */
-  private async pump(session: string) {
-    if (this.pumping.has(session)) return
-    this.pumping.add(session)
-    for (let p; (p = logOf(this.state, session).pending.find((q) => q.state === 'sending')); ) {
-      const { key, type, body, replyTo } = p
-      try {
-        const sent = await this.link.call<Sent>('send', { session, key, type, body, replyTo }, true)
-        this.accepted(p, sent)
-      } catch (e) {
-        if (this.link.reason === 'closed') break
-        const refusal = e as BellhopError
-        if (refusal.retry) await sleep(refusal.retryAfter ?? 1000)
-        else this.failed(p, refusal)
-      }
-    }
-    this.pumping.delete(session)
-  }
-
-  private accepted(p: Pending, sent: Sent) {
-    this.acknowledge(p.key, sent)
-    const { session, key, type, body, replyTo } = p
-    const me = this.state.me!
-    const m: Message = { session, seq: sent.seq, mid: sent.mid, at: sent.at, from: { id: me.id, role: me.role, name: me.name }, type, body, key }
-    if (replyTo) m.replyTo = replyTo
-    this.resume.accepted(m)
-  }
-
   /** @internal */
   acknowledge(key: string, sent: Sent) {
-    this.outbox.remove(key)
-    this.settled.get(key)?.resolve(sent)
-    this.settled.delete(key)
-  }
-
-  private failed(p: Pending, e: BellhopError) {
-    const failed: Pending = { ...p, state: 'failed', error: e.code }
-    this.outbox.put(failed)
-    const log = logOf(this.state, p.session)
-    this.set(withLog(this.state, p.session, { ...log, pending: log.pending.map((q) => (q.key === p.key ? failed : q)) }))
-    this.settled.get(p.key)?.reject(e)
-    this.settled.delete(p.key)
+    this.sends.acknowledge(key, sent)
   }
 }
