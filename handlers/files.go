@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -195,7 +193,7 @@ func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
 		return nil, err
 	}
 	expires, signature := s.opt.Files.Sign(key, f.ID)
-	q := "?" + url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}, "signature": {signature}}.Encode()
+	q := signedQuery(expires, signature)
 	address := s.opt.BasePath + broker.FilesPath + f.ID
 	out := gin.H{"url": address + q, "expires": broker.Time{Time: expires}}
 	if f.Width > 0 {

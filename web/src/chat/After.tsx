@@ -1,6 +1,6 @@
 import { BellhopError, type Session } from 'bellhop-client'
 import { useState } from 'react'
-import { errorText } from '../conversation/Row'
+import { errorText } from '../conversation/errorText'
 import { Icon } from '../lib/icons'
 import { useT } from '../lib/i18n'
 import { stars, timeOf } from '../lib/safe'

@@ -1,7 +1,7 @@
 import { BellhopError, type Session } from 'bellhop-client'
 import { useEffect, useMemo, useState } from 'react'
 import { Conversation } from '../conversation/Conversation'
-import { errorText } from '../conversation/Row'
+import { errorText } from '../conversation/errorText'
 import { Icon } from '../lib/icons'
 import { Guard } from '../lib/Guard'
 import { useLocale, useT } from '../lib/i18n'

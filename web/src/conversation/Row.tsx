@@ -204,5 +204,3 @@ function Failed({ why, onRetry, onDiscard }: { why: string; onRetry: () => void;
     </span>
   )
 }
-
-export { errorText }

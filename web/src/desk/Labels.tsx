@@ -1,7 +1,7 @@
 import { App, Input, Tag } from 'antd'
 import type { BellhopError, Session } from 'bellhop-client'
 import { useState } from 'react'
-import { errorText } from '../conversation/Row'
+import { errorText } from '../conversation/errorText'
 import { useT } from '../lib/i18n'
 import { texts } from '../lib/safe'
 import { useClient } from '../lib/useClient'

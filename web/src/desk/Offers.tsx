@@ -1,7 +1,7 @@
 import { App, Button, Input } from 'antd'
 import type { BellhopError, Offer, Session } from 'bellhop-client'
 import { useState } from 'react'
-import { errorText } from '../conversation/Row'
+import { errorText } from '../conversation/errorText'
 import { Guard } from '../lib/Guard'
 import { useT } from '../lib/i18n'
 import { QueueName } from '../lib/queueNames'

@@ -1,7 +1,7 @@
 import type { BellhopError, Status } from 'bellhop-client'
 import { App } from 'antd'
 import { useCallback, useEffect, useState } from 'react'
-import { errorText } from '../../conversation/Row'
+import { errorText } from '../../conversation/errorText'
 import { useT } from '../../lib/i18n'
 import { useClient } from '../../lib/useClient'
 
