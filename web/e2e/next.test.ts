@@ -13,7 +13,7 @@ for (const v of [{ lang: 'zh-CN' }, { lang: 'en-GB', dark: true }, { lang: 'zh-C
     const p = await Person.open(browser, v)
     const { page } = p
     await page.goto(await at(server, 'desk', 'agent', name('ann'), { name: 'Ann 安', queues: [queue] }))
-    await page.getByText(zh ? '有新订单时会立即显示并响铃提醒' : 'Who comes shows here at once, with a sound.').waitFor()
+    await page.getByText(zh ? '有新订单时会立即显示并响铃提醒' : 'New orders show up here at once, with a sound.').waitFor()
     if (!v.phone) await page.getByText(zh ? /新订单会出现在左侧列表中/ : /New orders show in the list/).waitFor()
     await p.shot(`desk-${look}-empty`)
     await page.getByRole('button', { name: zh ? /会话$/ : /Chats$/ }).click()
