@@ -33,7 +33,8 @@ web-check: web-deps ## lint and type-check the pages and the JavaScript client
 
 test-web: web-deps ## test the JavaScript client and, in a browser, the pages
 	@.ci/test-deps chromium redis-server
-	npm test
+	go build -o bin/server-under-test ./app
+	SERVER_UNDER_TEST=$(CURDIR)/bin/server-under-test npm test
 
 test-deps: ## install redis-server and nginx, which the tests start themselves
 	@.ci/test-deps redis-server nginx

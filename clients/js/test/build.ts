@@ -10,8 +10,13 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the server that the tests start, once. */
+/** Builds the server that the tests start, once, unless $SERVER_UNDER_TEST names one that is built. */
 export default function setup(project: TestProject) {
+  const built = process.env.SERVER_UNDER_TEST
+  if (built) {
+    project.provide('bellhop', built)
+    return
+  }
   const dir = mkdtempSync(join(tmpdir(), 'bellhop-js-'))
   const bin = join(dir, 'bellhop')
   execFileSync('go', ['build', '-o', bin, './app'], { cwd: join(import.meta.dirname, '../../..'), stdio: 'inherit' })
