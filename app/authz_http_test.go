@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 )
 
@@ -22,11 +23,11 @@ var public = map[string]bool{
 
 // call is a route as one who may would ask it.
 type call struct {
-	action broker.Action
+	action chat.Action
 	query  string
 	body   any
 	// whose is what else one is to what the call names; nil: nothing.
-	whose func(p *persona) broker.Relation
+	whose func(p *persona) chat.Relation
 	// otherwise is the code for those who may, where it is not of the session's state: what the call names does not exist.
 	otherwise string
 	ofSession bool
@@ -36,65 +37,65 @@ type fields = map[string]any
 
 // calls are all routes of the API.
 func (c *cast) calls() map[string]call {
-	put := func(action broker.Action, body any) call { return call{action: action, body: body} }
-	missing := func(action broker.Action) call { return call{action: action, otherwise: "not_found"} }
+	put := func(action chat.Action, body any) call { return call{action: action, body: body} }
+	missing := func(action chat.Action) call { return call{action: action, otherwise: "not_found"} }
 	out := map[string]call{
-		"POST /tokens":                   {action: broker.ActTokens, otherwise: "bad_request"},
-		"POST /tokens/revoke":            {action: broker.ActTokens, otherwise: "bad_request"},
-		"GET /sessions":                  {action: broker.ActSessions, query: "limit=1"},
-		"GET /search":                    {action: broker.ActSearch, query: "q=word&limit=1"},
-		"POST /files":                    {action: broker.ActFiles, otherwise: "bad_request"},
-		"GET /files/:id":                 missing(broker.ActFiles),
-		"GET /files/:id/thumbnail":       missing(broker.ActFiles),
-		"GET /files/:id/link":            missing(broker.ActFiles),
-		"GET /stats":                     {action: broker.ActStats},
-		"POST /moves":                    put(broker.ActMoves, fields{"from": fields{"queue": c.nobody + "x"}, "to": fields{"queue": c.far}}),
-		"GET /moves/:id":                 missing(broker.ActMoves),
-		"GET /queues":                    {action: broker.ActQueues},
-		"GET /queues/:id":                {action: broker.ActQueue},
-		"PUT /queues/:id":                put(broker.ActQueue, fields{"sticky": 0}),
-		"DELETE /queues/:id":             {action: broker.ActQueue}, // the one that was put
-		"GET /canned":                    {action: broker.ActCanned, query: "limit=1"},
-		"GET /canned/:id":                missing(broker.ActCanned),
-		"PUT /canned/:id":                {action: broker.ActCanned, otherwise: "bad_request"},
-		"DELETE /canned/:id":             missing(broker.ActCanned),
-		"GET /agents":                    {action: broker.ActAgents},
-		"GET /agents/:id":                {action: broker.ActAgent, whose: c.myself},
-		"PUT /agents/:id":                put(broker.ActSetAgent, fields{"capacity": 1000}),
-		"GET /users/:id":                 {action: broker.ActUser, whose: c.acquainted},
-		"PUT /users/:id":                 put(broker.ActSetUser, fields{"blocked": false}),
-		"GET /webhooks/dead":             {action: broker.ActDeadLetter},
-		"POST /webhooks/dead/:id/replay": {action: broker.ActDeadLetter, otherwise: "wrong_state"}, // there is no webhook
-		"DELETE /webhooks/dead/:id":      missing(broker.ActDeadLetter),
-		"POST /sessions":                 {action: broker.ActOpen, body: fields{"queue": c.far}},
+		"POST /tokens":                   {action: chat.ActTokens, otherwise: "bad_request"},
+		"POST /tokens/revoke":            {action: chat.ActTokens, otherwise: "bad_request"},
+		"GET /sessions":                  {action: chat.ActSessions, query: "limit=1"},
+		"GET /search":                    {action: chat.ActSearch, query: "q=word&limit=1"},
+		"POST /files":                    {action: chat.ActFiles, otherwise: "bad_request"},
+		"GET /files/:id":                 missing(chat.ActFiles),
+		"GET /files/:id/thumbnail":       missing(chat.ActFiles),
+		"GET /files/:id/link":            missing(chat.ActFiles),
+		"GET /stats":                     {action: chat.ActStats},
+		"POST /moves":                    put(chat.ActMoves, fields{"from": fields{"queue": c.nobody + "x"}, "to": fields{"queue": c.far}}),
+		"GET /moves/:id":                 missing(chat.ActMoves),
+		"GET /queues":                    {action: chat.ActQueues},
+		"GET /queues/:id":                {action: chat.ActQueue},
+		"PUT /queues/:id":                put(chat.ActQueue, fields{"sticky": 0}),
+		"DELETE /queues/:id":             {action: chat.ActQueue}, // the one that was put
+		"GET /canned":                    {action: chat.ActCanned, query: "limit=1"},
+		"GET /canned/:id":                missing(chat.ActCanned),
+		"PUT /canned/:id":                {action: chat.ActCanned, otherwise: "bad_request"},
+		"DELETE /canned/:id":             missing(chat.ActCanned),
+		"GET /agents":                    {action: chat.ActAgents},
+		"GET /agents/:id":                {action: chat.ActAgent, whose: c.myself},
+		"PUT /agents/:id":                put(chat.ActSetAgent, fields{"capacity": 1000}),
+		"GET /users/:id":                 {action: chat.ActUser, whose: c.acquainted},
+		"PUT /users/:id":                 put(chat.ActSetUser, fields{"blocked": false}),
+		"GET /webhooks/dead":             {action: chat.ActDeadLetter},
+		"POST /webhooks/dead/:id/replay": {action: chat.ActDeadLetter, otherwise: "wrong_state"}, // there is no webhook
+		"DELETE /webhooks/dead/:id":      missing(chat.ActDeadLetter),
+		"POST /sessions":                 {action: chat.ActOpen, body: fields{"queue": c.far}},
 	}
-	for path, action := range map[string]broker.Action{"": broker.ActHistory, "/messages": broker.ActHistory, "/transcript": broker.ActHistory} {
+	for path, action := range map[string]chat.Action{"": chat.ActHistory, "/messages": chat.ActHistory, "/transcript": chat.ActHistory} {
 		out["GET /sessions/:id"+path] = call{action: action, ofSession: true}
 	}
-	out["POST /sessions/:id/messages"] = call{action: broker.ActSend, body: fields{"body": "x"}, ofSession: true}
-	out["GET /canned/:id/render"] = call{action: broker.ActRender, ofSession: true}
+	out["POST /sessions/:id/messages"] = call{action: chat.ActSend, body: fields{"body": "x"}, ofSession: true}
+	out["GET /canned/:id/render"] = call{action: chat.ActRender, ofSession: true}
 	bodies := map[string]fields{"transfer": {"to": fields{"queue": c.far}}, "rate": {"score": 5}, "whisper": {"text": "x"}, "label": {"add": []string{"x"}}}
 	for _, cmd := range []string{"grab", "transfer", "accept", "decline", "cancel", "end", "join", "leave", "reopen", "rate", "takeover", "whisper", "label"} {
 		body := bodies[cmd]
 		if body == nil {
 			body = fields{}
 		}
-		out["POST /sessions/:id/"+cmd] = call{action: broker.Action(cmd), body: body, ofSession: true}
+		out["POST /sessions/:id/"+cmd] = call{action: chat.Action(cmd), body: body, ofSession: true}
 	}
 	return out
 }
 
 // GET /agents/:id asks for dan, GET /users/:id for vic, whom only dan knows.
-func (c *cast) myself(p *persona) broker.Relation {
+func (c *cast) myself(p *persona) chat.Relation {
 	if p.name == "dan" {
-		return broker.Myself
+		return chat.Myself
 	}
 	return 0
 }
 
-func (c *cast) acquainted(p *persona) broker.Relation {
+func (c *cast) acquainted(p *persona) chat.Relation {
 	if p.name == "dan" {
-		return broker.Acquainted
+		return chat.Acquainted
 	}
 	return 0
 }
@@ -106,7 +107,7 @@ func (c *cast) ask(api client.API, route string, k call, s *scene, body any) str
 	id := map[string]string{"/sessions": s.session, "/agents": c.people["dan"].ID, "/users": c.vic, "/queues": c.far,
 		"/canned": name("none"), "/files": "none", "/webhooks": "none", "/moves": "none"}["/"+strings.Split(path, "/")[1]]
 	query := k.query
-	if k.action == broker.ActRender {
+	if k.action == chat.ActRender {
 		id, query = c.canned, "session="+url.QueryEscape(s.session)
 	}
 	path = strings.Replace(path, ":id", url.PathEscape(id), 1)
@@ -145,22 +146,22 @@ func (a asker) body(c *cast, k call) any {
 	switch {
 	case a.persona != nil:
 		body["agent"] = a.ID
-	case k.action == broker.ActOpen:
+	case k.action == chat.ActOpen:
 		body["user"] = fields{"id": c.people["ulf"].ID}
-	case k.action == broker.ActSend:
+	case k.action == chat.ActSend:
 		body["as"] = "system"
 	}
 	return body
 }
 
-func (a asker) is(s *scene) broker.Relation {
+func (a asker) is(s *scene) chat.Relation {
 	switch {
 	case a.persona == nil:
-		return broker.Anybody | broker.Host
+		return chat.Anybody | chat.Host
 	case a.host:
-		return s.is(a.persona)&^(broker.Supervisor|broker.Watcher) | broker.HostsAgent
+		return s.is(a.persona)&^(chat.Supervisor|chat.Watcher) | chat.HostsAgent
 	}
-	return s.is(a.persona) &^ broker.Watcher // that is a connection's
+	return s.is(a.persona) &^ chat.Watcher // that is a connection's
 }
 
 // routes are those of the node, without the public ones. One that has no call fails.
@@ -182,7 +183,7 @@ func (c *cast) routes(calls map[string]call) []string {
 		}
 		route = r.Method + " " + path
 		require.Contains(c, calls, route, "the table has no row for a route")
-		require.Contains(c, broker.Rules(), calls[route].action)
+		require.Contains(c, chat.Rules(), calls[route].action)
 		out = append(out, route)
 	}
 	require.Len(c, out, len(calls), "a call is of no route")
@@ -200,7 +201,7 @@ func TestEveryRouteForEverybody(t *testing.T) {
 	askers := []asker{{nil, true}}
 	for _, p := range c.people {
 		askers = append(askers, asker{p, false})
-		if p.Role == broker.RoleAgent {
+		if p.Role == chat.RoleAgent {
 			askers = append(askers, asker{p, true})
 		}
 	}
@@ -216,7 +217,7 @@ func TestEveryRouteForEverybody(t *testing.T) {
 				continue
 			}
 			for _, a := range askers {
-				if a.host && a.persona != nil && (k.body == nil || !k.ofSession || k.action == broker.ActSend) {
+				if a.host && a.persona != nil && (k.body == nil || !k.ofSession || k.action == chat.ActSend) {
 					continue // it can name nobody there
 				}
 				if s.spent {
@@ -242,7 +243,7 @@ func TestEveryRouteForEverybody(t *testing.T) {
 				s.spent = s.spent || got == "" && k.ofSession && !slices.Contains(harmless, k.action)
 			}
 		}
-		_, err := c.n.broker.End(t.Context(), bossOf(), broker.EndRequest{Session: s.session})
+		_, err := c.n.broker.End(t.Context(), bossOf(), chat.EndRequest{Session: s.session})
 		require.NoError(t, err)
 	}
 	t.Logf("%d cells", cells)
@@ -293,14 +294,14 @@ func TestTheBlockedAndTheDisabled(t *testing.T) {
 				require.NoError(t, err)
 			}
 			want := s.want(k.action, s.is(uma))
-			if rule := broker.Rules()[k.action]; rule.Blocked && want == "" {
+			if rule := chat.Rules()[k.action]; rule.Blocked && want == "" {
 				want = "blocked"
 			}
 			got := c.ask(uma.api, route, k, s, k.body)
 			require.Equal(t, want, got, "%s by a blocked user in the scene %s", route, s.name)
 			s.spent = got == "" && k.ofSession && !slices.Contains(harmless, k.action)
 		}
-		_, err = b.End(ctx, bossOf(), broker.EndRequest{Session: s.session})
+		_, err = b.End(ctx, bossOf(), chat.EndRequest{Session: s.session})
 		require.NoError(t, err)
 	}
 	_, err = b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{})
@@ -309,12 +310,12 @@ func TestTheBlockedAndTheDisabled(t *testing.T) {
 	s := scenes[1]
 	s.session = ""
 	c.set(s)
-	_, err = b.PutAgent(ctx, bossOf(), dan.ID, broker.AgentSettings{Disabled: true})
+	_, err = b.PutAgent(ctx, bossOf(), dan.ID, chat.AgentSettings{Disabled: true})
 	require.NoError(t, err)
 	for route, k := range calls {
 		require.Equal(t, "unauthorized", c.ask(dan.api, route, k, s, k.body), "%s by a disabled agent", route)
 	}
-	dan.ws.code(broker.CloseRemoved)
+	dan.ws.code(chat.CloseRemoved)
 	require.Equal(t, "forbidden", c.ask(c.n.api(), "POST /sessions/:id/grab", call{}, s, fields{"agent": dan.ID}),
 		fmt.Sprintf("%s may not be named, either", dan.ID))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 	"bellhop/handlers"
 	"bellhop/internal/testenv"
@@ -18,12 +19,12 @@ import (
 
 // persona is somebody who asks for everything, over a connection of its own and over HTTP.
 type persona struct {
-	broker.Actor // as the scenes' set-up uses it
-	name         string
-	token        string
-	ws           *raw // nil where there can be none
-	api          client.API
-	wrote        map[string]int64 // seq of its message, by scene
+	chat.Actor // as the scenes' set-up uses it
+	name       string
+	token      string
+	ws         *raw // nil where there can be none
+	api        client.API
+	wrote      map[string]int64 // seq of its message, by scene
 }
 
 // cast are all personas, and where they meet.
@@ -42,14 +43,14 @@ func newCast(t *testing.T) *cast {
 		canned: name("canned"), vic: name("vic"), people: map[string]*persona{}}
 	ctx := t.Context()
 	for _, q := range []string{c.q, c.nobody} {
-		s := broker.DefaultQueue(q)
+		s := chat.DefaultQueue(q)
 		s.Sticky = 0
 		_, err := c.n.broker.PutQueue(ctx, bossOf(), s)
 		require.NoError(t, err)
 	}
 	_, err := c.n.broker.PutCanned(ctx, bossOf(), broker.Canned{ID: c.canned, Shortcut: name("hi"), Title: "t", Text: "hello"})
 	require.NoError(t, err)
-	for p, role := range map[string]broker.Role{"uma": "user", "ulf": "user", "dan": "agent", "eli": "agent", "ann": "agent", "cay": "agent",
+	for p, role := range map[string]chat.Role{"uma": "user", "ulf": "user", "dan": "agent", "eli": "agent", "ann": "agent", "cay": "agent",
 		"bea": "agent", "gil": "agent", "fay": "agent", "tom": "agent", "quin": "agent", "bot": "bot", "sam": "agent", "sue": "supervisor",
 		"wes": "supervisor", "wat": "supervisor", "xer": "agent"} {
 		queues := []string{c.q}
@@ -58,21 +59,21 @@ func newCast(t *testing.T) *cast {
 		}
 		c.add(p, role, queues)
 	}
-	served, err := c.n.broker.Open(ctx, bossOf(), broker.OpenRequest{User: broker.Person{ID: c.vic}, Queue: c.q})
+	served, err := c.n.broker.Open(ctx, bossOf(), chat.OpenRequest{User: chat.Person{ID: c.vic}, Queue: c.q})
 	require.NoError(t, err)
 	_, err = c.n.broker.Grab(ctx, c.people["dan"].Actor, served.ID)
 	require.NoError(t, err)
 	return c
 }
 
-func (c *cast) add(p string, role broker.Role, queues []string) *persona {
-	id := broker.Identity{Role: role, ID: name(p), Name: p}
+func (c *cast) add(p string, role chat.Role, queues []string) *persona {
+	id := chat.Identity{Role: role, ID: name(p), Name: p}
 	if role.Staff() {
 		id.Queues, id.Capacity = queues, 1000
 	}
 	token, _, err := c.n.broker.IssueToken(c.Context(), id, time.Hour)
 	require.NoError(c, err)
-	who := &persona{Actor: broker.Actor{Identity: id}, name: p, token: token, wrote: map[string]int64{},
+	who := &persona{Actor: chat.Actor{Identity: id}, name: p, token: token, wrote: map[string]int64{},
 		api: client.API{BaseURL: c.n.url(), Key: token}}
 	who.ws = dialRaw(c.T, c.n, "/websocket", "bellhop.v1", token)
 	who.ws.next(`"event":"hello"`)
@@ -87,15 +88,15 @@ type scene struct {
 	walkers string // who walks it; "" for all
 	session string
 	spent   bool // something has changed it
-	broker.State
+	chat.State
 }
 
 var scenes = []*scene{
-	{name: "waiting", State: broker.Waiting}, {name: "serving", State: broker.Serving, last: "gil"},
-	{name: "cancelled", State: broker.Serving, last: "fay", walkers: "fay gil bea dan sue"},
-	{name: "expired", State: broker.Serving, last: "fay", walkers: "fay"},
-	{name: "offered", State: broker.Transferring, last: "gil"}, {name: "moved", State: broker.Waiting, last: "gil"},
-	{name: "ended", State: broker.Ended, last: "gil"},
+	{name: "waiting", State: chat.Waiting}, {name: "serving", State: chat.Serving, last: "gil"},
+	{name: "cancelled", State: chat.Serving, last: "fay", walkers: "fay gil bea dan sue"},
+	{name: "expired", State: chat.Serving, last: "fay", walkers: "fay"},
+	{name: "offered", State: chat.Transferring, last: "gil"}, {name: "moved", State: chat.Waiting, last: "gil"},
+	{name: "ended", State: chat.Ended, last: "gil"},
 }
 
 // set makes a scene's session.
@@ -105,19 +106,19 @@ func (c *cast) set(s *scene) {
 	must := func(_ any, err error) { c.Helper(); require.NoError(c, err, s.name) }
 	say := func(who, kind string) {
 		c.Helper()
-		r, err := b.Send(ctx, p[who].Actor, broker.SendRequest{Session: s.session, Type: kind, Body: json.RawMessage(`"hm"`)})
+		r, err := b.Send(ctx, p[who].Actor, chat.SendRequest{Session: s.session, Type: kind, Body: json.RawMessage(`"hm"`)})
 		require.NoError(c, err)
 		p[who].wrote[s.name] = r.Seq
 	}
 	offer := func(by, to string) {
 		c.Helper()
-		must(b.Transfer(ctx, p[by].Actor, broker.TransferRequest{Session: s.session, Agent: p[to].ID}))
+		must(b.Transfer(ctx, p[by].Actor, chat.TransferRequest{Session: s.session, Agent: p[to].ID}))
 	}
 	if s.session != "" { // a user has one in a queue
-		must(b.End(ctx, bossOf(), broker.EndRequest{Session: s.session}))
+		must(b.End(ctx, bossOf(), chat.EndRequest{Session: s.session}))
 	}
 	s.spent = false
-	open, err := b.Open(ctx, broker.Actor{Host: true}, broker.OpenRequest{User: p["uma"].Person(), Queue: c.q})
+	open, err := b.Open(ctx, chat.Actor{Host: true}, chat.OpenRequest{User: p["uma"].Person(), Queue: c.q})
 	require.NoError(c, err)
 	s.session = open.ID
 	say("uma", "text")
@@ -135,7 +136,7 @@ func (c *cast) set(s *scene) {
 	must(b.Decline(ctx, p["bea"].Actor, s.session, "not mine"))
 	for _, whispers := range []string{"wes", "xer"} { // xer was a supervisor then
 		sup := p[whispers].Actor
-		sup.Role = broker.RoleSupervisor
+		sup.Role = chat.RoleSupervisor
 		r, err := b.Whisper(ctx, sup, broker.WhisperRequest{Session: s.session, Text: "psst"})
 		require.NoError(c, err)
 		p[whispers].wrote[s.name] = r.Seq
@@ -158,15 +159,15 @@ func (c *cast) set(s *scene) {
 	case "offered":
 		offer("dan", "tom")
 	case "moved":
-		must(b.Transfer(ctx, p["sue"].Actor, broker.TransferRequest{Session: s.session, Queue: c.nobody}))
+		must(b.Transfer(ctx, p["sue"].Actor, chat.TransferRequest{Session: s.session, Queue: c.nobody}))
 	case "ended":
-		must(b.End(ctx, p["uma"].Actor, broker.EndRequest{Session: s.session}))
+		must(b.End(ctx, p["uma"].Actor, chat.EndRequest{Session: s.session}))
 	}
 }
 
 func (c *cast) expire(s *scene, offer func(by, to string)) {
 	c.Helper()
-	q := broker.DefaultQueue(c.q)
+	q := chat.DefaultQueue(c.q)
 	q.OfferTimeout, q.Sticky = 1, 0
 	_, err := c.n.broker.PutQueue(c.Context(), bossOf(), q)
 	require.NoError(c, err)
@@ -181,103 +182,103 @@ func (c *cast) expire(s *scene, offer func(by, to string)) {
 }
 
 // role gives what one is by one's role alone.
-func (p *persona) role() broker.Relation {
+func (p *persona) role() chat.Relation {
 	switch {
-	case p.Role == broker.RoleUser:
-		return broker.Anybody | broker.AnyUser
-	case p.Role == broker.RoleSupervisor:
-		return broker.Anybody | broker.AnyStaff | broker.Supervisor
+	case p.Role == chat.RoleUser:
+		return chat.Anybody | chat.AnyUser
+	case p.Role == chat.RoleSupervisor:
+		return chat.Anybody | chat.AnyStaff | chat.Supervisor
 	}
-	return broker.Anybody | broker.AnyStaff
+	return chat.Anybody | chat.AnyStaff
 }
 
 // is tells what a persona is to a scene's session: told here once more, not asked of the broker.
-func (s *scene) is(p *persona) broker.Relation {
+func (s *scene) is(p *persona) chat.Relation {
 	is, served := p.role(), s.name != "waiting"
 	if s.name != "moved" && strings.Contains("dan eli ann cay bea gil fay tom quin bot", p.name) && p.name != "" {
-		is |= broker.OfQueue
-		if s.State == broker.Waiting {
-			is |= broker.InLine
+		is |= chat.OfQueue
+		if s.State == chat.Waiting {
+			is |= chat.InLine
 		}
 	}
 	takesPart := s.name != "waiting" && s.name != "moved"
-	former := broker.Former
-	if s.State == broker.Ended {
-		former |= broker.FormerAfter
+	former := chat.Former
+	if s.State == chat.Ended {
+		former |= chat.FormerAfter
 	}
 	switch {
 	case p.name == "uma":
-		is |= broker.SessionUser
+		is |= chat.SessionUser
 	case p.name == "dan" && takesPart:
-		is |= broker.Owner
+		is |= chat.Owner
 	case p.name == "eli" && takesPart:
-		is |= broker.Assistant
+		is |= chat.Assistant
 	case served && slices.Contains([]string{"ann", "cay", "dan", "eli"}, p.name):
 		is |= former
 	case p.name == "tom" && s.name == "offered":
-		is |= broker.Target
+		is |= chat.Target
 	case p.name == s.last && s.name != "offered":
-		is |= broker.LastTarget
+		is |= chat.LastTarget
 	case p.name == s.last: // another's is open
-		is |= broker.LastTarget
+		is |= chat.LastTarget
 	case p.name == "wat" && served:
-		is |= broker.Watcher
+		is |= chat.Watcher
 	}
-	if s.State == broker.Ended && is&(broker.Owner|broker.Assistant) != 0 {
-		is |= broker.Stayed
+	if s.State == chat.Ended && is&(chat.Owner|chat.Assistant) != 0 {
+		is |= chat.Stayed
 	}
 	return is
 }
 
 // outcome is what one who may is answered in a scene; "" is ok.
-func (s *scene) outcome(action broker.Action, is broker.Relation) string {
-	has := func(r broker.Relation) bool { return is&r != 0 }
-	ended := s.State == broker.Ended
+func (s *scene) outcome(action chat.Action, is chat.Relation) string {
+	has := func(r chat.Relation) bool { return is&r != 0 }
+	ended := s.State == chat.Ended
 	switch action {
-	case broker.ActSend, broker.ActTyping, broker.ActTransfer, broker.ActAccept, broker.ActTakeOver, broker.ActWhisper, broker.ActCancel:
+	case chat.ActSend, chat.ActTyping, chat.ActTransfer, chat.ActAccept, chat.ActTakeOver, chat.ActWhisper, chat.ActCancel:
 		if ended {
 			return "ended"
 		}
-	case broker.ActGrab:
+	case chat.ActGrab:
 		switch {
 		case ended:
 			return "ended"
-		case s.State != broker.Waiting && !has(broker.Owner):
+		case s.State != chat.Waiting && !has(chat.Owner):
 			return "taken"
 		}
-	case broker.ActJoin:
+	case chat.ActJoin:
 		switch {
-		case has(broker.Owner | broker.Assistant):
+		case has(chat.Owner | chat.Assistant):
 		case ended:
 			return "ended"
-		case s.State == broker.Waiting:
+		case s.State == chat.Waiting:
 			return "wrong_state"
 		}
-	case broker.ActLeave:
-		if ended && has(broker.Assistant) {
+	case chat.ActLeave:
+		if ended && has(chat.Assistant) {
 			return "ended"
 		}
-	case broker.ActReopen, broker.ActRate:
+	case chat.ActReopen, chat.ActRate:
 		if !ended {
 			return "wrong_state"
 		}
 	}
 	switch {
-	case action == broker.ActCancel && s.name != "offered" && s.name != "cancelled",
-		action == broker.ActWhisper && s.State == broker.Waiting:
+	case action == chat.ActCancel && s.name != "offered" && s.name != "cancelled",
+		action == chat.ActWhisper && s.State == chat.Waiting:
 		return "wrong_state"
 	}
 	return ""
 }
 
 // want is the code that a cell must have.
-func (s *scene) want(action broker.Action, is broker.Relation) string {
-	switch code := broker.Rules()[action].Verdict(is); {
+func (s *scene) want(action chat.Action, is chat.Relation) string {
+	switch code := chat.Rules()[action].Verdict(is); {
 	case code == "":
 		return s.outcome(action, is)
-	case code == broker.CodeWrongState && s.State == broker.Ended && action != broker.ActLeave:
+	case code == chat.CodeWrongState && s.State == chat.Ended && action != chat.ActLeave:
 		return "ended"
-	case code == broker.CodeWrongState && s.repeats(action, is):
+	case code == chat.CodeWrongState && s.repeats(action, is):
 		return ""
 	default:
 		return string(code)
@@ -285,13 +286,13 @@ func (s *scene) want(action broker.Action, is broker.Relation) string {
 }
 
 // repeats: the offer that gil declined is declined again.
-func (s *scene) repeats(action broker.Action, is broker.Relation) bool {
-	return action == broker.ActDecline && s.last == "gil" && s.name != "offered" && is&broker.LastTarget != 0
+func (s *scene) repeats(action chat.Action, is chat.Relation) bool {
+	return action == chat.ActDecline && s.last == "gil" && s.name != "offered" && is&chat.LastTarget != 0
 }
 
 // harmless are those that leave everybody what they were.
-var harmless = []broker.Action{broker.ActPing, broker.ActOpen, broker.ActRead, broker.ActTyping, broker.ActHistory, broker.ActSessions,
-	broker.ActRender, broker.ActStatus, broker.ActWatch, broker.ActSend, broker.ActLabel, broker.ActWhisper}
+var harmless = []chat.Action{chat.ActPing, chat.ActOpen, chat.ActRead, chat.ActTyping, chat.ActHistory, chat.ActSessions,
+	chat.ActRender, chat.ActStatus, chat.ActWatch, chat.ActSend, chat.ActLabel, chat.ActWhisper}
 
 // ask gives the code of a command's answer; "" for ok.
 func (p *persona) ask(c *cast, line string) string {
@@ -333,12 +334,12 @@ func (p *persona) typing(c *cast, session string) string {
 }
 
 // line is a command's, as one who may would send it.
-func (c *cast) line(action broker.Action, p *persona, s *scene) string {
-	fields := map[broker.Action]string{broker.ActOpen: fmt.Sprintf(`"queue":%q`, c.far), broker.ActSend: `"body":"x"`, broker.ActRead: `"seq":1`,
-		broker.ActHistory: `"limit":1`, broker.ActTransfer: fmt.Sprintf(`"to":{"queue":%q}`, c.far), broker.ActSilent: `"silent":true`,
-		broker.ActRate: `"score":5`, broker.ActLabel: `"add":["x"]`, broker.ActWhisper: `"text":"x"`, broker.ActRender: fmt.Sprintf(`"canned":%q`, c.canned),
-		broker.ActStatus: `"status":"online"`, broker.ActRecall: fmt.Sprintf(`"seq":%d`, c.recalls(p, s)),
-		broker.ActAccept: `"n":0`, broker.ActPing: `"n":0`, broker.ActWatch: `"n":0`, broker.ActSessions: `"limit":1`}[action]
+func (c *cast) line(action chat.Action, p *persona, s *scene) string {
+	fields := map[chat.Action]string{chat.ActOpen: fmt.Sprintf(`"queue":%q`, c.far), chat.ActSend: `"body":"x"`, chat.ActRead: `"seq":1`,
+		chat.ActHistory: `"limit":1`, chat.ActTransfer: fmt.Sprintf(`"to":{"queue":%q}`, c.far), chat.ActSilent: `"silent":true`,
+		chat.ActRate: `"score":5`, chat.ActLabel: `"add":["x"]`, chat.ActWhisper: `"text":"x"`, chat.ActRender: fmt.Sprintf(`"canned":%q`, c.canned),
+		chat.ActStatus: `"status":"online"`, chat.ActRecall: fmt.Sprintf(`"seq":%d`, c.recalls(p, s)),
+		chat.ActAccept: `"n":0`, chat.ActPing: `"n":0`, chat.ActWatch: `"n":0`, chat.ActSessions: `"limit":1`}[action]
 	cmd, _, _ := strings.Cut(string(action), " ")
 	line := fmt.Sprintf(`"cmd":%q,"session":%q`, cmd, s.session)
 	if fields != "" {
@@ -358,13 +359,13 @@ func (c *cast) recalls(p *persona, s *scene) int64 {
 // Every command by everybody in every relation to a session answers what the table says; a command
 // without a row fails.
 func TestEveryCommandByEverybody(t *testing.T) {
-	var actions []broker.Action
+	var actions []chat.Action
 	for _, cmd := range handlers.Commands() {
-		require.Contains(t, broker.Rules(), broker.Action(cmd), "the table has no row for a command")
-		actions = append(actions, broker.Action(cmd))
+		require.Contains(t, chat.Rules(), chat.Action(cmd), "the table has no row for a command")
+		actions = append(actions, chat.Action(cmd))
 	}
-	actions = append(actions, broker.ActSilent)
-	c, cells, granted := newCast(t), 0, map[broker.Action]bool{}
+	actions = append(actions, chat.ActSilent)
+	c, cells, granted := newCast(t), 0, map[chat.Action]bool{}
 	for _, s := range scenes {
 		s.session, s.spent = "", true
 		for _, action := range actions {
@@ -376,11 +377,11 @@ func TestEveryCommandByEverybody(t *testing.T) {
 					c.set(s)
 				}
 				is := s.is(p)
-				if action == broker.ActRecall && p.wrote[s.name] > 0 {
-					is |= broker.Sender
+				if action == chat.ActRecall && p.wrote[s.name] > 0 {
+					is |= chat.Sender
 				}
 				want, ask := s.want(action, is), func() string { return p.ask(c, c.line(action, p, s)) }
-				if action == broker.ActTyping {
+				if action == chat.ActTyping {
 					ask = func() string { return p.typing(c, s.session) }
 				}
 				got := ask()
@@ -391,7 +392,7 @@ func TestEveryCommandByEverybody(t *testing.T) {
 			}
 		}
 		if s.session != "" {
-			_, err := c.n.broker.End(t.Context(), bossOf(), broker.EndRequest{Session: s.session})
+			_, err := c.n.broker.End(t.Context(), bossOf(), chat.EndRequest{Session: s.session})
 			require.NoError(t, err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/handlers"
 )
 
@@ -21,12 +21,12 @@ func demoPeople(bots bool) *handlers.Demo {
 		queues = botQueues
 	}
 	return &handlers.Demo{Bots: bots, People: []handlers.DemoPerson{
-		{Role: broker.RoleUser, ID: "lin", Name: "Lin 林"},
-		{Role: broker.RoleUser, ID: "sam", Name: "Sam"},
-		{Role: broker.RoleUser, ID: "mei", Name: "Mei 梅"},
-		{Role: broker.RoleAgent, ID: "ann", Name: "Ann 安", Queues: queues},
-		{Role: broker.RoleAgent, ID: "bob", Name: "Bob", Queues: queues},
-		{Role: broker.RoleSupervisor, ID: "sue", Name: "Sue 苏", Queues: queues},
+		{Role: chat.RoleUser, ID: "lin", Name: "Lin 林"},
+		{Role: chat.RoleUser, ID: "sam", Name: "Sam"},
+		{Role: chat.RoleUser, ID: "mei", Name: "Mei 梅"},
+		{Role: chat.RoleAgent, ID: "ann", Name: "Ann 安", Queues: queues},
+		{Role: chat.RoleAgent, ID: "bob", Name: "Bob", Queues: queues},
+		{Role: chat.RoleSupervisor, ID: "sue", Name: "Sue 苏", Queues: queues},
 	}}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 //go:embed demo_shop.html
@@ -136,7 +137,7 @@ func (s *shop) page(w http.ResponseWriter, r *http.Request) {
 // token is what a site's own server does for whoever is logged in there: here, always the same visitor.
 func (s *shop) token(w http.ResponseWriter, r *http.Request) {
 	token, expires, err := s.broker.IssueToken(r.Context(),
-		broker.Identity{Role: broker.RoleUser, ID: "shop-visitor", Name: "Vera 薇"}, 24*time.Hour)
+		chat.Identity{Role: chat.RoleUser, ID: "shop-visitor", Name: "Vera 薇"}, 24*time.Hour)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/filter"
 )
 
@@ -45,7 +46,7 @@ func newFilter(s *Settings) (broker.Filter, error) {
 func (f wordFilter) Filter(_ context.Context, in broker.FilterInput) (string, error) {
 	text, found := f.words.Mask(in.Text)
 	if found && f.refuse {
-		return "", broker.Errorf(broker.CodeBadRequest, "this may not be said here; please put it in other words")
+		return "", chat.Errorf(chat.CodeBadRequest, "this may not be said here; please put it in other words")
 	}
 	return text, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/lxzan/gws"
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 )
 
@@ -70,9 +70,9 @@ func startTestJWKS(t *testing.T, url string, pace jwksPace) *verifier {
 	return newVerifier(&Settings{}, j, time.Now)
 }
 
-func verdictOf(v *verifier, token string) broker.Code {
+func verdictOf(v *verifier, token string) chat.Code {
 	if _, err := v.Verify(context.Background(), token); err != nil {
-		return broker.AsError(err).Code
+		return chat.AsError(err).Code
 	}
 	return ""
 }
@@ -154,7 +154,7 @@ func TestJWKSKeepsItsKeys(t *testing.T) {
 	pace := quickPace
 	pace.refresh, pace.lookup = 20*time.Millisecond, time.Millisecond
 	v := startTestJWKS(t, keys.URL, pace)
-	require.Equal(t, broker.Code(""), verdictOf(v, edToken(t, "a")))
+	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "a")))
 	endless := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"keys":[`)
 		for r.Context().Err() == nil {
@@ -178,19 +178,19 @@ func TestJWKSKeepsItsKeys(t *testing.T) {
 		before := keys.asked.Load()
 		keys.set(answer)
 		require.Eventually(t, func() bool { return keys.asked.Load() > before+2 }, 20*time.Second, 5*time.Millisecond, name)
-		require.Equal(t, broker.Code(""), verdictOf(v, edToken(t, "a")), name)
-		require.Equal(t, broker.CodeUnavailable, verdictOf(v, edToken(t, "b")), "%s: nobody can tell", name)
+		require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "a")), name)
+		require.Equal(t, chat.CodeUnavailable, verdictOf(v, edToken(t, "b")), "%s: nobody can tell", name)
 	}
 	require.Zero(t, elsewhere.asked.Load(), "a redirect was followed")
 	keys.set(says(edSet(t, "b")))
 	require.Eventually(t, func() bool { return verdictOf(v, edToken(t, "b")) == "" }, 10*time.Second, 5*time.Millisecond)
-	require.Equal(t, broker.CodeUnauthorized, eventually(t, v, edToken(t, "a")), "what is not published any more is no key")
+	require.Equal(t, chat.CodeUnauthorized, eventually(t, v, edToken(t, "a")), "what is not published any more is no key")
 }
 
 // eventually is the first answer that is not "later".
-func eventually(t *testing.T, v *verifier, token string) (c broker.Code) {
+func eventually(t *testing.T, v *verifier, token string) (c chat.Code) {
 	t.Helper()
-	require.Eventually(t, func() bool { c = verdictOf(v, token); return c != broker.CodeUnavailable }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { c = verdictOf(v, token); return c != chat.CodeUnavailable }, 10*time.Second, 10*time.Millisecond)
 	return c
 }
 
@@ -198,18 +198,18 @@ func eventually(t *testing.T, v *verifier, token string) (c broker.Code) {
 func TestAnUnknownKeyIsAskedFor(t *testing.T) {
 	keys := startKeyServer(t, says(edSet(t, "a")))
 	v := startTestJWKS(t, keys.URL, quickPace)
-	require.Equal(t, broker.Code(""), verdictOf(v, edToken(t, "a")))
+	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "a")))
 	time.Sleep(quickPace.lookup)
 	keys.set(says(edSet(t, "b"))) // rotated
-	require.Equal(t, broker.Code(""), verdictOf(v, edToken(t, "b")), "found at once")
+	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "b")), "found at once")
 
 	before, began, refused, later := keys.asked.Load(), time.Now(), 0, 0
 	for i := 0; time.Since(began) < 4*quickPace.lookup; i++ {
 		_, err := v.Verify(t.Context(), edToken(t, fmt.Sprint("x", i)))
-		switch e := broker.AsError(err); e.Code {
-		case broker.CodeUnauthorized:
+		switch e := chat.AsError(err); e.Code {
+		case chat.CodeUnauthorized:
 			refused++
-		case broker.CodeUnavailable:
+		case chat.CodeUnavailable:
 			later++
 			require.Positive(t, e.RetryMS)
 			require.LessOrEqual(t, e.RetryMS, quickPace.lookup.Milliseconds())
@@ -221,8 +221,8 @@ func TestAnUnknownKeyIsAskedFor(t *testing.T) {
 	require.LessOrEqual(t, keys.asked.Load()-before, int64(5))
 	require.Positive(t, refused)
 	require.Positive(t, later)
-	require.Equal(t, broker.CodeUnauthorized, eventually(t, v, edToken(t, "nobody's")))
-	require.Equal(t, broker.Code(""), verdictOf(v, edToken(t, "b")))
+	require.Equal(t, chat.CodeUnauthorized, eventually(t, v, edToken(t, "nobody's")))
+	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "b")))
 }
 
 // Failures are tried again ever more slowly, in seconds, not minutes; no two nodes at the same time.
@@ -242,7 +242,7 @@ func TestASilentIssuer(t *testing.T) {
 	began := time.Now()
 	v := startTestJWKS(t, keys.URL, quickPace)
 	require.Less(t, time.Since(began), time.Second)
-	require.Equal(t, broker.CodeUnavailable, verdictOf(v, edToken(t, "a")))
+	require.Equal(t, chat.CodeUnavailable, verdictOf(v, edToken(t, "a")))
 	require.Less(t, time.Since(began), keyPatience+2*time.Second)
 	v.keys.close()
 	require.Less(t, time.Since(began), keyPatience+3*time.Second, "and none is left of it")

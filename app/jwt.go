@@ -12,7 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // clockLeeway is by how much an issuer's clock may be ahead of ours.
@@ -24,7 +24,7 @@ const latest = 253402300799
 // claims are what a JWT says of a participant: the fields of POST /tokens, `sub` for id.
 type claims struct {
 	jwt.RegisteredClaims
-	Role     broker.Role
+	Role     chat.Role
 	Name     string
 	Avatar   string
 	Queues   []string
@@ -126,19 +126,19 @@ func newVerifier(s *Settings, keys *jwks, now func() time.Time) *verifier {
 
 // Verify finds whom a JWT speaks for. CodeUnauthorized: it is not valid; CodeUnavailable: it
 // cannot be told yet, for lack of keys.
-func (v *verifier) Verify(ctx context.Context, token string) (broker.Identity, error) {
+func (v *verifier) Verify(ctx context.Context, token string) (chat.Identity, error) {
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return v.key(ctx, t) })
 	var away *awayError
 	switch {
 	case errors.As(err, &away):
-		return broker.Identity{}, &broker.Error{Code: broker.CodeUnavailable, Message: "the keys that tell whether the token is valid are away",
+		return chat.Identity{}, &chat.Error{Code: chat.CodeUnavailable, Message: "the keys that tell whether the token is valid are away",
 			RetryMS: (away.after + time.Millisecond - 1).Milliseconds(), Err: err}
 	case err != nil:
-		return broker.Identity{}, &broker.Error{Code: broker.CodeUnauthorized, Message: "the token is not valid", Err: err}
+		return chat.Identity{}, &chat.Error{Code: chat.CodeUnauthorized, Message: "the token is not valid", Err: err}
 	}
 	// Without an iat, or with one of 0, it may be from before any revocation: as old as can be.
-	id := broker.Identity{Role: c.Role, ID: c.Subject, Name: c.Name, Avatar: c.Avatar, Queues: c.Queues,
+	id := chat.Identity{Role: c.Role, ID: c.Subject, Name: c.Name, Avatar: c.Avatar, Queues: c.Queues,
 		Capacity: c.Capacity, Priority: c.Priority, Expires: c.ExpiresAt.Time, Issued: time.UnixMilli(1)}
 	if c.IssuedAt != nil && c.IssuedAt.After(id.Issued) {
 		id.Issued = c.IssuedAt.Time

@@ -25,7 +25,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 )
 
@@ -357,7 +357,7 @@ func FuzzJWT(f *testing.F) {
 		token := issuers().sign(t, "HS256", header, body, []byte(jwtSecret))
 		id, err := v.Verify(t.Context(), token)
 		if err != nil {
-			require.Contains(t, []broker.Code{broker.CodeUnauthorized, broker.CodeUnavailable}, broker.AsError(err).Code)
+			require.Contains(t, []chat.Code{chat.CodeUnauthorized, chat.CodeUnavailable}, chat.AsError(err).Code)
 			return
 		}
 		var h map[string]any

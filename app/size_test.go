@@ -9,15 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 	"bellhop/internal/testenv"
 )
 
 // sizeLimit is how long what the server sends may be: a page, and one item of the largest size.
-const sizeLimit = broker.PageBytes
+const sizeLimit = chat.PageBytes
 
-func bossOf() broker.Actor { return broker.Actor{Host: true} }
+func bossOf() chat.Actor { return chat.Actor{Host: true} }
 
 func (r *raw) ask(id int, line string) string {
 	r.t.Helper()
@@ -29,12 +29,12 @@ func (r *raw) ask(id int, line string) string {
 func texts(t *testing.T, n *node, q, text string, count int) (session, user string) {
 	t.Helper()
 	user = name("uma")
-	s, err := n.broker.Open(t.Context(), bossOf(), broker.OpenRequest{User: broker.Person{ID: user}, Queue: q})
+	s, err := n.broker.Open(t.Context(), bossOf(), chat.OpenRequest{User: chat.Person{ID: user}, Queue: q})
 	require.NoError(t, err)
 	body, err := json.Marshal(text)
 	require.NoError(t, err)
 	for range count {
-		_, err := n.broker.Send(t.Context(), bossOf(), broker.SendRequest{Session: s.ID, As: broker.RoleUser, Body: body})
+		_, err := n.broker.Send(t.Context(), bossOf(), chat.SendRequest{Session: s.ID, As: chat.RoleUser, Body: body})
 		require.NoError(t, err)
 	}
 	return s.ID, user
@@ -79,7 +79,7 @@ func pages(t *testing.T, limit int, query string, ask func(query string) string)
 		}
 		line := ask(q)
 		require.LessOrEqual(t, len(line), sizeLimit)
-		var a struct{ OK broker.HistoryReply }
+		var a struct{ OK chat.HistoryReply }
 		require.NoError(t, json.Unmarshal([]byte(line), &a), line[:min(200, len(line))])
 		require.NotEmpty(t, a.OK.Messages)
 		for _, m := range a.OK.Messages {
@@ -108,19 +108,19 @@ func TestManyLongRepliesAtOnce(t *testing.T) {
 	}
 	r.write(strings.Join(frame, "\n"))
 	for id := 1; id <= 60; id++ {
-		_, err := n.broker.Send(t.Context(), bossOf(), broker.SendRequest{Session: s, As: broker.RoleSystem, Body: json.RawMessage(`"meanwhile"`)})
+		_, err := n.broker.Send(t.Context(), bossOf(), chat.SendRequest{Session: s, As: chat.RoleSystem, Body: json.RawMessage(`"meanwhile"`)})
 		require.NoError(t, err)
 		r.next(fmt.Sprintf(`{"id":%d,"ok"`, id))
 	}
 }
 
 // whole is a session with as much in it as is legal.
-func whole(t *testing.T, n *node, q string, i int) broker.Session {
+func whole(t *testing.T, n *node, q string, i int) chat.Session {
 	t.Helper()
 	pad := func(n int) string { return strings.Repeat(`"`, n) }
-	u := broker.Person{ID: name("u"), Name: pad(64), Avatar: "https://a.example/" + strings.Repeat("a", 2000)}
+	u := chat.Person{ID: name("u"), Name: pad(64), Avatar: "https://a.example/" + strings.Repeat("a", 2000)}
 	meta := `{"x":"` + strings.Repeat("y", 4000) + `"}`
-	s, err := n.broker.Open(t.Context(), bossOf(), broker.OpenRequest{User: u, Queue: q, Subject: pad(256), Meta: json.RawMessage(meta)})
+	s, err := n.broker.Open(t.Context(), bossOf(), chat.OpenRequest{User: u, Queue: q, Subject: pad(256), Meta: json.RawMessage(meta)})
 	require.NoError(t, err, i)
 	return s
 }
@@ -144,7 +144,7 @@ func TestAHelloOfVeryManySessions(t *testing.T) {
 	line := r.next(`"hello"`)
 	require.LessOrEqual(t, len(line), sizeLimit)
 	var hello struct {
-		Sessions []broker.Session
+		Sessions []chat.Session
 		More     bool
 	}
 	require.NoError(t, json.Unmarshal([]byte(line), &hello))
@@ -153,7 +153,7 @@ func TestAHelloOfVeryManySessions(t *testing.T) {
 	for cursor := ""; ; {
 		line := r.ask(5, `"cmd":"sessions","state":"serving","limit":200,"cursor":"`+cursor+`"`)
 		require.LessOrEqual(t, len(line), sizeLimit)
-		var a struct{ OK broker.SessionsReply }
+		var a struct{ OK chat.SessionsReply }
 		require.NoError(t, json.Unmarshal([]byte(line), &a))
 		for _, s := range a.OK.Sessions {
 			require.True(t, open[s.ID])
@@ -181,7 +181,7 @@ func TestWatchingLongQueues(t *testing.T) {
 	line = r.ask(3, `"cmd":"watch"`)
 	require.LessOrEqual(t, len(line), sizeLimit)
 	var a struct {
-		OK struct{ Queues []broker.QueueView }
+		OK struct{ Queues []chat.QueueView }
 	}
 	require.NoError(t, json.Unmarshal([]byte(line), &a))
 	require.Len(t, a.OK.Queues, 2)
@@ -193,7 +193,7 @@ func TestWatchingLongQueues(t *testing.T) {
 		for cursor := ""; ; {
 			line := r.ask(4, `"cmd":"sessions","state":"waiting","queue":"`+q.Queue+`","limit":200,"cursor":"`+cursor+`"`)
 			require.LessOrEqual(t, len(line), sizeLimit)
-			var page struct{ OK broker.SessionsReply }
+			var page struct{ OK chat.SessionsReply }
 			require.NoError(t, json.Unmarshal([]byte(line), &page))
 			for _, s := range page.OK.Sessions {
 				seen[s.ID] = true

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 	"bellhop/internal/testenv"
 )
@@ -131,13 +132,13 @@ func TestWhatAUserSees(t *testing.T) {
 	n := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	b, ctx, q, far := n.broker, t.Context(), name("q"), name("far")
 	s := &sight{T: t, secrets: map[string]string{}, seen: map[string]bool{}}
-	actor := func(role broker.Role, queues ...string) broker.Actor {
-		id := broker.Identity{Role: role, ID: name(string(role)), Name: "N", Avatar: "https://example.com/a.png", Queues: queues}
+	actor := func(role chat.Role, queues ...string) chat.Actor {
+		id := chat.Identity{Role: role, ID: name(string(role)), Name: "N", Avatar: "https://example.com/a.png", Queues: queues}
 		_, _, err := b.IssueToken(ctx, id, time.Hour)
 		require.NoError(t, err)
-		return broker.Actor{Identity: id}
+		return chat.Actor{Identity: id}
 	}
-	ann, bea, sue, uma := actor("agent", q, far), agent(t, n, q), actor("supervisor", q), broker.Identity{Role: "user", ID: name("uma"), Name: "Uma"}
+	ann, bea, sue, uma := actor("agent", q, far), agent(t, n, q), actor("supervisor", q), chat.Identity{Role: "user", ID: name("uma"), Name: "Uma"}
 	token, _, err := b.IssueToken(ctx, uma, time.Hour)
 	require.NoError(t, err)
 	ws := dialRaw(t, n, "/websocket", "bellhop.v1", token)
@@ -156,10 +157,10 @@ func TestWhatAUserSees(t *testing.T) {
 		}
 	}
 	must := func(_ any, err error) { t.Helper(); require.NoError(t, err) }
-	say := func(a broker.Actor, kind, text string) int64 {
+	say := func(a chat.Actor, kind, text string) int64 {
 		t.Helper()
 		body, _ := json.Marshal(text)
-		r, err := b.Send(ctx, a, broker.SendRequest{Session: s.session(until, q), Type: kind, Body: body})
+		r, err := b.Send(ctx, a, chat.SendRequest{Session: s.session(until, q), Type: kind, Body: body})
 		require.NoError(t, err)
 		return r.Seq
 	}
@@ -174,7 +175,7 @@ func TestWhatAUserSees(t *testing.T) {
 		before, _ := until(`"cmd":"ping"`)
 		require.Zero(t, before, "the user hears of %s: %s", what, s.all.String()[mark:])
 	}
-	tag := func(a broker.Actor) func() {
+	tag := func(a chat.Actor) func() {
 		word := s.secret("a label")
 		return func() { must(b.Label(ctx, a, broker.LabelRequest{Session: id, Add: []string{word}})) }
 	}
@@ -193,10 +194,10 @@ func TestWhatAUserSees(t *testing.T) {
 	must(bea.Join(ctx, id, false))
 	must(bea.Leave(ctx, id))
 	for _, decline := range []string{s.secret("why an agent declined"), ""} {
-		must(b.Transfer(ctx, ann, broker.TransferRequest{Session: id, Agent: bea.id, Note: s.secret("an offer's note")}))
+		must(b.Transfer(ctx, ann, chat.TransferRequest{Session: id, Agent: bea.id, Note: s.secret("an offer's note")}))
 		must(bea.Decline(ctx, id, decline))
 	}
-	must(b.Transfer(ctx, ann, broker.TransferRequest{Session: id, Queue: far, Note: s.secret("a transfer's note")}))
+	must(b.Transfer(ctx, ann, chat.TransferRequest{Session: id, Queue: far, Note: s.secret("a transfer's note")}))
 	must(b.Grab(ctx, ann, id))
 	must(b.TakeOver(ctx, sue, id))
 	must(b.Read(ctx, sue, id, 3))
@@ -206,7 +207,7 @@ func TestWhatAUserSees(t *testing.T) {
 	var seq struct{ OK struct{ Seq int64 } }
 	require.NoError(t, json.Unmarshal([]byte(sent), &seq))
 	until(fmt.Sprintf(`"cmd":"recall","session":%q,"seq":%d`, id, seq.OK.Seq))
-	must(b.End(ctx, sue, broker.EndRequest{Session: id}))
+	must(b.End(ctx, sue, chat.EndRequest{Session: id}))
 	until(`"cmd":"rate","session":"` + id + `","score":2,"comment":"so so"`)
 	quietly("a label", tag(sue))
 	for _, cmd := range []string{`"cmd":"history","session":"` + id + `"`, `"cmd":"sessions"`, `"cmd":"end","session":"` + id + `"`} {
@@ -222,7 +223,7 @@ func TestWhatAUserSees(t *testing.T) {
 	}
 }
 
-func tokenOf(a broker.Actor) client.TokenRequest {
+func tokenOf(a chat.Actor) client.TokenRequest {
 	return client.TokenRequest{Role: string(a.Role), ID: a.ID, Name: a.Name, Queues: a.Queues}
 }
 

@@ -12,6 +12,7 @@ import (
 	"bellhop/archive"
 	"bellhop/archive/archivetest"
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 type historyCommand struct {
@@ -86,7 +87,7 @@ func (c *historyCommand) at(ctx context.Context, node *broker.Broker, session st
 	for i := range c.Pages {
 		before := max(52, c.Messages-depth+52+i%40)
 		began := time.Now()
-		h, err := node.History(ctx, host, broker.HistoryRequest{Session: session, After: -1, Before: int64(before), Limit: 50})
+		h, err := node.History(ctx, host, chat.HistoryRequest{Session: session, After: -1, Before: int64(before), Limit: 50})
 		t.record(time.Since(began))
 		if err != nil {
 			return historyRow{}, err
@@ -104,9 +105,9 @@ func longSession(ctx context.Context, b *bare, store archive.Archive, messages i
 	if err != nil {
 		return "", err
 	}
-	s, err := node.Open(ctx, host, broker.OpenRequest{User: broker.Person{ID: "user"}})
+	s, err := node.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: "user"}})
 	if err == nil {
-		_, err = node.End(ctx, host, broker.EndRequest{Session: s.ID})
+		_, err = node.End(ctx, host, chat.EndRequest{Session: s.ID})
 	}
 	if err != nil {
 		return "", err

@@ -17,6 +17,7 @@ import (
 	"bellhop/archive/mongo"
 	"bellhop/archive/sqlite"
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 const batchSize = 1000 // messages of one write, as the archiver's
@@ -129,19 +130,19 @@ func quietBroker(ctx context.Context, rdb *redis.Client, store archive.Archive, 
 		ArchiveDelay: time.Millisecond})
 }
 
-var host = broker.Actor{Host: true}
+var host = chat.Actor{Host: true}
 
 // talk opens sessions of a user each and sends messages in each of them.
 func talk(ctx context.Context, b *broker.Broker, sessions, each int) error {
 	return parallel(ctx, 64, sessions, func(ctx context.Context, i int) error {
-		user := broker.Person{ID: id("user-", i), Name: "User"}
-		s, err := b.Open(ctx, host, broker.OpenRequest{User: user})
+		user := chat.Person{ID: id("user-", i), Name: "User"}
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: user})
 		if err != nil {
 			return err
 		}
-		a := broker.Actor{Identity: broker.Identity{Role: broker.RoleUser, ID: user.ID, Name: user.Name}}
+		a := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: user.ID, Name: user.Name}}
 		for n := range each {
-			if _, err := b.Send(ctx, a, broker.SendRequest{Session: s.ID, Body: text(i*each + n), Key: id("k", n)}); err != nil {
+			if _, err := b.Send(ctx, a, chat.SendRequest{Session: s.ID, Body: text(i*each + n), Key: id("k", n)}); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // rateWindow is how long after its end a session can be rated.
@@ -18,21 +20,21 @@ type RateRequest struct {
 
 // Rate keeps what the user thought of an ended session: once, within seven
 // days. A second, different rating is CodeTooLate.
-func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, error) {
+func (b *Broker) Rate(ctx context.Context, a chat.Actor, r RateRequest) (chat.Session, error) {
 	if r.Score < 1 || r.Score > 5 {
-		return Session{}, Errorf(CodeBadRequest, "score: 1 to 5")
+		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "score: 1 to 5")
 	}
-	if err := validProse("comment", r.Comment, MaxNote); err != nil {
-		return Session{}, err
+	if err := chat.ValidProse("comment", r.Comment, chat.MaxNote); err != nil {
+		return chat.Session{}, err
 	}
 	if !a.Host {
-		in := FilterInput{Session: r.Session, From: Author{a.ID, a.Role, a.Name}, Type: FilterReason, Text: r.Comment}
+		in := FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: FilterReason, Text: r.Comment}
 		var err error
-		if r.Comment, err = b.screen(ctx, in, MaxNote); err != nil {
-			return Session{}, err
+		if r.Comment, err = b.screen(ctx, in, chat.MaxNote); err != nil {
+			return chat.Session{}, err
 		}
 	}
-	return b.afterEnd(ctx, a, ActRate, r.Session, func(s step) (Session, error) {
+	return b.afterEnd(ctx, a, chat.ActRate, r.Session, func(s step) (chat.Session, error) {
 		s.Score, s.Comment, s.Window = r.Score, r.Comment, rateWindow.Milliseconds()
 		return b.transit(ctx, a, "rate", s)
 	})
@@ -40,33 +42,33 @@ func (b *Broker) Rate(ctx context.Context, a Actor, r RateRequest) (Session, err
 
 // Reopen lets an ended session wait again, for its user, within its queue's
 // window. If the user has another one open in that queue, that is the answer.
-func (b *Broker) Reopen(ctx context.Context, a Actor, session string) (Session, error) {
-	return b.afterEnd(ctx, a, ActReopen, session, func(s step) (Session, error) { return b.reopen(ctx, a, s) })
+func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	return b.afterEnd(ctx, a, chat.ActReopen, session, func(s step) (chat.Session, error) { return b.reopen(ctx, a, s) })
 }
 
-func (b *Broker) reopen(ctx context.Context, a Actor, s step) (Session, error) {
+func (b *Broker) reopen(ctx context.Context, a chat.Actor, s step) (chat.Session, error) {
 	p, _ := b.of(s.Session)
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return Session{}, b.absent(ctx, a, ActReopen, s.Session, err)
+		return chat.Session{}, b.absent(ctx, a, chat.ActReopen, s.Session, err)
 	}
 	for range 5 {
 		keys := p.transition(s.Session, append(endKeys(p, queue, user), p.strange())...)
 		r, err := b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
 			q := b.settings.queue(queue)
-			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), bound, q.begin(time.Now())}
+			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), bound, beginWait(q, time.Now())}
 		})
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		if r.str(0) == "moved" {
 			queue, user = r.str(1), r.str(2)
 			continue
 		}
 		st, err := b.begun(ctx, a, s.Session, r)
-		return st, b.absent(ctx, a, ActReopen, s.Session, err)
+		return st, b.absent(ctx, a, chat.ActReopen, s.Session, err)
 	}
-	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
+	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "the session keeps moving; try again")
 }
 
 type reopenArgs struct {
@@ -81,22 +83,22 @@ type reopenArgs struct {
 }
 
 // afterEnd runs a user's transition of an ended session, which may have left Redis.
-func (b *Broker) afterEnd(ctx context.Context, a Actor, action Action, session string, do func(s step) (Session, error)) (Session, error) {
-	if err := Allow(a, action); err != nil {
-		return Session{}, err
+func (b *Broker) afterEnd(ctx context.Context, a chat.Actor, action chat.Action, session string, do func(s step) (chat.Session, error)) (chat.Session, error) {
+	if err := chat.Allow(a, action); err != nil {
+		return chat.Session{}, err
 	}
 	if _, ok := b.of(session); !ok {
-		return Session{}, Errorf(CodeNotFound, "no such session")
+		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	s := newStep(a, action, session)
-	s.By = who(a.Role, a.ID)
+	s.By = chat.Who(a.Role, a.ID)
 	st, err := do(s)
-	if !errors.Is(err, &Error{Code: CodeEnded}) {
+	if !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return st, err
 	}
 	// Neither script answers so: the session has moved to the archive.
 	if err := b.revive(ctx, session); err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	return do(s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -24,18 +25,18 @@ func TestRating(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 		s := uma.open(q)
-		rate := func(a Actor, score int, comment string) error {
+		rate := func(a chat.Actor, score int, comment string) error {
 			_, err := b.Rate(ctx, a, RateRequest{Session: s.ID, Score: score, Comment: comment})
 			return err
 		}
-		code(t, CodeWrongState, rate(uma.Actor, 5, ""))
+		code(t, chat.CodeWrongState, rate(uma.Actor, 5, ""))
 		ann.grab(s.ID)
-		_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		code(t, CodeBadRequest, rate(uma.Actor, 0, ""))
-		code(t, CodeBadRequest, rate(uma.Actor, 6, ""))
-		code(t, CodeForbidden, rate(ann.Actor, 5, ""))
-		code(t, CodeForbidden, rate(user(t, b, name("eve")).Actor, 5, ""))
+		code(t, chat.CodeBadRequest, rate(uma.Actor, 0, ""))
+		code(t, chat.CodeBadRequest, rate(uma.Actor, 6, ""))
+		code(t, chat.CodeForbidden, rate(ann.Actor, 5, ""))
+		code(t, chat.CodeForbidden, rate(user(t, b, name("eve")).Actor, 5, ""))
 		shelve(t, b, s.ID)
 
 		t.Log("it has moved to the archive, and is rated all the same")
@@ -49,7 +50,7 @@ func TestRating(t *testing.T) {
 				defer mu.Unlock()
 				if err == nil {
 					won++
-				} else if AsError(err).Code != CodeTooLate {
+				} else if chat.AsError(err).Code != chat.CodeTooLate {
 					t.Error(err)
 				}
 			})
@@ -75,18 +76,18 @@ func TestReopening(t *testing.T) {
 		brief := func(o *Options) { o.expire = 500 * time.Millisecond }
 		a, b := startNode(t, url, brief), startNode(t, url, brief)
 		ctx, q := t.Context(), name("q")
-		a.set(t, q, func(s *QueueSettings) { s.ReopenWindow, s.Sticky = 60, 0 })
+		a.set(t, q, func(s *chat.QueueSettings) { s.ReopenWindow, s.Sticky = 60, 0 })
 		ann, uma := agent(t, a, name("ann"), q), user(t, b, name("uma"))
 		s := uma.open(q)
 		uma.send(s.ID, "one")
 		ann.grab(s.ID)
 		_, err := b.Reopen(ctx, uma.Actor, s.ID)
-		code(t, CodeWrongState, err)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		code(t, chat.CodeWrongState, err)
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		for _, wrong := range []*party{ann, user(t, a, name("eve"))} {
 			_, err = a.Reopen(ctx, wrong.Actor, s.ID)
-			code(t, CodeForbidden, err)
+			code(t, chat.CodeForbidden, err)
 		}
 		next := user(t, a, name("ben")).open(q)
 		shelve(t, b, s.ID)
@@ -96,7 +97,7 @@ func TestReopening(t *testing.T) {
 		for _, n := range []*Broker{a, b, a, b} {
 			wg.Go(func() {
 				got, err := n.Reopen(ctx, uma.Actor, s.ID)
-				if err != nil || got.State != Waiting || got.Agent != nil || got.Ended != nil {
+				if err != nil || got.State != chat.Waiting || got.Agent != nil || got.Ended != nil {
 					t.Errorf("%+v, %v", got, err)
 				}
 			})
@@ -110,26 +111,26 @@ func TestReopening(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{next.ID, s.ID}, line, "it does not pass who waits already")
 		uma.send(s.ID, "two")
-		_, err = a.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Body: []byte(`"x"`)})
-		code(t, CodeForbidden, err)
+		_, err = a.Send(ctx, ann.Actor, chat.SendRequest{Session: s.ID, Body: []byte(`"x"`)})
+		code(t, chat.CodeForbidden, err)
 		clean(t, a)
 		require.EqualValues(t, 2, ann.grab(s.ID).Unread)
 		clean(t, a)
 
 		t.Log("the one that is open in the queue is the answer; past the window it is too late")
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		other := uma.open(q)
 		got, err := b.Reopen(ctx, uma.Actor, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, other.ID, got.ID)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: other.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: other.ID})
 		require.NoError(t, err)
-		b.set(t, q, func(s *QueueSettings) { s.ReopenWindow = 0 })
+		b.set(t, q, func(s *chat.QueueSettings) { s.ReopenWindow = 0 })
 		_, err = b.Reopen(ctx, uma.Actor, s.ID)
-		code(t, CodeTooLate, err)
+		code(t, chat.CodeTooLate, err)
 		_, err = b.Reopen(ctx, uma.Actor, "nope")
-		code(t, CodeNotFound, err)
+		code(t, chat.CodeNotFound, err)
 		clean(t, a)
 	})
 }
@@ -138,20 +139,20 @@ func TestReopening(t *testing.T) {
 // session, in any state, can be moved, taken over or ended by a supervisor.
 func TestAnySessionCanBeMovedAndEndedByASupervisor(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.NoArchiver = true })
-	boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue"), Capacity: 100}, "")
+	boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Capacity: 100}, "")
 	ctx := t.Context()
-	for _, state := range []State{Waiting, Serving, Transferring, Ending} {
+	for _, state := range []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending} {
 		t.Run(string(state), func(t *testing.T) {
 			g := newStage(t, b, state)
-			s, err := b.Transfer(ctx, boss.Actor, TransferRequest{Session: g.session, Queue: g.q2})
+			s, err := b.Transfer(ctx, boss.Actor, chat.TransferRequest{Session: g.session, Queue: g.q2})
 			require.NoError(t, err)
-			require.Equal(t, []any{Waiting, g.q2}, []any{s.State, s.Queue})
+			require.Equal(t, []any{chat.Waiting, g.q2}, []any{s.State, s.Queue})
 			g.sound()
 
 			g = newStage(t, b, state)
 			s, err = b.TakeOver(ctx, boss.Actor, g.session)
 			require.NoError(t, err)
-			require.Equal(t, []any{Serving, boss.ID}, []any{s.State, s.Agent.ID})
+			require.Equal(t, []any{chat.Serving, boss.ID}, []any{s.State, s.Agent.ID})
 			g.sound()
 			before := g.everything()
 			_, err = b.TakeOver(ctx, boss.Actor, g.session)
@@ -160,13 +161,13 @@ func TestAnySessionCanBeMovedAndEndedByASupervisor(t *testing.T) {
 			require.Equal(t, before, g.everything(), "again")
 
 			g = newStage(t, b, state)
-			s, err = b.End(ctx, boss.Actor, EndRequest{Session: g.session})
+			s, err = b.End(ctx, boss.Actor, chat.EndRequest{Session: g.session})
 			require.NoError(t, err)
-			require.Equal(t, Ended, s.State)
+			require.Equal(t, chat.Ended, s.State)
 			_, err = b.TakeOver(ctx, boss.Actor, g.session)
-			code(t, CodeEnded, err)
-			_, err = b.Transfer(ctx, boss.Actor, TransferRequest{Session: g.session, Queue: g.q2})
-			code(t, CodeEnded, err)
+			code(t, chat.CodeEnded, err)
+			_, err = b.Transfer(ctx, boss.Actor, chat.TransferRequest{Session: g.session, Queue: g.q2})
+			code(t, chat.CodeEnded, err)
 			g.sound()
 		})
 	}
@@ -185,7 +186,7 @@ func TestTakeOverRace(t *testing.T) {
 		var wg sync.WaitGroup
 		bosses := make([]*party, 8)
 		for i := range bosses {
-			bosses[i] = connect(t, nodes[i%2], Identity{Role: RoleSupervisor, ID: name("sue"), Capacity: 1}, "")
+			bosses[i] = connect(t, nodes[i%2], chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Capacity: 1}, "")
 		}
 		for i, p := range bosses {
 			wg.Go(func() {
@@ -198,18 +199,18 @@ func TestTakeOverRace(t *testing.T) {
 		clean(t, nodes[0])
 		st, err := nodes[0].look(ctx, s.ID)
 		require.NoError(t, err)
-		require.Len(t, st.unread, 2, "the user and one owner")
+		require.Len(t, st.Counts, 2, "the user and one owner")
 		for i, p := range bosses {
 			other := user(t, nodes[1], name("uma")).open(q)
 			_, err := nodes[i%2].TakeOver(ctx, p.Actor, other.ID)
 			if p.ID == st.Agent.ID {
-				code(t, CodeFull, err)
+				code(t, chat.CodeFull, err)
 			} else {
 				require.NoError(t, err)
 			}
 		}
 		_, err = nodes[0].TakeOver(ctx, ann.Actor, s.ID)
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		clean(t, nodes[0])
 	})
 }

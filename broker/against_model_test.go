@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -29,7 +30,7 @@ func TestASessionAgainstItsModel(t *testing.T) {
 func persist(f func() error) error {
 	var err error
 	for range 20 {
-		if err = f(); err == nil || !AsError(err).Retry() {
+		if err = f(); err == nil || !chat.AsError(err).Retry() {
 			return err
 		}
 	}
@@ -39,25 +40,25 @@ func persist(f func() error) error {
 func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	q1, q2 := name("q"), name("q")
 	ids := map[string]string{}
-	actors := map[string]Actor{"uma": {Identity: Identity{Role: RoleUser, ID: name("uma")}}}
+	actors := map[string]chat.Actor{"uma": {Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}}
 	for _, q := range []string{q1, q2} {
-		s := DefaultQueue(q)
+		s := chat.DefaultQueue(q)
 		s.Sticky = 0 // offers come when they come
 		require.NoError(t, persist(func() error { _, err := nodes[0].PutQueue(ctx, host, s); return err }))
 	}
 	require.NoError(t, persist(func() error { return nodes[1].settings.load(ctx, nodes[1]) }))
-	for a, role := range map[string]Role{"ann": RoleAgent, "bea": RoleAgent, "cay": RoleAgent, "sue": RoleSupervisor} {
-		id := Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
+	for a, role := range map[string]chat.Role{"ann": chat.RoleAgent, "bea": chat.RoleAgent, "cay": chat.RoleAgent, "sue": chat.RoleSupervisor} {
+		id := chat.Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
 		require.NoError(t, persist(func() error { return nodes[0].introduce(ctx, id) }))
-		require.NoError(t, persist(func() error { _, err := nodes[0].setStatus(ctx, id.ID, Online, false); return err }))
-		actors[a] = Actor{Identity: id}
+		require.NoError(t, persist(func() error { _, err := nodes[0].setStatus(ctx, id.ID, chat.Online, false); return err }))
+		actors[a] = chat.Actor{Identity: id}
 	}
 	for short, a := range actors {
 		ids[a.ID] = short
 	}
-	s, err := nodes[0].Open(ctx, actors["uma"], OpenRequest{Queue: q1})
+	s, err := nodes[0].Open(ctx, actors["uma"], chat.OpenRequest{Queue: q1})
 	require.NoError(t, err)
-	m := &model{state: Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, wrote: map[string]bool{}, mark: map[string]int{"uma": 0},
+	m := &model{state: chat.Waiting, queue: "q1", assists: map[string]bool{}, ever: map[string]bool{}, wrote: map[string]bool{}, mark: map[string]int{"uma": 0},
 		labels: map[string]bool{}}
 	m.say()
 	agents := rapid.SampledFrom([]string{"ann", "bea", "cay"})
@@ -66,13 +67,13 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	check := func(what string, want string, err error) {
 		got := "ok"
 		if err != nil {
-			got = string(AsError(err).Code)
+			got = string(chat.AsError(err).Code)
 		}
 		if got != want {
 			t.Fatalf("%s: %s (%v), the model says %s", what, got, err, want)
 		}
 	}
-	session := func() Session {
+	session := func() chat.Session {
 		got, err := nodes[0].Session(ctx, host, s.ID)
 		require.NoError(t, err)
 		return got
@@ -81,11 +82,11 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	t.Repeat(map[string]func(*rapid.T){
 		"send": func(t *rapid.T) {
 			p, note := anyone.Draw(t, "by"), rapid.Bool().Draw(t, "note")
-			kind := TypeText
+			kind := chat.TypeText
 			if note {
-				kind = TypeNote
+				kind = chat.TypeNote
 			}
-			_, err := node().Send(ctx, actors[p], SendRequest{Session: s.ID, Type: kind, Body: []byte(`"x"`)})
+			_, err := node().Send(ctx, actors[p], chat.SendRequest{Session: s.ID, Type: kind, Body: []byte(`"x"`)})
 			check("send by "+p, m.send(p, note), err)
 		},
 		"read": func(t *rapid.T) {
@@ -107,7 +108,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		},
 		"offer": func(t *rapid.T) {
 			p, to := agents.Draw(t, "by"), agents.Draw(t, "to")
-			_, err := node().Transfer(ctx, actors[p], TransferRequest{Session: s.ID, Agent: actors[to].ID})
+			_, err := node().Transfer(ctx, actors[p], chat.TransferRequest{Session: s.ID, Agent: actors[to].ID})
 			check("offer by "+p+" to "+to, m.offer(p, to), err)
 		},
 		"accept": func(t *rapid.T) {
@@ -127,7 +128,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		},
 		"requeue": func(t *rapid.T) {
 			p, to := agents.Draw(t, "by"), rapid.SampledFrom([]string{"q1", "q1", "q2"}).Draw(t, "to")
-			_, err := node().Transfer(ctx, actors[p], TransferRequest{Session: s.ID, Queue: map[string]string{"q1": q1, "q2": q2}[to]})
+			_, err := node().Transfer(ctx, actors[p], chat.TransferRequest{Session: s.ID, Queue: map[string]string{"q1": q1, "q2": q2}[to]})
 			check("requeue by "+p, m.requeue(p, to), err)
 		},
 		"join": func(t *rapid.T) {
@@ -158,7 +159,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 				return // a session that has ended is soon boring
 			}
 			p, force := anyone.Draw(t, "by"), rapid.Bool().Draw(t, "force")
-			_, err := node().End(ctx, actors[p], EndRequest{Session: s.ID, Force: force})
+			_, err := node().End(ctx, actors[p], chat.EndRequest{Session: s.ID, Force: force})
 			check("end by "+p, m.end(p, force), err)
 		},
 		"rate": func(t *rapid.T) {
@@ -192,7 +193,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session string, ids map[string]string) {
 	st, err := b.look(ctx, session)
 	require.NoError(t, err)
-	short := func(p *Person) string {
+	short := func(p *chat.Person) string {
 		if p == nil {
 			return ""
 		}
@@ -207,15 +208,15 @@ func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session strin
 		score = st.Rating.Score
 	}
 	require.Equal(t, m.rating, score)
-	require.Len(t, st.unread, len(m.mark))
-	for w, n := range st.unread {
-		p := ids[idOf(w)]
+	require.Len(t, st.Counts, len(m.mark))
+	for w, n := range st.Counts {
+		p := ids[chat.IDOf(w)]
 		require.EqualValues(t, m.unread(p), n, "unread of %s", p)
-		require.EqualValues(t, m.mark[p], st.read[w], "mark of %s", p)
+		require.EqualValues(t, m.mark[p], st.Marks[w], "mark of %s", p)
 	}
 	entries, err := b.readLog(ctx, session, 1, st.Seq)
 	require.NoError(t, err)
 	for i, e := range entries {
-		require.Equal(t, m.log[i].recalled, e.body == "", "recalled %d", i+1)
+		require.Equal(t, m.log[i].recalled, e.Body == "", "recalled %d", i+1)
 	}
 }

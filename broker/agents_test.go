@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -34,11 +35,11 @@ func TestWhatIsSetOfAnAgentStays(t *testing.T) {
 		id, q := name("ann"), name("q")
 		together(t,
 			func() error {
-				_, _, err := a.IssueToken(ctx, Identity{Role: RoleAgent, ID: id, Name: "Ann"}, time.Minute)
+				_, _, err := a.IssueToken(ctx, chat.Identity{Role: chat.RoleAgent, ID: id, Name: "Ann"}, time.Minute)
 				return err
 			},
 			func() error {
-				_, err := b.PutAgent(ctx, host, id, AgentSettings{Queues: []string{q}, Capacity: 3})
+				_, err := b.PutAgent(ctx, host, id, chat.AgentSettings{Queues: []string{q}, Capacity: 3})
 				return err
 			})
 		got, err := a.Agent(ctx, host, id)
@@ -49,11 +50,11 @@ func TestWhatIsSetOfAnAgentStays(t *testing.T) {
 	}
 	for range 200 {
 		id, q := name("ann"), name("q")
-		_, err := a.PutAgent(ctx, host, id, AgentSettings{})
+		_, err := a.PutAgent(ctx, host, id, chat.AgentSettings{})
 		require.NoError(t, err)
 		together(t,
-			func() error { _, err := a.PutAgent(ctx, host, id, AgentSettings{Capacity: 3}); return err },
-			func() error { _, err := b.PutAgent(ctx, host, id, AgentSettings{Queues: []string{q}}); return err })
+			func() error { _, err := a.PutAgent(ctx, host, id, chat.AgentSettings{Capacity: 3}); return err },
+			func() error { _, err := b.PutAgent(ctx, host, id, chat.AgentSettings{Queues: []string{q}}); return err })
 		got, err := a.Agent(ctx, host, id)
 		require.NoError(t, err)
 		require.Equal(t, 3, got.Capacity, "left out: it stays as it is")

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // Sessions that ended lately and did not fit into hello are apart: a member has
@@ -51,7 +53,7 @@ func (m *member) countApart(session string, n int64, but string) {
 	m.total += n - e.unread
 	e.unread = n
 	m.apart[session] = e
-	line := appendUnread(nil, session, n, m.total)
+	line := chat.AppendUnread(nil, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
 			c.deliver(line)
@@ -75,11 +77,12 @@ func (h *hub) fade() {
 
 // readEnded tells the reader's connections, at all nodes, what is unread in an
 // ended session now: not all of them listen to it.
-func (b *Broker) readEnded(ctx context.Context, a Actor, session string, unread int64) {
-	if a.Conn == nil || !a.Conn.m.isApart(session) && !b.hub.ended(session) {
+func (b *Broker) readEnded(ctx context.Context, a chat.Actor, session string, unread int64) {
+	c := device(a)
+	if c == nil || !c.m.isApart(session) && !b.hub.ended(session) {
 		return
 	}
-	err := b.tell(ctx, a.Role, a.ID, personal{Kind: "unread", Session: session, Unread: unread, Conn: a.Conn.id})
+	err := b.tell(ctx, a.Role, a.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
 	if err != nil {
 		b.log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
 	}
@@ -93,5 +96,5 @@ func (h *hub) ended(session string) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.st != nil && f.st.State == Ended
+	return f.st != nil && f.st.State == chat.Ended
 }

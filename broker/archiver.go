@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 const (
@@ -382,7 +383,7 @@ func (b *Broker) expire(ctx context.Context, p partition, session string) error 
 	}
 	r, err := b.runJSON(ctx, "expire", []string{p.session(session), p.log(session), p.unread(session), p.read(session),
 		p.authors(session), p.recalled(session), p.keys(session), p.dirty(), p.timers(), p.outbox(),
-		p.listed(who(RoleUser, user)), p.sessions(), p.states()}, struct {
+		p.listed(chat.Who(chat.RoleUser, user)), p.sessions(), p.states()}, struct {
 		Session string `json:"session"`
 		After   int64  `json:"after"` // ms
 	}{session, b.archiver.expire.Milliseconds()})

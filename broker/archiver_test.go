@@ -15,6 +15,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/mongo"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -74,11 +75,11 @@ func shelve(t testing.TB, b *Broker, session string) {
 }
 
 // history reads all of a session as somebody sees it, page by page.
-func history(t testing.TB, b *Broker, a Actor, session string, page int) []Message {
+func history(t testing.TB, b *Broker, a chat.Actor, session string, page int) []chat.Message {
 	t.Helper()
-	var all []Message
+	var all []chat.Message
 	for after := int64(0); ; {
-		r, err := b.History(t.Context(), a, HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
+		r, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
 		require.NoError(t, err)
 		all = append(all, r.Messages...)
 		if !r.More {
@@ -103,7 +104,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		for i := range 500 {
 			r := uma.send(s.ID, fmt.Sprintf("message %d", i))
 			if i%50 == 7 {
-				_, err := b.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Type: TypeNote, Body: json.RawMessage(`"note"`)})
+				_, err := b.Send(ctx, ann.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeNote, Body: json.RawMessage(`"note"`)})
 				require.NoError(t, err)
 			}
 			if i%100 == 9 {
@@ -115,7 +116,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		archived(t, b, s.ID)
 		p, _ := b.of(s.ID)
 		require.LessOrEqual(t, b.rdb.XLen(ctx, p.log(s.ID)).Val(), int64(keepLog))
-		code(t, CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
+		code(t, chat.CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "again")
@@ -129,22 +130,22 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 			require.Equal(t, m.Recalled, len(m.Body) == 0, "seq %d", m.Seq)
 		}
 		for _, m := range history(t, b, uma.Actor, s.ID, 200) {
-			require.NotEqual(t, TypeNote, m.Type)
+			require.NotEqual(t, chat.TypeNote, m.Type)
 		}
-		back, err := b.History(ctx, uma.Actor, HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
+		back, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, back.Messages, 100)
 		require.True(t, back.More)
 		require.Less(t, back.Messages[99].Seq, last-150)
 
 		t.Log("a key is known as long as the session lives")
-		again, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"k"`), Key: "k"})
+		again, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"k"`), Key: "k"})
 		require.NoError(t, err)
 		for range 210 {
 			uma.send(s.ID, "more")
 		}
 		archived(t, b, s.ID)
-		dup, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"k"`), Key: "k"})
+		dup, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"k"`), Key: "k"})
 		require.NoError(t, err)
 		require.True(t, dup.Duplicate)
 		require.Equal(t, again.Mid, dup.Mid)
@@ -199,7 +200,7 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	require.NoError(t, b.rdb.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
 		redis.call('HSET', KEYS[2], 'seq', 3) redis.call('APPEND', KEYS[3], '\0\1') return 1`,
 		[]string{p.log(s.ID), p.session(s.ID), p.authors(s.ID)}, time.Now().UnixMilli(), "u:"+uma.ID,
-		head("01J00000000000000000000000", Author{uma.ID, RoleUser, ""}, TypeText, 0)).Err())
+		chat.Head("01J00000000000000000000000", chat.Author{ID: uma.ID, Role: chat.RoleUser, Name: ""}, chat.TypeText, 0)).Err())
 	for i := range 300 {
 		uma.send(s.ID, fmt.Sprint(i))
 	}
@@ -225,7 +226,7 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 		ann.grab(s.ID)
 		uma.send(s.ID, "one")
 		live := uma.open(name("q"))
-		ended, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID, Reason: "done"})
+		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID, Reason: "done"})
 		require.NoError(t, err)
 		p, _ := b.of(s.ID)
 		require.Eventually(t, func() bool { return b.rdb.Exists(ctx, p.session(s.ID), p.log(s.ID), p.keys(s.ID)).Val() == 0 },
@@ -235,36 +236,36 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ended, got)
 		_, err = b.Session(ctx, eve.Actor, s.ID)
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		require.Len(t, history(t, b, ann.Actor, s.ID, 2), int(ended.Seq))
-		for _, a := range []Actor{uma.Actor, ann.Actor} {
-			list, err := b.Sessions(ctx, a, SessionsRequest{States: []State{Ended}})
+		for _, a := range []chat.Actor{uma.Actor, ann.Actor} {
+			list, err := b.Sessions(ctx, a, chat.SessionsRequest{States: []chat.State{chat.Ended}})
 			require.NoError(t, err)
 			require.Len(t, list.Sessions, 1)
 			require.Equal(t, s.ID, list.Sessions[0].ID)
 		}
-		list, err := b.Sessions(ctx, uma.Actor, SessionsRequest{Limit: 1})
+		list, err := b.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, live.ID, list.Sessions[0].ID)
-		list, err = b.Sessions(ctx, uma.Actor, SessionsRequest{Limit: 1, Cursor: list.Cursor})
+		list, err = b.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1, Cursor: list.Cursor})
 		require.NoError(t, err)
 		require.Equal(t, s.ID, list.Sessions[0].ID)
 		require.Empty(t, list.Cursor)
 
-		_, err = b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"late"`)})
-		code(t, CodeEnded, err)
+		_, err = b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"late"`)})
+		code(t, chat.CodeEnded, err)
 		_, err = b.Grab(ctx, ann.Actor, s.ID)
-		code(t, CodeEnded, err)
-		again, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		code(t, chat.CodeEnded, err)
+		again, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		require.Equal(t, ended.ID, again.ID)
-		_, err = b.End(ctx, eve.Actor, EndRequest{Session: s.ID})
-		code(t, CodeForbidden, err)
+		_, err = b.End(ctx, eve.Actor, chat.EndRequest{Session: s.ID})
+		code(t, chat.CodeForbidden, err)
 
 		t.Log("a read mark brings it back, and goes to the archive")
 		r, err := b.Read(ctx, ann.Actor, s.ID, 99)
 		require.NoError(t, err)
-		require.Equal(t, ReadReply{0, ended.Seq}, r)
+		require.Equal(t, chat.ReadReply{Unread: 0, ReadSeq: ended.Seq}, r)
 		require.Eventually(t, func() bool {
 			d, err := b.archiver.store.Session(ctx, s.ID)
 			return err == nil && d.Read["a:"+ann.ID] == ended.Seq
@@ -278,7 +279,7 @@ func TestNothingUnarchivedExpires(t *testing.T) {
 		b := startNode(t, url, func(o *Options) { o.NoArchiver, o.expire = true, time.Nanosecond })
 		ctx, uma := t.Context(), user(t, b, name("uma"))
 		s := uma.open(name("q"))
-		ended, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		p, _ := b.of(s.ID)
 		expires := func(fields ...any) bool {
@@ -291,8 +292,8 @@ func TestNothingUnarchivedExpires(t *testing.T) {
 		require.False(t, expires("archived", ended.Seq-1), "a message")
 		require.False(t, expires("archived", ended.Seq, "aside", "1"), "one that was refused")
 		require.False(t, expires("aside", "", "recalls", "1,"), "a recall")
-		require.False(t, expires("recalls", "", "state", string(Serving)), "one that has not ended")
-		require.True(t, expires("state", string(Ended)))
+		require.False(t, expires("recalls", "", "state", string(chat.Serving)), "one that has not ended")
+		require.True(t, expires("state", string(chat.Ended)))
 	})
 }
 
@@ -345,7 +346,7 @@ func TestTheArchiveIsCutOff(t *testing.T) {
 		texts := 0 // a system message tells those who wait for long
 		for k, m := range list {
 			require.EqualValues(t, k+1, m.Seq)
-			if m.Type == TypeText {
+			if m.Type == chat.TypeText {
 				texts++
 			}
 		}
@@ -363,22 +364,22 @@ func TestRedisIsFull(t *testing.T) {
 	store.set(func() error { return errAway }, nil)
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
-	body, sent := json.RawMessage(quote(strings.Repeat("x", 4000))), int64(1)
+	body, sent := json.RawMessage(chat.Quote(strings.Repeat("x", 4000))), int64(1)
 	var err error
 	for range 10000 {
-		if _, err = b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: body}); err != nil {
+		if _, err = b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body}); err != nil {
 			break
 		}
 		sent++
 	}
-	code(t, CodeOverloaded, err)
+	code(t, chat.CodeOverloaded, err)
 	st, err := b.look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, sent, st.Seq)
 	require.Empty(t, auditSession(ctx, t, b, b.parts[b.home(uma.ID).index], st))
 	store.set(nil, nil)
 	require.Eventually(t, func() bool {
-		_, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: body})
+		_, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body})
 		return err == nil
 	}, time.Minute, 100*time.Millisecond)
 	clean(t, b)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/broker/chat"
 )
 
 // clean runs the audit until it finds nothing, as it must before long: here
@@ -37,14 +39,14 @@ func clean(t testing.TB, b *Broker) {
 
 // auditSession recounts one session from its log, unlike the product's audit,
 // which counts from `authors`.
-func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st *state) []string {
+func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st *chat.Snapshot) []string {
 	t.Helper()
 	var bad []string
 	log, err := b.readLog(ctx, st.ID, 1, st.Seq+10)
 	require.NoError(t, err)
 	for i, e := range log {
-		if e.seq != int64(i+1) {
-			bad = append(bad, fmt.Sprintf("%s: entry %d has seq %d", st.ID, i+1, e.seq))
+		if e.Seq != int64(i+1) {
+			bad = append(bad, fmt.Sprintf("%s: entry %d has seq %d", st.ID, i+1, e.Seq))
 		}
 	}
 	if int64(len(log)) != st.Seq {
@@ -53,10 +55,10 @@ func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st 
 	if n := int64(len(b.rdb.GetRange(ctx, p.authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d bytes of authors for %d messages", st.ID, n, st.Seq))
 	}
-	for w, n := range st.unread {
+	for w, n := range st.Counts {
 		var want int64
 		for _, e := range log {
-			if e.by != w && e.by != "" && e.seq > st.read[w] && !(e.note && w[0] == 'u') {
+			if e.By != w && e.By != "" && e.Seq > st.Marks[w] && !(e.Note && w[0] == 'u') {
 				want++
 			}
 		}
@@ -64,8 +66,8 @@ func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st 
 			bad = append(bad, fmt.Sprintf("%s: unread of %s is %d, counted %d", st.ID, w, n, want))
 		}
 	}
-	owned := st.State == Serving || st.State == Transferring || st.State == Ending
-	if owned != (st.Agent != nil) && st.State != Ended {
+	owned := st.State == chat.Serving || st.State == chat.Transferring || st.State == chat.Ending
+	if owned != (st.Agent != nil) && st.State != chat.Ended {
 		bad = append(bad, fmt.Sprintf("%s: %s with owner %v", st.ID, st.State, st.Agent))
 	}
 	return bad

@@ -9,10 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
-func auto(s *QueueSettings) { s.Routing = "auto" }
+func auto(s *chat.QueueSettings) { s.Routing = "auto" }
 
 // staffed makes agents who are online without a connection.
 func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []string {
@@ -20,8 +21,8 @@ func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []strin
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = name(fmt.Sprintf("ann%03d", i))
-		require.NoError(t, b.introduce(t.Context(), Identity{Role: RoleAgent, ID: ids[i], Queues: queues, Capacity: capacity}))
-		_, err := b.setStatus(t.Context(), ids[i], Online, false)
+		require.NoError(t, b.introduce(t.Context(), chat.Identity{Role: chat.RoleAgent, ID: ids[i], Queues: queues, Capacity: capacity}))
+		_, err := b.setStatus(t.Context(), ids[i], chat.Online, false)
 		require.NoError(t, err)
 	}
 	return ids
@@ -37,9 +38,9 @@ func (b *Broker) owner(t testing.TB, session string) string {
 	return st.Agent.ID
 }
 
-func openFor(t testing.TB, b *Broker, queue, user string) Session {
+func openFor(t testing.TB, b *Broker, queue, user string) chat.Session {
 	t.Helper()
-	s, err := b.Open(t.Context(), host, OpenRequest{User: Person{ID: user}, Queue: queue})
+	s, err := b.Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: user}, Queue: queue})
 	require.NoError(t, err)
 	return s
 }
@@ -53,7 +54,7 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		a.set(t, q, auto)
 		agents := staffed(t, a, 3, 2, q)
 		away := staffed(t, a, 1, 9, q)[0]
-		_, err := b.setStatus(ctx, away, Away, false)
+		_, err := b.setStatus(ctx, away, chat.Away, false)
 		require.NoError(t, err)
 		staffed(t, a, 1, 9, name("q")) // of another queue
 
@@ -70,27 +71,27 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		require.Empty(t, a.owner(t, full.ID), "all are full, and one is away")
 
 		t.Log("who gets room has the next; who comes has what waited")
-		_, err = b.End(ctx, host, EndRequest{Session: sessions[1]})
+		_, err = b.End(ctx, host, chat.EndRequest{Session: sessions[1]})
 		require.NoError(t, err)
 		eventually(t, func() bool { return a.owner(t, full.ID) == got[1] })
 		next := openFor(t, b, q, name("uma"))
-		_, err = a.setStatus(ctx, away, Online, false)
+		_, err = a.setStatus(ctx, away, chat.Online, false)
 		require.NoError(t, err)
 		eventually(t, func() bool { return a.owner(t, next.ID) == away })
 		clean(t, a)
 
 		t.Log("a capacity lowered below the load takes nothing away and gives nothing")
-		_, err = b.PutAgent(ctx, host, got[0], AgentSettings{Queues: []string{q}, Capacity: 1})
+		_, err = b.PutAgent(ctx, host, got[0], chat.AgentSettings{Queues: []string{q}, Capacity: 1})
 		require.NoError(t, err)
-		_, err = b.PutAgent(ctx, host, away, AgentSettings{Queues: []string{q}, Capacity: 1})
+		_, err = b.PutAgent(ctx, host, away, chat.AgentSettings{Queues: []string{q}, Capacity: 1})
 		require.NoError(t, err)
-		_, err = b.End(ctx, host, EndRequest{Session: sessions[0]})
+		_, err = b.End(ctx, host, chat.EndRequest{Session: sessions[0]})
 		require.NoError(t, err)
 		waits := openFor(t, b, q, name("uma"))
 		time.Sleep(500 * time.Millisecond)
 		require.Empty(t, a.owner(t, waits.ID))
 		require.Equal(t, got[0], a.owner(t, sessions[3]))
-		_, err = b.PutAgent(ctx, host, got[0], AgentSettings{Queues: []string{q}, Capacity: 5})
+		_, err = b.PutAgent(ctx, host, got[0], chat.AgentSettings{Queues: []string{q}, Capacity: 5})
 		require.NoError(t, err)
 		eventually(t, func() bool { return a.owner(t, waits.ID) == got[0] })
 		clean(t, a)
@@ -111,7 +112,7 @@ func TestABurstIsAssigned(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range agents * each {
 			wg.Go(func() {
-				_, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+				_, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 				if err != nil {
 					t.Error(err)
 				}
@@ -137,7 +138,7 @@ func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	a.set(t, q, auto)
 	low := openFor(t, a, q, name("uma"))
-	high, err := a.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q, Priority: 5})
+	high, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q, Priority: 5})
 	require.NoError(t, err)
 	line, err := a.line(ctx, q, 9)
 	require.NoError(t, err)
@@ -147,10 +148,10 @@ func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
 	require.NoError(t, a.rdb.ZIncrBy(ctx, p.waiting(q), -3600e3, low.ID).Err())
 	require.NoError(t, a.Close(ctx))
 	b := startNode(t, url)
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
-	e := ann.await("session", inStateOf(Serving))["session"].(map[string]any)
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+	e := ann.await("session", inStateOf(chat.Serving))["session"].(map[string]any)
 	require.Equal(t, low.ID, e["id"])
-	_, err = b.End(ctx, ann.Actor, EndRequest{Session: low.ID, Force: true})
+	_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: low.ID, Force: true})
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.owner(t, high.ID) == ann.ID })
 	clean(t, b)
@@ -163,50 +164,50 @@ func TestSticky(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.OfferTimeout = 2 })
+			n.set(t, q, func(s *chat.QueueSettings) { s.OfferTimeout = 2 })
 		}
-		ann := connect(t, a, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+		ann := connect(t, a, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 		bea, uma := agent(t, b, name("bea"), q), user(t, b, name("uma"))
 		served := func(p *party) {
 			s := uma.open(q)
 			p.grab(s.ID)
-			_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+			_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 			require.NoError(t, err)
 			clean(t, a) // the place that an offer of it held is free again
 		}
 		served(ann)
-		offered := func(s Session) func(event) bool {
+		offered := func(s chat.Session) func(event) bool {
 			return func(e event) bool { return e["session"].(map[string]any)["id"] == s.ID }
 		}
-		over := func(p *party, s Session) string {
+		over := func(p *party, s chat.Session) string {
 			return p.await("offer-ended", inSession(s.ID))["outcome"].(string)
 		}
 
 		t.Log("accepted")
 		s := uma.open(q)
-		require.Equal(t, Waiting, s.State)
+		require.Equal(t, chat.Waiting, s.State)
 		o := ann.await("offer", offered(s))
 		require.Equal(t, "waiting", o["session"].(map[string]any)["state"])
 		_, err := a.Accept(ctx, bea.Actor, s.ID)
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		got, err := a.Accept(ctx, ann.Actor, s.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{Serving, ann.ID}, []any{got.State, got.Agent.ID})
+		require.Equal(t, []any{chat.Serving, ann.ID}, []any{got.State, got.Agent.ID})
 		require.Equal(t, "accepted", over(ann, s))
 		other := user(t, a, name("ben")).open(q)
 		_, err = a.Grab(ctx, ann.Actor, other.ID)
-		code(t, CodeFull, err)
+		code(t, chat.CodeFull, err)
 		clean(t, a)
 
 		t.Log("full: nobody waits for it")
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		ann.grab(other.ID)
 		s = uma.open(q)
 		bea.grab(s.ID)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		_, err = b.End(ctx, host, EndRequest{Session: other.ID})
+		_, err = b.End(ctx, host, chat.EndRequest{Session: other.ID})
 		require.NoError(t, err)
 
 		t.Log("grabbed by another; its place comes back")
@@ -216,7 +217,7 @@ func TestSticky(t *testing.T) {
 		bea.grab(s.ID)
 		require.Equal(t, "cancelled", over(ann, s))
 		clean(t, a)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 
 		t.Log("grabbed by itself")
@@ -226,7 +227,7 @@ func TestSticky(t *testing.T) {
 		ann.grab(s.ID)
 		require.Equal(t, "accepted", over(ann, s))
 		clean(t, a)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 
 		t.Log("declined: it waits on, and is not offered again")
@@ -237,9 +238,9 @@ func TestSticky(t *testing.T) {
 		require.NoError(t, b.route(ctx, s.ID))
 		st, err := b.look(ctx, s.ID)
 		require.NoError(t, err)
-		require.Equal(t, Waiting, st.State)
+		require.Equal(t, chat.Waiting, st.State)
 		require.Nil(t, st.Target)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 
 		t.Log("unanswered")
@@ -248,12 +249,12 @@ func TestSticky(t *testing.T) {
 		ann.await("offer", offered(s))
 		require.Equal(t, "expired", over(ann, s))
 		clean(t, a)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 
 		t.Log("away")
 		served(ann)
-		_, err = a.SetStatus(ctx, ann.Actor, Away)
+		_, err = a.SetStatus(ctx, ann.Actor, chat.Away)
 		require.NoError(t, err)
 		s = uma.open(q)
 		bea.grab(s.ID)
@@ -267,7 +268,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	a, b := startNode(t, url), startNode(t, url)
 	ctx, q, uma := t.Context(), name("q"), name("uma")
-	bot := connect(t, b, Identity{Role: RoleBot, ID: name("bot"), Queues: []string{name("q")}, Capacity: 2}, "")
+	bot := connect(t, b, chat.Identity{Role: chat.RoleBot, ID: name("bot"), Queues: []string{name("q")}, Capacity: 2}, "")
 	for _, n := range []*Broker{a, b} {
 		n.set(t, q, auto)
 	}
@@ -276,15 +277,15 @@ func TestStickyAutoAndBots(t *testing.T) {
 	eventually(t, func() bool { return a.owner(t, s.ID) != "" })
 	last := a.owner(t, s.ID)
 	for range 3 {
-		_, err := a.End(ctx, host, EndRequest{Session: s.ID})
+		_, err := a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		s = openFor(t, b, q, uma)
 		eventually(t, func() bool { return a.owner(t, s.ID) != "" })
 		require.Equal(t, last, a.owner(t, s.ID), "others are idle longer")
 	}
-	_, err := a.End(ctx, host, EndRequest{Session: s.ID})
+	_, err := a.End(ctx, host, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
-	_, err = b.setStatus(ctx, last, Offline, false)
+	_, err = b.setStatus(ctx, last, chat.Offline, false)
 	require.NoError(t, err)
 	s = openFor(t, a, q, uma)
 	eventually(t, func() bool { return a.owner(t, s.ID) != "" })
@@ -293,19 +294,19 @@ func TestStickyAutoAndBots(t *testing.T) {
 	for _, routing := range []string{"auto", "grab"} {
 		t.Log("a bot comes first, and hands over: " + routing)
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.Routing, s.Bot = routing, bot.ID })
+			n.set(t, q, func(s *chat.QueueSettings) { s.Routing, s.Bot = routing, bot.ID })
 		}
 		s = openFor(t, a, q, name("ben"))
 		eventually(t, func() bool { return a.owner(t, s.ID) == bot.ID })
-		_, err = b.Transfer(ctx, bot.Actor, TransferRequest{Session: s.ID, Queue: q})
+		_, err = b.Transfer(ctx, bot.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 		if routing == "auto" {
-			eventually(t, func() bool { return contains(agents, a.owner(t, s.ID)) })
+			eventually(t, func() bool { return chat.Contains(agents, a.owner(t, s.ID)) })
 		} else {
 			time.Sleep(300 * time.Millisecond)
 			require.Empty(t, a.owner(t, s.ID), "the bot does not get it again")
 		}
-		_, err = a.End(ctx, host, EndRequest{Session: s.ID})
+		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		for range 2 { // its capacity
 			openFor(t, a, q, name("joe"))
@@ -313,7 +314,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 		eventually(t, func() bool { n, err := a.waitingCount(ctx, q); return err == nil && n == 0 })
 		s = openFor(t, a, q, name("joe"))
 		if routing == "auto" {
-			eventually(t, func() bool { return contains(agents, a.owner(t, s.ID)) })
+			eventually(t, func() bool { return chat.Contains(agents, a.owner(t, s.ID)) })
 		} else {
 			time.Sleep(300 * time.Millisecond)
 			require.Empty(t, a.owner(t, s.ID), "nobody waits for a bot without room")
@@ -321,7 +322,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 		held, err := a.rdb.HKeys(ctx, a.home(bot.ID).load(bot.ID)).Result()
 		require.NoError(t, err)
 		for _, id := range held {
-			_, err = a.End(ctx, host, EndRequest{Session: id})
+			_, err = a.End(ctx, host, chat.EndRequest{Session: id})
 			require.NoError(t, err)
 		}
 		clean(t, a)
@@ -345,7 +346,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 			Priority int    `json:"priority"`
 			Interval int64  `json:"interval"`
 			wait
-		}{name("op"), id, q, uma, encode(Person{ID: uma}), "", "{}", 0, 0, q2.begin(time.Now())})
+		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, beginWait(q2, time.Now())})
 	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
 	clean(t, a)
 }

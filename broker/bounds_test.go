@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -23,14 +24,14 @@ func TestAUserHasFiveSessionsOpenAtMost(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		nodes := []*Broker{startNode(t, url, few), startNode(t, url, few)}
 		ctx := t.Context()
-		uma := Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}}
+		uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 		var opened atomic.Int64
 		var mu sync.Mutex
-		var first Session
+		var first chat.Session
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
-				s, err := nodes[i%2].Open(ctx, uma, OpenRequest{Queue: name("q")})
+				s, err := nodes[i%2].Open(ctx, uma, chat.OpenRequest{Queue: name("q")})
 				if err == nil {
 					opened.Add(1)
 					mu.Lock()
@@ -38,29 +39,29 @@ func TestAUserHasFiveSessionsOpenAtMost(t *testing.T) {
 					mu.Unlock()
 					return
 				}
-				e := AsError(err)
-				if e.Code != CodeFull || e.Load != 5 || e.Capacity != 5 || !e.Retry() {
+				e := chat.AsError(err)
+				if e.Code != chat.CodeFull || e.Load != 5 || e.Capacity != 5 || !e.Retry() {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
 		require.EqualValues(t, 5, opened.Load())
-		again, err := nodes[0].Open(ctx, uma, OpenRequest{Queue: first.Queue})
+		again, err := nodes[0].Open(ctx, uma, chat.OpenRequest{Queue: first.Queue})
 		require.NoError(t, err, "one's own is given back")
 		require.Equal(t, first.ID, again.ID)
-		_, err = nodes[1].Open(ctx, host, OpenRequest{User: uma.Person(), Queue: name("q")})
+		_, err = nodes[1].Open(ctx, host, chat.OpenRequest{User: uma.Person(), Queue: name("q")})
 		require.NoError(t, err)
 		for range 2 {
-			_, err = nodes[0].End(ctx, uma, EndRequest{Session: first.ID})
+			_, err = nodes[0].End(ctx, uma, chat.EndRequest{Session: first.ID})
 			require.NoError(t, err)
 		}
 		_, err = nodes[0].Reopen(ctx, uma, first.ID)
-		code(t, CodeFull, err)
+		code(t, chat.CodeFull, err)
 		open, err := nodes[0].rdb.HVals(ctx, nodes[0].home(uma.ID).open(uma.ID)).Result()
 		require.NoError(t, err)
 		require.Len(t, open, 5)
-		_, err = nodes[0].End(ctx, uma, EndRequest{Session: strings.Split(open[0], ",")[0]})
+		_, err = nodes[0].End(ctx, uma, chat.EndRequest{Session: strings.Split(open[0], ",")[0]})
 		require.NoError(t, err)
 		_, err = nodes[1].Reopen(ctx, uma, first.ID)
 		require.NoError(t, err)
@@ -75,48 +76,48 @@ func TestMadeUpQueuesAreBounded(t *testing.T) {
 	a, b := startNode(t, url, few), startNode(t, url, few)
 	ctx := t.Context()
 	home := a.home(name("uma"))
-	person := func() Actor {
+	person := func() chat.Actor {
 		for {
 			if id := name("uma"); a.home(id) == home {
-				return Actor{Identity: Identity{Role: RoleUser, ID: id}}
+				return chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: id}}
 			}
 		}
 	}
-	var opened []Session
-	var owners []Actor
+	var opened []chat.Session
+	var owners []chat.Actor
 	var err error
 	for range 500 {
 		p := person()
-		var s Session
-		if s, err = b.Open(ctx, p, OpenRequest{Queue: name("made-up")}); err != nil {
+		var s chat.Session
+		if s, err = b.Open(ctx, p, chat.OpenRequest{Queue: name("made-up")}); err != nil {
 			break
 		}
 		opened, owners = append(opened, s), append(owners, p)
 	}
-	code(t, CodeFull, err)
-	require.Equal(t, maxStrange, AsError(err).Capacity)
+	code(t, chat.CodeFull, err)
+	require.Equal(t, maxStrange, chat.AsError(err).Capacity)
 	require.LessOrEqual(t, len(opened), maxStrange)
-	_, err = b.Open(ctx, person(), OpenRequest{Queue: opened[0].Queue})
+	_, err = b.Open(ctx, person(), chat.OpenRequest{Queue: opened[0].Queue})
 	require.NoError(t, err, "there is such a queue already")
-	_, err = b.Open(ctx, person(), OpenRequest{})
+	_, err = b.Open(ctx, person(), chat.OpenRequest{})
 	require.NoError(t, err, "the default one")
-	_, err = b.Open(ctx, host, OpenRequest{User: person().Person(), Queue: name("q")})
+	_, err = b.Open(ctx, host, chat.OpenRequest{User: person().Person(), Queue: name("q")})
 	require.NoError(t, err)
 	set, served := name("set"), name("served")
-	a.set(t, set, func(*QueueSettings) {})
-	_, err = b.Open(ctx, person(), OpenRequest{Queue: set})
+	a.set(t, set, func(*chat.QueueSettings) {})
+	_, err = b.Open(ctx, person(), chat.OpenRequest{Queue: set})
 	require.NoError(t, err)
 	agent(t, a, name("ann"), served)
-	_, err = b.Open(ctx, person(), OpenRequest{Queue: served})
+	_, err = b.Open(ctx, person(), chat.OpenRequest{Queue: served})
 	require.NoError(t, err, "an agent has just come who names it")
-	_, err = b.End(ctx, owners[1], EndRequest{Session: opened[1].ID})
+	_, err = b.End(ctx, owners[1], chat.EndRequest{Session: opened[1].ID})
 	require.NoError(t, err)
-	_, err = b.Open(ctx, person(), OpenRequest{Queue: name("made-up")})
+	_, err = b.Open(ctx, person(), chat.OpenRequest{Queue: name("made-up")})
 	require.NoError(t, err, "nobody waits in that one any more")
 	_, err = b.Reopen(ctx, owners[1], opened[1].ID)
-	code(t, CodeFull, err)
+	code(t, chat.CodeFull, err)
 	for i, s := range opened {
-		_, err := a.End(ctx, owners[i], EndRequest{Session: s.ID})
+		_, err := a.End(ctx, owners[i], chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 	}
 	require.NoError(t, a.tidy(ctx, home))
@@ -148,11 +149,11 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 		for w := range 4 {
 			wg.Go(func() {
 				for range 30 {
-					b, id := nodes[w%2], Identity{Role: RoleAgent, ID: ids[rand.IntN(len(ids))], Queues: some(), Issued: time.Now()}
+					b, id := nodes[w%2], chat.Identity{Role: chat.RoleAgent, ID: ids[rand.IntN(len(ids))], Queues: some(), Issued: time.Now()}
 					var err error
 					switch rand.IntN(4) {
 					case 0:
-						_, err = b.PutAgent(ctx, host, id.ID, AgentSettings{Queues: id.Queues, Capacity: rand.IntN(3)})
+						_, err = b.PutAgent(ctx, host, id.ID, chat.AgentSettings{Queues: id.Queues, Capacity: rand.IntN(3)})
 					case 1:
 						_, _, err = b.IssueToken(ctx, id, time.Minute)
 					case 2:
@@ -209,14 +210,14 @@ func TestListingQueuesDoesNotAskAllAgents(t *testing.T) {
 	ctx := t.Context()
 	queues := []string{name("q"), name("q")}
 	for i := range 1000 {
-		require.NoError(t, b.introduce(ctx, Identity{Role: RoleAgent, ID: name("ann"), Queues: queues[i%2 : i%2+1], Capacity: 1}))
+		require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: queues[i%2 : i%2+1], Capacity: 1}))
 	}
-	list, err := b.QueueList(ctx, Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}})
+	list, err := b.QueueList(ctx, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}})
 	require.NoError(t, err)
 	require.Len(t, list, 3, "theirs and the default one")
 	require.NoError(t, server.Client().ConfigResetStat(ctx).Err())
 	for range 50 {
-		_, err := b.QueueList(ctx, Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}})
+		_, err := b.QueueList(ctx, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}})
 		require.NoError(t, err)
 	}
 	stats, err := server.Client().Info(ctx, "commandstats").Result()

@@ -37,6 +37,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 	"bellhop/scripts"
 )
 
@@ -63,7 +64,7 @@ type Options struct {
 	// Filter, if set, looks at what participants write before it is kept.
 	Filter Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
-	JWT func(ctx context.Context, token string) (Identity, error)
+	JWT func(ctx context.Context, token string) (chat.Identity, error)
 	// JWTLeeway is how far ahead of the clock a JWT may say that it was issued: 30 s when 0,
 	// negative for not at all.
 	JWTLeeway time.Duration

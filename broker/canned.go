@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // Limits of canned replies.
@@ -21,13 +23,13 @@ const (
 // Canned is a reply that agents keep ready: a queue's, one agent's own, or,
 // with neither, for all. Its text may name variables (see Broker.RenderCanned).
 type Canned struct {
-	ID       string `json:"id"`
-	Queue    string `json:"queue"`
-	Agent    string `json:"agent"`
-	Shortcut string `json:"shortcut"` // what an agent types for it
-	Title    string `json:"title"`
-	Text     string `json:"text"`
-	Updated  Time   `json:"updated"`
+	ID       string    `json:"id"`
+	Queue    string    `json:"queue"`
+	Agent    string    `json:"agent"`
+	Shortcut string    `json:"shortcut"` // what an agent types for it
+	Title    string    `json:"title"`
+	Text     string    `json:"text"`
+	Updated  chat.Time `json:"updated"`
 }
 
 // CannedRequest lists canned replies.
@@ -59,14 +61,14 @@ func (c *Canned) scope() string {
 
 // seen tells whether the actor may use it: staff those for all, their queues' and
 // their own, supervisors and host applications all.
-func (c *Canned) seen(a Actor) bool {
+func (c *Canned) seen(a chat.Actor) bool {
 	switch {
 	case boss(a):
 		return true
 	case !a.Role.Staff():
 		return false
 	case c.Queue != "":
-		return contains(a.Queues, c.Queue)
+		return chat.Contains(a.Queues, c.Queue)
 	}
 	return c.Agent == "" || c.Agent == a.ID
 }
@@ -77,13 +79,13 @@ func parseCanned(data string) (Canned, error) {
 		Updated int64 `json:"updated"`
 	}
 	err := json.Unmarshal([]byte(data), &c)
-	c.Canned.Updated = At(c.Updated)
+	c.Canned.Updated = chat.At(c.Updated)
 	return c.Canned, err
 }
 
 // data is its JSON as Redis keeps it, up to when it was updated: that is the script's to say.
 func (c *Canned) data() string {
-	return strings.TrimSuffix(encode(struct {
+	return strings.TrimSuffix(chat.Encode(struct {
 		ID       string `json:"id"`
 		Queue    string `json:"queue"`
 		Agent    string `json:"agent"`
@@ -94,44 +96,44 @@ func (c *Canned) data() string {
 }
 
 func (c *Canned) validate() error {
-	if err := validID("id", c.ID); err != nil {
+	if err := chat.ValidID("id", c.ID); err != nil {
 		return err
 	}
 	if c.Queue != "" && c.Agent != "" {
-		return Errorf(CodeBadRequest, "queue, agent: at most one of them")
+		return chat.Errorf(chat.CodeBadRequest, "queue, agent: at most one of them")
 	}
-	if err := validText("queue", c.Queue, MaxID); err != nil {
+	if err := chat.ValidText("queue", c.Queue, chat.MaxID); err != nil {
 		return err
 	}
-	if err := validText("agent", c.Agent, MaxID); err != nil {
+	if err := chat.ValidText("agent", c.Agent, chat.MaxID); err != nil {
 		return err
 	}
-	if err := validText("shortcut", c.Shortcut, MaxShortcut); err != nil {
+	if err := chat.ValidText("shortcut", c.Shortcut, MaxShortcut); err != nil {
 		return err
 	}
 	if c.Shortcut == "" || strings.ContainsFunc(c.Shortcut, unicode.IsSpace) {
-		return Errorf(CodeBadRequest, "shortcut: 1 to %d bytes without spaces", MaxShortcut)
+		return chat.Errorf(chat.CodeBadRequest, "shortcut: 1 to %d bytes without spaces", MaxShortcut)
 	}
-	if err := validText("title", c.Title, MaxTitle); err != nil {
+	if err := chat.ValidText("title", c.Title, MaxTitle); err != nil {
 		return err
 	}
 	if c.Text == "" {
-		return Errorf(CodeBadRequest, "text: empty")
+		return chat.Errorf(chat.CodeBadRequest, "text: empty")
 	}
-	return validProse("text", c.Text, MaxText)
+	return chat.ValidProse("text", c.Text, chat.MaxText)
 }
 
 // Canned shows one canned reply to those who may use it.
-func (b *Broker) Canned(ctx context.Context, a Actor, id string) (Canned, error) {
-	if err := Allow(a, ActCanned); err != nil {
+func (b *Broker) Canned(ctx context.Context, a chat.Actor, id string) (Canned, error) {
+	if err := chat.Allow(a, chat.ActCanned); err != nil {
 		return Canned{}, err
 	}
-	if err := validID("id", id); err != nil {
+	if err := chat.ValidID("id", id); err != nil {
 		return Canned{}, err
 	}
 	c, err := b.canned(ctx, id)
 	if err == nil && !c.seen(a) {
-		err = Errorf(CodeForbidden, "not a canned reply of yours")
+		err = chat.Errorf(chat.CodeForbidden, "not a canned reply of yours")
 	}
 	return c, err
 }
@@ -139,7 +141,7 @@ func (b *Broker) Canned(ctx context.Context, a Actor, id string) (Canned, error)
 func (b *Broker) canned(ctx context.Context, id string) (Canned, error) {
 	data, err := b.pipe.HGet(ctx, b.parts[0].canned(), id).Result()
 	if errors.Is(err, redis.Nil) {
-		return Canned{}, Errorf(CodeNotFound, "no such canned reply")
+		return Canned{}, chat.Errorf(chat.CodeNotFound, "no such canned reply")
 	}
 	if err != nil {
 		return Canned{}, redisError("canned", err)
@@ -148,9 +150,9 @@ func (b *Broker) canned(ctx context.Context, id string) (Canned, error) {
 }
 
 // CannedList shows the canned replies that the actor may use, by id.
-func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (CannedReply, error) {
+func (b *Broker) CannedList(ctx context.Context, a chat.Actor, r CannedRequest) (CannedReply, error) {
 	reply := CannedReply{Canned: []Canned{}}
-	if err := Allow(a, ActCanned); err != nil {
+	if err := chat.Allow(a, chat.ActCanned); err != nil {
 		return reply, err
 	}
 	limit, err := listLimit(r.Limit)
@@ -158,7 +160,7 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 		return reply, err
 	}
 	for name, v := range map[string]string{"queue": r.Queue, "cursor": r.Cursor} {
-		if err := validText(name, v, MaxID); err != nil {
+		if err := chat.ValidText(name, v, chat.MaxID); err != nil {
 			return reply, err
 		}
 	}
@@ -184,7 +186,7 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 	if err != nil {
 		return reply, redisError("canned", err)
 	}
-	room := newPage()
+	room := chat.NewPage()
 	for i, data := range list {
 		text, ok := data.(string)
 		if !ok {
@@ -195,7 +197,7 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 			return reply, err
 		}
 		if c.seen(a) && (r.Queue == "" || c.Queue == r.Queue) { // it may have moved meanwhile
-			if !room.fits(sized(c)) {
+			if !room.Fits(chat.Sized(c)) {
 				reply.Cursor = ids[i-1]
 				return reply, nil
 			}
@@ -206,11 +208,11 @@ func (b *Broker) CannedList(ctx context.Context, a Actor, r CannedRequest) (Cann
 }
 
 // cannedIDs are those the actor may use.
-func (b *Broker) cannedIDs(ctx context.Context, a Actor, queue string) ([]string, error) {
+func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]string, error) {
 	p := b.parts[0]
 	var scopes []string
 	switch {
-	case queue != "" && (boss(a) || contains(a.Queues, queue)):
+	case queue != "" && (boss(a) || chat.Contains(a.Queues, queue)):
 		scopes = []string{queueScope(queue)}
 	case queue != "":
 		return nil, nil
@@ -240,11 +242,11 @@ func (b *Broker) cannedIDs(ctx context.Context, a Actor, queue string) ([]string
 }
 
 // mayWrite gives the only agent whose canned replies the actor may write; "": everyone's.
-func mayWrite(a Actor) (own string, err error) {
+func mayWrite(a chat.Actor) (own string, err error) {
 	if boss(a) {
 		return "", nil
 	}
-	return a.ID, Allow(a, ActCanned)
+	return a.ID, chat.Allow(a, chat.ActCanned)
 }
 
 // cannedStep is what the scripts take.
@@ -258,13 +260,13 @@ type cannedStep struct {
 	Max      int    `json:"max"`
 }
 
-var errCannedMoves = Errorf(CodeUnavailable, "others keep changing it; try again")
+var errCannedMoves = chat.Errorf(chat.CodeUnavailable, "others keep changing it; try again")
 
 // PutCanned writes a canned reply, a new one or in place of the one with that id.
 // Agents write their own, supervisors and host applications everyone's.
 // CodeTaken, by another reply's id: its scope has that shortcut already.
 // CodeFull: its scope has MaxCanned.
-func (b *Broker) PutCanned(ctx context.Context, a Actor, c Canned) (Canned, error) {
+func (b *Broker) PutCanned(ctx context.Context, a chat.Actor, c Canned) (Canned, error) {
 	own, err := mayWrite(a)
 	if err != nil {
 		return c, err
@@ -276,7 +278,7 @@ func (b *Broker) PutCanned(ctx context.Context, a Actor, c Canned) (Canned, erro
 		return c, err
 	}
 	if own != "" && c.Agent != own {
-		return c, Errorf(CodeForbidden, "agents write their own canned replies")
+		return c, chat.Errorf(chat.CodeForbidden, "agents write their own canned replies")
 	}
 	p := b.parts[0]
 	for range 5 {
@@ -285,7 +287,7 @@ func (b *Broker) PutCanned(ctx context.Context, a Actor, c Canned) (Canned, erro
 		switch {
 		case err == nil:
 			s.Was = old.scope()
-		case !errors.Is(err, &Error{Code: CodeNotFound}):
+		case !errors.Is(err, &chat.Error{Code: chat.CodeNotFound}):
 			return c, err
 		}
 		r, err := b.runJSON(ctx, "canned", []string{p.canned(), p.shortcuts(s.Scope), p.shortcuts(s.Was), p.dirty()}, s)
@@ -295,8 +297,8 @@ func (b *Broker) PutCanned(ctx context.Context, a Actor, c Canned) (Canned, erro
 		switch {
 		case r.str(0) == "moved":
 			continue
-		case r.str(0) == string(CodeTaken):
-			return c, &Error{Code: CodeTaken, Message: "another reply has that shortcut", By: r.str(1)}
+		case r.str(0) == string(chat.CodeTaken):
+			return c, &chat.Error{Code: chat.CodeTaken, Message: "another reply has that shortcut", By: r.str(1)}
 		}
 		if err := refusal(r); err != nil {
 			return c, err
@@ -307,12 +309,12 @@ func (b *Broker) PutCanned(ctx context.Context, a Actor, c Canned) (Canned, erro
 }
 
 // DeleteCanned removes a canned reply; who may is as with PutCanned.
-func (b *Broker) DeleteCanned(ctx context.Context, a Actor, id string) error {
+func (b *Broker) DeleteCanned(ctx context.Context, a chat.Actor, id string) error {
 	own, err := mayWrite(a)
 	if err != nil {
 		return err
 	}
-	if err := validID("id", id); err != nil {
+	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
 	p := b.parts[0]
@@ -340,16 +342,16 @@ func (b *Broker) DeleteCanned(ctx context.Context, a Actor, id string) error {
 // application does), {{session.id}}, {{session.subject}}, {{queue.name}} and
 // {{meta.<key>}}; one without a value stays as it is. CodeTooLarge: the result is
 // longer than MaxText.
-func (b *Broker) RenderCanned(ctx context.Context, a Actor, session, name string) (string, error) {
-	if err := Allow(a, ActRender); err != nil {
+func (b *Broker) RenderCanned(ctx context.Context, a chat.Actor, session, name string) (string, error) {
+	if err := chat.Allow(a, chat.ActRender); err != nil {
 		return "", err
 	}
-	if err := validID("canned", name); err != nil {
+	if err := chat.ValidID("canned", name); err != nil {
 		return "", err
 	}
 	st, err := b.look(ctx, session)
 	if err == nil {
-		err = b.judge(ctx, a, ActRender, st)
+		err = b.judge(ctx, a, chat.ActRender, st)
 	}
 	if err != nil {
 		return "", err
@@ -363,16 +365,16 @@ func (b *Broker) RenderCanned(ctx context.Context, a Actor, session, name string
 		p := a.Person()
 		agent = &p
 	}
-	text, ok := render(c.Text, MaxText, variables(st, b.settings.queue(st.Queue).Name, agent))
+	text, ok := render(c.Text, chat.MaxText, variables(st, b.settings.queue(st.Queue).Name, agent))
 	if !ok {
-		return "", Errorf(CodeTooLarge, "the text, with its variables: at most %d bytes", MaxText)
+		return "", chat.Errorf(chat.CodeTooLarge, "the text, with its variables: at most %d bytes", chat.MaxText)
 	}
 	return text, nil
 }
 
 // findCanned finds what the actor may use, by its id or by its shortcut.
-func (b *Broker) findCanned(ctx context.Context, a Actor, name, queue string) (Canned, error) {
-	none := Errorf(CodeNotFound, "no such canned reply")
+func (b *Broker) findCanned(ctx context.Context, a chat.Actor, name, queue string) (Canned, error) {
+	none := chat.Errorf(chat.CodeNotFound, "no such canned reply")
 	c, err := b.canned(ctx, name)
 	if err == nil && c.seen(a) || err != nil && !errors.Is(err, none) {
 		return c, err

@@ -12,11 +12,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
 // ids are those of canned replies, of all pages.
-func cannedIDs(t *testing.T, b *Broker, a Actor, queue string) map[string]bool {
+func cannedIDs(t *testing.T, b *Broker, a chat.Actor, queue string) map[string]bool {
 	t.Helper()
 	ids, cursor := map[string]bool{}, ""
 	for {
@@ -32,18 +33,18 @@ func cannedIDs(t *testing.T, b *Broker, a Actor, queue string) map[string]bool {
 	}
 }
 
-func staffActor(role Role, id string, queues ...string) Actor {
-	return Actor{Identity: Identity{Role: role, ID: id, Name: "Agent " + id, Queues: queues}}
+func staffActor(role chat.Role, id string, queues ...string) chat.Actor {
+	return chat.Actor{Identity: chat.Identity{Role: role, ID: id, Name: "Agent " + id, Queues: queues}}
 }
 
 // Agents see their queues' replies, their own and those for all, and write their own.
 func TestWhoseCannedReplies(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q, other := t.Context(), name("q"), name("q")
-	ann, bea := staffActor(RoleAgent, name("ann"), q, q), staffActor(RoleAgent, name("bea"), other)
-	sue, uma := staffActor(RoleSupervisor, name("sue")), Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}}
+	ann, bea := staffActor(chat.RoleAgent, name("ann"), q, q), staffActor(chat.RoleAgent, name("bea"), other)
+	sue, uma := staffActor(chat.RoleSupervisor, name("sue")), chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 	ofAll, ofQueue, ofAnn := name("all"), name("queue"), name("ann")
-	put := func(a Actor, c Canned) error {
+	put := func(a chat.Actor, c Canned) error {
 		c.Text = "text"
 		_, err := b.PutCanned(ctx, a, c)
 		return err
@@ -52,24 +53,24 @@ func TestWhoseCannedReplies(t *testing.T) {
 	require.NoError(t, put(sue, Canned{ID: ofQueue, Shortcut: "hi", Queue: q}))
 	require.NoError(t, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}), "an agent's is its own unless it says so")
 
-	code(t, CodeForbidden, put(uma, Canned{ID: name("c"), Shortcut: "x"}))
-	code(t, CodeForbidden, put(ann, Canned{ID: name("c"), Shortcut: "x", Queue: q}))
-	code(t, CodeForbidden, put(bea, Canned{ID: name("c"), Shortcut: "x", Agent: ann.ID}))
+	code(t, chat.CodeForbidden, put(uma, Canned{ID: name("c"), Shortcut: "x"}))
+	code(t, chat.CodeForbidden, put(ann, Canned{ID: name("c"), Shortcut: "x", Queue: q}))
+	code(t, chat.CodeForbidden, put(bea, Canned{ID: name("c"), Shortcut: "x", Agent: ann.ID}))
 	for _, id := range []string{ofAll, ofQueue, ofAnn} {
-		code(t, CodeForbidden, put(bea, Canned{ID: id, Shortcut: "mine"}))
-		code(t, CodeForbidden, b.DeleteCanned(ctx, bea, id))
-		code(t, CodeForbidden, b.DeleteCanned(ctx, uma, id))
+		code(t, chat.CodeForbidden, put(bea, Canned{ID: id, Shortcut: "mine"}))
+		code(t, chat.CodeForbidden, b.DeleteCanned(ctx, bea, id))
+		code(t, chat.CodeForbidden, b.DeleteCanned(ctx, uma, id))
 	}
 
-	for id, who := range map[string][]Actor{ofAll: {host, sue, ann, bea}, ofQueue: {host, sue, ann}, ofAnn: {host, sue, ann}} {
+	for id, who := range map[string][]chat.Actor{ofAll: {host, sue, ann, bea}, ofQueue: {host, sue, ann}, ofAnn: {host, sue, ann}} {
 		sees := map[string]bool{}
 		for _, a := range who {
 			sees[a.ID] = true
 		}
-		for _, a := range []Actor{host, sue, ann, bea} {
+		for _, a := range []chat.Actor{host, sue, ann, bea} {
 			c, err := b.Canned(ctx, a, id)
 			if !sees[a.ID] {
-				code(t, CodeForbidden, err)
+				code(t, chat.CodeForbidden, err)
 			} else {
 				require.NoError(t, err)
 				require.Equal(t, id, c.ID)
@@ -79,17 +80,17 @@ func TestWhoseCannedReplies(t *testing.T) {
 		}
 	}
 	_, err := b.CannedList(ctx, uma, CannedRequest{})
-	code(t, CodeForbidden, err)
+	code(t, chat.CodeForbidden, err)
 	_, err = b.Canned(ctx, uma, ofAll)
-	code(t, CodeForbidden, err)
+	code(t, chat.CodeForbidden, err)
 
 	t.Log("an own one becomes the queue's, and is the agent's no more")
 	require.NoError(t, b.DeleteCanned(ctx, host, ofQueue))
 	require.NoError(t, put(sue, Canned{ID: ofAnn, Shortcut: "hi", Queue: q}))
-	code(t, CodeForbidden, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}))
+	code(t, chat.CodeForbidden, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}))
 	require.NoError(t, put(ann, Canned{ID: name("c"), Shortcut: "hi"}), "its shortcut is free again")
 	require.NoError(t, b.DeleteCanned(ctx, sue, ofAnn))
-	code(t, CodeNotFound, b.DeleteCanned(ctx, sue, ofAnn))
+	code(t, chat.CodeNotFound, b.DeleteCanned(ctx, sue, ofAnn))
 }
 
 func TestBadCannedReplies(t *testing.T) {
@@ -97,25 +98,25 @@ func TestBadCannedReplies(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	for _, c := range []struct {
 		change func(*Canned)
-		want   Code
+		want   chat.Code
 	}{
-		{func(c *Canned) { c.ID = "" }, CodeBadRequest},
-		{func(c *Canned) { c.ID = strings.Repeat("x", 65) }, CodeBadRequest},
-		{func(c *Canned) { c.ID = "a\x00" }, CodeBadRequest},
-		{func(c *Canned) { c.Agent = "ann" }, CodeBadRequest},
-		{func(c *Canned) { c.Queue = strings.Repeat("x", 65) }, CodeTooLarge},
-		{func(c *Canned) { c.Queue = "a\n" }, CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "" }, CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "a b" }, CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "a\u3000b" }, CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = strings.Repeat("x", 65) }, CodeTooLarge},
-		{func(c *Canned) { c.Title = "a\nb" }, CodeBadRequest},
-		{func(c *Canned) { c.Title = strings.Repeat("x", MaxTitle+1) }, CodeTooLarge},
-		{func(c *Canned) { c.Text = "" }, CodeBadRequest},
-		{func(c *Canned) { c.Text = "\x1b[2J" }, CodeBadRequest},
-		{func(c *Canned) { c.Text = "\xff" }, CodeBadRequest},
-		{func(c *Canned) { c.Text = strings.Repeat("x", MaxText+1) }, CodeTooLarge},
-		{func(c *Canned) { c.Text = "x" + strings.Repeat("\n", MaxText) }, CodeTooLarge},
+		{func(c *Canned) { c.ID = "" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.ID = strings.Repeat("x", 65) }, chat.CodeBadRequest},
+		{func(c *Canned) { c.ID = "a\x00" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Agent = "ann" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Queue = strings.Repeat("x", 65) }, chat.CodeTooLarge},
+		{func(c *Canned) { c.Queue = "a\n" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "a b" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = "a\u3000b" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Shortcut = strings.Repeat("x", 65) }, chat.CodeTooLarge},
+		{func(c *Canned) { c.Title = "a\nb" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Title = strings.Repeat("x", MaxTitle+1) }, chat.CodeTooLarge},
+		{func(c *Canned) { c.Text = "" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Text = "\x1b[2J" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Text = "\xff" }, chat.CodeBadRequest},
+		{func(c *Canned) { c.Text = strings.Repeat("x", chat.MaxText+1) }, chat.CodeTooLarge},
+		{func(c *Canned) { c.Text = "x" + strings.Repeat("\n", chat.MaxText) }, chat.CodeTooLarge},
 	} {
 		reply := Canned{ID: name("c"), Queue: q, Shortcut: "s", Title: "t", Text: "x"}
 		c.change(&reply)
@@ -124,12 +125,12 @@ func TestBadCannedReplies(t *testing.T) {
 	}
 	require.Empty(t, cannedIDs(t, b, host, q))
 	_, err := b.CannedList(ctx, host, CannedRequest{Limit: 201})
-	code(t, CodeBadRequest, err)
+	code(t, chat.CodeBadRequest, err)
 	_, err = b.CannedList(ctx, host, CannedRequest{Cursor: strings.Repeat("x", 65)})
-	code(t, CodeTooLarge, err)
+	code(t, chat.CodeTooLarge, err)
 	_, err = b.Canned(ctx, host, "\xff")
-	code(t, CodeBadRequest, err)
-	code(t, CodeBadRequest, b.DeleteCanned(ctx, host, ""))
+	code(t, chat.CodeBadRequest, err)
+	code(t, chat.CodeBadRequest, b.DeleteCanned(ctx, host, ""))
 
 	t.Log("lines, any script and quotes are kept as they are")
 	text := strings.Repeat("客", 5000) + "\r\n\t\"'</script>\u2028"
@@ -164,8 +165,8 @@ func TestCannedShortcuts(t *testing.T) {
 				switch {
 				case err == nil:
 					won += id
-				case errors.Is(err, &Error{Code: CodeTaken}):
-					lost[AsError(err).By] = true
+				case errors.Is(err, &chat.Error{Code: chat.CodeTaken}):
+					lost[chat.AsError(err).By] = true
 				default:
 					t.Error(err)
 				}
@@ -220,11 +221,11 @@ func TestCannedShortcuts(t *testing.T) {
 		require.NoError(t, nodes[0].rdb.HSet(ctx, p.shortcuts(queueScope(q)), fill).Err())
 		require.NoError(t, put(0, q+"-last", "last", q))
 		err = put(1, q+"-more", "more", q)
-		code(t, CodeFull, err)
-		require.Equal(t, []int{MaxCanned, MaxCanned}, []int{AsError(err).Load, AsError(err).Capacity})
+		code(t, chat.CodeFull, err)
+		require.Equal(t, []int{MaxCanned, MaxCanned}, []int{chat.AsError(err).Load, chat.AsError(err).Capacity})
 		require.NoError(t, put(1, q+"-last", "newest", q))
 		require.NoError(t, put(1, q+"-elsewhere", "more", q2))
-		code(t, CodeFull, put(0, q+"-elsewhere", "more", q))
+		code(t, chat.CodeFull, put(0, q+"-elsewhere", "more", q))
 	})
 }
 
@@ -232,14 +233,14 @@ func TestCannedShortcuts(t *testing.T) {
 func TestRenderCanned(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon, func(o *Options) { o.expire = 100 * time.Millisecond })
 	ctx, q := t.Context(), name("q")
-	b.set(t, q, func(s *QueueSettings) { s.Name = "Returns" })
-	s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma"), Name: "Uma"}, Queue: q, Subject: "a parcel",
+	b.set(t, q, func(s *chat.QueueSettings) { s.Name = "Returns" })
+	s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma"), Name: "Uma"}, Queue: q, Subject: "a parcel",
 		Meta: []byte(`{"order":7}`)})
 	require.NoError(t, err)
 	ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 	eve := agent(t, b, name("eve"), name("q"))
 	short := name("s")
-	put := func(a Actor, c Canned) string {
+	put := func(a chat.Actor, c Canned) string {
 		c.ID, c.Shortcut = name("c"), short
 		_, err := b.PutCanned(ctx, a, c)
 		require.NoError(t, err)
@@ -248,7 +249,7 @@ func TestRenderCanned(t *testing.T) {
 	text := "{{user.name}}, {{agent.name}} of {{queue.name}}: {{session.subject}}, {{meta.order}}, {{meta.none}}, {{session.id}}"
 	rest := " of Returns: a parcel, 7, {{meta.none}}, " + s.ID
 	all := put(host, Canned{Text: text})
-	is := func(a Actor, named, want string) {
+	is := func(a chat.Actor, named, want string) {
 		t.Helper()
 		got, err := b.RenderCanned(ctx, a, s.ID, named)
 		require.NoError(t, err)
@@ -264,30 +265,30 @@ func TestRenderCanned(t *testing.T) {
 	annes := put(ann.Actor, Canned{Text: "mine, {{user.name}}"})
 	is(ann.Actor, short, "mine, Uma")
 	is(ann.Actor, queues, "queue's")
-	is(staffActor(RoleSupervisor, name("sue")), annes, "mine, Uma")
+	is(staffActor(chat.RoleSupervisor, name("sue")), annes, "mine, Uma")
 
-	refused := func(want Code, a Actor, session, named string) {
+	refused := func(want chat.Code, a chat.Actor, session, named string) {
 		t.Helper()
 		_, err := b.RenderCanned(ctx, a, session, named)
 		code(t, want, err)
 	}
-	refused(CodeForbidden, eve.Actor, s.ID, all)
-	refused(CodeForbidden, bea.Actor, s.ID, all) // it is ann's now
-	refused(CodeForbidden, Actor{Identity: Identity{Role: RoleUser, ID: s.User.ID}}, s.ID, all)
-	refused(CodeNotFound, ann.Actor, s.ID, name("c"))
-	refused(CodeNotFound, ann.Actor, "nope", all)
-	refused(CodeBadRequest, ann.Actor, s.ID, "")
+	refused(chat.CodeForbidden, eve.Actor, s.ID, all)
+	refused(chat.CodeForbidden, bea.Actor, s.ID, all) // it is ann's now
+	refused(chat.CodeForbidden, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: s.User.ID}}, s.ID, all)
+	refused(chat.CodeNotFound, ann.Actor, s.ID, name("c"))
+	refused(chat.CodeNotFound, ann.Actor, "nope", all)
+	refused(chat.CodeBadRequest, ann.Actor, s.ID, "")
 	beas := put(bea.Actor, Canned{Text: "bea's"})
-	refused(CodeNotFound, ann.Actor, s.ID, beas)
-	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{user.name}}" + strings.Repeat("x", MaxText-13)})
+	refused(chat.CodeNotFound, ann.Actor, s.ID, beas)
+	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{user.name}}" + strings.Repeat("x", chat.MaxText-13)})
 	require.NoError(t, err)
-	is(host, all, "Uma"+strings.Repeat("x", MaxText-13))
-	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{session.id}}" + strings.Repeat("x", MaxText-14)})
+	is(host, all, "Uma"+strings.Repeat("x", chat.MaxText-13))
+	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{session.id}}" + strings.Repeat("x", chat.MaxText-14)})
 	require.NoError(t, err)
-	refused(CodeTooLarge, host, s.ID, all)
+	refused(chat.CodeTooLarge, host, s.ID, all)
 
 	t.Log("after the end, from the archive, it is rendered just so")
-	_, err = b.End(ctx, host, EndRequest{Session: s.ID})
+	_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
 	shelve(t, b, s.ID)
 	is(ann.Actor, short, "mine, Uma")
@@ -324,9 +325,9 @@ func TestRestoreCanned(t *testing.T) {
 	after, err := c.CannedList(ctx, host, CannedRequest{})
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	require.Equal(t, map[string]bool{"2": true, "3": true, "5|x": true}, cannedIDs(t, c, staffActor(RoleAgent, ann), ""))
+	require.Equal(t, map[string]bool{"2": true, "3": true, "5|x": true}, cannedIDs(t, c, staffActor(chat.RoleAgent, ann), ""))
 	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "new", Queue: q, Text: "x"})
-	code(t, CodeTaken, err)
+	code(t, chat.CodeTaken, err)
 	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "s1", Queue: q, Text: "x"})
 	require.NoError(t, err)
 }

@@ -11,17 +11,18 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // sessionChecks are those of one session in Redis.
 func (a *auditor) sessionChecks(p partition, id string) []*check {
-	with := func(f func(context.Context, partition, *state, flat) (string, error)) func(context.Context) (string, error) {
+	with := func(f func(context.Context, partition, *chat.Snapshot, chat.Flat) (string, error)) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
 			r, err := a.b.run(ctx, "look", p.looked(id))
 			if err != nil {
 				return "", err
 			}
-			st, fields, err := parseSnapshot(id, r.str(0))
+			st, fields, err := chat.ParseSnapshot(id, r.str(0))
 			if err != nil || st == nil {
 				return "", err // it may have expired meanwhile
 			}
@@ -39,19 +40,19 @@ func (a *auditor) sessionChecks(p partition, id string) []*check {
 	}
 }
 
-func (a *auditor) owner(_ context.Context, _ partition, st *state, _ flat) (string, error) {
-	owned := st.State == Serving || st.State == Transferring || st.State == Ending
+func (a *auditor) owner(_ context.Context, _ partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+	owned := st.State == chat.Serving || st.State == chat.Transferring || st.State == chat.Ending
 	switch {
-	case st.State != Ended && owned != (st.Agent != nil):
+	case st.State != chat.Ended && owned != (st.Agent != nil):
 		return fmt.Sprintf("it is %s with owner %v", st.State, st.Agent), nil
-	case st.State != Waiting && (st.State == Transferring) != (st.Target != nil):
+	case st.State != chat.Waiting && (st.State == chat.Transferring) != (st.Target != nil):
 		return fmt.Sprintf("it is %s with target %v", st.State, st.Target), nil
 	}
 	return "", nil
 }
 
 // log finds every seq once: in the log, recalled, or moved to the archive.
-func (a *auditor) log(ctx context.Context, p partition, st *state, _ flat) (string, error) {
+func (a *auditor) log(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	if n, err := a.b.pipe.StrLen(ctx, p.authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
 		return fmt.Sprintf("%d bytes of authors for %d messages", n, st.Seq), redisError("audit", err)
 	}
@@ -66,9 +67,9 @@ func (a *auditor) log(ctx context.Context, p partition, st *state, _ flat) (stri
 			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
 		}
 		for i := range list {
-			mid := headMid(list[i].head)
-			if list[i].seq != from+int64(i) || mid == "" || mids[mid] {
-				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].seq, mid), nil
+			mid := headMid(list[i].Head)
+			if list[i].Seq != from+int64(i) || mid == "" || mids[mid] {
+				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].Seq, mid), nil
 			}
 			mids[mid] = true
 		}
@@ -77,14 +78,14 @@ func (a *auditor) log(ctx context.Context, p partition, st *state, _ flat) (stri
 }
 
 // unread counts anew.
-func (a *auditor) unread(ctx context.Context, p partition, st *state, f flat) (string, error) {
+func (a *auditor) unread(ctx context.Context, p partition, st *chat.Snapshot, f chat.Flat) (string, error) {
 	bytes, err := a.b.pipe.GetRange(ctx, p.authors(st.ID), 0, 2*st.Seq-1).Result()
 	if err != nil {
 		return "", redisError("audit", err)
 	}
-	r := &revived{read: flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
-	for w, n := range st.unread {
-		r.read[w], r.codes[w] = strconv.FormatInt(st.read[w], 10), f.num("c:"+w)
+	r := &revived{read: chat.Flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
+	for w, n := range st.Counts {
+		r.read[w], r.codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
 		if want := r.unread(w); want != n {
 			return fmt.Sprintf("unread of %s is %d, counted %d", w, n, want), nil
 		}
@@ -93,11 +94,11 @@ func (a *auditor) unread(ctx context.Context, p partition, st *state, f flat) (s
 }
 
 // places: the owner's and the target's are held.
-func (a *auditor) places(ctx context.Context, _ partition, st *state, _ flat) (string, error) {
-	if st.State == Ended {
+func (a *auditor) places(ctx context.Context, _ partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+	if st.State == chat.Ended {
 		return "", nil
 	}
-	for _, who := range []*Person{st.Agent, st.Target} {
+	for _, who := range []*chat.Person{st.Agent, st.Target} {
 		if who == nil {
 			continue
 		}
@@ -110,7 +111,7 @@ func (a *auditor) places(ctx context.Context, _ partition, st *state, _ flat) (s
 }
 
 // known: those who take part know of it, as what they are.
-func (a *auditor) known(ctx context.Context, st *state) (string, error) {
+func (a *auditor) known(ctx context.Context, st *chat.Snapshot) (string, error) {
 	roles := map[string]string{}
 	if st.Target != nil {
 		roles[st.Target.ID] = "target"
@@ -133,8 +134,8 @@ func (a *auditor) known(ctx context.Context, st *state) (string, error) {
 	return "", nil
 }
 
-func (a *auditor) waits(ctx context.Context, p partition, st *state, _ flat) (string, error) {
-	if st.State != Waiting {
+func (a *auditor) waits(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+	if st.State != chat.Waiting {
 		return "", nil
 	}
 	err := a.b.pipe.ZScore(ctx, p.waiting(st.Queue), st.ID).Err()
@@ -145,7 +146,7 @@ func (a *auditor) waits(ctx context.Context, p partition, st *state, _ flat) (st
 }
 
 // archived: what the archive lacks is on its list, and what it is said to have, it has.
-func (a *auditor) archived(ctx context.Context, p partition, st *state, f flat) (string, error) {
+func (a *auditor) archived(ctx context.Context, p partition, st *chat.Snapshot, f chat.Flat) (string, error) {
 	if a.b.archiver == nil {
 		return "", nil
 	}
@@ -157,8 +158,8 @@ func (a *auditor) archived(ctx context.Context, p partition, st *state, f flat) 
 	if dirty {
 		return "", nil // the archiver is at it
 	}
-	if f.num("archived") < st.Seq || f["recalls"] != "" {
-		return fmt.Sprintf("archived to %d of %d, with recalls %q, and nobody will archive the rest", f.num("archived"), st.Seq, f["recalls"]), nil
+	if f.Num("archived") < st.Seq || f["recalls"] != "" {
+		return fmt.Sprintf("archived to %d of %d, with recalls %q, and nobody will archive the rest", f.Num("archived"), st.Seq, f["recalls"]), nil
 	}
 	doc, err := a.b.archiver.store.Session(ctx, st.ID)
 	if errors.Is(err, archive.ErrNotFound) {
@@ -180,7 +181,7 @@ func (a *auditor) waitingCheck(p partition, queue, session string) *check {
 	key := p.waiting(queue)
 	return &check{5, []string{key, p.session(session)}, func(ctx context.Context) (string, error) {
 		f, err := a.b.pipe.HMGet(ctx, p.session(session), "state", "queue").Result()
-		if err != nil || (f[0] == string(Waiting) && f[1] == queue) {
+		if err != nil || (f[0] == string(chat.Waiting) && f[1] == queue) {
 			return "", redisError("audit", err)
 		}
 		err = a.b.pipe.ZScore(ctx, key, session).Err()
@@ -216,10 +217,10 @@ func (a *auditor) placeCheck(p partition, agent, session string) *check {
 			return "", nil
 		}
 		st, err := a.b.look(ctx, session)
-		if err != nil && AsError(err).Code != CodeNotFound {
+		if err != nil && chat.AsError(err).Code != chat.CodeNotFound {
 			return "", err
 		}
-		if st != nil && st.State != Ended && (st.Agent != nil && st.Agent.ID == agent || st.Target != nil && st.Target.ID == agent) {
+		if st != nil && st.State != chat.Ended && (st.Agent != nil && st.Agent.ID == agent || st.Target != nil && st.Target.ID == agent) {
 			return "", nil
 		}
 		return fmt.Sprintf("a place of %q is held for nothing: %s = %s", agent, session, place), nil

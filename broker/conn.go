@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 // Conn is one device of a participant at this node. Its methods may be called
@@ -19,11 +21,11 @@ type Conn struct {
 	b      *Broker
 	id     string // node/number: unlike any other that ever was
 	device string
-	sink   Sink
+	sink   chat.Sink
 	m      *member
 
 	mu     sync.Mutex
-	ident  Identity
+	ident  chat.Identity
 	hold   [][]byte // events that came before hello was sent
 	held   int      // their bytes
 	ready  bool
@@ -37,8 +39,14 @@ var connCount atomic.Int64
 // ID names the connection among all that ever were.
 func (c *Conn) ID() string { return c.id }
 
+// device is the connection at this node that a command came by; nil over HTTP.
+func device(a chat.Actor) *Conn {
+	c, _ := a.Conn.(*Conn)
+	return c
+}
+
 // Identity is who it is; an agent's queues and capacity as last set.
-func (c *Conn) Identity() Identity {
+func (c *Conn) Identity() chat.Identity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ident
@@ -53,7 +61,7 @@ func (c *Conn) deliver(line []byte) {
 	case c.ready:
 		c.sink.Deliver(line)
 	case c.held+len(line) > maxBacklog: // it comes back, and by seq
-		c.sink.Close(CloseTooSlow, "too much before hello")
+		c.sink.Close(chat.CloseTooSlow, "too much before hello")
 	default:
 		c.hold, c.held = append(c.hold, line), c.held+len(line)
 	}
@@ -107,14 +115,14 @@ func (c *Conn) gone() bool {
 // Connect registers a device and delivers hello to the sink as its first
 // event. An empty device gets a name of its own. CodeRateLimited: too many
 // devices; CodeUnauthorized: revoked meanwhile; CodeBlocked.
-func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink Sink) (*Conn, error) {
+func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, sink chat.Sink) (*Conn, error) {
 	if device == "" {
 		device = ulid.Make().String()
 	}
-	if err := validID("device", device); err != nil {
+	if err := chat.ValidID("device", device); err != nil {
 		return nil, err
 	}
-	w := who(id.Role, id.ID)
+	w := chat.Who(id.Role, id.ID)
 	c := &Conn{b: b, id: newConnID(b.node), device: device, sink: sink, ident: id}
 	part := b.hub.at(id.ID)
 	m, err := part.join(ctx, w, c)
@@ -139,9 +147,9 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 		c.mu.Unlock()
 		part.leave(m, c)
 		if errors.Is(err, errReplaced) { // its client has come back meanwhile
-			return nil, &Error{Code: CodeUnavailable, Message: "another connection of this device came first", Err: err}
+			return nil, &chat.Error{Code: chat.CodeUnavailable, Message: "another connection of this device came first", Err: err}
 		}
-		if AsError(err).Code == CodeUnavailable { // it may have been registered all the same
+		if chat.AsError(err).Code == chat.CodeUnavailable { // it may have been registered all the same
 			b.farewells.add(c.bye())
 		}
 		return nil, err
@@ -158,9 +166,9 @@ func (b *Broker) Connect(ctx context.Context, id Identity, device string, sink S
 // register tells Redis that the device is here; again: not for the first time.
 func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
 	id := c.Identity()
-	w, p := who(id.Role, id.ID), b.home(id.ID)
-	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: MaxDevices, Info: encode(id.Person()),
-		Queues: encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
+	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
+	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: chat.MaxDevices, Info: chat.Encode(id.Person()),
+		Queues: chat.Encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
 		Generation: id.Generation, Again: again}
 	if id.Role.Staff() {
 		args.Agent = id.ID
@@ -174,7 +182,7 @@ func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
 		return errReplaced
 	}
 	if r.str(0) == "full" {
-		return &Error{Code: CodeRateLimited, Message: "too many devices", RetryMS: 60000}
+		return &chat.Error{Code: chat.CodeRateLimited, Message: "too many devices", RetryMS: 60000}
 	}
 	if err := refusal(r); err != nil {
 		return err
@@ -195,9 +203,9 @@ func (c *Conn) assign(queues string, capacity int) {
 	var lost []*view
 	c.mu.Lock()
 	c.ident.Queues, c.ident.Capacity = list, capacity
-	if c.ident.Role != RoleSupervisor {
+	if c.ident.Role != chat.RoleSupervisor {
 		c.watch = slices.DeleteFunc(c.watch, func(v *view) bool {
-			gone := !contains(list, v.queue)
+			gone := !chat.Contains(list, v.queue)
 			if gone {
 				lost = append(lost, v)
 			}
@@ -237,7 +245,7 @@ func (c *Conn) Close(ctx context.Context) {
 
 func (c *Conn) bye() farewell {
 	id := c.Identity()
-	return farewell{disconnectArgs{Who: who(id.Role, id.ID), Node: c.b.node, Device: c.device, Conn: c.id}, id}
+	return farewell{disconnectArgs{Who: chat.Who(id.Role, id.ID), Node: c.b.node, Device: c.device, Conn: c.id}, id}
 }
 
 // farewell tells Redis that a connection is gone.
@@ -250,7 +258,7 @@ func (b *Broker) farewell(ctx context.Context, c *Conn) error {
 // farewell is a connection that has gone while Redis was away.
 type farewell struct {
 	args disconnectArgs
-	id   Identity
+	id   chat.Identity
 }
 
 type farewells struct {
@@ -295,7 +303,7 @@ type disconnectArgs struct {
 
 // unregister tells Redis that a device, or all of a node's, is gone. alive: nothing
 // was done, since the node that was thought dead has been heard of.
-func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identity) (alive bool, err error) {
+func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id chat.Identity) (alive bool, err error) {
 	p := b.home(id.ID)
 	if args.Who[0] == 'a' {
 		args.Agent = id.ID
@@ -316,7 +324,7 @@ func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id Identit
 func (b *Broker) grace(queues []string) int64 {
 	longest := 0
 	if len(queues) == 0 {
-		longest = DefaultQueue("").AgentGrace
+		longest = chat.DefaultQueue("").AgentGrace
 	}
 	for _, q := range queues {
 		g := b.settings.queue(q).AgentGrace

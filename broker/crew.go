@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+
+	"bellhop/broker/chat"
 )
 
 // mate is an agent of a queue as far as assigning goes.
@@ -27,8 +29,8 @@ func (m *mate) compare(o *mate) int {
 func (b *Broker) crew(ctx context.Context, queue string) (map[string]*mate, error) {
 	out := map[string]*mate{}
 	err := b.eachAgent(ctx, func(p profile, load int) {
-		if contains(p.queues, queue) {
-			out[p.ID] = &mate{p.ID, p.status == Online && !p.disabled, load, p.capacity, p.idleAt}
+		if chat.Contains(p.queues, queue) {
+			out[p.ID] = &mate{p.ID, p.status == chat.Online && !p.disabled, load, p.capacity, p.idleAt}
 		}
 	})
 	return out, err
@@ -41,7 +43,7 @@ func (v *view) present(presence, idle string) {
 	}
 	var p struct {
 		Agent    string
-		Status   Status
+		Status   chat.Status
 		Load     int
 		Capacity int
 	}
@@ -50,7 +52,7 @@ func (v *view) present(presence, idle string) {
 		return
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)
-	v.crew[p.Agent] = &mate{p.Agent, p.Status == Online, p.Load, p.Capacity, since}
+	v.crew[p.Agent] = &mate{p.Agent, p.Status == chat.Online, p.Load, p.Capacity, since}
 	if v.crew[p.Agent].room() {
 		v.stirred("")
 	}

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // letter is an event that was given up, as Redis keeps it: not its body, which
@@ -29,15 +31,15 @@ type letter struct {
 
 // DeadLetter is an event that the hook did not take, however often it was tried.
 type DeadLetter struct {
-	ID       string `json:"id"`
-	Event    string `json:"event"` // its webhook-id
-	Type     string `json:"type"`
-	Session  string `json:"session"`
-	Seq      int64  `json:"seq"`
-	At       Time   `json:"at"`   // when it happened
-	Died     Time   `json:"died"` // when it was given up
-	Attempts int64  `json:"attempts"`
-	Error    string `json:"error"` // of the last attempt
+	ID       string    `json:"id"`
+	Event    string    `json:"event"` // its webhook-id
+	Type     string    `json:"type"`
+	Session  string    `json:"session"`
+	Seq      int64     `json:"seq"`
+	At       chat.Time `json:"at"`   // when it happened
+	Died     chat.Time `json:"died"` // when it was given up
+	Attempts int64     `json:"attempts"`
+	Error    string    `json:"error"` // of the last attempt
 }
 
 // DeadLetters are a page of them, those first that died first.
@@ -82,7 +84,7 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 	if cursor != "" {
 		var ok bool
 		if after, ok = b.parseGrave(cursor); !ok {
-			return DeadLetters{}, Errorf(CodeBadRequest, "cursor: not one of ours")
+			return DeadLetters{}, chat.Errorf(chat.CodeBadRequest, "cursor: not one of ours")
 		}
 	}
 	cmds := make([]*redis.XMessageSliceCmd, len(b.parts))
@@ -113,15 +115,15 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 		}
 	}
 	slices.SortFunc(graves, grave.compare)
-	page, room := DeadLetters{Dead: []DeadLetter{}}, newPage()
+	page, room := DeadLetters{Dead: []DeadLetter{}}, chat.NewPage()
 	for i, g := range graves {
 		l, err := parseLetter(texts[g])
 		if err != nil {
 			return page, err
 		}
-		dead := DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, At(l.At),
-			At(int64(g.ms)), l.Tries, l.Error} //nolint:gosec // 63 bits
-		if i == limit || !room.fits(sized(dead)) {
+		dead := DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, chat.At(l.At),
+			chat.At(int64(g.ms)), l.Tries, l.Error} //nolint:gosec // 63 bits
+		if i == limit || !room.Fits(chat.Sized(dead)) {
 			page.Cursor = graves[i-1].String()
 			break
 		}
@@ -142,7 +144,7 @@ func parseLetter(text string) (l letter, err error) {
 // and stays; CodeWrongState: there is no hook.
 func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 	if b.hooks == nil {
-		return Errorf(CodeWrongState, "there is no webhook")
+		return chat.Errorf(chat.CodeWrongState, "there is no webhook")
 	}
 	g, ok := b.parseGrave(id)
 	if !ok {
@@ -166,7 +168,7 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 		return err
 	}
 	if err := b.hooks.attempt(ctx, ev); err != nil {
-		return &Error{Code: CodeUnavailable, Message: "it was not taken: " + short(err.Error(), 300), Err: err}
+		return &chat.Error{Code: chat.CodeUnavailable, Message: "it was not taken: " + short(err.Error(), 300), Err: err}
 	}
 	return redisError("dead letters", b.rdb.XDel(ctx, p.dead(), g.entry()).Err())
 }
@@ -190,7 +192,7 @@ func (b *Broker) exhume(ctx context.Context, l letter) (*hookEvent, error) {
 		ev, err = b.hookEvent(ctx, st, &found[0])
 	}
 	if err == nil && (ev == nil || ev.id != l.Event) {
-		return nil, Errorf(CodeNotFound, "the message is lost that it is about")
+		return nil, chat.Errorf(chat.CodeNotFound, "the message is lost that it is about")
 	}
 	return ev, err
 }
@@ -211,7 +213,7 @@ func (b *Broker) DeleteDeadLetter(ctx context.Context, id string) error {
 	return nil
 }
 
-func errNoLetter() error { return Errorf(CodeNotFound, "no such dead letter") }
+func errNoLetter() error { return chat.Errorf(chat.CodeNotFound, "no such dead letter") }
 
 // short is the beginning of a text, at most n bytes of whole characters.
 func short(s string, n int) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -53,7 +54,7 @@ func TestDeadLetters(t *testing.T) {
 		b := startNode(t, url, tellsTo(t, r), func(o *Options) { o.HookRetries = retries })
 		ctx := t.Context()
 		text := name("poison")
-		poison.Store(quote(text))
+		poison.Store(chat.Quote(text))
 		uma, eve := user(t, b, name("uma")), user(t, b, name("eve"))
 		s, other := uma.open(name("q")), eve.open(name("q"))
 		bad := uma.send(s.ID, text)
@@ -81,24 +82,24 @@ func TestDeadLetters(t *testing.T) {
 		require.Equal(t, bad.At, l.At)
 		require.Positive(t, b.HookStats().Dead)
 
-		code(t, CodeUnavailable, b.ReplayDeadLetter(ctx, l.ID))
+		code(t, chat.CodeUnavailable, b.ReplayDeadLetter(ctx, l.ID))
 		require.Len(t, letters(t, b, s.ID), 1, "what was not taken stays")
 		poison.Store("")
 		require.NoError(t, b.ReplayDeadLetter(ctx, l.ID))
 		all := r.await(s.ID, "message.created")
 		require.Equal(t, l.Event, all[len(all)-1].ID, "with the id it had")
-		require.JSONEq(t, quote(text), string(all[len(all)-1].Data.Message.Body))
+		require.JSONEq(t, chat.Quote(text), string(all[len(all)-1].Data.Message.Body))
 		require.Empty(t, letters(t, b, s.ID))
-		code(t, CodeNotFound, b.ReplayDeadLetter(ctx, l.ID))
-		code(t, CodeNotFound, b.DeleteDeadLetter(ctx, l.ID))
+		code(t, chat.CodeNotFound, b.ReplayDeadLetter(ctx, l.ID))
+		code(t, chat.CodeNotFound, b.DeleteDeadLetter(ctx, l.ID))
 		for _, bad := range []string{"", "x", "00-1", "ff-1-1-1", "zz-1-1", "00-01-1", l.ID + "0-"} {
-			code(t, CodeNotFound, b.ReplayDeadLetter(ctx, bad))
-			code(t, CodeNotFound, b.DeleteDeadLetter(ctx, bad))
+			code(t, chat.CodeNotFound, b.ReplayDeadLetter(ctx, bad))
+			code(t, chat.CodeNotFound, b.DeleteDeadLetter(ctx, bad))
 		}
 		_, err := b.DeadLetters(ctx, 0, "x")
-		code(t, CodeBadRequest, err)
+		code(t, chat.CodeBadRequest, err)
 		_, err = b.DeadLetters(ctx, 201, "")
-		code(t, CodeBadRequest, err)
+		code(t, chat.CodeBadRequest, err)
 	})
 }
 

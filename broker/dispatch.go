@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 const (
@@ -175,7 +177,7 @@ type job struct {
 // if it changed anything, and there may be more to do.
 func (d *dispatcher) round(ctx context.Context) bool {
 	q := d.b.settings.queue(d.queue)
-	if ctx.Err() != nil || q.Routing != "auto" || !q.Hours.open(time.Now()) {
+	if ctx.Err() != nil || q.Routing != "auto" || !q.Hours.IsOpen(time.Now()) {
 		return false
 	}
 	waiting, err := d.head(ctx)
@@ -188,11 +190,11 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	g.SetLimit(dispatchWidth)
 	var mu sync.Mutex
 	var changed bool
-	give := func(agent string, role Role, list []job) {
+	give := func(agent string, role chat.Role, list []job) {
 		g.Go(func() error {
 			for _, j := range list {
 				how := reserveHow{offer: true}
-				if role != RoleBot {
+				if role != chat.RoleBot {
 					how.queue, how.load = d.queue, &j.load
 				}
 				err := d.b.assign(ctx, j.session, agent, role, how)
@@ -208,10 +210,10 @@ func (d *dispatcher) round(ctx context.Context) bool {
 		})
 	}
 	if len(bot) > 0 {
-		give(q.Bot, RoleBot, bot)
+		give(q.Bot, chat.RoleBot, bot)
 	}
 	for agent, list := range jobs {
-		give(agent, RoleAgent, list)
+		give(agent, chat.RoleAgent, list)
 	}
 	_ = g.Wait() // nothing returns an error
 	return changed
@@ -226,8 +228,8 @@ func forget(m map[string]time.Time) {
 }
 
 // head are those first in line, with what is known of them.
-func (d *dispatcher) head(ctx context.Context) ([]*state, error) {
-	var out []*state
+func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
+	var out []*chat.Snapshot
 	var missing []listed
 	d.view.mu.Lock()
 	forget(d.passed)
@@ -239,7 +241,7 @@ func (d *dispatcher) head(ctx context.Context) ([]*state, error) {
 		st := d.view.sessions[w.id]
 		if st == nil {
 			missing = append(missing, listed{id: w.id})
-			st = &state{Session: Session{ID: w.id}}
+			st = &chat.Snapshot{Session: chat.Session{ID: w.id}}
 		}
 		if out = append(out, st); len(out) == dispatchBatch {
 			break
@@ -250,7 +252,7 @@ func (d *dispatcher) head(ctx context.Context) ([]*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]*state{}
+	found := map[string]*chat.Snapshot{}
 	for _, st := range read {
 		if st != nil {
 			found[st.ID] = st
@@ -266,7 +268,7 @@ func (d *dispatcher) head(ctx context.Context) ([]*state, error) {
 
 // plan says who gets what, in which order. The bot gets what it has not been
 // tried with, a user's last agent its session, the others go by load.
-func (d *dispatcher) plan(waiting []*state, botID string) (bot []job, jobs map[string][]job) {
+func (d *dispatcher) plan(waiting []*chat.Snapshot, botID string) (bot []job, jobs map[string][]job) {
 	d.view.mu.Lock()
 	defer d.view.mu.Unlock()
 	var free mates
@@ -280,11 +282,11 @@ func (d *dispatcher) plan(waiting []*state, botID string) (bot []job, jobs map[s
 	free.init()
 	jobs = map[string][]job{}
 	for _, st := range waiting {
-		if _, tried := d.botted[st.ID]; st.bot && botID != "" && !tried {
+		if _, tried := d.botted[st.ID]; st.BotFirst && botID != "" && !tried {
 			bot = append(bot, job{session: st.ID})
 			continue
 		}
-		m := byID[st.sticky]
+		m := byID[st.Sticky]
 		if m == nil || !m.room() {
 			if len(free.list) == 0 {
 				continue
@@ -300,29 +302,29 @@ func (d *dispatcher) plan(waiting []*state, botID string) (bot []job, jobs map[s
 }
 
 // learn takes over what came of one job; true if the next plan may do better.
-func (d *dispatcher) learn(agent string, role Role, j job, err error) bool {
+func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool {
 	d.view.mu.Lock()
 	defer d.view.mu.Unlock()
 	m := d.view.crew[agent]
 	now := time.Now()
-	var e *Error
+	var e *chat.Error
 	switch {
 	case err == nil:
 		d.passed[j.session] = now
-		if m != nil && role != RoleBot {
+		if m != nil && role != chat.RoleBot {
 			m.load, m.idle = max(m.load, j.load+1), now.UnixMilli()
 		}
 		return true
 	case gone(err):
 		d.passed[j.session] = now
 		return true
-	case role == RoleBot:
+	case role == chat.RoleBot:
 		d.botted[j.session] = now
 		return true
-	case errors.As(err, &e) && e.Code == CodeFull && m != nil:
+	case errors.As(err, &e) && e.Code == chat.CodeFull && m != nil:
 		m.load, m.capacity = e.Load, e.Capacity
 		return true
-	case errors.As(err, &e) && (e.Code == CodeNoAgent || e.Code == CodeForbidden):
+	case errors.As(err, &e) && (e.Code == chat.CodeNoAgent || e.Code == chat.CodeForbidden):
 		delete(d.view.crew, agent) // its next presence brings it back
 		return true
 	}
@@ -335,8 +337,8 @@ func gone(err error) bool {
 	if err == nil {
 		return false
 	}
-	switch AsError(err).Code {
-	case CodeTaken, CodeEnded, CodeNotFound:
+	switch chat.AsError(err).Code {
+	case chat.CodeTaken, chat.CodeEnded, chat.CodeNotFound:
 		return true
 	}
 	return false

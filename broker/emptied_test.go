@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -18,9 +19,9 @@ func TestRedisIsEmptied(t *testing.T) {
 	nodes := []*Broker{startNode(t, server.URL()), startNode(t, server.URL())}
 	b, ctx, q := nodes[0], t.Context(), name("q")
 	uma, ann := user(t, b, name("uma")), agent(t, nodes[1], name("ann"), q)
-	_, err := nodes[1].SetStatus(ctx, ann.Actor, Away)
+	_, err := nodes[1].SetStatus(ctx, ann.Actor, chat.Away)
 	require.NoError(t, err)
-	token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: uma.ID}, time.Hour)
+	token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: uma.ID}, time.Hour)
 	require.NoError(t, err)
 	s := uma.open(q)
 	ann.grab(s.ID)
@@ -36,12 +37,12 @@ func TestRedisIsEmptied(t *testing.T) {
 	for _, n := range nodes {
 		eventually(t, func() bool { return n.Ready(ctx) != nil })
 	}
-	_, err = b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"no"`)})
-	code(t, CodeUnavailable, err)
-	_, err = b.Open(ctx, host, OpenRequest{User: Person{ID: name("new")}, Queue: q})
-	code(t, CodeUnavailable, err)
+	_, err = b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"no"`)})
+	code(t, chat.CodeUnavailable, err)
+	_, err = b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("new")}, Queue: q})
+	code(t, chat.CodeUnavailable, err)
 	_, err = b.Authenticate(ctx, token)
-	code(t, CodeUnavailable, err)
+	code(t, chat.CodeUnavailable, err)
 
 	rdb, err := Dial(server.URL())
 	require.NoError(t, err)
@@ -55,12 +56,12 @@ func TestRedisIsEmptied(t *testing.T) {
 	_, err = b.Authenticate(ctx, token)
 	require.NoError(t, err)
 	eventually(t, func() bool {
-		_, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"goes on"`)})
+		_, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"goes on"`)})
 		return err == nil
 	})
 	ann.await("message", func(e event) bool { return e["body"] == "goes on" })
 	eventually(t, func() bool {
-		return b.rdb.HLen(ctx, b.home(ann.ID).conns("a:"+ann.ID)).Val() == 1 && statusOf(t, b, ann.ID) == Away
+		return b.rdb.HLen(ctx, b.home(ann.ID).conns("a:"+ann.ID)).Val() == 1 && statusOf(t, b, ann.ID) == chat.Away
 	})
 	require.Equal(t, []string{"kept", "goes on"}, texts(t, b, ann.Actor, s.ID))
 	clean(t, b)

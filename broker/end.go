@@ -3,26 +3,28 @@ package broker
 import (
 	"context"
 	"errors"
+
+	"bellhop/broker/chat"
 )
 
 // End ends a session: at once by its user, a supervisor or with force; by its
 // owner without force it asks the user to confirm.
-func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error) {
-	if err := validProse("reason", r.Reason, MaxNote); err != nil {
-		return Session{}, err
+func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat.Session, error) {
+	if err := chat.ValidProse("reason", r.Reason, chat.MaxNote); err != nil {
+		return chat.Session{}, err
 	}
 	if !a.Host {
-		in := FilterInput{Session: r.Session, From: Author{a.ID, a.Role, a.Name}, Type: FilterReason, Text: r.Reason}
+		in := FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: FilterReason, Text: r.Reason}
 		var err error
-		if r.Reason, err = b.screen(ctx, in, MaxNote); err != nil {
-			return Session{}, err
+		if r.Reason, err = b.screen(ctx, in, chat.MaxNote); err != nil {
+			return chat.Session{}, err
 		}
 	}
-	s := newStep(a, ActEnd, r.Session)
-	s.By, s.Name, s.Force, s.Reason = who(a.Role, a.ID), a.ID, r.Force, r.Reason
+	s := newStep(a, chat.ActEnd, r.Session)
+	s.By, s.Name, s.Force, s.Reason = chat.Who(a.Role, a.ID), a.ID, r.Force, r.Reason
 	p, ok := b.of(r.Session)
 	if !ok {
-		return Session{}, Errorf(CodeNotFound, "no such session")
+		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	_, user, err := b.where(ctx, p, r.Session)
 	if err != nil {
@@ -32,25 +34,25 @@ func (b *Broker) End(ctx context.Context, a Actor, r EndRequest) (Session, error
 		s.By, s.Name = "u:"+user, user
 	}
 	st, err := b.relocate(ctx, a, "end", s, endKeys)
-	if errors.Is(err, &Error{Code: CodeEnded}) {
+	if errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return b.endAgain(ctx, a, r.Session, err) // its feed was still here
 	}
 	return st, err
 }
 
 // endAgain answers for a session that ended so long ago that it has left Redis.
-func (b *Broker) endAgain(ctx context.Context, a Actor, session string, err error) (Session, error) {
-	if err = b.absent(ctx, a, ActEnd, session, err); !errors.Is(err, &Error{Code: CodeEnded}) {
-		return Session{}, err
+func (b *Broker) endAgain(ctx context.Context, a chat.Actor, session string, err error) (chat.Session, error) {
+	if err = b.absent(ctx, a, chat.ActEnd, session, err); !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
+		return chat.Session{}, err
 	}
 	st, err := b.shelved(ctx, session)
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, ActEnd, st); err != nil {
-		return Session{}, err
+	if err := b.judge(ctx, a, chat.ActEnd, st); err != nil {
+		return chat.Session{}, err
 	}
-	return st.as(who(a.Role, a.ID)), nil
+	return st.As(chat.Who(a.Role, a.ID)), nil
 }
 
 // endKeys are the further keys of a script that ends a session, or begins it anew.

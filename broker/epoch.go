@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+
+	"bellhop/broker/chat"
 )
 
 // epoch is what a partition's server and keys said of themselves at one moment;
@@ -73,7 +75,7 @@ func (b *Broker) lookRestored(ctx context.Context) {
 }
 
 // errEmptied answers every command while Redis is empty.
-var errEmptied = Errorf(CodeUnavailable, "the store has lost its data and is being restored; try again")
+var errEmptied = chat.Errorf(chat.CodeUnavailable, "the store has lost its data and is being restored; try again")
 
 // Fallbacks are one node's counts since it started.
 type Fallbacks struct {

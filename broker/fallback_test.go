@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -98,7 +99,7 @@ func (r *reader) hold(session string, seq int64, mid string) {
 func (r *reader) say(session, key string) {
 	r.t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; {
-		reply, err := r.b.Send(r.t.Context(), r.Actor, SendRequest{Session: session, Body: json.RawMessage(quote(key)), Key: key})
+		reply, err := r.b.Send(r.t.Context(), r.Actor, chat.SendRequest{Session: session, Body: json.RawMessage(chat.Quote(key)), Key: key})
 		if err == nil {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -106,7 +107,7 @@ func (r *reader) say(session, key string) {
 			r.hold(session, reply.Seq, reply.Mid)
 			return
 		}
-		if !AsError(err).Retry() || time.Now().After(deadline) {
+		if !chat.AsError(err).Retry() || time.Now().After(deadline) {
 			r.t.Errorf("not sent: %v", err)
 			return
 		}
@@ -134,9 +135,9 @@ func (r *reader) follow() {
 
 func (r *reader) reread(session string) {
 	for after := int64(0); ; {
-		page, err := r.b.History(context.WithoutCancel(r.t.Context()), r.Actor, HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := r.b.History(context.WithoutCancel(r.t.Context()), r.Actor, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		if err != nil {
-			if AsError(err).Retry() {
+			if chat.AsError(err).Retry() {
 				time.Sleep(20 * time.Millisecond)
 				continue
 			}
@@ -173,7 +174,7 @@ func (r *reader) holds(session string) string {
 		return "nothing is held"
 	}
 	for i := range log {
-		seq, mid := log[i].seq, headMid(log[i].head)
+		seq, mid := log[i].Seq, headMid(log[i].Head)
 		if seq < first[0] {
 			continue // before it came
 		}
@@ -276,10 +277,10 @@ func (c *chats) check(t testing.TB) {
 			log, err := c.nodes[0].readLog(t.Context(), s, 1, st.Seq)
 			require.NoError(t, err)
 			for i := range log {
-				bodies[s][log[i].body]++
+				bodies[s][log[i].Body]++
 			}
 		}
-		require.Equal(t, 1, bodies[s][quote(key.(string))], "acknowledged after the fall-back: %s in %s", key, s) //nolint:forcetypeassert // they are keys
+		require.Equal(t, 1, bodies[s][chat.Quote(key.(string))], "acknowledged after the fall-back: %s in %s", key, s) //nolint:forcetypeassert // they are keys
 		return true
 	})
 	clean(t, c.nodes[0])
@@ -355,32 +356,32 @@ func TestOwnersAfterAFallBack(t *testing.T) {
 	s := uma.open(q)
 	server.save()
 	ann.grab(s.ID)
-	uma.await("session", inStateOf(Serving))
+	uma.await("session", inStateOf(chat.Serving))
 	ann.send(s.ID, "lost")
 	uma.await("message", func(e event) bool { return e["body"] == "lost" })
 	server.fall()
 	uma.await("reset", inSession(s.ID))
 	ann.await("reset", inSession(s.ID))
-	last := func(p *party) (st State, agent any) {
+	last := func(p *party) (st chat.State, agent any) {
 		p.wire.mu.Lock()
 		defer p.wire.mu.Unlock()
 		for _, e := range p.events {
 			if e["event"] == "session" {
 				m := e["session"].(map[string]any) //nolint:forcetypeassert // as the protocol has it
-				st, agent = State(m["state"].(string)), m["agent"]
+				st, agent = chat.State(m["state"].(string)), m["agent"]
 			}
 		}
 		return st, agent
 	}
 	for _, p := range []*party{uma, ann} {
-		eventually(t, func() bool { st, agent := last(p); return st == Waiting && agent == nil })
+		eventually(t, func() bool { st, agent := last(p); return st == chat.Waiting && agent == nil })
 	}
 	eventually(t, func() bool { return nodes[0].rdb.HLen(t.Context(), nodes[0].home(ann.ID).load(ann.ID)).Val() == 0 })
 	bea.grab(s.ID)
 	eventually(t, func() bool {
 		st, agent := last(uma)
 		m, _ := agent.(map[string]any)
-		return st == Serving && m["id"] == bea.ID
+		return st == chat.Serving && m["id"] == bea.ID
 	})
 	bea.send(s.ID, "new")
 	uma.await("message", func(e event) bool { return e["body"] == "new" })
@@ -396,38 +397,38 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	nodes := []*Broker{startNode(t, server.URL(), noArchive), startNode(t, server.URL(), noArchive)}
 	ctx, q := t.Context(), name("q")
 	for _, n := range nodes {
-		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout, s.AgentGrace = 2, 2 })
+		n.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout, s.AgentGrace = 2, 2 })
 	}
 	leaves := agent(t, nodes[0], name("leaves"), q)
 	leaver := user(t, nodes[0], name("leaver"))
 	held := leaver.open(q)
 	leaves.grab(held.ID)
 	late := name("late")
-	r, err := nodes[0].Open(ctx, host, OpenRequest{User: Person{ID: late}, Queue: q})
+	r, err := nodes[0].Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: late}, Queue: q})
 	require.NoError(t, err)
 	server.save()
 	leaves.Conn.Close(ctx)
 	lateUser := user(t, nodes[1], late)
 	lateAgent := agent(t, nodes[1], name("agent"), q)
-	_, err = nodes[1].SetStatus(ctx, lateAgent.Actor, Away)
+	_, err = nodes[1].SetStatus(ctx, lateAgent.Actor, chat.Away)
 	require.NoError(t, err)
 	time.Sleep(2500 * time.Millisecond) // it is overdue in the moment Redis is back: nobody has told yet that it is here
 	server.fall()
 
 	eventually(t, func() bool { // the end of its connection was lost, and is told again
 		st, err := nodes[1].look(ctx, held.ID)
-		return err == nil && st.State == Waiting && statusOf(t, nodes[1], leaves.ID) == Offline
+		return err == nil && st.State == chat.Waiting && statusOf(t, nodes[1], leaves.ID) == chat.Offline
 	})
 	eventually(t, func() bool {
 		return nodes[0].rdb.HLen(ctx, nodes[0].home(late).conns("u:"+late)).Val() == 1 &&
 			nodes[0].rdb.HLen(ctx, nodes[0].home(lateAgent.ID).conns("a:"+lateAgent.ID)).Val() == 1
 	})
-	require.NotEqual(t, Offline, statusOf(t, nodes[0], lateAgent.ID))
+	require.NotEqual(t, chat.Offline, statusOf(t, nodes[0], lateAgent.ID))
 	time.Sleep(4 * time.Second) // longer than a user may be away
 	st, err := nodes[0].look(ctx, r.ID)
 	require.NoError(t, err)
-	require.Equal(t, Waiting, st.State, "its user is connected")
-	require.NotEqual(t, uint16(CloseReplaced), lateUser.wire.code)
+	require.Equal(t, chat.Waiting, st.State, "its user is connected")
+	require.NotEqual(t, uint16(chat.CloseReplaced), lateUser.wire.code)
 	clean(t, nodes[0])
 }
 
@@ -465,12 +466,12 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 func promoted(t *testing.T, nodes []*Broker, lose func(while func())) {
 	t.Helper()
 	c := startChats(t, nodes, 12)
-	statuses := map[string]Status{}
+	statuses := map[string]chat.Status{}
 	for i, r := range c.readers {
-		if r.Role == RoleAgent && i%4 == 1 {
-			_, err := r.b.SetStatus(t.Context(), r.Actor, Away)
+		if r.Role == chat.RoleAgent && i%4 == 1 {
+			_, err := r.b.SetStatus(t.Context(), r.Actor, chat.Away)
 			require.NoError(t, err)
-			statuses[r.ID] = Away
+			statuses[r.ID] = chat.Away
 		}
 	}
 	time.Sleep(200 * time.Millisecond) // replicated

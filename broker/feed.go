@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // feed follows one session for those connected here. Pub/sub may lose; the log
@@ -24,9 +26,9 @@ type feed struct {
 	subscribed bool  // likewise
 
 	mu      sync.Mutex
-	st      *state // of the latest rev seen
-	seq     int64  // delivered up to here
-	mid     string // the id of the message there; "" where it is not known
+	st      *chat.Snapshot // of the latest rev seen
+	seq     int64          // delivered up to here
+	mid     string         // the id of the message there; "" where it is not known
 	unread  map[string]int64
 	read    map[string]int64
 	seats   map[string]*member
@@ -48,9 +50,9 @@ const (
 )
 
 func (f *feed) recalled(payload string) {
-	text, kind, _ := strings.Cut(payload, sepField)
+	text, kind, _ := strings.Cut(payload, chat.SepField)
 	seq, _ := strconv.ParseInt(text, 10, 64)
-	line := eventLine("recalled", struct {
+	line := chat.EventLine("recalled", struct {
 		Session string `json:"session"`
 		Seq     int64  `json:"seq"`
 	}{f.id, seq})
@@ -77,24 +79,24 @@ func (f *feed) sends(mid, conn string) {
 
 // message delivers one entry to everybody who may see it, and to each its new
 // unread, if that is known, together: they are one frame then.
-func (f *feed) message(e *entry, origin string, counts map[string]int64) {
-	f.seq, f.mid = e.seq, headMid(e.head)
+func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
+	f.seq, f.mid = e.Seq, headMid(e.Head)
 	if origin != "" {
-		delete(f.sending, headMid(e.head))
+		delete(f.sending, headMid(e.Head))
 	}
-	shown := f.h.b.withBase(*e)
+	shown := chat.WithBase(f.h.b.opt.BasePath, *e)
 	e = &shown
 	var line []byte
 	for w, m := range f.seats {
-		if e.note && m.user() {
+		if e.Note && m.user() {
 			continue
 		}
-		if w == e.by && e.key != "" {
-			m.deliver(e.line(f.id, true), origin)
+		if w == e.By && e.Key != "" {
+			m.deliver(e.Line(f.id, true), origin)
 			continue
 		}
 		if line == nil {
-			line = e.line(f.id, false)
+			line = e.Line(f.id, false)
 		}
 		if n, ok := counts[w]; ok && n != f.unread[w] {
 			m.message(line, origin, f.id, n)
@@ -104,7 +106,7 @@ func (f *feed) message(e *entry, origin string, counts map[string]int64) {
 	}
 	maps.Copy(f.unread, counts)
 	for _, c := range f.silent {
-		c.deliver(e.line(f.id, false))
+		c.deliver(e.Line(f.id, false))
 	}
 }
 
@@ -120,7 +122,7 @@ func (f *feed) count(w string, n int64) {
 }
 
 func (f *feed) marked(payload string) {
-	p := strings.Split(payload, sepField) // by, seq, unread, origin
+	p := strings.Split(payload, chat.SepField) // by, seq, unread, origin
 	if len(p) != 4 {
 		return
 	}
@@ -137,24 +139,24 @@ func (f *feed) marked(payload string) {
 }
 
 func (f *feed) readLine(w string, seq int64) []byte {
-	return eventLine("read", struct {
+	return chat.EventLine("read", struct {
 		Session string `json:"session"`
 		By      string `json:"by"`
 		Seq     int64  `json:"seq"`
-	}{f.id, idOf(w), seq})
+	}{f.id, chat.IDOf(w), seq})
 }
 
 func (f *feed) typing(payload string) {
-	p := strings.SplitN(payload, sepField, 3) // by, origin, text
+	p := strings.SplitN(payload, chat.SepField, 3) // by, origin, text
 	if len(p) != 3 {
 		return
 	}
 	line := func(text string) []byte {
-		return eventLine("typing", struct {
+		return chat.EventLine("typing", struct {
 			Session string `json:"session"`
 			By      string `json:"by"`
 			Text    string `json:"text"`
-		}{f.id, idOf(p[0]), text})
+		}{f.id, chat.IDOf(p[0]), text})
 	}
 	for w, m := range f.seats {
 		switch {
@@ -183,15 +185,15 @@ func (f *feed) everyone(line []byte, but string) {
 }
 
 // adopt takes over what a newer snapshot says. f.mu is held.
-func (f *feed) adopt(st *state) {
+func (f *feed) adopt(st *chat.Snapshot) {
 	if st.Seq >= f.seq {
-		for w, seq := range st.read {
+		for w, seq := range st.Marks {
 			if seq > f.read[w] {
 				f.everyone(f.readLine(w, seq), w)
 			}
 		}
-		maps.Copy(f.read, st.read)
-		for w, n := range st.unread {
+		maps.Copy(f.read, st.Marks)
+		for w, n := range st.Counts {
 			f.count(w, n)
 		}
 	}
@@ -201,14 +203,14 @@ func (f *feed) adopt(st *state) {
 }
 
 // changed shows everybody a session as it is now. f.mu is held.
-func (f *feed) changed(st *state) {
-	quiet := st.Rev > f.st.Rev && st.Rev-st.quiet == f.st.Rev-f.st.quiet // for its user nothing has changed
+func (f *feed) changed(st *chat.Snapshot) {
+	quiet := st.Rev > f.st.Rev && st.Rev-st.Quiet == f.st.Rev-f.st.Quiet // for its user nothing has changed
 	f.st = st
 	for w, m := range f.seats {
 		if quiet && m.user() {
 			continue
 		}
-		if _, in := st.unread[w]; in {
+		if _, in := st.Counts[w]; in {
 			m.deliver(f.sessionLine(w), "")
 			continue
 		}
@@ -220,13 +222,13 @@ func (f *feed) changed(st *state) {
 	for _, c := range f.silent {
 		c.deliver(f.sessionLine(""))
 	}
-	for w := range st.unread {
+	for w := range st.Counts {
 		if f.seats[w] == nil {
 			f.came = append(f.came, w)
 		}
 	}
 	for w := range f.unread {
-		if _, in := st.unread[w]; !in {
+		if _, in := st.Counts[w]; !in {
 			delete(f.unread, w)
 			delete(f.read, w)
 		}
@@ -234,15 +236,15 @@ func (f *feed) changed(st *state) {
 }
 
 // as is the session as one participant sees it now.
-func (f *feed) as(w string) Session {
+func (f *feed) as(w string) chat.Session {
 	s := f.st.Session
 	s.Seq, s.Unread, s.ReadSeq = f.seq, f.unread[w], f.read[w]
-	return s.shownTo(w)
+	return s.ShownTo(w)
 }
 
 func (f *feed) sessionLine(w string) []byte {
-	return eventLine("session", struct {
-		Session Session `json:"session"`
+	return chat.EventLine("session", struct {
+		Session chat.Session `json:"session"`
 	}{f.as(w)})
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // open subscribes, then reads the session: what happens after the read is heard.
@@ -16,7 +18,7 @@ func (f *feed) open(context.Context) {
 	defer func() {
 		if p := recover(); p != nil { // others wait for it
 			f.h.b.panicked("a session's feed", p)
-			f.failed = Errorf(CodeInternal, "something went wrong on our side")
+			f.failed = chat.Errorf(chat.CodeInternal, "something went wrong on our side")
 		}
 	}()
 	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
@@ -29,7 +31,7 @@ func (f *feed) open(context.Context) {
 		return
 	}
 	f.mu.Lock()
-	f.st, f.seq, f.mid, f.unread, f.read = st, st.Seq, st.mid, maps.Clone(st.unread), maps.Clone(st.read)
+	f.st, f.seq, f.mid, f.unread, f.read = st, st.Seq, st.LastMid, maps.Clone(st.Counts), maps.Clone(st.Marks)
 	f.mu.Unlock()
 	f.drain(0)
 }
@@ -53,9 +55,9 @@ func (f *feed) handle(payload string) {
 // does not tell, and then Redis is read once more. f.mu is held.
 func (f *feed) wait(payload string) {
 	switch {
-	case f.weight+len(payload) <= maxBacklog, payload[0] == pubRecalled: // those are short, and as few as messages of two minutes
+	case f.weight+len(payload) <= maxBacklog, payload[0] == chat.PubRecalled: // those are short, and as few as messages of two minutes
 		f.backlog, f.weight = append(f.backlog, payload), f.weight+len(payload)
-	case payload[0] != pubTyping:
+	case payload[0] != chat.PubTyping:
 		f.weight = maxBacklog // what follows must not overtake it
 		f.again = true
 	}
@@ -83,7 +85,7 @@ func (f *feed) unlock() {
 		f.h.release(f)
 	}
 	for _, w := range came {
-		if m := f.h.at(idOf(w)).member(w); m != nil {
+		if m := f.h.at(chat.IDOf(w)).member(w); m != nil {
 			f.h.b.wg.Go(func() {
 				defer m.ruined("welcome")
 				f.h.welcome(m, f.id)
@@ -103,7 +105,7 @@ func (f *feed) fill() {
 		ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
 		err := f.refresh(ctx)
 		cancel()
-		if errors.Is(err, &Error{Code: CodeNotFound}) {
+		if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 			f.vanish()
 			err = nil
 		}
@@ -143,9 +145,9 @@ func (f *feed) drain(old int) {
 // passed carries out what of an event a later read of Redis does not tell.
 func (f *feed) passed(payload string) {
 	switch payload[0] {
-	case pubRecalled:
+	case chat.PubRecalled:
 		f.recalled(payload[1:])
-	case pubTyping:
+	case chat.PubTyping:
 		f.typing(payload[1:])
 	}
 }
@@ -173,7 +175,7 @@ func (f *feed) refresh(ctx context.Context) error {
 
 // caughtUp takes over what was read after a seq, while the feed was at the state
 // before; false if it went on meanwhile, so that this is not what was compared.
-func (f *feed) caughtUp(st, before *state, seq int64, missed []entry, agrees bool) bool {
+func (f *feed) caughtUp(st, before *chat.Snapshot, seq int64, missed []chat.Entry, agrees bool) bool {
 	f.mu.Lock()
 	defer f.unlock()
 	if !agrees {
@@ -184,11 +186,11 @@ func (f *feed) caughtUp(st, before *state, seq int64, missed []entry, agrees boo
 		return true
 	}
 	for i := range missed {
-		if missed[i].seq > f.seq {
-			f.message(&missed[i], f.sending[headMid(missed[i].head)], nil)
+		if missed[i].Seq > f.seq {
+			f.message(&missed[i], f.sending[headMid(missed[i].Head)], nil)
 		}
 	}
-	if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.op != before.op) {
+	if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.Op != before.Op) {
 		f.changed(st)
 	}
 	f.adopt(st)
@@ -197,12 +199,12 @@ func (f *feed) caughtUp(st, before *state, seq int64, missed []entry, agrees boo
 
 // since gives a session's entries after a seq, and whether the log has the message
 // there whose mid is given; an unknown mid agrees.
-func (b *Broker) since(ctx context.Context, session string, seq int64, mid string, st *state) (after []entry, agrees bool, err error) {
+func (b *Broker) since(ctx context.Context, session string, seq int64, mid string, st *chat.Snapshot) (after []chat.Entry, agrees bool, err error) {
 	switch {
 	case st.Seq < seq:
 		return nil, false, nil
 	case st.Seq == seq:
-		return nil, mid == "" || st.mid == "" || st.mid == mid, nil
+		return nil, mid == "" || st.LastMid == "" || st.LastMid == mid, nil
 	}
 	list, err := b.readLog(ctx, session, max(seq, 1), st.Seq)
 	if err != nil || len(list) == 0 {
@@ -211,21 +213,21 @@ func (b *Broker) since(ctx context.Context, session string, seq int64, mid strin
 	if seq == 0 {
 		return list, true, nil
 	}
-	return list[1:], list[0].seq == seq && (mid == "" || headMid(list[0].head) == mid), nil
+	return list[1:], list[0].Seq == seq && (mid == "" || headMid(list[0].Head) == mid), nil
 }
 
 // restart is for a Redis that fell back: what was delivered is not the log (any
 // more). f.mu is held.
-func (f *feed) restart(st *state) {
+func (f *feed) restart(st *chat.Snapshot) {
 	b := f.h.b
 	b.resets.Add(1)
 	b.lost.Add(max(0, f.seq-st.Seq))
 	b.log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
 		"rev", f.st.Rev, "revNow", st.Rev)
 	f.everyone(resetLine(f.id), "")
-	f.seq, f.mid, f.placed, f.sending = st.Seq, st.mid, [2]int{}, nil
-	f.read = maps.Clone(st.read)
-	for w, n := range st.unread {
+	f.seq, f.mid, f.placed, f.sending = st.Seq, st.LastMid, [2]int{}, nil
+	f.read = maps.Clone(st.Marks)
+	for w, n := range st.Counts {
 		f.count(w, n)
 	}
 	f.changed(st)
@@ -242,7 +244,7 @@ func (f *feed) midAt(seq int64) string {
 }
 
 func resetLine(session string) []byte {
-	return eventLine("reset", struct {
+	return chat.EventLine("reset", struct {
 		Session string `json:"session"`
 	}{session})
 }
@@ -267,24 +269,24 @@ func (f *feed) vanish() {
 func (f *feed) apply(payload string) bool {
 	rest := payload[1:]
 	switch payload[0] {
-	case pubMessage:
-		e, origin, counts, ok := parseMessage(rest)
+	case chat.PubMessage:
+		e, origin, counts, ok := chat.ParseMessage(rest)
 		if !ok {
 			return true
 		}
-		if e.seq != f.seq+1 {
-			return e.seq <= f.seq && !f.odd(&e)
+		if e.Seq != f.seq+1 {
+			return e.Seq <= f.seq && !f.odd(&e)
 		}
 		f.message(&e, origin, counts)
-	case pubSession:
+	case chat.PubSession:
 		return f.transition(rest)
-	case pubRead:
+	case chat.PubRead:
 		f.marked(rest)
-	case pubRecalled:
+	case chat.PubRecalled:
 		f.recalled(rest)
-	case pubTyping:
+	case chat.PubTyping:
 		f.typing(rest)
-	case pubStale:
+	case chat.PubStale:
 		return false
 	}
 	return true
@@ -292,26 +294,26 @@ func (f *feed) apply(payload string) bool {
 
 // odd tells whether an entry under a seq that was delivered may be another
 // message: a repetition is none that was made later than what was delivered last.
-func (f *feed) odd(e *entry) bool {
-	mid := headMid(e.head)
-	return f.mid != "" && (mid > f.mid || e.seq == f.seq && mid != f.mid)
+func (f *feed) odd(e *chat.Entry) bool {
+	mid := headMid(e.Head)
+	return f.mid != "" && (mid > f.mid || e.Seq == f.seq && mid != f.mid)
 }
 
 func (f *feed) transition(payload string) bool {
-	said, snap, err := parseSaid(payload)
+	said, snap, err := chat.ParseSaid(payload)
 	if err != nil {
 		f.h.b.log.Error("unreadable event", "session", f.id, "error", err)
 		return true
 	}
 	for i := range said {
-		if said[i].seq > f.seq+1 || said[i].seq <= f.seq && f.odd(&said[i]) {
+		if said[i].Seq > f.seq+1 || said[i].Seq <= f.seq && f.odd(&said[i]) {
 			return false
 		}
-		if said[i].seq == f.seq+1 {
+		if said[i].Seq == f.seq+1 {
 			f.message(&said[i], "", nil)
 		}
 	}
-	st, err := parseState(f.id, snap)
+	st, err := chat.ParseState(f.id, snap)
 	if err != nil || st == nil {
 		f.h.b.log.Error("unreadable snapshot", "session", f.id, "error", err)
 		return true

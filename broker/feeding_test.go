@@ -11,14 +11,15 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
 // ghost is a message that was published and that Redis does not have (any more).
 func ghost(seq int64, by string) string {
 	mid := "01ZZZZZZZZZZZZZZZZZZZZZZ" + strconv.FormatInt(10+seq, 36)
-	return string(pubMessage) + strings.Join([]string{strconv.FormatInt(seq, 10), "1", by, "m", "", "",
-		"", fmt.Sprintf(`"mid":"%s","from":{"id":"x","role":"user","name":""},"type":"text"`, mid), `"ghost"`}, sepField)
+	return string(chat.PubMessage) + strings.Join([]string{strconv.FormatInt(seq, 10), "1", by, "m", "", "",
+		"", fmt.Sprintf(`"mid":"%s","from":{"id":"x","role":"user","name":""},"type":"text"`, mid), `"ghost"`}, chat.SepField)
 }
 
 // An event beyond what Redis has, whose seq leaves a gap: it is asked for, found
@@ -93,7 +94,7 @@ func TestAResyncOfABusyFeed(t *testing.T) {
 	f.reread()
 	<-reached
 	f.part.sub.silence(t, p.session(s.ID)) // this node hears nothing of it
-	_, err := other.Send(t.Context(), uma.Actor, SendRequest{Session: s.ID, Body: []byte(`"unheard"`)})
+	_, err := other.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: []byte(`"unheard"`)})
 	require.NoError(t, err)
 	f.reread() // as a resync does
 	close(goOn)
@@ -110,13 +111,13 @@ func (s *subscriber) silence(t testing.TB, channel string) {
 }
 
 // served is a session that an agent serves, at one node.
-func served(t testing.TB, b *Broker) (ann, uma *party, s Session) {
+func served(t testing.TB, b *Broker) (ann, uma *party, s chat.Session) {
 	t.Helper()
 	q := name("q")
 	ann, uma = agent(t, b, name("ann"), q), user(t, b, name("uma"))
 	s = uma.open(q)
 	ann.grab(s.ID)
-	uma.await("session", inStateOf(Serving))
+	uma.await("session", inStateOf(chat.Serving))
 	return ann, uma, s
 }
 

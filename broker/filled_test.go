@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -26,8 +27,8 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	f.mu.Lock()
 	f.busy = true
 	f.mu.Unlock()
-	big := strings.Repeat("x", MaxText)
-	sent := 2 * maxBacklog / MaxText
+	big := strings.Repeat("x", chat.MaxText)
+	sent := 2 * maxBacklog / chat.MaxText
 	for range sent {
 		uma.send(s.ID, big)
 	}
@@ -36,7 +37,7 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	eventually(t, func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.again && f.backlog[len(f.backlog)-1][0] == pubRecalled
+		return f.again && f.backlog[len(f.backlog)-1][0] == chat.PubRecalled
 	})
 	f.mu.Lock()
 	n := 0
@@ -80,7 +81,7 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	meta := json.RawMessage(`{"m":"` + strings.Repeat("m", 4000) + `"}`)
 	const n = 300
 	for range n {
-		_, err := b.Open(t.Context(), host, OpenRequest{User: Person{ID: name("uma")}, Queue: q, Meta: meta})
+		_, err := b.Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q, Meta: meta})
 		require.NoError(t, err)
 	}
 	eventually(t, func() bool {
@@ -108,7 +109,7 @@ func TestWhatWaitsForHelloIsBounded(t *testing.T) {
 		c.deliver(line)
 	}
 	require.LessOrEqual(t, c.held, maxBacklog)
-	require.EqualValues(t, CloseTooSlow, w.code)
+	require.EqualValues(t, chat.CloseTooSlow, w.code)
 }
 
 // Of more gates than are kept, Redis alone decides.
@@ -139,7 +140,7 @@ func TestSendersAreBounded(t *testing.T) {
 func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineEmbedded)
 	b := startNode(t, url, func(o *Options) { o.Log = slog.New(slog.DiscardHandler) })
-	boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+	boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 	watch := func(prefix string, n int) error {
 		queues := make([]string, n)
 		for i := range queues {
@@ -148,20 +149,20 @@ func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 		_, err := b.Watch(t.Context(), boss.Actor, queues)
 		return err
 	}
-	for i := range maxWatched / maxQueues {
-		require.NoError(t, watch(fmt.Sprint(i), maxQueues))
+	for i := range chat.MaxWatched / chat.MaxQueuesOfOne {
+		require.NoError(t, watch(fmt.Sprint(i), chat.MaxQueuesOfOne))
 	}
-	require.NoError(t, watch("0", maxQueues), "what is watched already")
+	require.NoError(t, watch("0", chat.MaxQueuesOfOne), "what is watched already")
 	err := watch("more", 1)
-	code(t, CodeFull, err)
-	require.Equal(t, maxWatched, AsError(err).Capacity)
+	code(t, chat.CodeFull, err)
+	require.Equal(t, chat.MaxWatched, chat.AsError(err).Capacity)
 
 	boss.Conn.mu.Lock()
-	boss.Conn.silent = make([]*feed, maxWatched)
+	boss.Conn.silent = make([]*feed, chat.MaxWatched)
 	boss.Conn.mu.Unlock()
 	s := user(t, b, name("uma")).open(name("q"))
 	_, err = b.Join(t.Context(), boss.Actor, s.ID, true)
-	code(t, CodeFull, err)
+	code(t, chat.CodeFull, err)
 	boss.Conn.mu.Lock()
 	boss.Conn.silent = nil
 	boss.Conn.mu.Unlock()
@@ -185,15 +186,15 @@ func TestAssistantsAreBounded(t *testing.T) {
 	s := user(t, b, name("uma")).open(q)
 	ann := agent(t, b, name("ann"), q)
 	ann.grab(s.ID)
-	for i := range maxAssists + 1 {
+	for i := range chat.MaxAssists + 1 {
 		bob := agent(t, b, name("bob"), q)
 		_, err := b.Join(t.Context(), bob.Actor, s.ID, false)
-		if i < maxAssists {
+		if i < chat.MaxAssists {
 			require.NoError(t, err)
 			continue
 		}
-		code(t, CodeFull, err)
-		require.Equal(t, maxAssists, AsError(err).Capacity)
+		code(t, chat.CodeFull, err)
+		require.Equal(t, chat.MaxAssists, chat.AsError(err).Capacity)
 	}
 	clean(t, b)
 }

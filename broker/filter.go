@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
+
+	"bellhop/broker/chat"
 )
 
 // FilterInput is something that a participant wrote, before anybody sees it.
 type FilterInput struct {
 	Session string // "" for the subject of one that is not open yet
-	From    Author
+	From    chat.Author
 	Type    string // TypeText, TypeImage … TypeFile (its name), FilterTyping, FilterSubject, FilterReason
 	Text    string
 }
@@ -44,39 +46,39 @@ func (b *Broker) screen(ctx context.Context, in FilterInput, limit int) (string,
 	case err != nil:
 		return "", err
 	case !utf8.ValidString(text) || len(text) > limit || text == "":
-		return "", &Error{Code: CodeInternal, Message: "something went wrong on our side", Err: errFilter}
+		return "", &chat.Error{Code: chat.CodeInternal, Message: "something went wrong on our side", Err: errFilter}
 	}
 	return text, nil
 }
 
 // screenBody is screen for a message's body, which is JSON as messageBody makes it.
-func (b *Broker) screenBody(ctx context.Context, r SendRequest, from Author, body string) (string, error) {
+func (b *Broker) screenBody(ctx context.Context, r chat.SendRequest, from chat.Author, body string) (string, error) {
 	if b.opt.Filter == nil {
 		return body, nil
 	}
 	in := FilterInput{Session: r.Session, From: from, Type: r.Type}
 	switch r.Type {
-	case TypeText:
+	case chat.TypeText:
 		if err := json.Unmarshal([]byte(body), &in.Text); err != nil {
 			return "", err
 		}
-		text, err := b.screen(ctx, in, MaxText)
+		text, err := b.screen(ctx, in, chat.MaxText)
 		if err != nil || text == in.Text {
 			return body, err
 		}
-		return quote(text), nil
-	case TypeImage, TypeVoice, TypeVideo, TypeFile:
-		var f fileInfo
+		return chat.Quote(text), nil
+	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
+		var f chat.FileInfo
 		if err := json.Unmarshal([]byte(body), &f); err != nil {
 			return "", err
 		}
 		in.Text = f.Name
-		name, err := b.screen(ctx, in, maxFileName)
+		name, err := b.screen(ctx, in, chat.MaxFileName)
 		if err != nil || name == f.Name {
 			return body, err
 		}
 		f.Name = name
-		return encode(f), nil
+		return chat.Encode(f), nil
 	}
 	return body, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -25,11 +26,11 @@ func (c *censor) Filter(_ context.Context, in FilterInput) (string, error) {
 	c.mu.Unlock()
 	switch {
 	case strings.Contains(in.Text, "vile"):
-		return "", Errorf(CodeBadRequest, "not here")
+		return "", chat.Errorf(chat.CodeBadRequest, "not here")
 	case strings.Contains(in.Text, "broken"):
 		return "", errors.New("out of order")
 	case strings.Contains(in.Text, "blown"):
-		return strings.Repeat("x", MaxText+1), nil
+		return strings.Repeat("x", chat.MaxText+1), nil
 	}
 	return strings.ReplaceAll(in.Text, "bad", "***"), nil
 }
@@ -58,48 +59,48 @@ func TestFilter(t *testing.T) {
 		b := startNode(t, url, func(o *Options) { o.Filter = f })
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
-		s, err := b.Open(ctx, uma.Actor, OpenRequest{Queue: q, Subject: "a bad day", Meta: json.RawMessage(`{"x":"bad"}`)})
+		s, err := b.Open(ctx, uma.Actor, chat.OpenRequest{Queue: q, Subject: "a bad day", Meta: json.RawMessage(`{"x":"bad"}`)})
 		require.NoError(t, err)
 		require.Equal(t, "a *** day", s.Subject)
 		require.JSONEq(t, `{"x":"bad"}`, string(s.Meta))
-		_, err = b.Open(ctx, uma.Actor, OpenRequest{Queue: name("q"), Subject: "vile"})
-		code(t, CodeBadRequest, err)
+		_, err = b.Open(ctx, uma.Actor, chat.OpenRequest{Queue: name("q"), Subject: "vile"})
+		code(t, chat.CodeBadRequest, err)
 		ann.grab(s.ID)
-		send := func(a Actor, kind string, v any, key string) (SendReply, error) {
-			return b.Send(ctx, a, SendRequest{Session: s.ID, Type: kind, Body: body(t, v), Key: key})
+		send := func(a chat.Actor, kind string, v any, key string) (chat.SendReply, error) {
+			return b.Send(ctx, a, chat.SendRequest{Session: s.ID, Type: kind, Body: body(t, v), Key: key})
 		}
-		first, err := send(uma.Actor, TypeText, "so bad \"quoted\" <&> \u2028 bad", "k1")
+		first, err := send(uma.Actor, chat.TypeText, "so bad \"quoted\" <&> \u2028 bad", "k1")
 		require.NoError(t, err)
-		again, err := send(uma.Actor, TypeText, "so bad \"quoted\" <&> \u2028 bad", "k1")
+		again, err := send(uma.Actor, chat.TypeText, "so bad \"quoted\" <&> \u2028 bad", "k1")
 		require.NoError(t, err)
 		require.True(t, again.Duplicate)
 		require.Equal(t, first.Mid, again.Mid)
-		_, err = send(ann.Actor, TypeText, "bad bot", "")
+		_, err = send(ann.Actor, chat.TypeText, "bad bot", "")
 		require.NoError(t, err)
-		_, err = send(uma.Actor, TypeFile, fileInfo{URL: "/api/v1/files/bad", Name: "bad.pdf", Size: 7, Mime: "x/bad"}, "")
+		_, err = send(uma.Actor, chat.TypeFile, chat.FileInfo{URL: "/api/v1/files/bad", Name: "bad.pdf", Size: 7, Mime: "x/bad"}, "")
 		require.NoError(t, err)
-		_, err = send(ann.Actor, TypeNote, "bad customer", "")
+		_, err = send(ann.Actor, chat.TypeNote, "bad customer", "")
 		require.NoError(t, err)
-		_, err = send(uma.Actor, TypeCard, map[string]string{"a": "bad"}, "")
+		_, err = send(uma.Actor, chat.TypeCard, map[string]string{"a": "bad"}, "")
 		require.NoError(t, err)
-		_, err = b.Send(ctx, host, SendRequest{Session: s.ID, As: RoleBot, Body: body(t, "bad, says the host")})
+		_, err = b.Send(ctx, host, chat.SendRequest{Session: s.ID, As: chat.RoleBot, Body: body(t, "bad, says the host")})
 		require.NoError(t, err)
-		_, err = b.Send(ctx, host, SendRequest{Session: s.ID, As: RoleUser, Body: body(t, "bad, says its user")})
+		_, err = b.Send(ctx, host, chat.SendRequest{Session: s.ID, As: chat.RoleUser, Body: body(t, "bad, says its user")})
 		require.NoError(t, err)
-		h, err := b.History(ctx, ann.Actor, HistoryRequest{Session: s.ID, After: 2, Before: -1})
+		h, err := b.History(ctx, ann.Actor, chat.HistoryRequest{Session: s.ID, After: 2, Before: -1})
 		require.NoError(t, err)
 		var got []string
 		for _, m := range h.Messages {
 			got = append(got, string(m.Body))
 		}
-		require.Equal(t, []string{encode("so *** \"quoted\" <&> \u2028 ***"), `"*** bot"`, encode(fileInfo{URL: "/api/v1/files/bad", Name: "***.pdf", Size: 7, Mime: "x/bad"}),
+		require.Equal(t, []string{chat.Encode("so *** \"quoted\" <&> \u2028 ***"), `"*** bot"`, chat.Encode(chat.FileInfo{URL: "/api/v1/files/bad", Name: "***.pdf", Size: 7, Mime: "x/bad"}),
 			`"bad customer"`, `{"a":"bad"}`, `"bad, says the host"`, `"***, says its user"`}, got)
 
 		require.NoError(t, b.Typing(ctx, uma.Actor, s.ID, "very bad"))
 		ann.await("typing", func(e event) bool { return e["text"] == "very ***" })
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID, Reason: "vile"})
-		code(t, CodeBadRequest, err)
-		ended, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID, Reason: "bad service"})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID, Reason: "vile"})
+		code(t, chat.CodeBadRequest, err)
+		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID, Reason: "bad service"})
 		require.NoError(t, err)
 		require.Equal(t, "*** service", ended.Reason)
 		require.Contains(t, f.texts(), "file user bad.pdf")
@@ -114,12 +115,12 @@ func TestFilterRefuses(t *testing.T) {
 	ctx := t.Context()
 	uma := user(t, open, name("uma"))
 	s := uma.open(name("q"))
-	vile := SendRequest{Session: s.ID, Body: body(t, "vile"), Key: "k"}
+	vile := chat.SendRequest{Session: s.ID, Body: body(t, "vile"), Key: "k"}
 	_, err := strict.Send(ctx, uma.Actor, vile)
-	code(t, CodeBadRequest, err)
-	require.Equal(t, "not here", AsError(err).Message)
-	_, err = strict.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: body(t, "vile")})
-	code(t, CodeBadRequest, err)
+	code(t, chat.CodeBadRequest, err)
+	require.Equal(t, "not here", chat.AsError(err).Message)
+	_, err = strict.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body(t, "vile")})
+	code(t, chat.CodeBadRequest, err)
 	sent, err := open.Send(ctx, uma.Actor, vile) // before there was a filter
 	require.NoError(t, err)
 	require.EqualValues(t, 2, sent.Seq, "nothing was stored of what was refused")
@@ -129,13 +130,13 @@ func TestFilterRefuses(t *testing.T) {
 	require.Equal(t, sent.Mid, again.Mid)
 
 	for _, text := range []string{"broken", "blown"} {
-		_, err = strict.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: body(t, text)})
-		code(t, CodeInternal, err)
+		_, err = strict.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body(t, text)})
+		code(t, chat.CodeInternal, err)
 	}
-	tom, err := strict.Open(ctx, host, OpenRequest{User: Person{ID: name("tom")}, Queue: name("q")})
+	tom, err := strict.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("tom")}, Queue: name("q")})
 	require.NoError(t, err)
-	_, err = strict.Send(ctx, uma.Actor, SendRequest{Session: tom.ID, Body: body(t, "vile"), Key: "k"})
-	code(t, CodeForbidden, err)
+	_, err = strict.Send(ctx, uma.Actor, chat.SendRequest{Session: tom.ID, Body: body(t, "vile"), Key: "k"})
+	code(t, chat.CodeForbidden, err)
 }
 
 // A preview that is refused says only that somebody types.

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -39,17 +40,17 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	server := testenv.Redis(t, "--maxmemory", "16mb", "--maxmemory-policy", "noeviction")
 	a, b := startNode(t, server.URL(), soon), startNode(t, server.URL(), soon)
 	ctx := t.Context()
-	queue := func(change func(*QueueSettings)) string {
+	queue := func(change func(*chat.QueueSettings)) string {
 		q := name("q")
 		a.set(t, q, change)
 		return q
 	}
-	plain, brief := queue(func(*QueueSettings) {}), queue(func(s *QueueSettings) {
+	plain, brief := queue(func(*chat.QueueSettings) {}), queue(func(s *chat.QueueSettings) {
 		s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace = 3, 3, 4, 3, 3
 	})
 	ann, bea := agent(t, a, name("ann"), plain, brief), agent(t, b, name("bea"), plain, brief)
 	bob, uma := agent(t, b, name("bob"), brief), user(t, a, name("uma"))
-	served := func(q string, by *party) Session {
+	served := func(q string, by *party) chat.Session {
 		s := openFor(t, a, q, name("uma"))
 		return by.grab(s.ID)
 	}
@@ -63,23 +64,23 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	lonely := user(t, b, name("uma"))
 	abandoned := lonely.open(brief)
 	expired := served(brief, ann)
-	for _, s := range []Session{declined, cancelled, expired} {
-		_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+	for _, s := range []chat.Session{declined, cancelled, expired} {
+		_, err = a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 	}
-	_, err = a.End(ctx, ann.Actor, EndRequest{Session: ending.ID})
+	_, err = a.End(ctx, ann.Actor, chat.EndRequest{Session: ending.ID})
 	require.NoError(t, err)
 	keepFull(t, server.Client())
 
 	bob.Conn.Close(ctx)
 	lonely.Conn.Close(ctx)
-	_, err = a.Send(ctx, uma.Actor, SendRequest{Session: ended.ID, Body: json.RawMessage(`"hello"`)})
-	code(t, CodeOverloaded, err)
-	_, err = a.Open(ctx, uma.Actor, OpenRequest{Queue: brief})
-	code(t, CodeOverloaded, err)
-	_, err = a.End(ctx, uma.Actor, EndRequest{Session: ended.ID, Reason: "bye"})
+	_, err = a.Send(ctx, uma.Actor, chat.SendRequest{Session: ended.ID, Body: json.RawMessage(`"hello"`)})
+	code(t, chat.CodeOverloaded, err)
+	_, err = a.Open(ctx, uma.Actor, chat.OpenRequest{Queue: brief})
+	code(t, chat.CodeOverloaded, err)
+	_, err = a.End(ctx, uma.Actor, chat.EndRequest{Session: ended.ID, Reason: "bye"})
 	require.NoError(t, err)
-	_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: moved.ID, Queue: brief})
+	_, err = a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: moved.ID, Queue: brief})
 	require.NoError(t, err)
 	_, err = b.Decline(ctx, bea.Actor, declined.ID, "busy")
 	require.NoError(t, err)
@@ -87,7 +88,7 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Leave(ctx, bea.Actor, left.ID)
 	require.NoError(t, err)
-	for s, want := range map[string]State{gone.ID: Waiting, idle.ID: Ended, ending.ID: Ended, abandoned.ID: Ended} {
+	for s, want := range map[string]chat.State{gone.ID: chat.Waiting, idle.ID: chat.Ended, ending.ID: chat.Ended, abandoned.ID: chat.Ended} {
 		eventually(t, func() bool {
 			st, err := a.look(ctx, s)
 			return err == nil && st.State == want
@@ -98,6 +99,6 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 		return err == nil && st.Target == nil
 	})
 	eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(bob.ID).load(bob.ID)).Val() == 0 })
-	_, err = a.Send(ctx, ann.Actor, SendRequest{Session: left.ID, Body: json.RawMessage(`"still full"`)})
-	code(t, CodeOverloaded, err)
+	_, err = a.Send(ctx, ann.Actor, chat.SendRequest{Session: left.ID, Body: json.RawMessage(`"still full"`)})
+	code(t, chat.CodeOverloaded, err)
 }

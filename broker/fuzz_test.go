@@ -8,6 +8,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
+
+	"bellhop/broker/chat"
 )
 
 // bounded fails what takes longer than anything that is asked of these may.
@@ -22,7 +24,7 @@ func bounded(t *testing.T, f func()) {
 func refusable(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
-		require.NotEqual(t, CodeInternal, AsError(err).Code, "%v", err)
+		require.NotEqual(t, chat.CodeInternal, chat.AsError(err).Code, "%v", err)
 	}
 }
 
@@ -55,28 +57,28 @@ func FuzzSettings(f *testing.F) {
 		f.Add(seed, int64(1795738372802))
 	}
 	f.Fuzz(func(t *testing.T, body string, at int64) {
-		q := DefaultQueue("q")
+		q := chat.DefaultQueue("q")
 		if json.Unmarshal([]byte(body), &q) == nil {
 			q.ID = "q"
 			bounded(t, func() {
-				err := q.validate()
+				err := q.Validate()
 				refusable(t, err)
 				if err == nil {
-					var kept QueueSettings
-					require.NoError(t, json.Unmarshal([]byte(encode(q)), &kept))
-					require.NoError(t, kept.validate())
-					require.Equal(t, encode(q), encode(kept))
-					q.begin(time.UnixMilli(at % (1 << 42)))
+					var kept chat.QueueSettings
+					require.NoError(t, json.Unmarshal([]byte(chat.Encode(q)), &kept))
+					require.NoError(t, kept.Validate())
+					require.Equal(t, chat.Encode(q), chat.Encode(kept))
+					beginWait(q, time.UnixMilli(at%(1<<42)))
 				}
 			})
 		}
-		var a AgentSettings
+		var a chat.AgentSettings
 		if json.Unmarshal([]byte(body), &a) == nil {
-			refusable(t, normalizeStaff(&a.Queues, &a.Capacity))
+			refusable(t, chat.NormalizeStaff(&a.Queues, &a.Capacity))
 		}
 		var u struct{ Reason string }
 		if json.Unmarshal([]byte(body), &u) == nil {
-			refusable(t, validProse("reason", u.Reason, MaxNote))
+			refusable(t, chat.ValidProse("reason", u.Reason, chat.MaxNote))
 		}
 	})
 }
@@ -100,8 +102,8 @@ func lua(v any) any {
 // Whatever a script answers or publishes is understood or refused; what is understood can be shown.
 func FuzzLuaReplies(f *testing.F) {
 	snap := `{"s":["state","serving","queue","q","user","uma","user_info","{\"id\":\"uma\"}","rev","3","seq","2","meta","{}","as:bea","{}","c:a:ann","16","m:a:ann","1","l:vip","1","rating","{\"score\":5}"],"u":["u:uma","0","a:bea","1"],"r":{},"m":"x"}`
-	for _, seed := range []string{`["ok"]`, `["taken","ann"]`, `["full",1,2]`, `["wrong_state","ended"]`, `[]`, `[[]]`, `["ok",` + quote(snap) + `]`,
-		`[` + quote(snap) + `,[["1-0",["at","1","by","u:uma","key","","h","\"mid\":\"x\"","b","1"]]],"1,",["1","{}"]]`, snap,
+	for _, seed := range []string{`["ok"]`, `["taken","ann"]`, `["full",1,2]`, `["wrong_state","ended"]`, `[]`, `[[]]`, `["ok",` + chat.Quote(snap) + `]`,
+		`[` + chat.Quote(snap) + `,[["1-0",["at","1","by","u:uma","key","","h","\"mid\":\"x\"","b","1"]]],"1,",["1","{}"]]`, snap,
 		`{"said":[[1,2,"a:ann","n","\"mid\":\"x\",\"from\":{\"id\":\"\"},\"type\":\"note\"","\"b\""]],"snap":"{}"}`, `{"said":{}}`, "1\x1f2\x1fu:uma\x1fm\x1f\x1f\x1fa\x1e1\x1fh\x1fb",
 		`{"s":["state","x","meta","{","u:","1"],"u":["","1","a","2"],"r":[""]}`,
 		`{"s":["state","x","user","uma","as:","{}","l:","1","m:","1","c:a:","1"]}`} {
@@ -119,37 +121,37 @@ func FuzzLuaReplies(f *testing.F) {
 					r.strs(i)
 				}
 				for _, e := range unsavedEntries(r) {
-					_, _ = e.message("s", true)
+					_, _ = e.Message("s", true)
 				}
 				shows(t, r.str(0))
 				shows(t, r.str(1))
 			}
 			shows(t, text)
-			if e, _, _, ok := parseMessage(text); ok {
-				_ = e.size("s", true)
-				_ = e.line("s", true)
-				_, _ = e.message("s", false)
+			if e, _, _, ok := chat.ParseMessage(text); ok {
+				_ = e.Size("s", true)
+				_ = e.Line("s", true)
+				_, _ = e.Message("s", false)
 			}
-			said, inner, err := parseSaid(text)
+			said, inner, err := chat.ParseSaid(text)
 			if err == nil {
 				for i := range said {
-					_ = said[i].line("s", false)
-					_ = said[i].cameOrWent("ann")
+					_ = said[i].Line("s", false)
+					_ = said[i].CameOrWent("ann")
 				}
 				shows(t, inner)
 			}
 			if e, ok := parseRecalled("7", text); ok {
-				_, _ = e.message("s", true)
+				_, _ = e.Message("s", true)
 			}
 			_, _ = parseCanned(text)
 			_, _ = parseLetter(text)
 			_, _ = parseFiled(text)
-			var f flat
+			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
 				p := parseProfile("ann", f)
-				_ = encode(info(p, 1))
+				_ = chat.Encode(info(p, 1))
 			}
-			var ev personal
+			var ev chat.Personal
 			_ = json.Unmarshal([]byte(text), &ev)
 		})
 	})
@@ -158,13 +160,13 @@ func FuzzLuaReplies(f *testing.F) {
 // shows makes of a snapshot whatever is made of one.
 func shows(t *testing.T, snapshot string) {
 	t.Helper()
-	st, fields, err := parseSnapshot("0a-01M8D0KQA1NFZQ495B4XP58KQR", snapshot)
+	st, fields, err := chat.ParseSnapshot("0a-01M8D0KQA1NFZQ495B4XP58KQR", snapshot)
 	if err != nil || st == nil {
 		return
 	}
-	for _, a := range []Actor{host, {Identity: Identity{Role: RoleUser, ID: "uma"}}, {Identity: Identity{Role: RoleAgent, ID: "ann", Queues: []string{"q"}}}} {
-		require.True(t, json.Valid([]byte(encode(st.as(who(a.Role, a.ID))))))
-		st.relations(a)
+	for _, a := range []chat.Actor{host, {Identity: chat.Identity{Role: chat.RoleUser, ID: "uma"}}, {Identity: chat.Identity{Role: chat.RoleAgent, ID: "ann", Queues: []string{"q"}}}} {
+		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
+		st.Relations(a)
 	}
 	d := document(st, fields, snapshot)
 	_ = d.Version()
@@ -174,7 +176,7 @@ func shows(t *testing.T, snapshot string) {
 // Whatever is given as a token, and whatever Redis holds under its hash, speaks for somebody who is whole, or for nobody.
 func FuzzTokens(f *testing.F) {
 	b := startNode(f, "redis://"+miniredis.RunT(f).Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
-	token, _, err := b.IssueToken(f.Context(), Identity{Role: RoleUser, ID: "uma"}, time.Hour)
+	token, _, err := b.IssueToken(f.Context(), chat.Identity{Role: chat.RoleUser, ID: "uma"}, time.Hour)
 	require.NoError(f, err)
 	held, err := b.rdb.Get(f.Context(), b.home(tokenHash(token)).token(tokenHash(token))).Result()
 	require.NoError(f, err)
@@ -194,7 +196,7 @@ func FuzzTokens(f *testing.F) {
 			}
 			require.True(t, tokenShape(token))
 			require.NotEmpty(t, id.ID)
-			require.True(t, id.Role == RoleUser || id.Role.Staff(), "%q", id.Role)
+			require.True(t, id.Role == chat.RoleUser || id.Role.Staff(), "%q", id.Role)
 			require.True(t, id.Expires.IsZero() || time.Now().Before(id.Expires))
 		})
 	})

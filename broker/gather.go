@@ -11,23 +11,25 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 // gathered is what a member has to do with now, as much of it as one event holds.
 type gathered struct {
-	open     []Session // all that are open
-	sessions []Session // those that fit, then those that ended lately, each newest first
-	offers   []Session // made to it and still open
-	offered  []string  // all of those, also what does not fit
-	more     bool      // not all of them
-	unread   int64     // of all sessions
+	open     []chat.Session // all that are open
+	sessions []chat.Session // those that fit, then those that ended lately, each newest first
+	offers   []chat.Session // made to it and still open
+	offered  []string       // all of those, also what does not fit
+	more     bool           // not all of them
+	unread   int64          // of all sessions
 }
 
 // gather attaches a member to its sessions: to all that are open, and of those
 // that ended lately to as many as fit. Of the rest it only learns the counts:
 // there may be thousands, in which nothing happens but a read.
-func (b *Broker) gather(ctx context.Context, m *member, room *page) (gathered, error) {
-	g := gathered{sessions: []Session{}, offers: []Session{}}
+func (b *Broker) gather(ctx context.Context, m *member, room *chat.Page) (gathered, error) {
+	g := gathered{sessions: []chat.Session{}, offers: []chat.Session{}}
 	ids, ended, err := b.concerns(ctx, m)
 	if err != nil {
 		return g, err
@@ -37,7 +39,7 @@ func (b *Broker) gather(ctx context.Context, m *member, room *page) (gathered, e
 		return g, err
 	}
 	for _, s := range open {
-		if !m.user() && s.Target != nil && s.Target.ID == idOf(m.who) {
+		if !m.user() && s.Target != nil && s.Target.ID == chat.IDOf(m.who) {
 			g.offered = append(g.offered, s.ID)
 			m.offered(s.ID, true)
 			g.more = !appendFitting(&g.offers, s, room) || g.more
@@ -64,7 +66,7 @@ func (b *Broker) gather(ctx context.Context, m *member, room *page) (gathered, e
 // attachAtOnce is how many ended sessions are attached before it is known whether more fit.
 const attachAtOnce = 16
 
-func (b *Broker) gatherEnded(ctx context.Context, m *member, ended []endedSession, room *page, g *gathered) error {
+func (b *Broker) gatherEnded(ctx context.Context, m *member, ended []endedSession, room *chat.Page, g *gathered) error {
 	for len(ended) > 0 && !g.more {
 		n := min(attachAtOnce, len(ended))
 		ids := make([]string, n)
@@ -75,7 +77,7 @@ func (b *Broker) gatherEnded(ctx context.Context, m *member, ended []endedSessio
 		if err != nil {
 			return err
 		}
-		slices.SortFunc(shown, func(x, y Session) int { return slices.Index(ids, x.ID) - slices.Index(ids, y.ID) })
+		slices.SortFunc(shown, func(x, y chat.Session) int { return slices.Index(ids, x.ID) - slices.Index(ids, y.ID) })
 		for _, s := range shown {
 			if m.seated(s.ID) {
 				g.unread += s.Unread
@@ -92,9 +94,9 @@ func (b *Broker) gatherEnded(ctx context.Context, m *member, ended []endedSessio
 	return nil
 }
 
-func appendFitting(list *[]Session, s Session, room *page) bool {
+func appendFitting(list *[]chat.Session, s chat.Session, room *chat.Page) bool {
 	const mid = len(`"mid":"01JZZZZZZZZZZZZZZZZZZZZZZZ",`)
-	if !room.fits(sized(s) + mid) {
+	if !room.Fits(chat.Sized(s) + mid) {
 		return false
 	}
 	*list = append(*list, s)
@@ -102,14 +104,14 @@ func appendFitting(list *[]Session, s Session, room *page) bool {
 }
 
 // attachAll attaches a member to sessions and gives those that there are, newest first.
-func (b *Broker) attachAll(ctx context.Context, m *member, ids []string) ([]Session, error) {
-	found := make([]*Session, len(ids))
+func (b *Broker) attachAll(ctx context.Context, m *member, ids []string) ([]chat.Session, error) {
+	found := make([]*chat.Session, len(ids))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, id := range ids {
 		g.Go(func() error {
 			s, _, err := b.hub.attach(gctx, m, id)
-			if errors.Is(err, &Error{Code: CodeNotFound}) {
+			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 				return nil
 			}
 			if err == nil {
@@ -121,13 +123,13 @@ func (b *Broker) attachAll(ctx context.Context, m *member, ids []string) ([]Sess
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var out []Session
+	var out []chat.Session
 	for _, s := range found {
 		if s != nil {
 			out = append(out, *s)
 		}
 	}
-	slices.SortFunc(out, func(x, y Session) int {
+	slices.SortFunc(out, func(x, y chat.Session) int {
 		return cmp.Or(y.Created.Compare(x.Created.Time), strings.Compare(y.ID, x.ID))
 	})
 	return out, nil
@@ -171,7 +173,7 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 		unread, _ := counts[i].Int64()
 		e := endedSession{id, number(found[i].Val()[1]), unread}
 		switch state, _ := found[i].Val()[0].(string); {
-		case state != "" && state != string(Ended):
+		case state != "" && state != string(chat.Ended):
 			ids = append(ids, id)
 		case e.at > cut:
 			ended = append(ended, e)
@@ -192,7 +194,7 @@ func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
 // involved lists a member's sessions: those that are open, as far as its own
 // partition knows, and all others.
 func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, err error) {
-	id := idOf(m.who)
+	id := chat.IDOf(m.who)
 	p := b.home(id)
 	if m.user() {
 		// All that Redis has: the open ones, and those that ended not long ago.
@@ -227,7 +229,7 @@ func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, 
 }
 
 // lastMids puts the ids of their last messages into sessions.
-func (b *Broker) lastMids(ctx context.Context, sessions []Session) error {
+func (b *Broker) lastMids(ctx context.Context, sessions []chat.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i := range sessions {
@@ -250,5 +252,5 @@ func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	return headMid(list[0].head), nil
+	return headMid(list[0].Head), nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // placeTTL is how long a reserved place waits for its claim or offer, by the clock
@@ -46,17 +48,17 @@ type reserveHow struct {
 }
 
 // reserve holds a place in an agent's load.
-func (b *Broker) reserve(ctx context.Context, agent Identity, session string, how reserveHow) (place, error) {
+func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session string, how reserveHow) (place, error) {
 	part := b.home(agent.ID)
 	if agent.Capacity == 0 {
-		agent.Capacity = DefaultCapacity
+		agent.Capacity = chat.DefaultCapacity
 	}
 	if agent.Queues == nil {
 		agent.Queues = []string{}
 	}
 	r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + agent.ID), part.load(agent.ID), part.timers()},
 		reserveArgs{agent.ID, session, ulid.Make().String(), placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
-			encode(agent.Queues), encode(agent.Person())})
+			chat.Encode(agent.Queues), chat.Encode(agent.Person())})
 	if err != nil {
 		return place{}, err
 	}
@@ -80,12 +82,12 @@ func (b *Broker) free(ctx context.Context, pl place, session string) {
 
 // Grab takes a waiting session: exactly one of all who try wins. Repeated by
 // the owner it does nothing. Two round trips for the winner.
-func (b *Broker) Grab(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActGrab); err != nil {
-		return Session{}, err
+func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActGrab); err != nil {
+		return chat.Session{}, err
 	}
 	if _, ok := b.of(session); !ok {
-		return Session{}, Errorf(CodeNotFound, "no such session")
+		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for {
 		g, first := b.gates.enter(session)
@@ -97,51 +99,51 @@ func (b *Broker) Grab(ctx context.Context, a Actor, session string) (Session, er
 		select {
 		case <-g.done:
 		case <-ctx.Done():
-			return Session{}, redisError("grab", ctx.Err())
+			return chat.Session{}, redisError("grab", ctx.Err())
 		}
 		// What the one before saw is an answer for those who waited, unless they won themselves.
 		if g.winner != "" && g.winner != a.ID {
-			return Session{}, &Error{Code: CodeTaken, Message: "somebody else has it", By: g.winner}
+			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: g.winner}
 		}
 	}
 }
 
 // contend goes to Redis for one agent. Where others lost or won just now, one
 // cheap look comes first.
-func (b *Broker) contend(ctx context.Context, a Actor, session string, hot bool) (Session, error) {
+func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot bool) (chat.Session, error) {
 	if hot {
 		st, err := b.look(ctx, session)
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
-		if st.State != Waiting && st.State != Ended && st.Agent.ID != a.ID && contains(a.Queues, st.Queue) {
-			return Session{}, &Error{Code: CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
+		if st.State != chat.Waiting && st.State != chat.Ended && st.Agent.ID != a.ID && chat.Contains(a.Queues, st.Queue) {
+			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}
 	for range 3 {
 		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		s, err := b.win(ctx, a, pl, session)
 		if !errors.Is(err, errLate) {
 			return s, err
 		}
 	}
-	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "Redis is too slow; try again")
 }
 
 // win makes the agent whose place was reserved the owner; errLate if the place is too old.
-func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Session, error) {
-	r, err := b.claim(ctx, pl, session, a.Role == RoleBot)
+func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string) (chat.Session, error) {
+	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot)
 	if err != nil {
-		return Session{}, err // unknown whether it took effect: the place's timer finds out
+		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
 	if r.str(0) == "kept" || r.str(0) == "mine" {
 		b.adopt(ctx, pl.agent, session)
 	}
 	if r.str(0) == "kept" {
-		return Session{}, refusal(r[1:])
+		return chat.Session{}, refusal(r[1:])
 	}
 	if r.str(0) == "mine" {
 		r[0] = "ok"
@@ -149,7 +151,7 @@ func (b *Broker) win(ctx context.Context, a Actor, pl place, session string) (Se
 	}
 	if err := refusal(r); err != nil {
 		b.free(ctx, pl, session)
-		return Session{}, b.absent(ctx, a, ActGrab, session, err)
+		return chat.Session{}, b.absent(ctx, a, chat.ActGrab, session, err)
 	}
 	return b.done(ctx, a, session, r)
 }
@@ -198,45 +200,45 @@ type claimArgs struct {
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where
 // others of this node are after the same session, it goes for the next.
-func (b *Broker) GrabQueue(ctx context.Context, a Actor, queue string) (Session, error) {
+func (b *Broker) GrabQueue(ctx context.Context, a chat.Actor, queue string) (chat.Session, error) {
 	if queue == "" {
-		queue = DefaultQueueID
+		queue = chat.DefaultQueueID
 	}
-	if err := validID("queue", queue); err != nil {
-		return Session{}, err
+	if err := chat.ValidID("queue", queue); err != nil {
+		return chat.Session{}, err
 	}
-	if err := Allow(a, ActGrab); err != nil {
-		return Session{}, err
+	if err := chat.Allow(a, chat.ActGrab); err != nil {
+		return chat.Session{}, err
 	}
-	if !contains(a.Queues, queue) {
-		return Session{}, Errorf(CodeForbidden, "not of your queues")
+	if !chat.Contains(a.Queues, queue) {
+		return chat.Session{}, chat.Errorf(chat.CodeForbidden, "not of your queues")
 	}
 	var lost error
 	for range 20 {
 		line, err := b.line(ctx, queue, 16)
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		if len(line) == 0 {
-			return Session{}, Errorf(CodeNotFound, "nobody waits")
+			return chat.Session{}, chat.Errorf(chat.CodeNotFound, "nobody waits")
 		}
 		for _, session := range b.gates.free(line) {
 			s, err := b.Grab(ctx, a, session)
 			if err == nil {
 				return s, nil
 			}
-			switch AsError(err).Code {
-			case CodeTaken, CodeEnded, CodeNotFound, CodeForbidden:
+			switch chat.AsError(err).Code {
+			case chat.CodeTaken, chat.CodeEnded, chat.CodeNotFound, chat.CodeForbidden:
 				lost = err // moved on since the line was read
 			default:
-				return Session{}, err
+				return chat.Session{}, err
 			}
 		}
 		if !sleep(ctx, jitter(5*time.Millisecond)) {
 			break
 		}
 	}
-	return Session{}, lost
+	return chat.Session{}, lost
 }
 
 // line is the first n that wait in a queue, over all partitions.
@@ -313,8 +315,8 @@ func (g *gates) enter(session string) (*gate, bool) {
 func (g *gates) leave(gt *gate, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var e *Error
-	if errors.As(err, &e) && e.Code == CodeTaken {
+	var e *chat.Error
+	if errors.As(err, &e) && e.Code == chat.CodeTaken {
 		gt.winner = e.By
 	}
 	gt.inside, gt.since = false, time.Now()

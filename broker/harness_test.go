@@ -19,6 +19,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -137,32 +138,33 @@ func (w *wire) Close(code uint16, _ string) {
 
 // party is a connected participant.
 type party struct {
-	Actor
+	chat.Actor
 	*wire
-	t testing.TB
-	b *Broker
+	Conn *Conn // the Actor's
+	t    testing.TB
+	b    *Broker
 }
 
-func connect(t testing.TB, b *Broker, id Identity, device string) *party {
+func connect(t testing.TB, b *Broker, id chat.Identity, device string) *party {
 	t.Helper()
 	if id.Issued.IsZero() {
 		id.Issued = time.Now()
 	}
-	require.NoError(t, id.normalize())
+	require.NoError(t, id.Normalize())
 	p := &party{wire: &wire{more: make(chan struct{})}, t: t, b: b}
 	c, err := b.Connect(t.Context(), id, device, p.wire)
 	require.NoError(t, err)
-	p.Actor = Actor{Identity: c.Identity(), Conn: c}
+	p.Actor, p.Conn = chat.Actor{Identity: c.Identity(), Conn: c}, c
 	t.Cleanup(func() { c.Close(context.Background()) })
 	return p
 }
 
 func user(t testing.TB, b *Broker, id string) *party {
-	return connect(t, b, Identity{Role: RoleUser, ID: id, Name: "User " + id}, "")
+	return connect(t, b, chat.Identity{Role: chat.RoleUser, ID: id, Name: "User " + id}, "")
 }
 
 func agent(t testing.TB, b *Broker, id string, queues ...string) *party {
-	return connect(t, b, Identity{Role: RoleAgent, ID: id, Name: "Agent " + id, Queues: queues}, "")
+	return connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: id, Name: "Agent " + id, Queues: queues}, "")
 }
 
 // await waits for an event that fits, among all that came so far and later.
@@ -203,31 +205,31 @@ func inSession(id string) func(event) bool {
 	return func(e event) bool { return e["session"] == id }
 }
 
-func (p *party) send(session, text string) SendReply {
+func (p *party) send(session, text string) chat.SendReply {
 	p.t.Helper()
-	r, err := p.b.Send(p.t.Context(), p.Actor, SendRequest{Session: session, Body: json.RawMessage(quote(text))})
+	r, err := p.b.Send(p.t.Context(), p.Actor, chat.SendRequest{Session: session, Body: json.RawMessage(chat.Quote(text))})
 	require.NoError(p.t, err)
 	return r
 }
 
-func (p *party) open(queue string) Session {
+func (p *party) open(queue string) chat.Session {
 	p.t.Helper()
-	s, err := p.b.Open(p.t.Context(), p.Actor, OpenRequest{Queue: queue})
+	s, err := p.b.Open(p.t.Context(), p.Actor, chat.OpenRequest{Queue: queue})
 	require.NoError(p.t, err)
 	return s
 }
 
-func (p *party) grab(session string) Session {
+func (p *party) grab(session string) chat.Session {
 	p.t.Helper()
 	s, err := p.b.Grab(p.t.Context(), p.Actor, session)
 	require.NoError(p.t, err)
 	return s
 }
 
-func code(t testing.TB, want Code, err error) {
+func code(t testing.TB, want chat.Code, err error) {
 	t.Helper()
 	require.Error(t, err)
-	require.Equal(t, want, AsError(err).Code, "%v", err)
+	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
 }
 
 // loseSubscriber cuts the connection that hears a session's channel.

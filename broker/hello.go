@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // lately is how long an ended session stays in hello.
@@ -11,21 +13,21 @@ const lately = time.Hour
 
 // hello is a connection's first event.
 type hello struct {
-	Connection string    `json:"connection"`
-	Me         me        `json:"me"`
-	Server     string    `json:"server"`
-	Heartbeat  int       `json:"heartbeat"` // seconds between the server's pings
-	Sessions   []Session `json:"sessions"`
-	More       bool      `json:"more"`   // not all of them: Sessions lists the rest
-	Unread     int64     `json:"unread"` // over all sessions, also those that did not fit
-	Offers     []Session `json:"offers"`
+	Connection string         `json:"connection"`
+	Me         me             `json:"me"`
+	Server     string         `json:"server"`
+	Heartbeat  int            `json:"heartbeat"` // seconds between the server's pings
+	Sessions   []chat.Session `json:"sessions"`
+	More       bool           `json:"more"`   // not all of them: Sessions lists the rest
+	Unread     int64          `json:"unread"` // over all sessions, also those that did not fit
+	Offers     []chat.Session `json:"offers"`
 }
 
 // hello attaches a new connection to its sessions and makes its first event.
 func (b *Broker) hello(ctx context.Context, c *Conn) ([]byte, error) {
 	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: b.node, Heartbeat: 25}
-	room := newPage()
-	room.left -= sized(out)
+	room := chat.NewPage()
+	room.Left -= chat.Sized(out)
 	g, err := b.gather(ctx, c.m, &room)
 	if err != nil {
 		return nil, err
@@ -34,25 +36,25 @@ func (b *Broker) hello(ctx context.Context, c *Conn) ([]byte, error) {
 		return nil, err
 	}
 	out.Sessions, out.Offers, out.More, out.Unread = g.sessions, g.offers, g.more, g.unread
-	return eventLine("hello", out), nil
+	return chat.EventLine("hello", out), nil
 }
 
 // me is an identity as its own client sees it.
 type me struct {
-	Person
-	Role     Role     `json:"role"`
-	Queues   []string `json:"queues,omitempty"`
-	Capacity int      `json:"capacity,omitempty"`
-	Expires  *Time    `json:"expires,omitempty"`
+	chat.Person
+	Role     chat.Role  `json:"role"`
+	Queues   []string   `json:"queues,omitempty"`
+	Capacity int        `json:"capacity,omitempty"`
+	Expires  *chat.Time `json:"expires,omitempty"`
 }
 
-func newMe(id Identity) me {
+func newMe(id chat.Identity) me {
 	m := me{Person: id.Person(), Role: id.Role}
 	if id.Role.Staff() {
 		m.Queues, m.Capacity = id.Queues, id.Capacity
 	}
 	if !id.Expires.IsZero() {
-		m.Expires = &Time{id.Expires}
+		m.Expires = &chat.Time{Time: id.Expires}
 	}
 	return m
 }
@@ -66,7 +68,7 @@ func (m *member) seated(session string) bool {
 
 // personal takes an event off a participant's own channel.
 func (p *hubPart) personal(m *member, payload string) {
-	var ev personal
+	var ev chat.Personal
 	if err := json.Unmarshal([]byte(payload), &ev); err != nil {
 		p.h.b.log.Error("unreadable event", "participant", m.who, "error", err)
 		return
@@ -76,14 +78,14 @@ func (p *hubPart) personal(m *member, payload string) {
 		switch ev.Kind {
 		case "replaced":
 			if c.id == ev.Conn {
-				c.shut(CloseReplaced, "replaced by another connection of this device")
+				c.shut(chat.CloseReplaced, "replaced by another connection of this device")
 			}
 		case "revoked":
-			if (ev.Token != "" && id.TokenID == ev.Token) || ev.Before > 0 && id.revoked(ev.Before, ev.Generation) {
-				c.shut(CloseRevoked, "token revoked")
+			if (ev.Token != "" && id.TokenID == ev.Token) || ev.Before > 0 && id.Revoked(ev.Before, ev.Generation) {
+				c.shut(chat.CloseRevoked, "token revoked")
 			}
 		case "removed":
-			c.shut(CloseRemoved, "removed by an administrator")
+			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
 	}
 	switch ev.Kind {
@@ -103,7 +105,7 @@ func (p *hubPart) personal(m *member, payload string) {
 }
 
 // mine shows a participant what changed between it and a session.
-func (h *hub) mine(m *member, ev personal) {
+func (h *hub) mine(m *member, ev chat.Personal) {
 	switch {
 	case ev.Extra != nil && ev.Extra.Kind == "offer":
 		h.offered(m, ev)
@@ -124,13 +126,13 @@ func (h *hub) mine(m *member, ev personal) {
 
 func (m *member) offerEnded(session, outcome string) {
 	m.offered(session, false)
-	m.deliver(eventLine("offer-ended", struct {
+	m.deliver(chat.EventLine("offer-ended", struct {
 		Session string `json:"session"`
 		Outcome string `json:"outcome"`
 	}{session, outcome}), "")
 }
 
-func (h *hub) offered(m *member, ev personal) {
+func (h *hub) offered(m *member, ev chat.Personal) {
 	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
 	defer cancel()
 	st, err := h.b.look(ctx, ev.Session)
@@ -138,33 +140,33 @@ func (h *hub) offered(m *member, ev personal) {
 		h.b.log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
 		return
 	}
-	if st.Target == nil || st.Target.ID != idOf(m.who) {
+	if st.Target == nil || st.Target.ID != chat.IDOf(m.who) {
 		return // over already
 	}
-	var expires *Time
+	var expires *chat.Time
 	if ev.Extra.Expires > 0 {
-		t := At(ev.Extra.Expires)
+		t := chat.At(ev.Extra.Expires)
 		expires = &t
 	}
 	m.offered(ev.Session, true)
-	m.deliver(eventLine("offer", struct {
-		Session Session `json:"session"`
-		From    string  `json:"from"`
-		Note    string  `json:"note"`
-		Expires *Time   `json:"expires"`
-	}{st.as(m.who), ev.Extra.From, ev.Extra.Note, expires}), "")
+	m.deliver(chat.EventLine("offer", struct {
+		Session chat.Session `json:"session"`
+		From    string       `json:"from"`
+		Note    string       `json:"note"`
+		Expires *chat.Time   `json:"expires"`
+	}{st.As(m.who), ev.Extra.From, ev.Extra.Note, expires}), "")
 }
 
 // reassign takes over an agent's queues and capacity after they were set.
 func (h *hub) reassign(m *member) {
 	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
 	defer cancel()
-	p, err := h.b.profile(ctx, RoleAgent, idOf(m.who))
+	p, err := h.b.profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {
-		h.b.log.Warn("could not read an agent's settings", "agent", idOf(m.who), "error", err)
+		h.b.log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
 		return
 	}
 	for _, c := range m.all() {
-		c.assign(encode(p.queues), p.capacity)
+		c.assign(chat.Encode(p.queues), p.capacity)
 	}
 }

@@ -7,19 +7,21 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // readLog gives a session's entries from one seq to another, both inclusive,
 // ascending. Recalled ones have no body.
-func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([]entry, error) {
+func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
 	p, ok := b.of(session)
 	if !ok {
-		return nil, Errorf(CodeNotFound, "no such session")
+		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	if from < 1 {
 		from = 1
 	}
-	out := make([]entry, 0, max(0, to-from+1))
+	out := make([]chat.Entry, 0, max(0, to-from+1))
 	for ; from <= to; from += 500 {
 		last := min(to, from+499)
 		part, err := b.readChunk(ctx, p, session, from, last)
@@ -31,12 +33,12 @@ func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([
 	return out, nil
 }
 
-func (b *Broker) readChunk(ctx context.Context, p partition, session string, from, to int64) ([]entry, error) {
+func (b *Broker) readChunk(ctx context.Context, p partition, session string, from, to int64) ([]chat.Entry, error) {
 	found, err := b.pipe.XRange(ctx, p.log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
 	if err != nil {
 		return nil, redisError("log", err)
 	}
-	out := make([]entry, 0, to-from+1)
+	out := make([]chat.Entry, 0, to-from+1)
 	var missing []string
 	next := from
 	for i := 0; next <= to; next++ {
@@ -46,7 +48,7 @@ func (b *Broker) readChunk(ctx context.Context, p partition, session string, fro
 			continue
 		}
 		missing = append(missing, strconv.FormatInt(next, 10))
-		out = append(out, entry{seq: next})
+		out = append(out, chat.Entry{Seq: next})
 	}
 	if len(missing) == 0 {
 		return out, nil
@@ -57,22 +59,22 @@ func (b *Broker) readChunk(ctx context.Context, p partition, session string, fro
 // fillMissing puts what the log does not have (any more) where it belongs: heads
 // of recalled entries, and what has moved to the archive. What nobody has does
 // not exist yet.
-func (b *Broker) fillMissing(ctx context.Context, p partition, session string, out []entry, missing []string) ([]entry, error) {
+func (b *Broker) fillMissing(ctx context.Context, p partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
 	heads, err := b.pipe.HMGet(ctx, p.recalled(session), missing...).Result()
 	if err != nil {
 		return nil, redisError("recalled", err)
 	}
-	found := make(map[int64]entry, len(heads))
+	found := make(map[int64]chat.Entry, len(heads))
 	first, last := int64(0), int64(0)
 	for i, h := range heads {
 		text, _ := h.(string)
 		e, ok := parseRecalled(missing[i], text)
 		if ok {
-			found[e.seq] = e
+			found[e.Seq] = e
 			continue
 		}
-		if last = e.seq; first == 0 {
-			first = e.seq
+		if last = e.Seq; first == 0 {
+			first = e.Seq
 		}
 	}
 	if first > 0 {
@@ -82,9 +84,9 @@ func (b *Broker) fillMissing(ctx context.Context, p partition, session string, o
 	}
 	kept := out[:0]
 	for _, e := range out {
-		if e.head == "" {
+		if e.Head == "" {
 			var ok bool
-			if e, ok = found[e.seq]; !ok {
+			if e, ok = found[e.Seq]; !ok {
 				continue
 			}
 		}
@@ -96,7 +98,7 @@ func (b *Broker) fillMissing(ctx context.Context, p partition, session string, o
 // moved adds what the archive has of a range of seqs. Where a Redis that lost its
 // newest entries gave a seq twice, the message that is not marked as superseded
 // counts; until one is marked, the later.
-func (b *Broker) moved(ctx context.Context, session string, from, to int64, found map[int64]entry) error {
+func (b *Broker) moved(ctx context.Context, session string, from, to int64, found map[int64]chat.Entry) error {
 	if b.archiver == nil {
 		return nil
 	}
@@ -118,21 +120,21 @@ func (b *Broker) moved(ctx context.Context, session string, from, to int64, foun
 }
 
 // parseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
-func parseRecalled(seq, data string) (entry, bool) {
+func parseRecalled(seq, data string) (chat.Entry, bool) {
 	var r struct{ At, By, Key, H string }
 	n, _ := strconv.ParseInt(seq, 10, 64)
 	if data == "" || json.Unmarshal([]byte(data), &r) != nil {
-		return entry{seq: n}, false
+		return chat.Entry{Seq: n}, false
 	}
 	at, _ := strconv.ParseInt(r.At, 10, 64)
-	return entry{seq: n, at: at, by: r.By, key: r.Key, head: r.H, note: noteHead(r.H)}, true
+	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: noteHead(r.H)}, true
 }
 
-func parseEntry(seq int64, v map[string]any) entry {
+func parseEntry(seq int64, v map[string]any) chat.Entry {
 	str := func(name string) string { s, _ := v[name].(string); return s }
 	at, _ := strconv.ParseInt(str("at"), 10, 64)
 	h := str("h")
-	return entry{seq: seq, at: at, by: str("by"), key: str("key"), head: h, body: str("b"), note: hidden(str("by"), h, str("b"))}
+	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: hidden(str("by"), h, str("b"))}
 }
 
 // hidden tells whether users must not see an entry: a note, or what recall.lua
@@ -153,32 +155,32 @@ func headMid(h string) string {
 
 // History gives a page of the log. With After and its Mid, Reset tells that the
 // log no longer agrees with what the caller holds, and the page is the first.
-func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (HistoryReply, error) {
+func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
 	limit, err := listLimit(r.Limit)
 	if err != nil {
-		return HistoryReply{}, err
+		return chat.HistoryReply{}, err
 	}
 	if r.After >= 0 && r.Before >= 0 {
-		return HistoryReply{}, Errorf(CodeBadRequest, "after or before, not both")
+		return chat.HistoryReply{}, chat.Errorf(chat.CodeBadRequest, "after or before, not both")
 	}
 	st, err := b.readableState(ctx, a, r.Session)
 	if err != nil {
-		return HistoryReply{}, err
+		return chat.HistoryReply{}, err
 	}
-	reply := HistoryReply{Messages: []Message{}}
+	reply := chat.HistoryReply{Messages: []chat.Message{}}
 	if r.After > 0 && r.Mid != "" {
 		held, err := b.readLog(ctx, r.Session, r.After, min(r.After, st.Seq))
 		if err != nil {
 			return reply, err
 		}
-		if len(held) == 0 || headMid(held[0].head) != r.Mid {
+		if len(held) == 0 || headMid(held[0].Head) != r.Mid {
 			reply.Reset, r.After = true, 0
 		}
 	}
 	r.After = min(r.After, st.Seq) // the next is a seq, too
-	w := who(a.Role, a.ID)
-	sees := func(e entry) bool { return !e.note || w[0] != 'u' || a.Host && a.ID == "" }
-	var entries []entry
+	w := chat.Who(a.Role, a.ID)
+	sees := func(e chat.Entry) bool { return !e.Note || w[0] != 'u' || a.Host && a.ID == "" }
+	var entries []chat.Entry
 	if r.After >= 0 {
 		entries, err = b.forward(ctx, r.Session, r.After+1, st.Seq, limit+1, sees)
 	} else {
@@ -192,12 +194,12 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 		return reply, err
 	}
 	for i := range entries {
-		entries[i] = b.withBase(entries[i])
+		entries[i] = chat.WithBase(b.opt.BasePath, entries[i])
 	}
 	fit := fitting(entries, limit, r.Session, w, r.After >= 0)
 	reply.More = len(fit) < len(entries)
 	for _, e := range fit {
-		m, err := e.message(r.Session, e.by == w)
+		m, err := e.Message(r.Session, e.By == w)
 		if err != nil {
 			return reply, err
 		}
@@ -208,14 +210,14 @@ func (b *Broker) History(ctx context.Context, a Actor, r HistoryRequest) (Histor
 
 // fitting are as many of the entries, at most limit, as one reply holds: the
 // first of them, or the last.
-func fitting(entries []entry, limit int, session, reader string, first bool) []entry {
-	room, n := newPage(), 0
+func fitting(entries []chat.Entry, limit int, session, reader string, first bool) []chat.Entry {
+	room, n := chat.NewPage(), 0
 	for ; n < min(limit, len(entries)); n++ {
 		e := &entries[n]
 		if !first {
 			e = &entries[len(entries)-1-n]
 		}
-		if !room.fits(e.size(session, e.by == reader)) {
+		if !room.Fits(e.Size(session, e.By == reader)) {
 			break
 		}
 	}
@@ -229,17 +231,17 @@ func fitting(entries []entry, limit int, session, reader string, first bool) []e
 const readAhead = 64
 
 // enough tells whether more was read than a reply holds.
-func enough(entries []entry) bool {
+func enough(entries []chat.Entry) bool {
 	n := 0
 	for i := range entries {
-		n += len(entries[i].body)
+		n += len(entries[i].Body)
 	}
-	return n > PageBytes
+	return n > chat.PageBytes
 }
 
 // forward collects up to n entries one may see, from a seq upwards, or enough.
-func (b *Broker) forward(ctx context.Context, session string, from, last int64, n int, sees func(entry) bool) ([]entry, error) {
-	var out []entry
+func (b *Broker) forward(ctx context.Context, session string, from, last int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
+	var out []chat.Entry
 	for from <= last && len(out) < n && !enough(out) {
 		to := min(last, from+int64(min(n-len(out), readAhead))-1)
 		part, err := b.readLog(ctx, session, from, to)
@@ -257,8 +259,8 @@ func (b *Broker) forward(ctx context.Context, session string, from, last int64, 
 }
 
 // backward collects up to n entries one may see, from a seq downwards, ascending, or enough.
-func (b *Broker) backward(ctx context.Context, session string, to int64, n int, sees func(entry) bool) ([]entry, error) {
-	var out []entry
+func (b *Broker) backward(ctx context.Context, session string, to int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
+	var out []chat.Entry
 	for to >= 1 && len(out) < n && !enough(out) {
 		from := max(1, to-int64(min(n-len(out), readAhead))+1)
 		part, err := b.readLog(ctx, session, from, to)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/archive/sqlite"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -32,7 +33,7 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 		uma.send(long.ID, fmt.Sprint(i))
 	}
 	eve.send(over.ID, "bye")
-	_, err := b.End(ctx, eve.Actor, EndRequest{Session: over.ID})
+	_, err := b.End(ctx, eve.Actor, chat.EndRequest{Session: over.ID})
 	require.NoError(t, err)
 	archived(t, b, long.ID)
 	archived(t, b, over.ID)
@@ -60,8 +61,8 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		_, f, err := parseSnapshot(over.ID, doc.Snapshot)
-		return err == nil && f.num("hooked") == 6
+		_, f, err := chat.ParseSnapshot(over.ID, doc.Snapshot)
+		return err == nil && f.Num("hooked") == 6
 	}, 10*time.Second, 20*time.Millisecond, "the archive knows that nothing is owed")
 	b = next
 	require.Eventually(t, func() bool { return next.expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
@@ -78,7 +79,7 @@ func TestNodesWithAndWithoutAHook(t *testing.T) {
 	uma.send(s.ID, "before")
 	with := startNode(t, url, tellsTo(t, r))
 	send := func(b *Broker, text string) {
-		_, err := b.Send(ctx, Actor{Identity: uma.Identity}, SendRequest{Session: s.ID, Body: []byte(quote(text))})
+		_, err := b.Send(ctx, chat.Actor{Identity: uma.Identity}, chat.SendRequest{Session: s.ID, Body: []byte(chat.Quote(text))})
 		require.NoError(t, err)
 	}
 	send(with, "the first one told")
@@ -156,7 +157,7 @@ func TestARestoreOwesWhatWasNotTold(t *testing.T) {
 	r.until("the beginnings", func() bool { return last(r.taken, ids[0]) == 2 && last(r.taken, ids[1]) == 2 })
 	open.send(ids[0], "open")
 	over.send(ids[1], "over")
-	_, err = b.End(ctx, over.Actor, EndRequest{Session: ids[1]})
+	_, err = b.End(ctx, over.Actor, chat.EndRequest{Session: ids[1]})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return b.HookStats().Failed > 1 }, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, b.Close(ctx))
@@ -200,7 +201,7 @@ func TestOnlyTheHolderMarks(t *testing.T) {
 		hooked := func() string { return b.rdb.HGet(t.Context(), p.session(s.ID), "hooked").Val() }
 		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
 		require.Equal(t, "0", hooked())
-		letter := encode(letter{Event: name("evt"), Session: s.ID})
+		letter := chat.Encode(letter{Event: name("evt"), Session: s.ID})
 		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
 		require.Equal(t, "0", hooked())
 		require.Empty(t, letters(t, b, s.ID))

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // The types of events that are not a session's, whose types are `session.` and
@@ -32,21 +34,21 @@ type hookEvent struct {
 
 // hookBody is the payload, in the form of Standard Webhooks.
 type hookBody struct {
-	Type      string   `json:"type"`
-	Timestamp Time     `json:"timestamp"`
-	Data      hookData `json:"data"`
+	Type      string    `json:"type"`
+	Timestamp chat.Time `json:"timestamp"`
+	Data      hookData  `json:"data"`
 }
 
 type hookData struct {
-	Session  Session  `json:"session"`
-	Message  Message  `json:"message"`
-	Recalled *Message `json:"recalled,omitempty"` // what was taken back, without its text
-	Internal bool     `json:"internal,omitempty"` // users must not see it
+	Session  chat.Session  `json:"session"`
+	Message  chat.Message  `json:"message"`
+	Recalled *chat.Message `json:"recalled,omitempty"` // what was taken back, without its text
+	Internal bool          `json:"internal,omitempty"` // users must not see it
 }
 
 // hookKind is the type of the event that an entry is; "" if it is none.
-func hookKind(e *entry, m *Message) (kind string, recalled int64) {
-	if e.by != "" || m.Type != TypeSystem {
+func hookKind(e *chat.Entry, m *chat.Message) (kind string, recalled int64) {
+	if e.By != "" || m.Type != chat.TypeSystem {
 		return hookCreated, 0
 	}
 	var body struct {
@@ -63,9 +65,9 @@ func hookKind(e *entry, m *Message) (kind string, recalled int64) {
 }
 
 // hookEvent makes the event that an entry is; nil if it is none.
-func (b *Broker) hookEvent(ctx context.Context, st *state, e *entry) (*hookEvent, error) {
-	shown := b.withBase(*e)
-	m, err := shown.message(st.ID, strings.HasPrefix(e.by, "h:"))
+func (b *Broker) hookEvent(ctx context.Context, st *chat.Snapshot, e *chat.Entry) (*hookEvent, error) {
+	shown := chat.WithBase(b.opt.BasePath, *e)
+	m, err := shown.Message(st.ID, strings.HasPrefix(e.By, "h:"))
 	if err != nil {
 		return nil, err
 	}
@@ -73,33 +75,33 @@ func (b *Broker) hookEvent(ctx context.Context, st *state, e *entry) (*hookEvent
 	if kind == "" {
 		return nil, nil //nolint:nilnil // an entry without an event is no error
 	}
-	data := hookData{Session: st.as("u:" + st.User.ID), Message: m, Internal: e.note}
+	data := hookData{Session: st.As("u:" + st.User.ID), Message: m, Internal: e.Note}
 	if seq > 0 {
 		found, err := b.readLog(ctx, st.ID, seq, seq)
 		if err != nil {
 			return nil, err
 		}
 		if len(found) > 0 {
-			back, err := found[0].message(st.ID, false)
+			back, err := found[0].Message(st.ID, false)
 			if err != nil {
 				return nil, err
 			}
 			data.Recalled = &back
 		}
 	}
-	return newHookEvent(kind, "evt_"+m.Mid, st.ID, e, data, stepsOfMessage*e.seq-1), nil
+	return newHookEvent(kind, "evt_"+m.Mid, st.ID, e, data, stepsOfMessage*e.Seq-1), nil
 }
 
-func newHookEvent(kind, id, session string, e *entry, data hookData, step int64) *hookEvent {
-	body := encode(hookBody{kind, At(e.at), data})
-	return &hookEvent{id: id, kind: kind, session: session, seq: e.seq, at: e.at, step: step, body: []byte(body)}
+func newHookEvent(kind, id, session string, e *chat.Entry, data hookData, step int64) *hookEvent {
+	body := chat.Encode(hookBody{kind, chat.At(e.At), data})
+	return &hookEvent{id: id, kind: kind, session: session, seq: e.Seq, at: e.At, step: step, body: []byte(body)}
 }
 
 // unheard makes the event that the user has no connection and has not read a
 // message; nil where that is not so.
-func (b *Broker) unheard(ctx context.Context, p partition, st *state, e *entry) (*hookEvent, error) {
+func (b *Broker) unheard(ctx context.Context, p partition, st *chat.Snapshot, e *chat.Entry) (*hookEvent, error) {
 	w := "u:" + st.User.ID
-	if e.note || e.by == "" || e.by == w || e.body == "" {
+	if e.Note || e.By == "" || e.By == w || e.Body == "" {
 		return nil, nil //nolint:nilnil // nothing to be heard by the user
 	}
 	pipe := b.pipe
@@ -110,18 +112,18 @@ func (b *Broker) unheard(ctx context.Context, p partition, st *state, e *entry) 
 	if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, redisError("read", err)
 	}
-	if read, _ := mark.Int64(); conns.Val() > 0 || read >= e.seq {
+	if read, _ := mark.Int64(); conns.Val() > 0 || read >= e.Seq {
 		return nil, nil //nolint:nilnil // heard
 	}
 	return b.unheardEvent(st, e)
 }
 
-func (b *Broker) unheardEvent(st *state, e *entry) (*hookEvent, error) {
-	shown := b.withBase(*e)
-	m, err := shown.message(st.ID, strings.HasPrefix(e.by, "h:"))
+func (b *Broker) unheardEvent(st *chat.Snapshot, e *chat.Entry) (*hookEvent, error) {
+	shown := chat.WithBase(b.opt.BasePath, *e)
+	m, err := shown.Message(st.ID, strings.HasPrefix(e.By, "h:"))
 	if err != nil {
 		return nil, err
 	}
-	data := hookData{Session: st.as("u:" + st.User.ID), Message: m}
-	return newHookEvent(hookUnheard, "evt_"+m.Mid+"_unheard", st.ID, e, data, stepsOfMessage*e.seq), nil
+	data := hookData{Session: st.As("u:" + st.User.ID), Message: m}
+	return newHookEvent(hookUnheard, "evt_"+m.Mid+"_unheard", st.ID, e, data, stepsOfMessage*e.Seq), nil
 }

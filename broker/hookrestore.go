@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // owed brings ended sessions back whose events have not all been told, where
@@ -14,7 +15,7 @@ func (r *restore) owed(ctx context.Context) error {
 	if h == nil {
 		return nil
 	}
-	q := archive.SessionQuery{States: []string{string(Ended)}, Since: time.Now().Add(-2 * h.life).UnixMilli(), Limit: 200}
+	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Since: time.Now().Add(-2 * h.life).UnixMilli(), Limit: 200}
 	for {
 		page, err := r.b.archiver.store.Sessions(ctx, q)
 		if err != nil {
@@ -27,8 +28,8 @@ func (r *restore) owed(ctx context.Context) error {
 		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
 		owed := page[:0]
 		for _, doc := range page {
-			_, fields, err := parseSnapshot(doc.ID, doc.Snapshot)
-			if err == nil && fields["hooked"] != "" && fields.num("hooked") < stepsOfMessage*doc.Seq {
+			_, fields, err := chat.ParseSnapshot(doc.ID, doc.Snapshot)
+			if err == nil && fields["hooked"] != "" && fields.Num("hooked") < stepsOfMessage*doc.Seq {
 				owed = append(owed, doc)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -33,20 +34,20 @@ func TestTheHookIsToldEverything(t *testing.T) {
 		uma.Conn.Close(ctx)
 		lonely := ann.send(s.ID, "not heard")
 		r.await(s.ID, "message.unheard")
-		_, err := b.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Type: TypeNote, Body: json.RawMessage(`"between us"`)})
+		_, err := b.Send(ctx, ann.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeNote, Body: json.RawMessage(`"between us"`)})
 		require.NoError(t, err)
 		back := ann.send(s.ID, "a slip")
 		r.until("the slip", func() bool { return len(of(r.taken, s.ID)) == 9 })
 		require.NoError(t, b.Recall(ctx, ann.Actor, s.ID, back.Seq))
-		_, err = b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err = b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		_, err = b.Accept(ctx, bea.Actor, s.ID)
 		require.NoError(t, err)
-		host := Actor{Host: true}
-		_, err = b.Send(ctx, host, SendRequest{Session: s.ID, As: RoleSystem, Body: json.RawMessage(`"we close soon"`), Key: "k"})
+		host := chat.Actor{Host: true}
+		_, err = b.Send(ctx, host, chat.SendRequest{Session: s.ID, As: chat.RoleSystem, Body: json.RawMessage(`"we close soon"`), Key: "k"})
 		require.NoError(t, err)
 		r.until("the host's own", func() bool { return len(of(r.taken, s.ID)) == 14 })
-		_, err = b.End(ctx, host, EndRequest{Session: s.ID, Reason: "enough"})
+		_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID, Reason: "enough"})
 		require.NoError(t, err)
 
 		all := r.await(s.ID, "session.ended")
@@ -58,15 +59,15 @@ func TestTheHookIsToldEverything(t *testing.T) {
 			require.False(t, ids[e.ID], "%s: %s twice", e.Type, e.ID)
 			ids[e.ID] = true
 			require.Equal(t, e.Data.Message.At.UnixMilli(), e.Timestamp.UnixMilli())
-			require.Equal(t, e.Data.Message.Type == TypeNote, e.Data.Internal, "%s %d", e.Type, i)
+			require.Equal(t, e.Data.Message.Type == chat.TypeNote, e.Data.Internal, "%s %d", e.Type, i)
 			require.Equal(t, id, e.Data.Session.User.ID)
 		}
-		require.Equal(t, Waiting, all[0].Data.Session.State)
+		require.Equal(t, chat.Waiting, all[0].Data.Session.State)
 		require.JSONEq(t, `"hello"`, string(all[1].Data.Message.Body))
 		require.Equal(t, ann.ID, all[2].Data.Session.Agent.ID)
 		require.Equal(t, lonely.Mid, all[5].Data.Message.Mid)
 		require.EqualValues(t, 2, all[5].Data.Session.Unread, "the user's, for a badge")
-		require.Equal(t, TypeNote, all[6].Data.Message.Type)
+		require.Equal(t, chat.TypeNote, all[6].Data.Message.Type)
 		require.Equal(t, back.Mid, all[9].Data.Recalled.Mid)
 		require.True(t, all[9].Data.Recalled.Recalled)
 		require.Empty(t, all[9].Data.Recalled.Body)
@@ -135,7 +136,7 @@ func TestOrderOnTwoNodes(t *testing.T) {
 			wg.Go(func() {
 				for n := range messages {
 					uma.b = nodes[n%2]
-					_, err := uma.b.Send(t.Context(), Actor{Identity: uma.Identity}, SendRequest{Session: ids[i], Body: json.RawMessage(quote(fmt.Sprint(n)))})
+					_, err := uma.b.Send(t.Context(), chat.Actor{Identity: uma.Identity}, chat.SendRequest{Session: ids[i], Body: json.RawMessage(chat.Quote(fmt.Sprint(n)))})
 					if err != nil {
 						t.Error(err)
 					}

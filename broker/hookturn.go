@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // turn is one node's hold of one session: it delivers the session's events in
@@ -12,7 +14,7 @@ import (
 type turn struct {
 	*hooks
 	collected
-	st *state
+	st *chat.Snapshot
 
 	at    int64            // steps told, as far as this turn knows
 	kept  int64            // steps told, as far as Redis knows
@@ -60,14 +62,14 @@ func (t *turn) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, fields, err := parseSnapshot(t.id, r.str(0))
+	st, fields, err := chat.ParseSnapshot(t.id, r.str(0))
 	if err != nil {
 		return fmt.Errorf("session %s: %w", t.id, err)
 	}
 	if st == nil { // gone: hooked.lua takes it off the list
 		return t.mark(ctx, hookMark{})
 	}
-	t.st, t.at, t.tries = st, fields.num("hooked"), fields.num("hook_tries")
+	t.st, t.at, t.tries = st, fields.Num("hooked"), fields.Num("hook_tries")
 	t.kept = t.at
 	first := t.at/stepsOfMessage + 1
 	last := min(st.Seq, first+hookPage-1)
@@ -77,7 +79,7 @@ func (t *turn) run(ctx context.Context) error {
 	}
 	t.mids = make(map[int64]string, len(entries))
 	for i := range entries {
-		t.mids[entries[i].seq] = headMid(entries[i].head)
+		t.mids[entries[i].Seq] = headMid(entries[i].Head)
 	}
 	for i := range entries {
 		if err := t.entry(ctx, &entries[i]); err != nil || t.over {
@@ -90,12 +92,12 @@ func (t *turn) run(ctx context.Context) error {
 
 // entry tells of one entry. Whether it was heard is asked before it is told,
 // since that may take a while.
-func (t *turn) entry(ctx context.Context, e *entry) error {
+func (t *turn) entry(ctx context.Context, e *chat.Entry) error {
 	alone, err := t.b.unheard(ctx, t.part, t.st, e)
 	if err != nil {
 		return err
 	}
-	if step := stepsOfMessage*e.seq - 1; t.at < step {
+	if step := stepsOfMessage*e.Seq - 1; t.at < step {
 		ev, err := t.b.hookEvent(ctx, t.st, e)
 		if err != nil {
 			return err
@@ -108,7 +110,7 @@ func (t *turn) entry(ctx context.Context, e *entry) error {
 	if err := t.tell(ctx, alone); err != nil || t.over {
 		return err
 	}
-	t.at = stepsOfMessage * e.seq
+	t.at = stepsOfMessage * e.Seq
 	return nil
 }
 
@@ -183,7 +185,7 @@ func (t *turn) again(ev *hookEvent, err error) (wait time.Duration, again bool) 
 // bury puts an event among the dead letters; the next is told then.
 func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
 	t.at = ev.step
-	letter := encode(letter{ev.id, ev.kind, ev.session, ev.seq, ev.at, ev.step, t.tries, short(cause.Error(), 300)})
+	letter := chat.Encode(letter{ev.id, ev.kind, ev.session, ev.seq, ev.at, ev.step, t.tries, short(cause.Error(), 300)})
 	err := t.mark(context.WithoutCancel(ctx), hookMark{Again: keepOn, Letter: letter})
 	if err == nil && !t.over {
 		if n := t.dead.Add(1); t.buried.again() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"sync"
+
+	"bellhop/broker/chat"
 )
 
 // hub is what this node holds live: the participants connected here, and a
@@ -52,7 +54,7 @@ func newHub(b *Broker) *hub {
 func (h *hub) close() {
 	for _, m := range h.everybody() {
 		for _, c := range m.all() {
-			c.sink.Close(CloseGoingAway, "stopping")
+			c.sink.Close(chat.CloseGoingAway, "stopping")
 		}
 	}
 }
@@ -183,7 +185,7 @@ func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
 func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
 	p, ok := h.b.of(session)
 	if !ok {
-		return nil, false, Errorf(CodeNotFound, "no such session")
+		return nil, false, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	part := h.parts[p.index]
 	part.mu.Lock()
@@ -228,10 +230,10 @@ func (h *hub) release(f *feed) {
 // attach lets a member hear a session it takes part in, and gives the session
 // as the member sees it; fresh tells whether it did not hear it before. It
 // reads Redis, so that what a client was told before it asked is in it.
-func (h *hub) attach(ctx context.Context, m *member, session string) (s Session, fresh bool, err error) {
+func (h *hub) attach(ctx context.Context, m *member, session string) (s chat.Session, fresh bool, err error) {
 	f, err := h.hold(ctx, session)
 	if err != nil {
-		return Session{}, false, err
+		return chat.Session{}, false, err
 	}
 	s, kept := f.seat(m)
 	if !kept {
@@ -250,8 +252,8 @@ func (h *hub) welcome(m *member, session string) {
 		return
 	}
 	if fresh {
-		m.deliver(eventLine("session", struct {
-			Session Session `json:"session"`
+		m.deliver(chat.EventLine("session", struct {
+			Session chat.Session `json:"session"`
 		}{s}), "")
 	}
 }

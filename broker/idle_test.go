@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -15,7 +16,7 @@ func TestAnIdleSessionEnds(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		q := name("q")
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.IdleTimeout = 4 })
+			n.set(t, q, func(s *chat.QueueSettings) { s.IdleTimeout = 4 })
 		}
 		ann, uma := agent(t, a, name("ann"), q), user(t, b, name("uma"))
 		s := uma.open(q)
@@ -33,7 +34,7 @@ func TestAnIdleSessionEnds(t *testing.T) {
 		})
 		within(t, began, 2*time.Second, 4200*time.Millisecond)
 		require.NotNil(t, again)
-		e := ann.await("session", inStateOf(Ended))["session"].(map[string]any)
+		e := ann.await("session", inStateOf(chat.Ended))["session"].(map[string]any)
 		within(t, began, 4*time.Second, 8500*time.Millisecond)
 		require.Equal(t, "idle", e["reason"])
 		require.Equal(t, "", e["endedBy"])
@@ -48,7 +49,7 @@ func TestPatience(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		q, ctx := name("q"), t.Context()
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.Patience, s.AbandonTimeout, s.Offline = 1, 1, "leave a message" })
+			n.set(t, q, func(s *chat.QueueSettings) { s.Patience, s.AbandonTimeout, s.Offline = 1, 1, "leave a message" })
 		}
 		uma, ben := user(t, a, name("uma")), user(t, b, name("ben"))
 		began := time.Now()
@@ -64,7 +65,7 @@ func TestPatience(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		st, err := b.look(ctx, left.ID)
 		require.NoError(t, err)
-		require.Equal(t, Waiting, st.State)
+		require.Equal(t, chat.Waiting, st.State)
 		require.EqualValues(t, 3, st.Seq, "opened, told once, and what it left")
 		clean(t, a)
 	})
@@ -77,10 +78,10 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 	a, b := startNode(t, url), startNode(t, url)
 	q, ctx := name("q"), t.Context()
 	for _, n := range []*Broker{a, b} {
-		n.set(t, q, func(s *QueueSettings) { s.Patience, s.IdleTimeout = 1, 2 })
+		n.set(t, q, func(s *chat.QueueSettings) { s.Patience, s.IdleTimeout = 1, 2 })
 	}
 	uma := user(t, b, name("uma"))
-	s, err := a.Open(ctx, host, OpenRequest{User: Person{ID: uma.ID}, Queue: q})
+	s, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: uma.ID}, Queue: q})
 	require.NoError(t, err)
 	a.stop() // dead, and silent about it
 	uma.await("message", what("long-wait"))
@@ -88,7 +89,7 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 		require.NoError(t, b.fire(ctx, b.home(uma.ID), "patience|"+s.ID), "taken again")
 	}
 	agent(t, b, name("ann"), q).grab(s.ID)
-	uma.await("session", inStateOf(Ended))
+	uma.await("session", inStateOf(chat.Ended))
 	for range 3 {
 		require.NoError(t, b.fire(ctx, b.home(uma.ID), "idle|"+s.ID))
 	}

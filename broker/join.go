@@ -1,46 +1,51 @@
 package broker
 
-import "context"
+import (
+	"context"
+
+	"bellhop/broker/chat"
+)
 
 // Join makes another agent of the queue, or a supervisor, take part; silent
 // lets a supervisor's connection watch unseen.
-func (b *Broker) Join(ctx context.Context, a Actor, session string, silent bool) (Session, error) {
-	if err := Allow(a, ActJoin); err != nil {
-		return Session{}, err
+func (b *Broker) Join(ctx context.Context, a chat.Actor, session string, silent bool) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActJoin); err != nil {
+		return chat.Session{}, err
 	}
 	if silent {
 		return b.watchSilently(ctx, a, session)
 	}
-	s := newStep(a, ActJoin, session)
-	s.Info, s.Queues, s.Max = encode(a.Person()), append([]string{}, a.Queues...), maxAssists
+	s := newStep(a, chat.ActJoin, session)
+	s.Info, s.Queues, s.Max = chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists
 	return b.transit(ctx, a, "join", s)
 }
 
-func (b *Broker) watchSilently(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActSilent); err != nil {
-		return Session{}, err
+func (b *Broker) watchSilently(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActSilent); err != nil {
+		return chat.Session{}, err
 	}
-	if a.Conn == nil {
-		return Session{}, Errorf(CodeBadRequest, "silent: needs a connection")
+	c := device(a)
+	if c == nil {
+		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "silent: needs a connection")
 	}
-	a.Conn.mu.Lock()
-	n := len(a.Conn.silent)
-	a.Conn.mu.Unlock()
-	if n >= maxWatched {
-		return Session{}, &Error{Code: CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: maxWatched}
+	c.mu.Lock()
+	n := len(c.silent)
+	c.mu.Unlock()
+	if n >= chat.MaxWatched {
+		return chat.Session{}, &chat.Error{Code: chat.CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: chat.MaxWatched}
 	}
 	f, err := b.hub.hold(ctx, session)
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	if f.watch(a.Conn) {
-		a.Conn.watchesSilently(f)
+	if f.watch(c) {
+		c.watchesSilently(f)
 	} else {
 		b.hub.release(f)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.as(a.Conn.m.who), nil
+	return f.as(c.m.who), nil
 }
 
 func (c *Conn) watchesSilently(f *feed) {
@@ -56,21 +61,21 @@ func (c *Conn) watchesSilently(f *feed) {
 }
 
 // Leave ends an assistant's part, or a supervisor's silent watching.
-func (b *Broker) Leave(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActLeave); err != nil {
-		return Session{}, err
+func (b *Broker) Leave(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActLeave); err != nil {
+		return chat.Session{}, err
 	}
-	if a.Conn != nil {
-		a.Conn.mu.Lock()
-		for i, f := range a.Conn.silent {
+	if c := device(a); c != nil {
+		c.mu.Lock()
+		for i, f := range c.silent {
 			if f.id == session {
-				a.Conn.silent = append(a.Conn.silent[:i:i], a.Conn.silent[i+1:]...)
-				a.Conn.mu.Unlock()
-				f.unwatch(a.Conn)
+				c.silent = append(c.silent[:i:i], c.silent[i+1:]...)
+				c.mu.Unlock()
+				f.unwatch(c)
 				return b.Session(ctx, a, session)
 			}
 		}
-		a.Conn.mu.Unlock()
+		c.mu.Unlock()
 	}
-	return b.transit(ctx, a, "leave", newStep(a, ActLeave, session))
+	return b.transit(ctx, a, "leave", newStep(a, chat.ActLeave, session))
 }

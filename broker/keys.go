@@ -113,14 +113,6 @@ func (b *Broker) of(session string) (partition, bool) {
 	return b.parts[i], true
 }
 
-// who names a participant in keys and in a session's hashes: u:… or a:….
-func who(r Role, id string) string {
-	if r.Staff() {
-		return "a:" + id
-	}
-	return "u:" + id
-}
-
 func (p partition) session(s string) string  { return p.prefix + "s:" + s }
 func (p partition) log(s string) string      { return p.prefix + "s:" + s + ":log" }
 func (p partition) unread(s string) string   { return p.prefix + "s:" + s + ":unread" }

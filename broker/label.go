@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"bellhop/broker/chat"
 )
 
 // MaxLabels is how many labels a session has at most, each of MaxID bytes.
@@ -21,37 +23,37 @@ type LabelRequest struct {
 // did; supervisors and host applications always may. Users never see labels.
 // A session that has moved to the archive comes back from there for an hour.
 // CodeTooLarge: more than MaxLabels.
-func (b *Broker) Label(ctx context.Context, a Actor, r LabelRequest) (Session, error) {
-	if err := Allow(a, ActLabel); err != nil {
-		return Session{}, err
+func (b *Broker) Label(ctx context.Context, a chat.Actor, r LabelRequest) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActLabel); err != nil {
+		return chat.Session{}, err
 	}
 	if err := r.normalize(); err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	s := newStep(a, ActLabel, r.Session)
+	s := newStep(a, chat.ActLabel, r.Session)
 	s.Add, s.Remove, s.Max = r.Add, r.Remove, MaxLabels
 	keys := func(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }
 	st, err := b.relocate(ctx, a, "label", s, keys)
-	if !errors.Is(err, &Error{Code: CodeEnded}) {
+	if !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return st, err
 	}
 	// The script does not answer so: the session has moved to the archive, and the actor may read it there.
 	if err := b.revive(ctx, r.Session); err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	return b.relocate(ctx, a, "label", s, keys)
 }
 
 func (r *LabelRequest) normalize() error {
 	if len(r.Add)+len(r.Remove) == 0 {
-		return Errorf(CodeBadRequest, "add, remove: at least one label")
+		return chat.Errorf(chat.CodeBadRequest, "add, remove: at least one label")
 	}
 	for name, list := range map[string]*[]string{"add": &r.Add, "remove": &r.Remove} {
 		if len(*list) > MaxLabels {
-			return Errorf(CodeTooLarge, "%s: at most %d labels", name, MaxLabels)
+			return chat.Errorf(chat.CodeTooLarge, "%s: at most %d labels", name, MaxLabels)
 		}
 		for _, label := range *list {
-			if err := validID(name, label); err != nil {
+			if err := chat.ValidID(name, label); err != nil {
 				return err
 			}
 		}
@@ -59,7 +61,7 @@ func (r *LabelRequest) normalize() error {
 	}
 	for _, label := range r.Add {
 		if slices.Contains(r.Remove, label) {
-			return Errorf(CodeBadRequest, "add, remove: %q is in both", label)
+			return chat.Errorf(chat.CodeBadRequest, "add, remove: %q is in both", label)
 		}
 	}
 	return nil

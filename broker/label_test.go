@@ -10,10 +10,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
-func label(t *testing.T, b *Broker, a Actor, session string, add, remove []string) Session {
+func label(t *testing.T, b *Broker, a chat.Actor, session string, add, remove []string) chat.Session {
 	t.Helper()
 	s, err := b.Label(t.Context(), a, LabelRequest{Session: session, Add: add, Remove: remove})
 	require.NoError(t, err)
@@ -36,13 +37,13 @@ func TestLabels(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		uma, ann, bea := user(t, a, name("uma")), agent(t, b, name("ann"), q), agent(t, a, name("bea"), q)
-		sue := connect(t, a, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+		sue := connect(t, a, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 		_, err := b.Watch(ctx, ann.Actor, nil)
 		require.NoError(t, err)
 		s := uma.open(q)
 		for _, who := range []*party{uma, user(t, a, name("eve")), ann, bea} {
 			_, err := a.Label(ctx, who.Actor, LabelRequest{Session: s.ID, Add: []string{"vip"}})
-			code(t, CodeForbidden, err)
+			code(t, chat.CodeForbidden, err)
 		}
 		require.Equal(t, []string{"投诉"}, label(t, a, host, s.ID, []string{"投诉"}, nil).Labels, "while it waits")
 		ann.await("queue", func(e event) bool {
@@ -61,13 +62,13 @@ func TestLabels(t *testing.T) {
 
 		t.Log("who may")
 		_, err = a.Label(ctx, bea.Actor, LabelRequest{Session: s.ID, Add: []string{"x"}})
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		_, err = a.Label(ctx, uma.Actor, LabelRequest{Session: s.ID, Remove: []string{"vip"}})
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		require.Equal(t, []string{"a b", "sue", "vip"}, label(t, a, sue.Actor, s.ID, []string{"sue"}, nil).Labels)
 		for _, none := range []string{"x", a.newSessionID(uma.ID)} {
 			_, err = a.Label(ctx, host, LabelRequest{Session: none, Add: []string{"x"}})
-			code(t, CodeNotFound, err)
+			code(t, chat.CodeNotFound, err)
 		}
 
 		p, _ := a.of(s.ID)
@@ -83,18 +84,18 @@ func TestLabels(t *testing.T) {
 			{Remove: []string{"\xff"}}, {Add: []string{"a", "b"}, Remove: []string{"b"}}} {
 			bad.Session = s.ID
 			_, err = a.Label(ctx, ann.Actor, bad)
-			code(t, CodeBadRequest, err)
+			code(t, chat.CodeBadRequest, err)
 		}
 		for _, many := range [][]string{append([]string{"x"}, twenty...), twenty} {
 			_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: many})
-			code(t, CodeTooLarge, err)
+			code(t, chat.CodeTooLarge, err)
 		}
 		require.Equal(t, twenty, label(t, a, ann.Actor, s.ID, twenty, []string{"a b", "sue", "vip"}).Labels)
 
 		t.Log("its user sees nothing of it")
-		_, err = a.Sessions(ctx, uma.Actor, SessionsRequest{Label: "00"})
-		code(t, CodeForbidden, err)
-		list, err := a.Sessions(ctx, uma.Actor, SessionsRequest{})
+		_, err = a.Sessions(ctx, uma.Actor, chat.SessionsRequest{Label: "00"})
+		code(t, chat.CodeForbidden, err)
+		list, err := a.Sessions(ctx, uma.Actor, chat.SessionsRequest{})
 		require.NoError(t, err)
 		shown, err := a.Session(ctx, uma.Actor, s.ID)
 		require.NoError(t, err)
@@ -137,7 +138,7 @@ func TestLabelsAtOneMoment(t *testing.T) {
 			wg.Go(func() {
 				_, err := nodes[i%2].Label(t.Context(), host, LabelRequest{Session: s.ID, Add: []string{fmt.Sprint("x", i)},
 					Remove: []string{fmt.Sprintf("%02d", i/2)}})
-				if err != nil && AsError(err).Code != CodeTooLarge {
+				if err != nil && chat.AsError(err).Code != chat.CodeTooLarge {
 					t.Error(err)
 				}
 			})
@@ -158,9 +159,9 @@ func TestLabelsInTheArchive(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 		vip, other := name("vip"), name("other")
-		found := func(a Actor, label string) (ids []string) {
+		found := func(a chat.Actor, label string) (ids []string) {
 			t.Helper()
-			r, err := b.Sessions(ctx, a, SessionsRequest{Label: label})
+			r, err := b.Sessions(ctx, a, chat.SessionsRequest{Label: label})
 			require.NoError(t, err)
 			for i := range r.Sessions {
 				require.Contains(t, r.Sessions[i].Labels, label)
@@ -168,20 +169,20 @@ func TestLabelsInTheArchive(t *testing.T) {
 			}
 			return ids
 		}
-		gone := func(s Session) {
+		gone := func(s chat.Session) {
 			t.Helper()
 			shelve(t, b, s.ID)
 		}
 		old := user(t, b, name("uma")).open(q)
 		ann.grab(old.ID)
 		label(t, b, ann.Actor, old.ID, []string{vip}, nil)
-		_, err := b.End(ctx, ann.Actor, EndRequest{Session: old.ID, Force: true})
+		_, err := b.End(ctx, ann.Actor, chat.EndRequest{Session: old.ID, Force: true})
 		require.NoError(t, err)
 		gone(old)
 		live := user(t, b, name("ben")).open(q)
 		ann.grab(live.ID)
 		label(t, b, ann.Actor, live.ID, []string{vip, other}, nil)
-		for _, who := range []Actor{host, ann.Actor} {
+		for _, who := range []chat.Actor{host, ann.Actor} {
 			require.Equal(t, []string{live.ID, old.ID}, found(who, vip))
 			require.Equal(t, []string{live.ID}, found(who, other))
 		}
@@ -190,7 +191,7 @@ func TestLabelsInTheArchive(t *testing.T) {
 
 		t.Log("changed where it lies")
 		_, err = b.Label(ctx, bea.Actor, LabelRequest{Session: old.ID, Add: []string{other}})
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		st, err := b.lookLive(ctx, old.ID)
 		require.NoError(t, err)
 		require.Nil(t, st, "a stranger brings nothing back")
@@ -207,8 +208,8 @@ func TestLabelsInTheArchive(t *testing.T) {
 		_, err = b.Leave(ctx, bea.Actor, live.ID)
 		require.NoError(t, err)
 		_, err = b.Label(ctx, bea.Actor, LabelRequest{Session: live.ID, Add: []string{"late"}})
-		code(t, CodeForbidden, err)
-		_, err = b.End(ctx, host, EndRequest{Session: live.ID})
+		code(t, chat.CodeForbidden, err)
+		_, err = b.End(ctx, host, chat.EndRequest{Session: live.ID})
 		require.NoError(t, err)
 		require.Contains(t, label(t, b, bea.Actor, live.ID, []string{"late"}, nil).Labels, "late")
 		clean(t, b)

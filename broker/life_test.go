@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -21,7 +22,7 @@ func TestLifeOfASession(t *testing.T) {
 
 		uma := user(t, a, name("uma"))
 		s := uma.open(q)
-		require.Equal(t, Waiting, s.State)
+		require.Equal(t, chat.Waiting, s.State)
 		require.EqualValues(t, 1, s.Seq)
 		again := uma.open(q)
 		require.Equal(t, s, again)
@@ -30,14 +31,14 @@ func TestLifeOfASession(t *testing.T) {
 
 		require.EqualValues(t, 2, uma.send(s.ID, "hello?").Seq)
 		got := ann.grab(s.ID)
-		require.Equal(t, Serving, got.State)
+		require.Equal(t, chat.Serving, got.State)
 		require.EqualValues(t, 1, got.Unread)
 		require.EqualValues(t, 3, got.Seq)
 		ann.await("queue", func(e event) bool { return e["removed"] == s.ID && e["by"] == ann.ID })
 		uma.await("session", func(e event) bool { return e["session"].(map[string]any)["state"] == "serving" })
 		_, err = a.Grab(ctx, bea.Actor, s.ID)
-		code(t, CodeTaken, err)
-		require.Equal(t, ann.ID, AsError(err).By)
+		code(t, chat.CodeTaken, err)
+		require.Equal(t, ann.ID, chat.AsError(err).By)
 
 		ann.send(s.ID, "hi!")
 		m := uma.await("message", func(e event) bool { return e["body"] == "hi!" })
@@ -45,12 +46,12 @@ func TestLifeOfASession(t *testing.T) {
 		uma.await("unread", func(e event) bool { return e["session"] == s.ID && e["unread"] == 1.0 && e["total"] == 1.0 })
 		r, err := a.Read(ctx, uma.Actor, s.ID, 99)
 		require.NoError(t, err)
-		require.Equal(t, ReadReply{0, 4}, r)
+		require.Equal(t, chat.ReadReply{Unread: 0, ReadSeq: 4}, r)
 		ann.await("read", func(e event) bool { return e["by"] == uma.ID && e["seq"] == 4.0 })
 
-		offered, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID, Note: "yours"})
+		offered, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID, Note: "yours"})
 		require.NoError(t, err)
-		require.Equal(t, Transferring, offered.State)
+		require.Equal(t, chat.Transferring, offered.State)
 		o := bea.await("offer", nil)
 		require.Equal(t, "yours", o["note"])
 		mine, err := a.Accept(ctx, bea.Actor, s.ID)
@@ -60,20 +61,20 @@ func TestLifeOfASession(t *testing.T) {
 		bea.await("offer-ended", inSession(s.ID))
 		ann.await("session", func(e event) bool { return e["session"].(map[string]any)["agent"].(map[string]any)["id"] == bea.ID })
 
-		ending, err := a.End(ctx, bea.Actor, EndRequest{Session: s.ID})
+		ending, err := a.End(ctx, bea.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		require.Equal(t, Ending, ending.State)
-		ended, err := a.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		require.Equal(t, chat.Ending, ending.State)
+		ended, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		require.Equal(t, Ended, ended.State)
-		h, err := a.History(ctx, uma.Actor, HistoryRequest{Session: s.ID, After: 0, Before: -1})
+		require.Equal(t, chat.Ended, ended.State)
+		h, err := a.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
 		require.NoError(t, err)
 		require.False(t, h.More)
 		for i, m := range h.Messages {
 			require.EqualValues(t, i+1, m.Seq)
 		}
 		require.EqualValues(t, ended.Seq, len(h.Messages))
-		reply, err := a.SetStatus(ctx, bea.Actor, Online)
+		reply, err := a.SetStatus(ctx, bea.Actor, chat.Online)
 		require.NoError(t, err)
 		require.Equal(t, 0, reply.Load)
 		next := user(t, a, name("uma")).open(q)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/time/rate"
+
+	"bellhop/broker/chat"
 )
 
 // How fast a participant may do what: docs/limits.md. A user's sends and opens
@@ -79,8 +81,8 @@ type sender struct {
 	until     time.Time // staff: nothing more before, for what was sent at all nodes
 }
 
-func tooFast(wait int64) *Error {
-	return &Error{Code: CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
+func tooFast(wait int64) *chat.Error {
+	return &chat.Error{Code: chat.CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
 }
 
 // sends is the quota of a participant's sends.
@@ -96,7 +98,7 @@ func (l *limiter) sends(w string) quota {
 }
 
 // opens is the quota at which the actor opens sessions.
-func (l *limiter) opens(a Actor) quota {
+func (l *limiter) opens(a chat.Actor) quota {
 	if a.Host || l.rate < 0 {
 		return quota{}
 	}
@@ -125,7 +127,7 @@ func (l *limiter) sender(w string) *sender {
 
 // ask gives the quota that the script of a send shall keep. Where it is late, only
 // duplicates may be answered; where it floods us, not even those.
-func (s *sender) ask(now time.Time) (p quota, late *Error, flood bool) {
+func (s *sender) ask(now time.Time) (p quota, late *chat.Error, flood bool) {
 	if s == nil {
 		return quota{}, nil, false
 	}
@@ -196,7 +198,7 @@ func (b *Broker) permit(ctx context.Context, what, w string, p quota, n int64, d
 	if done {
 		flag = "1"
 	}
-	r, err := b.run(ctx, "permit", []string{b.home(idOf(w)).rate(what, w)}, p.interval, p.burst, ulid.Make().String(), n, flag)
+	r, err := b.run(ctx, "permit", []string{b.home(chat.IDOf(w)).rate(what, w)}, p.interval, p.burst, ulid.Make().String(), n, flag)
 	if err != nil {
 		return 0, err
 	}
@@ -206,11 +208,11 @@ func (b *Broker) permit(ctx context.Context, what, w string, p quota, n int64, d
 // AllowList counts one list that a participant asks for, at this node: 20 a
 // second, bursts of 100. It is to be asked before the list is, and answers
 // CodeRateLimited with the time to wait beyond that. Host applications have no limit.
-func (b *Broker) AllowList(a Actor) error {
+func (b *Broker) AllowList(a chat.Actor) error {
 	if a.Host || b.limits.list < 0 {
 		return nil
 	}
-	if wait := take(b.limits.reader(who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
+	if wait := take(b.limits.reader(chat.Who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
 		return tooFast(wait.Milliseconds())
 	}
 	return nil
@@ -222,11 +224,11 @@ func (b *Broker) AllowList(a Actor) error {
 // asking itself costs; what is delivered then is counted by HasRead, however much
 // it is, and the next has to wait for it. CodeRateLimited: nothing is left, with
 // the time until there is. Host applications have no limit.
-func (b *Broker) AllowRead(a Actor, bytes int) error {
+func (b *Broker) AllowRead(a chat.Actor, bytes int) error {
 	if a.Host || b.limits.read < 0 {
 		return nil
 	}
-	l, now := b.limits.reader(who(a.Role, a.ID)).bytes, time.Now()
+	l, now := b.limits.reader(chat.Who(a.Role, a.ID)).bytes, time.Now()
 	if left := l.TokensAt(now); left < 1 {
 		wait := time.Duration((1 - left) / float64(l.Limit()) * float64(time.Second))
 		return tooFast(wait.Milliseconds() + 1)
@@ -236,11 +238,11 @@ func (b *Broker) AllowRead(a Actor, bytes int) error {
 }
 
 // HasRead counts what was delivered after AllowRead.
-func (b *Broker) HasRead(a Actor, bytes int) {
+func (b *Broker) HasRead(a chat.Actor, bytes int) {
 	if a.Host || b.limits.read < 0 || bytes <= 0 {
 		return
 	}
-	l := b.limits.reader(who(a.Role, a.ID)).bytes
+	l := b.limits.reader(chat.Who(a.Role, a.ID)).bytes
 	l.ReserveN(time.Now(), min(bytes, l.Burst()))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -31,7 +32,7 @@ func redisTime(t testing.TB, b *Broker) time.Time {
 
 // flood sends without a pause, over all the nodes in turn, until the time is over.
 // It gives how many were accepted, within how long at most, by Redis's clock.
-func flood(t *testing.T, a Actor, session string, each int, lasts time.Duration, nodes ...*Broker) (accepted int64, within time.Duration) {
+func flood(t *testing.T, a chat.Actor, session string, each int, lasts time.Duration, nodes ...*Broker) (accepted int64, within time.Duration) {
 	t.Helper()
 	var n, refused atomic.Int64
 	from := redisTime(t, nodes[0])
@@ -41,12 +42,12 @@ func flood(t *testing.T, a Actor, session string, each int, lasts time.Duration,
 		for range each {
 			wg.Go(func() {
 				for time.Now().Before(end) {
-					_, err := b.Send(t.Context(), a, SendRequest{Session: session, Body: json.RawMessage(`"x"`), Key: ulid.Make().String()})
-					var e *Error
+					_, err := b.Send(t.Context(), a, chat.SendRequest{Session: session, Body: json.RawMessage(`"x"`), Key: ulid.Make().String()})
+					var e *chat.Error
 					switch {
 					case err == nil:
 						n.Add(1)
-					case errors.As(err, &e) && e.Code == CodeRateLimited && e.RetryMS > 0:
+					case errors.As(err, &e) && e.Code == chat.CodeRateLimited && e.RetryMS > 0:
 						refused.Add(1)
 						time.Sleep(time.Millisecond) // what is asked meanwhile is a flood
 					default:
@@ -79,7 +80,7 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 					calm <- nil
 					return
 				case <-time.After(150 * time.Millisecond):
-					if _, err := c.Send(t.Context(), tom.Actor, SendRequest{Session: other.ID, Body: json.RawMessage(`"x"`)}); err != nil {
+					if _, err := c.Send(t.Context(), tom.Actor, chat.SendRequest{Session: other.ID, Body: json.RawMessage(`"x"`)}); err != nil {
 						calm <- err
 						return
 					}
@@ -98,13 +99,13 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 		// It recovers by itself, after what retryAfter says; the nodes themselves refuse a flood first.
 		tries := 0
 		for done := 0; done < 5; tries++ {
-			_, err = []*Broker{b, c}[tries%2].Send(t.Context(), uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
+			_, err = []*Broker{b, c}[tries%2].Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
 			if err == nil {
 				done++
 				continue
 			}
-			code(t, CodeRateLimited, err)
-			time.Sleep(time.Duration(AsError(err).RetryMS) * time.Millisecond)
+			code(t, chat.CodeRateLimited, err)
+			time.Sleep(time.Duration(chat.AsError(err).RetryMS) * time.Millisecond)
 		}
 		require.LessOrEqual(t, tries, 15)
 		clean(t, b)
@@ -117,14 +118,14 @@ func TestAStoredMessageIsAnsweredWhenLimited(t *testing.T) {
 		b, c := startNode(t, url, sendRate(0.01)), startNode(t, url, sendRate(0.01)) // a burst of one
 		uma := user(t, b, name("uma"))
 		s := uma.open(name("q"))
-		first := SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), Key: "first"}
+		first := chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), Key: "first"}
 		sent, err := b.Send(t.Context(), uma.Actor, first)
 		require.NoError(t, err)
 		for _, n := range []*Broker{b, c} {
 			for range 2 {
-				_, err = n.Send(t.Context(), uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), Key: "second"})
-				code(t, CodeRateLimited, err)
-				require.Greater(t, AsError(err).RetryMS, int64(90_000))
+				_, err = n.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), Key: "second"})
+				code(t, chat.CodeRateLimited, err)
+				require.Greater(t, chat.AsError(err).RetryMS, int64(90_000))
 				again, err := n.Send(t.Context(), uma.Actor, first)
 				require.NoError(t, err)
 				require.True(t, again.Duplicate)
@@ -134,14 +135,14 @@ func TestAStoredMessageIsAnsweredWhenLimited(t *testing.T) {
 		}
 		// A host application has no limit, in whosever name it sends.
 		for range 5 {
-			_, err = b.Send(t.Context(), host, SendRequest{Session: s.ID, As: RoleUser, Body: json.RawMessage(`"x"`)})
+			_, err = b.Send(t.Context(), host, chat.SendRequest{Session: s.ID, As: chat.RoleUser, Body: json.RawMessage(`"x"`)})
 			require.NoError(t, err)
 		}
 		// Far above the rate, this node asks Redis no more.
 		for range 10 {
 			_, err = b.Send(t.Context(), uma.Actor, first)
 		}
-		code(t, CodeRateLimited, err)
+		code(t, chat.CodeRateLimited, err)
 	})
 }
 
@@ -212,21 +213,21 @@ func TestOpensAreLimited(t *testing.T) {
 		first := uma.open(q)
 		began, opened := time.Now(), 1
 		for ; ; opened++ {
-			_, err := []*Broker{b, c}[opened%2].Open(t.Context(), uma.Actor, OpenRequest{Queue: name("q")})
+			_, err := []*Broker{b, c}[opened%2].Open(t.Context(), uma.Actor, chat.OpenRequest{Queue: name("q")})
 			if err != nil {
-				code(t, CodeRateLimited, err)
-				require.InDelta(t, 500, AsError(err).RetryMS, 500)
+				code(t, chat.CodeRateLimited, err)
+				require.InDelta(t, 500, chat.AsError(err).RetryMS, 500)
 				break
 			}
 		}
 		require.GreaterOrEqual(t, opened, openRate)
 		require.LessOrEqual(t, opened, openRate+1+int(time.Since(began).Seconds()))
 		for _, n := range []*Broker{b, c} {
-			again, err := n.Open(t.Context(), uma.Actor, OpenRequest{Queue: q})
+			again, err := n.Open(t.Context(), uma.Actor, chat.OpenRequest{Queue: q})
 			require.NoError(t, err)
 			require.Equal(t, first.ID, again.ID)
 		}
-		_, err := b.Open(t.Context(), host, OpenRequest{User: uma.Person(), Queue: name("q")})
+		_, err := b.Open(t.Context(), host, chat.OpenRequest{User: uma.Person(), Queue: name("q")})
 		require.NoError(t, err, "the host's opens for the same user")
 		user(t, b, name("tom")).open(q)
 		clean(t, b)
@@ -236,7 +237,7 @@ func TestOpensAreLimited(t *testing.T) {
 func TestUploadsAreLimited(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b, c := startNode(t, url, sendRate(20)), startNode(t, url, sendRate(20))
-		for _, a := range []Actor{{Identity: Identity{Role: RoleUser, ID: name("uma")}}, {Identity: Identity{Role: RoleAgent, ID: name("ann")}}} {
+		for _, a := range []chat.Actor{{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}, {Identity: chat.Identity{Role: chat.RoleAgent, ID: name("ann")}}} {
 			var passed atomic.Int64
 			var wg sync.WaitGroup
 			for i := range 2 * uploadRate {
@@ -246,7 +247,7 @@ func TestUploadsAreLimited(t *testing.T) {
 						passed.Add(1)
 						return
 					}
-					if e := AsError(err); e.Code != CodeRateLimited || e.RetryMS < 1 || e.RetryMS > 2000 {
+					if e := chat.AsError(err); e.Code != chat.CodeRateLimited || e.RetryMS < 1 || e.RetryMS > 2000 {
 						t.Errorf("%v, wait %d ms", err, e.RetryMS)
 					}
 				})
@@ -304,7 +305,7 @@ func TestAClockThatWasFast(t *testing.T) {
 	s := uma.open(name("q"))
 	ahead := redisTime(t, b).Add(time.Hour).UnixMicro()
 	require.NoError(t, b.rdb.Set(context.WithoutCancel(t.Context()), b.home(uma.ID).rate(rateSend, "u:"+uma.ID), ahead, 0).Err())
-	_, err := b.Send(t.Context(), uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
-	code(t, CodeRateLimited, err)
-	require.LessOrEqual(t, AsError(err).RetryMS, int64(100))
+	_, err := b.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
+	code(t, chat.CodeRateLimited, err)
+	require.LessOrEqual(t, chat.AsError(err).RetryMS, int64(100))
 }

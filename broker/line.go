@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 // wait is what scripts are told of a queue in which a session begins to wait.
@@ -23,15 +25,15 @@ type greeting struct {
 	Body string `json:"body"`
 }
 
-// begin is for a session that a user begins.
-func (q *QueueSettings) begin(now time.Time) wait {
+// beginWait is for a session that a user begins.
+func beginWait(q chat.QueueSettings, now time.Time) wait {
 	w := wait{Abandon: ms(q.AbandonTimeout), Patience: ms(q.Patience), Sticky: ms(q.Sticky), Bot: q.Bot != ""}
 	switch {
-	case !q.Hours.open(now):
+	case !q.Hours.IsOpen(now):
 		w.Closed, w.Patience, w.Sticky = true, 0, 0
-		w.Greet = &greeting{ulid.Make().String(), encode(map[string]any{"what": "offline", "text": q.Offline, "opens": q.Hours.opens(now)})}
+		w.Greet = &greeting{ulid.Make().String(), chat.Encode(map[string]any{"what": "offline", "text": q.Offline, "opens": q.Hours.Opens(now)})}
 	case q.Greeting != "":
-		w.Greet = &greeting{ulid.Make().String(), encode(map[string]any{"what": "greeting", "text": q.Greeting})}
+		w.Greet = &greeting{ulid.Make().String(), chat.Encode(map[string]any{"what": "greeting", "text": q.Greeting})}
 	}
 	return w
 }
@@ -45,7 +47,7 @@ func (s *step) obey(b *Broker, queue string) {
 	}
 	q := b.settings.queue(s.To)
 	s.Abandon, s.Patience = ms(q.AbandonTimeout), 0
-	if q.Hours.open(time.Now()) {
+	if q.Hours.IsOpen(time.Now()) {
 		s.Patience = ms(q.Patience)
 	}
 }
@@ -74,7 +76,7 @@ func (b *Broker) longWait(ctx context.Context, session string) error {
 			Session string `json:"session"`
 			Text    string `json:"text"`
 			Opens   string `json:"opens"` // JSON
-		}{op, session, q.Offline, string(q.Hours.opens(time.Now()))}
+		}{op, session, q.Offline, string(q.Hours.Opens(time.Now()))}
 	})
 	if err != nil || r.str(0) == "too_early" {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -99,16 +100,16 @@ func TestOwnershipIsLinearizableThroughStalls(t *testing.T) {
 	server := testenv.Redis(t)
 	nodes := []*Broker{startNode(t, server.URL(), noArchive, impatient(server.URL())), startNode(t, server.URL(), noArchive, impatient(server.URL()))}
 	q := name("q")
-	var agents []Actor
+	var agents []chat.Actor
 	for range 4 {
-		id := Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1000}
+		id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1000}
 		require.NoError(t, nodes[0].introduce(t.Context(), id))
-		agents = append(agents, Actor{Identity: id})
+		agents = append(agents, chat.Actor{Identity: id})
 	}
 	const sessions = 6
-	var opened []Session
+	var opened []chat.Session
 	for range sessions {
-		s, err := nodes[0].Open(t.Context(), host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		s, err := nodes[0].Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		opened = append(opened, s)
 	}
@@ -148,20 +149,20 @@ func TestOwnershipIsLinearizableThroughStalls(t *testing.T) {
 	clean(t, nodes[0])
 }
 
-func perform(ctx context.Context, b *Broker, a Actor, s Session, in act) string {
+func perform(ctx context.Context, b *Broker, a chat.Actor, s chat.Session, in act) string {
 	var err error
 	switch in.what {
 	case "grab":
 		_, err = b.Grab(ctx, a, s.ID)
 	case "put back":
-		_, err = b.Transfer(ctx, a, TransferRequest{Session: s.ID, Queue: s.Queue})
+		_, err = b.Transfer(ctx, a, chat.TransferRequest{Session: s.ID, Queue: s.Queue})
 	case "end":
-		_, err = b.End(ctx, host, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID})
 	}
 	switch {
 	case err == nil:
 		return "ok"
-	case AsError(err).Retry():
+	case chat.AsError(err).Retry():
 		return "?"
 	}
 	return "no"

@@ -6,19 +6,20 @@ import (
 	"fmt"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // list is one source of sessions, newest first, read a page at a time.
 type list struct {
 	// page reads what comes after a place; fewer than were asked for are the last.
-	page  func(ctx context.Context, after *listed) (batch []*state, last *listed, more bool, err error)
+	page  func(ctx context.Context, after *listed) (batch []*chat.Snapshot, last *listed, more bool, err error)
 	after *listed
-	batch []*state
+	batch []*chat.Snapshot
 	more  bool
 }
 
 // peek is the next session, or nil at the end.
-func (l *list) peek(ctx context.Context) (*state, error) {
+func (l *list) peek(ctx context.Context) (*chat.Snapshot, error) {
 	for len(l.batch) == 0 {
 		if !l.more {
 			return nil, nil //nolint:nilnil // the end is no error
@@ -32,7 +33,7 @@ func (l *list) peek(ctx context.Context) (*state, error) {
 }
 
 // later takes the newest session off several lists; nil when all are at their end.
-func later(ctx context.Context, lists ...*list) (*state, error) {
+func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 	var from *list
 	var best listed
 	for _, l := range lists {
@@ -58,12 +59,12 @@ func later(ctx context.Context, lists ...*list) (*state, error) {
 
 // liveLists are the sessions in Redis, out of the narrowest sorted sets that
 // hold all that is asked for.
-func (b *Broker) liveLists(a Actor, r *SessionsRequest, after *listed, limit int) []*list {
+func (b *Broker) liveLists(a chat.Actor, r *chat.SessionsRequest, after *listed, limit int) []*list {
 	filed := b.filed.Load()
 	switch {
 	case !boss(a):
-		lists := []*list{b.liveList(r, after, limit, source{key: b.home(a.ID).listed(who(a.Role, a.ID))})}
-		if a.Role.Staff() && contains(r.States, Waiting) && contains(a.Queues, r.Queue) {
+		lists := []*list{b.liveList(r, after, limit, source{key: b.home(a.ID).listed(chat.Who(a.Role, a.ID))})}
+		if a.Role.Staff() && chat.Contains(r.States, chat.Waiting) && chat.Contains(a.Queues, r.Queue) {
 			lists = append(lists, b.liveList(r, after, limit, b.inLine(r.Queue, filed)...))
 		}
 		return lists
@@ -79,13 +80,13 @@ func (b *Broker) liveLists(a Actor, r *SessionsRequest, after *listed, limit int
 
 // liveList is one list out of several sorted sets. What they hold that was not
 // asked for is passed over without reading all of it.
-func (b *Broker) liveList(r *SessionsRequest, after *listed, limit int, sources ...source) *list {
+func (b *Broker) liveList(r *chat.SessionsRequest, after *listed, limit int, sources ...source) *list {
 	batch := min(limit+1, listAhead)
 	exact := sources[0].prefix != ""
 	if !exact && (r.Queue != "" || len(r.States) > 0) {
 		batch = sieveAhead
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*state, *listed, bool, error) {
+	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*chat.Snapshot, *listed, bool, error) {
 		places, err := b.placesOf(ctx, sources, after, r.Since, batch)
 		if err != nil || len(places) == 0 {
 			return nil, after, false, err
@@ -102,8 +103,8 @@ func (b *Broker) liveList(r *SessionsRequest, after *listed, limit int, sources 
 	}}
 }
 
-func present(states []*state) []*state {
-	var out []*state
+func present(states []*chat.Snapshot) []*chat.Snapshot {
+	var out []*chat.Snapshot
 	for _, st := range states {
 		if st != nil {
 			out = append(out, st)
@@ -114,11 +115,11 @@ func present(states []*state) []*state {
 
 // shelfList are the ended sessions in the archive. Some are still in Redis, too,
 // which knows better how they are; both lists name them then.
-func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int) *list {
-	if b.archiver == nil || len(r.States) > 0 && !contains(r.States, Ended) {
+func (b *Broker) shelfList(a chat.Actor, r chat.SessionsRequest, after *listed, limit int) *list {
+	if b.archiver == nil || len(r.States) > 0 && !chat.Contains(r.States, chat.Ended) {
 		return &list{}
 	}
-	q := archive.SessionQuery{States: []string{string(Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
+	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
 		Since: r.Since, Until: r.Until, Limit: min(limit+1, listAhead)}
 	switch {
 	case boss(a):
@@ -127,7 +128,7 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 	default:
 		q.User = a.ID
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*state, *listed, bool, error) {
+	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*chat.Snapshot, *listed, bool, error) {
 		q.Before = nil
 		if after != nil {
 			q.Before = &archive.SessionPlace{Created: int64(after.created), ID: after.id}
@@ -146,7 +147,7 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 		}
 		for i := range docs {
 			if states[i] == nil {
-				if states[i], err = parseState(docs[i].ID, docs[i].Snapshot); err != nil {
+				if states[i], err = chat.ParseState(docs[i].ID, docs[i].Snapshot); err != nil {
 					return nil, after, false, err
 				}
 			}
@@ -156,23 +157,23 @@ func (b *Broker) shelfList(a Actor, r SessionsRequest, after *listed, limit int)
 }
 
 // shelved reads a session that has left Redis.
-func (b *Broker) shelved(ctx context.Context, session string) (*state, error) {
+func (b *Broker) shelved(ctx context.Context, session string) (*chat.Snapshot, error) {
 	st, _, err := b.fromShelf(ctx, session)
 	return st, err
 }
 
-func (b *Broker) fromShelf(ctx context.Context, session string) (*state, archive.Session, error) {
+func (b *Broker) fromShelf(ctx context.Context, session string) (*chat.Snapshot, archive.Session, error) {
 	if b.archiver == nil {
-		return nil, archive.Session{}, Errorf(CodeNotFound, "no such session")
+		return nil, archive.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	d, err := b.archiver.store.Session(ctx, session)
 	if errors.Is(err, archive.ErrNotFound) {
-		return nil, d, Errorf(CodeNotFound, "no such session")
+		return nil, d, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	if err != nil {
 		return nil, d, archiveError("session", err)
 	}
-	st, err := parseState(session, d.Snapshot)
+	st, err := chat.ParseState(session, d.Snapshot)
 	if err == nil && st == nil {
 		err = fmt.Errorf("session %s: an empty snapshot in the archive", session)
 	}
@@ -181,19 +182,19 @@ func (b *Broker) fromShelf(ctx context.Context, session string) (*state, archive
 
 // absent explains why a script did not find a session: it has moved to the
 // archive, and so has ended, or there is none. It is for those errors only.
-func (b *Broker) absent(ctx context.Context, a Actor, action Action, session string, err error) error {
-	if !errors.Is(err, &Error{Code: CodeNotFound}) {
+func (b *Broker) absent(ctx context.Context, a chat.Actor, action chat.Action, session string, err error) error {
+	if !errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 		return err
 	}
 	st, gone := b.shelved(ctx, session)
 	if gone != nil {
 		return gone
 	}
-	if st.State != Ended {
+	if st.State != chat.Ended {
 		return err // lost with its Redis: restore has not been run
 	}
-	if err := b.judge(ctx, a, action, st); err != nil && !errors.Is(err, &Error{Code: CodeWrongState}) {
+	if err := b.judge(ctx, a, action, st); err != nil && !errors.Is(err, &chat.Error{Code: chat.CodeWrongState}) {
 		return err
 	}
-	return Errorf(CodeEnded, "the session has ended")
+	return chat.Errorf(chat.CodeEnded, "the session has ended")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"bellhop/broker/chat"
 )
 
 // member is one participant connected to this node, with all its devices here.
@@ -71,7 +73,7 @@ func (m *member) message(line []byte, but, session string, n int64) {
 	m.unread[session] = n
 	both := make([]byte, 0, len(line)+128)
 	both = append(append(both, line...), '\n')
-	both = appendUnread(both, session, n, m.total)
+	both = chat.AppendUnread(both, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
 			c.deliver(both)
@@ -89,7 +91,7 @@ func (m *member) count(session string, n int64, tell bool, but string) {
 	if !tell {
 		return
 	}
-	line := appendUnread(nil, session, n, m.total)
+	line := chat.AppendUnread(nil, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
 			c.deliver(line)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -16,11 +17,11 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
-		ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 100}, "")
-		a.set(t, q, func(s *QueueSettings) { s.Sticky = 7 * 24 * 3600 })
+		ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 100}, "")
+		a.set(t, q, func(s *chat.QueueSettings) { s.Sticky = 7 * 24 * 3600 })
 		forgetful := 0
 		for range 30 {
-			id := Identity{Role: RoleUser, ID: name("uma"), Name: "Uma"}
+			id := chat.Identity{Role: chat.RoleUser, ID: name("uma"), Name: "Uma"}
 			key := a.home(id.ID).profile("u:" + id.ID)
 			var conn *Conn
 			var blocked, revoked, known bool
@@ -42,7 +43,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 					if !blocked {
 						s := openFor(t, a, q, id.ID)
 						ann.grab(s.ID)
-						_, err = b.End(ctx, host, EndRequest{Session: s.ID})
+						_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID})
 						known = true
 					}
 				case 3:
@@ -53,7 +54,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 				case 4:
 					if rand.IntN(4) == 0 {
 						revoked = true
-						err = b.RevokeParticipant(ctx, RoleUser, id.ID)
+						err = b.RevokeParticipant(ctx, chat.RoleUser, id.ID)
 						time.Sleep(2 * time.Millisecond)
 					}
 				}
@@ -82,7 +83,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 				s := back.open(q)
 				ann.grab(s.ID)
 				require.NotEmpty(t, cardOf(t, a, host, id.ID).Sessions)
-				_, err = b.End(ctx, back.Actor, EndRequest{Session: s.ID})
+				_, err = b.End(ctx, back.Actor, chat.EndRequest{Session: s.ID})
 				require.NoError(t, err)
 			}
 		}

@@ -1,8 +1,10 @@
 package broker
 
+import "bellhop/broker/chat"
+
 // model is a session as PROTOCOL.md describes it, in plain Go.
 type model struct {
-	state     State
+	state     chat.State
 	queue     string
 	owner     string
 	target    string
@@ -56,7 +58,7 @@ func (m *model) closeOffer(outcome string) {
 
 func (m *model) finish() string {
 	m.closeOffer("ended")
-	m.state = Ended
+	m.state = chat.Ended
 	m.say()
 	return "ok"
 }
@@ -67,28 +69,28 @@ func (m *model) send(p string, note bool) string {
 		return "forbidden"
 	case !m.participant(p):
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
 	}
 	m.log = append(m.log, modelMessage{by: p, note: note})
-	if m.state == Ending && p == "uma" {
-		m.state = Serving
+	if m.state == chat.Ending && p == "uma" {
+		m.state = chat.Serving
 	}
 	return "ok"
 }
 
 func (m *model) grab(p string) string {
 	switch {
-	case m.owner == p && m.state != Ended:
+	case m.owner == p && m.state != chat.Ended:
 		return "ok"
 	case m.queue != "q1":
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
-	case m.state != Waiting:
+	case m.state != chat.Waiting:
 		return "taken"
 	}
-	m.state, m.owner = Serving, p
+	m.state, m.owner = chat.Serving, p
 	m.enter(p)
 	m.say()
 	return "ok"
@@ -100,37 +102,37 @@ func (m *model) offer(p, to string) string {
 		return "bad_request"
 	case m.owner != p:
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
-	case m.state == Transferring && m.target == to:
+	case m.state == chat.Transferring && m.target == to:
 		return "ok" // asked again
-	case m.state != Serving:
+	case m.state != chat.Serving:
 		return "wrong_state"
 	case m.queue != "q1":
 		return "no_agent"
 	}
-	m.state, m.target = Transferring, to
+	m.state, m.target = chat.Transferring, to
 	m.say()
 	return "ok"
 }
 
 // reads tells who may read; sue is a supervisor.
 func (m *model) reads(p string) bool {
-	return m.participant(p) || m.ever[p] || m.target == p && p != "" || p == "sue" || p != "uma" && m.state == Waiting && m.queue == "q1"
+	return m.participant(p) || m.ever[p] || m.target == p && p != "" || p == "sue" || p != "uma" && m.state == chat.Waiting && m.queue == "q1"
 }
 
 func (m *model) accept(p string) string {
 	switch {
 	case m.owner != p && m.target != p && m.lastOffer[0] != p:
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
 	case m.owner == p:
 		return "ok"
 	case m.target != p:
 		return "wrong_state"
 	}
-	m.state = Serving
+	m.state = chat.Serving
 	delete(m.mark, m.owner)
 	delete(m.assists, p)
 	m.owner = p
@@ -148,18 +150,18 @@ func (m *model) withdraw(p, outcome string) string {
 	switch {
 	case !may:
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
-	case m.state != Transferring && m.lastOffer[1] == outcome && (m.state == Serving || m.state == Waiting):
+	case m.state != chat.Transferring && m.lastOffer[1] == outcome && (m.state == chat.Serving || m.state == chat.Waiting):
 		return "ok"
-	case m.state != Transferring || outcome == "declined" && m.target != p:
+	case m.state != chat.Transferring || outcome == "declined" && m.target != p:
 		return "wrong_state"
 	}
 	if outcome == "declined" { // why is a note
 		m.log = append(m.log, modelMessage{by: p, note: true})
 		m.wrote[p] = true
 	}
-	m.state = Serving
+	m.state = chat.Serving
 	m.closeOffer(outcome)
 	m.say()
 	return "ok"
@@ -167,16 +169,16 @@ func (m *model) withdraw(p, outcome string) string {
 
 func (m *model) requeue(p, to string) string {
 	switch {
-	case m.owner != p && m.state == Waiting && m.moved == [2]string{p, to} && m.queue == to:
+	case m.owner != p && m.state == chat.Waiting && m.moved == [2]string{p, to} && m.queue == to:
 		return "ok" // asked again
 	case m.owner != p:
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
 	}
 	m.closeOffer("cancelled")
 	m.vacate()
-	m.state, m.queue, m.moved = Waiting, to, [2]string{p, to}
+	m.state, m.queue, m.moved = chat.Waiting, to, [2]string{p, to}
 	m.say()
 	return "ok"
 }
@@ -187,9 +189,9 @@ func (m *model) join(p string) string {
 		return "ok"
 	case m.queue != "q1":
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
-	case m.state == Waiting:
+	case m.state == chat.Waiting:
 		return "wrong_state"
 	}
 	m.assists[p] = true
@@ -206,7 +208,7 @@ func (m *model) leave(p string) string {
 		return "ok"
 	case !m.assists[p]:
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
 	}
 	delete(m.assists, p)
@@ -217,17 +219,17 @@ func (m *model) leave(p string) string {
 
 func (m *model) end(p string, force bool) string {
 	switch {
-	case p != "uma" && m.owner != p && !(m.state == Ended && m.participant(p)):
+	case p != "uma" && m.owner != p && !(m.state == chat.Ended && m.participant(p)):
 		return "forbidden"
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ok"
 	case p == "uma" || force:
 		return m.finish()
-	case m.state == Ending:
+	case m.state == chat.Ending:
 		return "ok"
 	}
 	m.closeOffer("cancelled")
-	m.state = Ending
+	m.state = chat.Ending
 	m.say()
 	return "ok"
 }
@@ -236,7 +238,7 @@ func (m *model) rate(p string, score int) string {
 	switch {
 	case p != "uma":
 		return "forbidden"
-	case m.state != Ended:
+	case m.state != chat.Ended:
 		return "wrong_state"
 	case m.rating == score:
 		return "ok"
@@ -251,13 +253,13 @@ func (m *model) reopen(p string) string {
 	switch {
 	case p != "uma":
 		return "forbidden"
-	case m.state == Waiting && m.reopened:
+	case m.state == chat.Waiting && m.reopened:
 		return "ok"
-	case m.state != Ended:
+	case m.state != chat.Ended:
 		return "wrong_state"
 	}
 	m.vacate()
-	m.state, m.moved, m.reopened = Waiting, [2]string{}, true
+	m.state, m.moved, m.reopened = chat.Waiting, [2]string{}, true
 	m.say()
 	return "ok"
 }
@@ -274,7 +276,7 @@ func (m *model) vacate() {
 
 func (m *model) takeOver(p string) string {
 	switch {
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
 	case m.owner == p:
 		return "ok"
@@ -286,7 +288,7 @@ func (m *model) takeOver(p string) string {
 	m.closeOffer(outcome)
 	delete(m.mark, m.owner)
 	delete(m.assists, p)
-	m.state, m.owner = Serving, p
+	m.state, m.owner = chat.Serving, p
 	m.enter(p)
 	m.say()
 	return "ok"
@@ -294,9 +296,9 @@ func (m *model) takeOver(p string) string {
 
 func (m *model) whisper(p string) string {
 	switch {
-	case m.state == Ended:
+	case m.state == chat.Ended:
 		return "ended"
-	case m.state == Waiting:
+	case m.state == chat.Waiting:
 		return "wrong_state"
 	}
 	m.log = append(m.log, modelMessage{by: p, note: true})
@@ -305,7 +307,7 @@ func (m *model) whisper(p string) string {
 }
 
 func (m *model) label(p, add, remove string) string {
-	if p == "uma" || p != "sue" && !m.participant(p) && !(m.state == Ended && m.ever[p]) {
+	if p == "uma" || p != "sue" && !m.participant(p) && !(m.state == chat.Ended && m.ever[p]) {
 		return "forbidden"
 	}
 	delete(m.labels, remove)

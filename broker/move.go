@@ -9,6 +9,8 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 const (
@@ -29,14 +31,14 @@ type MoveRequest struct {
 
 // Move is how far a MoveRequest has come.
 type Move struct {
-	ID      string  `json:"id"`
-	From    MoveEnd `json:"from"`
-	To      MoveEnd `json:"to"`
-	State   string  `json:"state"` // running or done
-	Total   int64   `json:"total"`
-	Moved   int64   `json:"moved"`
-	Failed  int64   `json:"failed"` // ended, grabbed or handed over meanwhile
-	Created Time    `json:"created"`
+	ID      string    `json:"id"`
+	From    MoveEnd   `json:"from"`
+	To      MoveEnd   `json:"to"`
+	State   string    `json:"state"` // running or done
+	Total   int64     `json:"total"`
+	Moved   int64     `json:"moved"`
+	Failed  int64     `json:"failed"` // ended, grabbed or handed over meanwhile
+	Created chat.Time `json:"created"`
 }
 
 // MoveEnd is an agent or a queue.
@@ -47,21 +49,21 @@ type MoveEnd struct {
 
 // MoveAll begins to move many sessions and answers at once; MoveStatus tells
 // how far it has come. It goes on when this node dies.
-func (b *Broker) MoveAll(ctx context.Context, a Actor, r MoveRequest) (Move, error) {
-	if err := Allow(a, ActMoves); err != nil {
+func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move, error) {
+	if err := chat.Allow(a, chat.ActMoves); err != nil {
 		return Move{}, err
 	}
 	if (r.FromAgent == "") == (r.FromQueue == "") || r.FromQueue != "" && (r.Queue == "" || r.Queue == r.FromQueue) {
-		return Move{}, Errorf(CodeBadRequest, "from: an agent or a queue; to: another queue")
+		return Move{}, chat.Errorf(chat.CodeBadRequest, "from: an agent or a queue; to: another queue")
 	}
 	for _, id := range []string{r.FromAgent, r.FromQueue, r.Queue} {
 		if id != "" {
-			if err := validID("from, to", id); err != nil {
+			if err := chat.ValidID("from, to", id); err != nil {
 				return Move{}, err
 			}
 		}
 	}
-	if err := validProse("note", r.Note, MaxNote); err != nil {
+	if err := chat.ValidProse("note", r.Note, chat.MaxNote); err != nil {
 		return Move{}, err
 	}
 	sessions, err := b.movable(ctx, r)
@@ -79,7 +81,7 @@ func (b *Broker) MoveAll(ctx context.Context, a Actor, r MoveRequest) (Move, err
 	}); err != nil {
 		return Move{}, redisError("move", err)
 	}
-	if _, err := b.run(ctx, "move", []string{p.move(id), p.left(id), p.timers()}, id, encode(r), encode(a.Identity),
+	if _, err := b.run(ctx, "move", []string{p.move(id), p.left(id), p.timers()}, id, chat.Encode(r), chat.Encode(a.Identity),
 		moveKept.Milliseconds()); err != nil {
 		return Move{}, err
 	}
@@ -104,12 +106,12 @@ func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 }
 
 // MoveStatus tells how far a move has come; it is remembered for a week.
-func (b *Broker) MoveStatus(ctx context.Context, a Actor, id string) (Move, error) {
-	if err := Allow(a, ActMoves); err != nil {
+func (b *Broker) MoveStatus(ctx context.Context, a chat.Actor, id string) (Move, error) {
+	if err := chat.Allow(a, chat.ActMoves); err != nil {
 		return Move{}, err
 	}
 	if _, err := ulid.ParseStrict(id); err != nil {
-		return Move{}, Errorf(CodeNotFound, "no such move")
+		return Move{}, chat.Errorf(chat.CodeNotFound, "no such move")
 	}
 	p := b.home(id)
 	var job *redis.MapStringStringCmd
@@ -120,13 +122,13 @@ func (b *Broker) MoveStatus(ctx context.Context, a Actor, id string) (Move, erro
 	}); err != nil {
 		return Move{}, redisError("move", err)
 	}
-	f := flat(job.Val())
+	f := chat.Flat(job.Val())
 	var r MoveRequest
 	if json.Unmarshal([]byte(f["request"]), &r) != nil {
-		return Move{}, Errorf(CodeNotFound, "no such move")
+		return Move{}, chat.Errorf(chat.CodeNotFound, "no such move")
 	}
 	m := Move{ID: id, From: MoveEnd{r.FromAgent, r.FromQueue}, To: MoveEnd{Queue: r.Queue}, State: "running",
-		Total: f.num("total"), Failed: failed.Val(), Created: At(f.num("created"))}
+		Total: f.Num("total"), Failed: failed.Val(), Created: chat.At(f.Num("created"))}
 	m.Moved = m.Total - left.Val() - m.Failed
 	if left.Val() == 0 {
 		m.State = "done"
@@ -142,7 +144,7 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 		return redisError("move", err)
 	}
 	var r MoveRequest
-	var by Identity
+	var by chat.Identity
 	request, _ := f[0].(string)
 	actor, _ := f[1].(string)
 	if request == "" {
@@ -156,7 +158,7 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 		if err != nil || len(batch) == 0 {
 			return redisError("move", err)
 		}
-		if err := b.moveBatch(ctx, p, id, Actor{Identity: by, Host: by.ID == ""}, r, batch); err != nil {
+		if err := b.moveBatch(ctx, p, id, chat.Actor{Identity: by, Host: by.ID == ""}, r, batch); err != nil {
 			return err
 		}
 	}
@@ -164,7 +166,7 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 	return err
 }
 
-func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor, r MoveRequest, batch []string) error {
+func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a chat.Actor, r MoveRequest, batch []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(moveWidth)
 	for _, session := range batch {
@@ -185,8 +187,8 @@ func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a Actor,
 }
 
 // moveOne moves a session unless it has moved on by itself. Repeated it does nothing more.
-func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session string) (bool, error) {
-	s := newStep(a, ActMoves, session)
+func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, session string) (bool, error) {
+	s := newStep(a, chat.ActMoves, session)
 	s.Boss, s.To = true, r.Queue
 	if r.FromAgent != "" {
 		s.Gone = r.FromAgent
@@ -212,5 +214,5 @@ func (b *Broker) moveOne(ctx context.Context, a Actor, r MoveRequest, session st
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
 	st, err := b.look(ctx, session)
-	return err == nil && st.State == Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
+	return err == nil && st.State == chat.Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
 }

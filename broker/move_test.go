@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -27,14 +28,14 @@ func TestAnAgentsSessionsMove(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q, q2 := t.Context(), name("q"), name("q")
 		ann := agent(t, a, name("ann"), q)
-		boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+		boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 		var sessions []string
 		for range 5 {
 			s := user(t, b, name("uma")).open(q)
 			ann.grab(s.ID)
 			sessions = append(sessions, s.ID)
 		}
-		_, err := a.End(ctx, host, EndRequest{Session: sessions[0]})
+		_, err := a.End(ctx, host, chat.EndRequest{Session: sessions[0]})
 		require.NoError(t, err)
 		m, err := b.MoveAll(ctx, boss.Actor, MoveRequest{FromAgent: ann.ID, Queue: q2, Note: "ann is ill"})
 		require.NoError(t, err)
@@ -46,7 +47,7 @@ func TestAnAgentsSessionsMove(t *testing.T) {
 		require.ElementsMatch(t, sessions[1:], line)
 		last, err := a.readLog(ctx, sessions[1], 3, 9)
 		require.NoError(t, err)
-		require.Equal(t, `"ann is ill"`, last[0].body)
+		require.Equal(t, `"ann is ill"`, last[0].Body)
 		clean(t, a)
 
 		early := openFor(t, a, q, name("uma"))
@@ -72,7 +73,7 @@ func TestAQueueMoves(t *testing.T) {
 	for range 150 {
 		ids = append(ids, openFor(t, a, q, name("uma")).ID)
 	}
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 200}, "")
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 200}, "")
 	m, err := a.MoveAll(ctx, host, MoveRequest{FromQueue: q, Queue: q2})
 	require.NoError(t, err)
 	require.EqualValues(t, len(ids), m.Total)
@@ -109,7 +110,7 @@ func TestAQueueMoves(t *testing.T) {
 			require.Equal(t, ann.ID, st.Agent.ID)
 			continue
 		}
-		require.Equal(t, []any{Waiting, q2}, []any{st.State, st.Queue})
+		require.Equal(t, []any{chat.Waiting, q2}, []any{st.State, st.Queue})
 		n++
 	}
 	require.EqualValues(t, m.Moved, n)
@@ -132,22 +133,22 @@ func TestWhisper(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		ann, bea, uma := agent(t, a, name("ann"), q), agent(t, b, name("bea"), q), user(t, b, name("uma"))
-		boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+		boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 		s := uma.open(q)
-		whisper := func(p *party, text, key string) (SendReply, error) {
+		whisper := func(p *party, text, key string) (chat.SendReply, error) {
 			return p.b.Whisper(ctx, p.Actor, WhisperRequest{Session: s.ID, Text: text, Key: key})
 		}
 		_, err := whisper(boss, "x", "")
-		code(t, CodeWrongState, err)
+		code(t, chat.CodeWrongState, err)
 		ann.grab(s.ID)
 		_, err = b.Join(ctx, boss.Actor, s.ID, true)
 		require.NoError(t, err)
 		for _, p := range []*party{ann, bea, uma} {
 			_, err = whisper(p, "x", "")
-			code(t, CodeForbidden, err)
+			code(t, chat.CodeForbidden, err)
 		}
 		_, err = whisper(boss, "", "")
-		code(t, CodeBadRequest, err)
+		code(t, chat.CodeBadRequest, err)
 		first, err := whisper(boss, "be kind", "k")
 		require.NoError(t, err)
 		again, err := whisper(boss, "be kind", "k")
@@ -158,18 +159,18 @@ func TestWhisper(t *testing.T) {
 		boss.await("message", func(e event) bool { return e["type"] == "note" })
 		st, err := a.look(ctx, s.ID)
 		require.NoError(t, err)
-		require.EqualValues(t, 1, st.unread["a:"+ann.ID])
-		require.EqualValues(t, 0, st.unread["u:"+uma.ID])
-		require.Len(t, st.unread, 2, "she takes no part")
+		require.EqualValues(t, 1, st.Counts["a:"+ann.ID])
+		require.EqualValues(t, 0, st.Counts["u:"+uma.ID])
+		require.Len(t, st.Counts, 2, "she takes no part")
 		require.EqualValues(t, 2, st.Rev)
-		h, err := b.History(ctx, uma.Actor, HistoryRequest{Session: s.ID, After: 0, Before: -1})
+		h, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
 		require.NoError(t, err)
 		require.Len(t, h.Messages, 2, "opened and grabbed")
 		clean(t, a)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		_, err = whisper(boss, "late", "")
-		code(t, CodeEnded, err)
+		code(t, chat.CodeEnded, err)
 		clean(t, a)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // Each partition counts how many of its agents name each queue, in the scripts that
@@ -69,8 +71,8 @@ func (b *Broker) recount(ctx context.Context) error {
 
 // strange tells whether a user has made a queue up: nobody has set it, and no agent names it.
 // What a host application names is meant so. now: as it is, not as it was lately.
-func (b *Broker) strange(ctx context.Context, a Actor, queue string, now bool) (bool, error) {
-	if a.Host || b.settings.known(queue) || queue == DefaultQueueID {
+func (b *Broker) strange(ctx context.Context, a chat.Actor, queue string, now bool) (bool, error) {
+	if a.Host || b.settings.known(queue) || queue == chat.DefaultQueueID {
 		return false, nil
 	}
 	n := &b.served
@@ -99,7 +101,7 @@ type bounds struct {
 
 // bounded runs a script by which a session of a user's begins to wait in a queue. Where
 // there are too many queues that were made up, those in which nobody waits any more go first.
-func (b *Broker) bounded(ctx context.Context, a Actor, script string, p partition, queue string, keys []string, arg func(bounds) any) (reply, error) {
+func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p partition, queue string, keys []string, arg func(bounds) any) (reply, error) {
 	bound := bounds{StrangeMost: maxStrange}
 	if !a.Host {
 		bound.Most = max(0, b.opt.OpenSessions)

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+
+	"bellhop/broker/chat"
 )
 
 // deadTicks is how many of a node's own heartbeats go by without one of another
@@ -64,9 +66,9 @@ func (b *Broker) clear(ctx context.Context, p partition, node string) error {
 			return redisError("clear", err)
 		}
 		for _, w := range members {
-			id := Identity{ID: idOf(w)}
+			id := chat.Identity{ID: chat.IDOf(w)}
 			if w[0] == 'a' {
-				prof, err := b.profile(ctx, RoleAgent, id.ID)
+				prof, err := b.profile(ctx, chat.RoleAgent, id.ID)
 				if err != nil {
 					return err
 				}

@@ -6,38 +6,40 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 // Open opens a session for a user, or gives the one it has open in that queue.
-func (b *Broker) Open(ctx context.Context, a Actor, r OpenRequest) (Session, error) {
+func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (chat.Session, error) {
 	user := a.Person()
 	priority := a.Priority
 	if a.Host {
 		user, priority = r.User, r.Priority
-	} else if err := Allow(a, ActOpen); err != nil {
-		return Session{}, err
+	} else if err := chat.Allow(a, chat.ActOpen); err != nil {
+		return chat.Session{}, err
 	}
-	meta, err := r.normalize(user, priority)
+	meta, err := r.Normalize(user, priority)
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	if r.Subject, err = b.screen(ctx, FilterInput{From: Author{user.ID, RoleUser, user.Name}, Type: FilterSubject, Text: r.Subject},
-		MaxSubject); err != nil {
-		return Session{}, err
+	if r.Subject, err = b.screen(ctx, FilterInput{From: chat.Author{ID: user.ID, Role: chat.RoleUser, Name: user.Name}, Type: FilterSubject, Text: r.Subject},
+		chat.MaxSubject); err != nil {
+		return chat.Session{}, err
 	}
 	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
 	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w), p.strange())
-	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: encode(user), Subject: r.Subject, Meta: meta}
+	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.opens(a)
 	args.Interval, args.Burst = quota.interval, quota.burst
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
 		args.bounds = bound
 		q := b.settings.queue(r.Queue)
-		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.known(r.Queue), q.begin(time.Now())
+		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.known(r.Queue), beginWait(q, time.Now())
 		return args
 	})
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	return b.begun(ctx, a, id, reply)
 }
@@ -60,40 +62,23 @@ type openArgs struct {
 
 // begun is the answer of a script that lets a user's session wait, or names
 // another one that the user has open in the queue.
-func (b *Broker) begun(ctx context.Context, a Actor, session string, r reply) (Session, error) {
+func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r reply) (chat.Session, error) {
 	if r.str(0) == "exists" {
 		st, err := b.look(ctx, r.str(1))
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
-		if a.Conn != nil {
-			b.hub.joined(a.Conn, st)
+		if c := device(a); c != nil {
+			b.hub.joined(c, st)
 		}
-		return st.as("u:" + st.User.ID), nil
+		return st.As("u:" + st.User.ID), nil
 	}
 	if err := refusal(r); err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	s, err := b.done(ctx, a, session, r)
 	if err == nil {
 		b.soon(session)
 	}
 	return s, err
-}
-
-func (r *OpenRequest) normalize(user Person, priority int) (meta string, err error) {
-	if r.Queue == "" {
-		r.Queue = DefaultQueueID
-	}
-	if err := validID("queue", r.Queue); err != nil {
-		return "", err
-	}
-	owner := Identity{Role: RoleUser, ID: user.ID, Name: user.Name, Avatar: user.Avatar, Priority: priority}
-	if err := owner.normalize(); err != nil {
-		return "", err
-	}
-	if err := validProse("subject", r.Subject, MaxSubject); err != nil {
-		return "", err
-	}
-	return object("meta", r.Meta, MaxMeta, "{}")
 }

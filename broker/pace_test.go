@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -15,7 +16,7 @@ import (
 // together; others do not wait.
 func TestAFloodSlowsOnlyItself(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
-	id := Identity{Role: RoleUser, ID: name("mallory")}
+	id := chat.Identity{Role: chat.RoleUser, ID: name("mallory")}
 	one, two, uma := connect(t, b, id, ""), connect(t, b, id, ""), user(t, b, name("uma"))
 	began := time.Now()
 	var flood errgroup.Group

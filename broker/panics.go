@@ -3,6 +3,8 @@ package broker
 import (
 	"fmt"
 	"runtime/debug"
+
+	"bellhop/broker/chat"
 )
 
 // Panics is how many panics this node has outlived.
@@ -44,7 +46,7 @@ func (f *feed) ruined(where string) {
 	}
 	f.part.mu.Unlock()
 	for _, c := range f.vacate() {
-		c.shut(CloseInternal, "something went wrong on our side")
+		c.shut(chat.CloseInternal, "something went wrong on our side")
 	}
 }
 
@@ -70,6 +72,6 @@ func (m *member) ruined(where string) {
 	}
 	m.part.h.b.panicked(where, p)
 	for _, c := range m.all() {
-		c.shut(CloseInternal, "something went wrong on our side")
+		c.shut(chat.CloseInternal, "something went wrong on our side")
 	}
 }

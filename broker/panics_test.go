@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -36,11 +37,11 @@ func TestAPanicWhileEventsAreShown(t *testing.T) {
 	ann.grab(other.ID)
 	for _, word := range []string{`"event":"message"`, `"event":"typing"`, `"event":"session"`, `"event":"unread"`, `"event":"offer"`} {
 		sink := &brittle{wire: &wire{more: make(chan struct{})}}
-		role, id, queue := RoleUser, uma.ID, []string(nil)
+		role, id, queue := chat.RoleUser, uma.ID, []string(nil)
 		if word == `"event":"offer"` {
-			role, id, queue = RoleAgent, name("bea"), ann.Queues
+			role, id, queue = chat.RoleAgent, name("bea"), ann.Queues
 		}
-		c, err := b.Connect(t.Context(), Identity{Role: role, ID: id, Queues: queue, Issued: time.Now(), Capacity: 10}, "", sink)
+		c, err := b.Connect(t.Context(), chat.Identity{Role: role, ID: id, Queues: queue, Issued: time.Now(), Capacity: 10}, "", sink)
 		require.NoError(t, err)
 		before := b.Panics()
 		sink.word.Store(&word)
@@ -50,10 +51,10 @@ func TestAPanicWhileEventsAreShown(t *testing.T) {
 		case `"event":"session"`:
 			_, err = b.Label(t.Context(), ann.Actor, LabelRequest{Session: s.ID, Add: []string{"l"}})
 			require.NoError(t, err)
-			_, err = b.End(t.Context(), ann.Actor, EndRequest{Session: s.ID})
+			_, err = b.End(t.Context(), ann.Actor, chat.EndRequest{Session: s.ID})
 			require.NoError(t, err)
 		case `"event":"offer"`:
-			_, err = b.Transfer(t.Context(), ann.Actor, TransferRequest{Session: other.ID, Agent: id})
+			_, err = b.Transfer(t.Context(), ann.Actor, chat.TransferRequest{Session: other.ID, Agent: id})
 			require.NoError(t, err)
 		default:
 			ann.send(s.ID, "hello")
@@ -61,7 +62,7 @@ func TestAPanicWhileEventsAreShown(t *testing.T) {
 		eventually(t, func() bool {
 			sink.mu.Lock()
 			defer sink.mu.Unlock()
-			return sink.code == CloseInternal
+			return sink.code == chat.CloseInternal
 		})
 		require.Equal(t, before+1, b.Panics(), word)
 		c.Close(t.Context())

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // piece is what the archive lacks of one session, as it was at one instant, or one record.
@@ -80,26 +81,26 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 		return nil, err
 	}
 	p := &piece{collected: c, recalls: r.str(2)}
-	st, fields, err := parseSnapshot(s, r.str(0))
+	st, fields, err := chat.ParseSnapshot(s, r.str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", s, err)
 	}
 	if st == nil {
 		return p, nil // expired meanwhile: `saved` takes it off the list
 	}
-	p.codes = fields.num("codes")
+	p.codes = fields.Num("codes")
 	p.doc = document(st, fields, r.str(0))
-	p.doc.NewAgents = p.codes > fields.num("codes_saved")
+	p.doc.NewAgents = p.codes > fields.Num("codes_saved")
 	for _, e := range unsavedEntries(r) {
-		p.messages = append(p.messages, e.archived(p.doc))
+		p.messages = append(p.messages, archivedEntry(&e, p.doc))
 	}
-	p.upto = reached(p.messages, fields.num("archived"), st.Seq)
+	p.upto = reached(p.messages, fields.Num("archived"), st.Seq)
 	return p, nil
 }
 
 // unsavedEntries are the log's, then the recalled ones.
-func unsavedEntries(r reply) []entry {
-	var out []entry
+func unsavedEntries(r reply) []chat.Entry {
+	var out []chat.Entry
 	for _, item := range r.list(1) {
 		pair, _ := item.([]any)
 		if len(pair) != 2 {
@@ -138,21 +139,21 @@ func reached(messages []archive.Message, archived, last int64) int64 {
 }
 
 // document is a session as the archive keeps it.
-func document(st *state, f flat, snapshot string) *archive.Session {
+func document(st *chat.Snapshot, f chat.Flat, snapshot string) *archive.Session {
 	d := &archive.Session{ID: st.ID, Rev: st.Rev, Seq: st.Seq, State: string(st.State), Queue: st.Queue, User: st.User.ID,
 		UserInfo: f["user_info"], UserKind: userKind(st.Meta), Agent: f["agent"], AgentInfo: f["agent_info"],
-		Target: f["target"], Created: st.Created.UnixMilli(), Grabbed: f.num("grabbed"), Ended: f.num("ended"),
-		Labels: st.Labels, Read: st.read, Snapshot: snapshot}
+		Target: f["target"], Created: st.Created.UnixMilli(), Grabbed: f.Num("grabbed"), Ended: f.Num("ended"),
+		Labels: st.Labels, Read: st.Marks, Snapshot: snapshot}
 	if d.Target == "" {
 		d.Target = f["last_target"]
 	}
-	for _, some := range []map[string]bool{st.took, st.unsure} { // of the unsure, who reads the list finds out
+	for _, some := range []map[string]bool{st.Took, st.Unsure} { // of the unsure, who reads the list finds out
 		for w := range some {
-			d.Agents = append(d.Agents, idOf(w))
+			d.Agents = append(d.Agents, chat.IDOf(w))
 		}
 	}
 	slices.Sort(d.Agents)
-	for _, mark := range st.read {
+	for _, mark := range st.Marks {
 		d.Reads += mark
 	}
 	return d
@@ -168,24 +169,24 @@ func userKind(meta json.RawMessage) string {
 	return m.UserKind
 }
 
-// archived is an entry as the archive keeps it. One whose head cannot be read
+// archivedEntry is an entry as the archive keeps it. One whose head cannot be read
 // has no mid, and the archive refuses it.
-func (e *entry) archived(d *archive.Session) archive.Message {
-	m := archive.Message{Session: d.ID, Seq: e.seq, At: e.at, By: e.by, Body: e.body, Key: e.key, Recalled: e.body == "",
+func archivedEntry(e *chat.Entry, d *archive.Session) archive.Message {
+	m := archive.Message{Session: d.ID, Seq: e.Seq, At: e.At, By: e.By, Body: e.Body, Key: e.Key, Recalled: e.Body == "",
 		User: d.User, Queue: d.Queue, Agents: d.Agents, Command: "send"}
 	var h struct {
 		Mid     string
-		From    Author
+		From    chat.Author
 		Type    string
 		ReplyTo int64
 	}
-	if json.Unmarshal([]byte("{"+e.head+"}"), &h) != nil {
+	if json.Unmarshal([]byte("{"+e.Head+"}"), &h) != nil {
 		return m
 	}
 	m.Mid, m.Sender, m.Role, m.Name, m.Type, m.ReplyTo = h.Mid, h.From.ID, string(h.From.Role), h.From.Name, h.Type, h.ReplyTo
-	if m.Type == TypeSystem {
+	if m.Type == chat.TypeSystem {
 		var body struct{ What string }
-		_ = json.Unmarshal([]byte(e.body), &body) // ours; a host's own has none
+		_ = json.Unmarshal([]byte(e.Body), &body) // ours; a host's own has none
 		if body.What != "" {
 			m.Command = body.What
 		}
@@ -193,8 +194,8 @@ func (e *entry) archived(d *archive.Session) archive.Message {
 	return m
 }
 
-// unarchived is archived's opposite.
-func unarchived(m *archive.Message) entry {
-	h := head(m.Mid, Author{m.Sender, Role(m.Role), m.Name}, m.Type, m.ReplyTo)
-	return entry{seq: m.Seq, at: m.At, by: m.By, note: hidden(m.By, h, m.Body), key: m.Key, head: h, body: m.Body}
+// unarchived is archivedEntry's opposite.
+func unarchived(m *archive.Message) chat.Entry {
+	h := chat.Head(m.Mid, chat.Author{ID: m.Sender, Role: chat.Role(m.Role), Name: m.Name}, m.Type, m.ReplyTo)
+	return chat.Entry{Seq: m.Seq, At: m.At, By: m.By, Note: hidden(m.By, h, m.Body), Key: m.Key, Head: h, Body: m.Body}
 }

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // positionPause is the shortest time between two `position` events of a user.
@@ -46,7 +48,7 @@ func (b *Broker) positions(ctx context.Context) {
 		p.mu.Unlock()
 		for _, f := range feeds {
 			f.mu.Lock()
-			if f.st != nil && f.st.State == Waiting && f.seats["u:"+f.st.User.ID] != nil {
+			if f.st != nil && f.st.State == chat.Waiting && f.seats["u:"+f.st.User.ID] != nil {
 				waiting[f.st.Queue] = append(waiting[f.st.Queue], f)
 			}
 			f.mu.Unlock()
@@ -107,9 +109,9 @@ func (vs *views) place(queue string, feeds []*feed) {
 		}
 		wait := int((each*time.Duration(position) + time.Second - 1) / time.Second) // never none at all
 		f.mu.Lock()
-		if m := f.seats["u:"+f.st.User.ID]; m != nil && f.st.State == Waiting && worth(f.placed, position, wait) {
+		if m := f.seats["u:"+f.st.User.ID]; m != nil && f.st.State == chat.Waiting && worth(f.placed, position, wait) {
 			f.placed = [2]int{position, wait}
-			m.deliver(eventLine("position", struct {
+			m.deliver(chat.EventLine("position", struct {
 				Session   string `json:"session"`
 				Position  int    `json:"position"`
 				Wait      int    `json:"wait"` // seconds

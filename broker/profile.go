@@ -6,14 +6,16 @@ import (
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // profile is what Redis knows of a participant besides its sessions.
 type profile struct {
-	Person
+	chat.Person
 	queues     []string
 	capacity   int
-	status     Status
+	status     chat.Status
 	revoked    int64 // ms
 	generation int64 // how often it was revoked
 	set        bool  // queues and capacity by PUT /agents, not by the token
@@ -25,8 +27,8 @@ type profile struct {
 	idleAt     int64 // ms: since when nothing has come to it or gone from it
 }
 
-func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, error) {
-	f, err := b.pipe.HGetAll(ctx, b.home(id).profile(who(role, id))).Result()
+func (b *Broker) profile(ctx context.Context, role chat.Role, id string) (profile, error) {
+	f, err := b.pipe.HGetAll(ctx, b.home(id).profile(chat.Who(role, id))).Result()
 	if err != nil {
 		return profile{}, redisError("profile", err)
 	}
@@ -34,7 +36,7 @@ func (b *Broker) profile(ctx context.Context, role Role, id string) (profile, er
 }
 
 func parseProfile(id string, f map[string]string) profile {
-	p := profile{Person: *person(f["info"], id), status: Status(f["status"]), set: f["set"] != "",
+	p := profile{Person: *chat.ParsePerson(f["info"], id), status: chat.Status(f["status"]), set: f["set"] != "",
 		disabled: f["disabled"] != "", blocked: f["blocked"] != "", reason: f["blocked_reason"], known: f["info"] != "" || f["set"] != ""}
 	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
 	p.capacity, _ = strconv.Atoi(f["capacity"])
@@ -43,22 +45,22 @@ func parseProfile(id string, f map[string]string) profile {
 	p.granted, _ = strconv.Atoi(f["granted"])
 	p.idleAt, _ = strconv.ParseInt(f["idle_at"], 10, 64)
 	if p.status == "" {
-		p.status = Offline
+		p.status = chat.Offline
 	}
 	return p
 }
 
 // introduce makes an agent known, with its token's queues and capacity unless they
 // were set, or it is connected with another token.
-func (b *Broker) introduce(ctx context.Context, id Identity) error {
-	w, p := who(id.Role, id.ID), b.home(id.ID)
+func (b *Broker) introduce(ctx context.Context, id chat.Identity) error {
+	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
 	r, err := b.runJSON(ctx, "introduce", []string{p.profile(w), p.conns(w), p.agents(), p.named(), p.dirty()}, struct {
 		Who      string `json:"who"`
 		Agent    string `json:"agent"`
 		Info     string `json:"info"`
 		Queues   string `json:"queues"`
 		Capacity int    `json:"capacity"`
-	}{w, id.ID, encode(id.Person()), encode(id.Queues), id.Capacity})
+	}{w, id.ID, chat.Encode(id.Person()), chat.Encode(id.Queues), id.Capacity})
 	if err != nil {
 		return err
 	}
@@ -66,49 +68,49 @@ func (b *Broker) introduce(ctx context.Context, id Identity) error {
 }
 
 // AgentActor is an actor for a host application that acts as a known agent.
-func (b *Broker) AgentActor(ctx context.Context, id string) (Actor, error) {
-	if err := validID("agent", id); err != nil {
-		return Actor{}, err
+func (b *Broker) AgentActor(ctx context.Context, id string) (chat.Actor, error) {
+	if err := chat.ValidID("agent", id); err != nil {
+		return chat.Actor{}, err
 	}
-	p, err := b.profile(ctx, RoleAgent, id)
+	p, err := b.profile(ctx, chat.RoleAgent, id)
 	if err != nil {
-		return Actor{}, err
+		return chat.Actor{}, err
 	}
 	if !p.known {
-		return Actor{}, Errorf(CodeNotFound, "no such agent")
+		return chat.Actor{}, chat.Errorf(chat.CodeNotFound, "no such agent")
 	}
-	return Actor{Host: true, Identity: Identity{Role: RoleAgent, ID: id, Name: p.Name, Avatar: p.Avatar, Queues: p.queues,
+	return chat.Actor{Host: true, Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Name: p.Name, Avatar: p.Avatar, Queues: p.queues,
 		Capacity: p.capacity}}, nil
 }
 
 // Agent shows one agent; its own, or any to host applications and supervisors.
-func (b *Broker) Agent(ctx context.Context, a Actor, id string) (AgentInfo, error) {
-	if err := validID("id", id); err != nil {
-		return AgentInfo{}, err
+func (b *Broker) Agent(ctx context.Context, a chat.Actor, id string) (chat.AgentInfo, error) {
+	if err := chat.ValidID("id", id); err != nil {
+		return chat.AgentInfo{}, err
 	}
-	is := a.relations()
-	if is&AnyStaff != 0 && a.ID == id {
-		is |= Myself
+	is := a.Relations()
+	if is&chat.AnyStaff != 0 && a.ID == id {
+		is |= chat.Myself
 	}
-	if table[ActAgent].Verdict(is) != "" {
-		return AgentInfo{}, Errorf(CodeForbidden, "only host applications, supervisors, and the agent itself may")
+	if chat.Table[chat.ActAgent].Verdict(is) != "" {
+		return chat.AgentInfo{}, chat.Errorf(chat.CodeForbidden, "only host applications, supervisors, and the agent itself may")
 	}
 	p, load, err := b.agent(ctx, id)
 	if err != nil {
-		return AgentInfo{}, err
+		return chat.AgentInfo{}, err
 	}
 	if !p.known {
-		return AgentInfo{}, Errorf(CodeNotFound, "no such agent")
+		return chat.AgentInfo{}, chat.Errorf(chat.CodeNotFound, "no such agent")
 	}
 	return info(p, load), nil
 }
 
-func info(p profile, load int) AgentInfo {
+func info(p profile, load int) chat.AgentInfo {
 	queues := p.queues
 	if queues == nil {
 		queues = []string{}
 	}
-	return AgentInfo{Person: p.Person, AgentSettings: AgentSettings{Queues: queues, Capacity: p.capacity,
+	return chat.AgentInfo{Person: p.Person, AgentSettings: chat.AgentSettings{Queues: queues, Capacity: p.capacity,
 		Disabled: p.disabled}, Status: p.status, Load: load}
 }
 
@@ -128,15 +130,15 @@ func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
 }
 
 // AgentList shows all known agents to any agent: they are whom one transfers to.
-func (b *Broker) AgentList(ctx context.Context, a Actor) ([]AgentInfo, error) {
-	if err := Allow(a, ActAgents); err != nil {
+func (b *Broker) AgentList(ctx context.Context, a chat.Actor) ([]chat.AgentInfo, error) {
+	if err := chat.Allow(a, chat.ActAgents); err != nil {
 		return nil, err
 	}
 	return b.allAgents(ctx)
 }
 
-func (b *Broker) allAgents(ctx context.Context) ([]AgentInfo, error) {
-	out := []AgentInfo{}
+func (b *Broker) allAgents(ctx context.Context) ([]chat.AgentInfo, error) {
+	out := []chat.AgentInfo{}
 	err := b.eachAgent(ctx, func(p profile, load int) { out = append(out, info(p, load)) })
 	return out, err
 }
@@ -171,30 +173,30 @@ func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) err
 
 // PutAgent sets an agent's queues and capacity, which from then on come before
 // its token's; those left out stay as they are. Disabling closes its connections with 4005.
-func (b *Broker) PutAgent(ctx context.Context, a Actor, id string, s AgentSettings) (AgentInfo, error) {
-	if err := Allow(a, ActSetAgent); err != nil {
-		return AgentInfo{}, err
+func (b *Broker) PutAgent(ctx context.Context, a chat.Actor, id string, s chat.AgentSettings) (chat.AgentInfo, error) {
+	if err := chat.Allow(a, chat.ActSetAgent); err != nil {
+		return chat.AgentInfo{}, err
 	}
-	if err := validID("id", id); err != nil {
-		return AgentInfo{}, err
+	if err := chat.ValidID("id", id); err != nil {
+		return chat.AgentInfo{}, err
 	}
-	args := agentArgs{Who: who(RoleAgent, id), Agent: id, Capacity: s.Capacity, Disabled: s.Disabled}
+	args := agentArgs{Who: chat.Who(chat.RoleAgent, id), Agent: id, Capacity: s.Capacity, Disabled: s.Disabled}
 	if s.Queues != nil {
-		args.Queues = encode(s.Queues)
+		args.Queues = chat.Encode(s.Queues)
 	}
-	if err := normalizeStaff(&s.Queues, &s.Capacity); err != nil {
-		return AgentInfo{}, err
+	if err := chat.NormalizeStaff(&s.Queues, &s.Capacity); err != nil {
+		return chat.AgentInfo{}, err
 	}
-	args.Defaults.Queues, args.Defaults.Capacity = encode([]string{DefaultQueueID}), DefaultCapacity
+	args.Defaults.Queues, args.Defaults.Capacity = chat.Encode([]string{chat.DefaultQueueID}), chat.DefaultCapacity
 	p := b.home(id)
 	r, err := b.runJSON(ctx, "agent", []string{p.profile(args.Who), p.load(id), p.agents(), p.named(), p.dirty(), p.stats()}, args,
 		p.waiting("")) // watchers are shown its capacity
 	if err != nil {
-		return AgentInfo{}, err
+		return chat.AgentInfo{}, err
 	}
-	var fields flat
+	var fields chat.Flat
 	if err := json.Unmarshal([]byte(r.str(1)), &fields); err != nil {
-		return AgentInfo{}, err
+		return chat.AgentInfo{}, err
 	}
 	return info(parseProfile(id, fields), int(r.num(2))), nil
 }
@@ -212,33 +214,33 @@ type agentArgs struct {
 }
 
 // SetStatus is what an agent says of itself. Only Online gets offers.
-func (b *Broker) SetStatus(ctx context.Context, a Actor, s Status) (StatusReply, error) {
-	if err := Allow(a, ActStatus); err != nil {
-		return StatusReply{}, err
+func (b *Broker) SetStatus(ctx context.Context, a chat.Actor, s chat.Status) (chat.StatusReply, error) {
+	if err := chat.Allow(a, chat.ActStatus); err != nil {
+		return chat.StatusReply{}, err
 	}
-	if s != Online && s != Away && s != Offline {
-		return StatusReply{}, Errorf(CodeBadRequest, "status: online, away or offline")
+	if s != chat.Online && s != chat.Away && s != chat.Offline {
+		return chat.StatusReply{}, chat.Errorf(chat.CodeBadRequest, "status: online, away or offline")
 	}
 	return b.setStatus(ctx, a.ID, s, false)
 }
 
-func (b *Broker) setStatus(ctx context.Context, agent string, s Status, gone bool) (StatusReply, error) {
+func (b *Broker) setStatus(ctx context.Context, agent string, s chat.Status, gone bool) (chat.StatusReply, error) {
 	part := b.home(agent)
 	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent),
 		part.dirty(), part.epoch(), part.stats()},
 		struct {
-			Agent  string `json:"agent"`
-			Status Status `json:"status"`
-			Gone   bool   `json:"gone,omitempty"`
+			Agent  string      `json:"agent"`
+			Status chat.Status `json:"status"`
+			Gone   bool        `json:"gone,omitempty"`
 		}{agent, s, gone}, part.waiting(""))
 	if err != nil {
-		return StatusReply{}, err
+		return chat.StatusReply{}, err
 	}
 	switch r.str(0) {
 	case "back":
-		return StatusReply{Status: Online}, nil
+		return chat.StatusReply{Status: chat.Online}, nil
 	case "early":
-		return StatusReply{}, errAgain
+		return chat.StatusReply{}, errAgain
 	}
-	return StatusReply{Status(r.str(1)), int(r.num(2)), int(r.num(3))}, refusal(r)
+	return chat.StatusReply{Status: chat.Status(r.str(1)), Capacity: int(r.num(2)), Load: int(r.num(3))}, refusal(r)
 }

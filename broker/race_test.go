@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -29,7 +30,7 @@ func race(t *testing.T, url string) {
 	const agents, sessions, capacity = 200, 100, 3
 	var racers []*party
 	for i := range agents {
-		racers = append(racers, connect(t, nodes[i%2], Identity{Role: RoleAgent, ID: name("racer"), Queues: []string{q},
+		racers = append(racers, connect(t, nodes[i%2], chat.Identity{Role: chat.RoleAgent, ID: name("racer"), Queues: []string{q},
 			Capacity: capacity}, ""))
 	}
 	owners := map[string]string{}
@@ -47,9 +48,9 @@ func race(t *testing.T, url string) {
 					winner.Store(a.ID)
 					return
 				}
-				switch AsError(err).Code {
-				case CodeTaken:
-				case CodeFull:
+				switch chat.AsError(err).Code {
+				case chat.CodeTaken:
+				case chat.CodeFull:
 					full.Add(1)
 				default:
 					t.Errorf("%s: %v", a.ID, err)
@@ -99,7 +100,7 @@ func TestGrabbingFromAQueue(t *testing.T) {
 			wg.Go(func() {
 				s, err := a.b.GrabQueue(t.Context(), a.Actor, q)
 				if err != nil {
-					if AsError(err).Code != CodeNotFound {
+					if chat.AsError(err).Code != chat.CodeNotFound {
 						t.Errorf("%v", err)
 					}
 					return
@@ -130,7 +131,7 @@ func TestAKeyMakesOneMessage(t *testing.T) {
 		for i := range 50 {
 			p := []*party{u1, u2}[i%2]
 			wg.Go(func() {
-				r, err := p.b.Send(t.Context(), p.Actor, SendRequest{Session: s.ID, Key: "k", Body: json.RawMessage(`"once"`)})
+				r, err := p.b.Send(t.Context(), p.Actor, chat.SendRequest{Session: s.ID, Key: "k", Body: json.RawMessage(`"once"`)})
 				if err != nil || r.Seq != 2 {
 					t.Errorf("%+v %v", r, err)
 				}
@@ -151,13 +152,13 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
 		ctx, q := t.Context(), name("q")
-		ann := connect(t, b, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+		ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 		s := user(t, b, name("uma")).open(q)
 		pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		require.NoError(t, err)
 		other := user(t, b, name("uma")).open(q)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
-		code(t, CodeFull, err)
+		code(t, chat.CodeFull, err)
 
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
 		require.Eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
@@ -174,11 +175,11 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		require.Equal(t, "ok", r.str(0))
 		clean(t, b)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
-		code(t, CodeFull, err)
+		code(t, chat.CodeFull, err)
 
 		t.Log("killed after the end, before the place was freed")
 		p, _ := b.of(s.ID)
-		step := newStep(ann.Actor, ActTakeOver, s.ID)
+		step := newStep(ann.Actor, chat.ActTakeOver, s.ID)
 		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
 		r, err = b.runJSON(ctx, "end", p.transition(s.ID, endKeys(p, q, s.User.ID)...), step)
 		require.NoError(t, err)
@@ -198,7 +199,7 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		ann.grab(s.ID)
 		clean(t, b)
 		token, _, _ := strings.Cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val(), "|")
-		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 		ann.grab(s.ID)
 		clean(t, b)
@@ -221,11 +222,11 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 			require.NoError(t, err)
 			return pl
 		}
-		_, err := b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), q)
+		_, err := b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
 		require.NoError(t, err)
 		stale := reserve()
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, reserve(), q)
-		code(t, CodeWrongState, err)
+		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
+		code(t, chat.CodeWrongState, err)
 		home, _ := b.of(s.ID)
 		r, err := b.run(ctx, "resolve", []string{home.session(s.ID)}, ann.ID, stale.token, "")
 		require.NoError(t, err)
@@ -251,14 +252,14 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		require.NoError(t, err)
 		offer, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
 		require.NoError(t, err)
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: s.ID, Agent: ann.ID, sticky: true}, offer, q)
+		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
 		load := b.home(ann.ID).load(ann.ID)
 		eventually(t, func() bool { return b.rdb.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
 		_, err = b.win(ctx, ann.Actor, grab, s.ID)
 		require.NoError(t, err)
 		clean(t, b)
-		_, err = b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		clean(t, b)
 		require.Zero(t, b.rdb.HLen(ctx, load).Val())
@@ -304,7 +305,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")
 	require.EqualValues(t, 1, calls(func(ctx context.Context) error {
-		_, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"hi"`)})
+		_, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"hi"`)})
 		return err
 	}))
 	require.EqualValues(t, 1, calls(func(ctx context.Context) error {
@@ -321,10 +322,10 @@ func TestATargetWhoGrabsKeepsItsPlace(t *testing.T) {
 		ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 		s := user(t, b, name("uma")).open(q)
 		ann.grab(s.ID)
-		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		_, err = b.Grab(ctx, bea.Actor, s.ID)
-		code(t, CodeTaken, err)
+		code(t, chat.CodeTaken, err)
 		_, err = b.Accept(ctx, bea.Actor, s.ID)
 		require.NoError(t, err)
 		clean(t, b)
@@ -341,7 +342,7 @@ func TestClocksApart(t *testing.T) {
 		part := b.home(ann.ID)
 		reserve := func(session string, ahead time.Duration) place {
 			r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + ann.ID), part.load(ann.ID), part.timers()},
-				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: encode([]string{q}), Info: "{}"})
+				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: chat.Encode([]string{q}), Info: "{}"})
 			require.NoError(t, err)
 			return place{agent: ann.ID, token: r.str(3), info: r.str(2), queues: []string{q}}
 		}

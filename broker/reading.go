@@ -2,25 +2,25 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
+
+	"bellhop/broker/chat"
 )
 
 // tookPart tells whether an agent takes part in a session, or did. An earlier version kept of those
 // who had left only that they had written, as everybody has who declined an offer with a reason:
 // of them the log tells, which has every coming and going.
-func (b *Broker) tookPart(ctx context.Context, st *state, w string) (bool, error) {
-	if !st.unsure[w] {
-		return st.took[w], nil
+func (b *Broker) tookPart(ctx context.Context, st *chat.Snapshot, w string) (bool, error) {
+	if !st.Unsure[w] {
+		return st.Took[w], nil
 	}
-	agent, took := idOf(w), false
+	agent, took := chat.IDOf(w), false
 	for from := int64(1); from <= st.Seq && !took; from += logPage {
 		page, err := b.readLog(ctx, st.ID, from, min(st.Seq, from+logPage-1))
 		if err != nil {
 			return false, err
 		}
 		for i := range page {
-			took = took || page[i].cameOrWent(agent)
+			took = took || page[i].CameOrWent(agent)
 		}
 	}
 	kept := "0"
@@ -37,35 +37,14 @@ func (b *Broker) tookPart(ctx context.Context, st *state, w string) (bool, error
 // logPage is how many entries are read at a time.
 const logPage = 500
 
-// cameOrWent tells whether an entry is the broker's own word that an agent became a participant, or was one.
-func (e *entry) cameOrWent(agent string) bool {
-	if e.by != "" || !strings.Contains(e.body, `"what":`) {
-		return false
-	}
-	var body struct {
-		What            string
-		Agent, From, To struct{ ID string }
-	}
-	if json.Unmarshal([]byte(e.body), &body) != nil {
-		return false // its fields are of other kinds: none of these
-	}
-	switch body.What {
-	case "grabbed", "joined", "left":
-		return body.Agent.ID == agent
-	case "transferred":
-		return body.From.ID == agent || body.To.ID == agent
-	}
-	return false
-}
-
 // enrolled tells whether an agent whom a script refused may ask again: it took part before an
 // earlier version, which did not keep that, was replaced, and now that is kept.
-func (b *Broker) enrolled(ctx context.Context, a Actor, session string, r reply) (bool, error) {
-	if r.str(0) != string(CodeForbidden) || !a.Role.Staff() {
+func (b *Broker) enrolled(ctx context.Context, a chat.Actor, session string, r reply) (bool, error) {
+	if r.str(0) != string(chat.CodeForbidden) || !a.Role.Staff() {
 		return false, nil
 	}
 	p, _ := b.of(session)
-	w := who(a.Role, a.ID)
+	w := chat.Who(a.Role, a.ID)
 	f, err := b.pipe.HMGet(ctx, p.session(session), "c:"+w, "m:"+w).Result()
 	if err != nil {
 		return false, redisError("session", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -28,16 +29,16 @@ func newReaders(t *testing.T, b *Broker) *readers {
 		bea: agent(t, b, name("bea"), q), cay: agent(t, b, name("cay"), q), dan: agent(t, b, name("dan"), q), eve: agent(t, b, name("eve"), q)}
 	r.session = r.uma.open(q).ID
 	r.ann.grab(r.session)
-	must := func(_ Session, err error) { t.Helper(); require.NoError(t, err) }
+	must := func(_ chat.Session, err error) { t.Helper(); require.NoError(t, err) }
 	must(b.Join(ctx, r.cay.Actor, r.session, false))
 	must(b.Leave(ctx, r.cay.Actor, r.session))
-	must(b.Transfer(ctx, r.ann.Actor, TransferRequest{Session: r.session, Agent: r.eve.ID}))
+	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.eve.ID}))
 	must(b.Decline(ctx, r.eve.Actor, r.session, ""))
-	must(b.Transfer(ctx, r.ann.Actor, TransferRequest{Session: r.session, Agent: r.bea.ID}))
+	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.bea.ID}))
 	require.NoError(t, b.Readable(ctx, r.bea.Actor, r.session), "the target may")
 	must(b.Decline(ctx, r.bea.Actor, r.session, "he shouts"))
 	r.uma.send(r.session, r.word)
-	must(b.Transfer(ctx, r.ann.Actor, TransferRequest{Session: r.session, Agent: r.dan.ID}))
+	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.dan.ID}))
 	must(b.Accept(ctx, r.dan.Actor, r.session))
 	return r
 }
@@ -67,21 +68,21 @@ func (r *readers) check(archived bool) {
 				require.NoError(r, err, "%s: %s", p.ID, what)
 			} else {
 				require.Error(r, err, "%s: %s", p.ID, what)
-				require.Equal(r, CodeForbidden, AsError(err).Code, "%s: %s", p.ID, what)
+				require.Equal(r, chat.CodeForbidden, chat.AsError(err).Code, "%s: %s", p.ID, what)
 			}
 		}
 		_, err := r.b.Session(ctx, p.Actor, r.session)
 		want("the session", err)
-		page, err := r.b.History(ctx, p.Actor, HistoryRequest{Session: r.session, After: -1, Before: -1})
+		page, err := r.b.History(ctx, p.Actor, chat.HistoryRequest{Session: r.session, After: -1, Before: -1})
 		want("history", err)
 		require.Equal(r, may, len(page.Messages) > 0)
-		list, err := r.b.Sessions(ctx, p.Actor, SessionsRequest{})
+		list, err := r.b.Sessions(ctx, p.Actor, chat.SessionsRequest{})
 		require.NoError(r, err)
-		require.Equal(r, may, slices.ContainsFunc(list.Sessions, func(s Session) bool { return s.ID == r.session }), "list of %s", p.ID)
+		require.Equal(r, may, slices.ContainsFunc(list.Sessions, func(s chat.Session) bool { return s.ID == r.session }), "list of %s", p.ID)
 		if p.Role.Staff() {
-			of, err := r.b.Sessions(ctx, host, SessionsRequest{Agent: p.ID})
+			of, err := r.b.Sessions(ctx, host, chat.SessionsRequest{Agent: p.ID})
 			require.NoError(r, err)
-			require.Equal(r, may, slices.ContainsFunc(of.Sessions, func(s Session) bool { return s.ID == r.session }), "list by agent %s", p.ID)
+			require.Equal(r, may, slices.ContainsFunc(of.Sessions, func(s chat.Session) bool { return s.ID == r.session }), "list by agent %s", p.ID)
 			_, err = r.b.User(ctx, p.Actor, r.uma.ID)
 			want("the user's card", err)
 		}
@@ -110,7 +111,7 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				r.check(false)
 				before()
 				_, err := b.Leave(ctx, r.bea.Actor, r.session)
-				code(t, CodeForbidden, err)
+				code(t, chat.CodeForbidden, err)
 				before()
 				_, err = b.Leave(ctx, r.cay.Actor, r.session)
 				require.NoError(t, err, "asked again")
@@ -119,11 +120,11 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				require.NoError(t, b.archiver.flush(ctx))
 				r.check(true)
 				before()
-				_, err = b.End(ctx, r.uma.Actor, EndRequest{Session: r.session})
+				_, err = b.End(ctx, r.uma.Actor, chat.EndRequest{Session: r.session})
 				require.NoError(t, err)
 				before()
 				_, err = b.Label(ctx, r.bea.Actor, LabelRequest{Session: r.session, Add: []string{"x"}})
-				code(t, CodeForbidden, err)
+				code(t, chat.CodeForbidden, err)
 				before()
 				_, err = b.Label(ctx, r.ann.Actor, LabelRequest{Session: r.session, Add: []string{"x"}})
 				require.NoError(t, err)
@@ -137,14 +138,14 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				shelve(t, b, r.session)
 				st, err := b.shelved(ctx, r.session)
 				require.NoError(t, err)
-				require.Equal(t, old, st.unsure["a:"+r.bea.ID])
+				require.Equal(t, old, st.Unsure["a:"+r.bea.ID])
 				r.check(true)
 				for _, p := range []*party{r.bea, r.eve, r.ann} {
-					_, err = b.Transfer(ctx, p.Actor, TransferRequest{Session: r.session, Queue: "other"})
-					code(t, CodeForbidden, err)
+					_, err = b.Transfer(ctx, p.Actor, chat.TransferRequest{Session: r.session, Queue: "other"})
+					code(t, chat.CodeForbidden, err)
 				}
 				_, err = b.Label(ctx, r.bea.Actor, LabelRequest{Session: r.session, Add: []string{"y"}})
-				code(t, CodeForbidden, err)
+				code(t, chat.CodeForbidden, err)
 				require.NoError(t, b.revive(ctx, r.session))
 				r.check(true)
 			})
@@ -175,7 +176,7 @@ func TestWhoDeclinedAgainLearnsNothing(t *testing.T) {
 		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 		id := uma.open(q).ID
 		ann.grab(id)
-		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: id, Agent: bea.ID})
+		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: id, Agent: bea.ID})
 		require.NoError(t, err)
 		_, err = b.Decline(ctx, bea.Actor, id, "no")
 		require.NoError(t, err)
@@ -201,7 +202,7 @@ func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 	ctx, r := t.Context(), newReaders(t, b)
 	archived(t, b, r.session)
 	require.NoError(t, b.archiver.flush(ctx))
-	_, err := b.Transfer(ctx, r.dan.Actor, TransferRequest{Session: r.session, Agent: r.bea.ID})
+	_, err := b.Transfer(ctx, r.dan.Actor, chat.TransferRequest{Session: r.session, Agent: r.bea.ID})
 	require.NoError(t, err)
 	_, err = b.Accept(ctx, r.bea.Actor, r.session)
 	require.NoError(t, err)
@@ -217,13 +218,13 @@ func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 func TestWhoWhisperedReadsNoMore(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon)
 	ctx, r := t.Context(), newReaders(t, b)
-	sue := Identity{Role: RoleSupervisor, ID: name("sue"), Queues: []string{}}
-	_, err := b.Whisper(ctx, Actor{Identity: sue}, WhisperRequest{Session: r.session, Text: "offer a refund"})
+	sue := chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Queues: []string{}}
+	_, err := b.Whisper(ctx, chat.Actor{Identity: sue}, WhisperRequest{Session: r.session, Text: "offer a refund"})
 	require.NoError(t, err)
-	require.NoError(t, b.Readable(ctx, Actor{Identity: sue}, r.session))
-	sue.Role = RoleAgent
+	require.NoError(t, b.Readable(ctx, chat.Actor{Identity: sue}, r.session))
+	sue.Role = chat.RoleAgent
 	for range 2 {
-		code(t, CodeForbidden, b.Readable(ctx, Actor{Identity: sue}, r.session))
+		code(t, chat.CodeForbidden, b.Readable(ctx, chat.Actor{Identity: sue}, r.session))
 		r.asBefore()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/webhook"
 )
 
@@ -28,9 +29,9 @@ type told struct {
 	Type      string
 	Timestamp time.Time
 	Data      struct {
-		Session  Session
-		Message  Message
-		Recalled *Message
+		Session  chat.Session
+		Message  chat.Message
+		Recalled *chat.Message
 		Internal bool
 	}
 	cut <-chan struct{} // closed when the sender does not wait any more

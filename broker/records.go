@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // The kinds of records: what is no session and must outlive Redis all the same.
@@ -63,7 +64,7 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 			}
 		}
 		if len(kept) > 0 { // else it had nothing to say that lasts, and has expired
-			rec.Data = []byte(encode(kept))
+			rec.Data = []byte(chat.Encode(kept))
 		}
 	}
 	return rec, nil
@@ -118,10 +119,10 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
 			return
 		}
-		p := b.home(idOf(r.ID))
+		p := b.home(chat.IDOf(r.ID))
 		pipe.HSet(ctx, p.profile(r.ID), fields)
 		if r.ID[0] == 'a' {
-			pipe.SAdd(ctx, p.agents(), idOf(r.ID))
+			pipe.SAdd(ctx, p.agents(), chat.IDOf(r.ID))
 		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
 			pipe.PExpire(ctx, p.profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
 		}
@@ -190,5 +191,5 @@ func (b *Broker) setDeployment(ctx context.Context, name, value string) error {
 	// The earlier it is written, the later its version.
 	version := int64(1)<<62 - time.Now().UnixMilli()
 	return archiveError("records", b.archiver.store.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
-		Version: version, Data: []byte(encode(value))}}))
+		Version: version, Data: []byte(chat.Encode(value))}}))
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // recoverLease is how long a node that compares a fallen partition may be silent
@@ -100,7 +101,7 @@ func (r *recovery) archived(ctx context.Context) error {
 	err := r.b.eachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
 		return r.each(ctx, ids, func(ctx context.Context, id string) error {
 			err := r.compare(ctx, id)
-			if err == nil || AsError(err).Code == CodeUnavailable || ctx.Err() != nil {
+			if err == nil || chat.AsError(err).Code == chat.CodeUnavailable || ctx.Err() != nil {
 				return err
 			}
 			r.b.log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
@@ -148,8 +149,8 @@ func (b *Broker) eachSession(ctx context.Context, p partition, f func(ctx contex
 
 // compared is one session in Redis and in the archive.
 type compared struct {
-	st     *state
-	fields flat
+	st     *chat.Snapshot
+	fields chat.Flat
 	doc    archive.Session
 	lost   []archive.Message // the archive's, whose seqs are others' in Redis, or beyond its last
 }
@@ -194,7 +195,7 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, fields, err := parseSnapshot(id, reply.str(0))
+	st, fields, err := chat.ParseSnapshot(id, reply.str(0))
 	if err != nil || st == nil {
 		return nil, err
 	}
@@ -211,7 +212,7 @@ const quietFor = time.Minute
 // quiet tells that both sides have the same, by the last message: nobody has written
 // since before Redis can have fallen back.
 func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
-	last, err := ulid.ParseStrict(c.st.mid)
+	last, err := ulid.ParseStrict(c.st.LastMid)
 	if err != nil || time.Since(ulid.Time(last.Time())) < quietFor || c.doc.Seq != c.st.Seq ||
 		c.doc.Version() != document(c.st, c.fields, "").Version() {
 		return false, nil //nolint:nilerr // an id that is none is looked at
@@ -220,7 +221,7 @@ func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
 	if err != nil {
 		return false, archiveError("messages", err)
 	}
-	return len(list) == 1 && list[0].Mid == c.st.mid, nil
+	return len(list) == 1 && list[0].Mid == c.st.LastMid, nil
 }
 
 // comparePage is how many messages of a session are compared at a time, and how far
@@ -230,7 +231,7 @@ const comparePage = 200
 // messages compares the newest.
 func (c *compared) messages(ctx context.Context, b *Broker) error {
 	last := max(c.doc.Seq, c.st.Seq)
-	from := max(1, min(c.fields.num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
+	from := max(1, min(c.fields.Num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
 	for more := true; more; from += comparePage {
 		list, err := b.archiver.store.Messages(ctx, c.st.ID, from, from+comparePage-1)
 		if err != nil {
@@ -243,7 +244,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 		}
 		mids := make(map[int64]string, len(held))
 		for i := range held {
-			mids[held[i].seq] = headMid(held[i].head)
+			mids[held[i].Seq] = headMid(held[i].Head)
 		}
 		for i := range list {
 			if !list[i].Superseded && mids[list[i].Seq] != list[i].Mid {
@@ -294,7 +295,7 @@ type older struct {
 // bringBack replaces what Redis has by what the archive has; false if it has changed meanwhile.
 func (r *recovery) bringBack(ctx context.Context, c *compared) (bool, error) {
 	b, f := r.b, c.fields
-	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], document(c.st, f, "").Reads, c.st.read})
+	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], document(c.st, f, "").Reads, c.st.Marks})
 	if err != nil || !fresh {
 		return false, err
 	}
@@ -316,7 +317,7 @@ func (r *recovery) note(seq int64, lost []archive.Message) {
 func (r *recovery) told(ctx context.Context, back *revived) error {
 	b, f, id := r.b, back.hash, back.doc.ID
 	agents := back.doc.Agents
-	if target := f["target"]; target != "" && !contains(agents, target) {
+	if target := f["target"]; target != "" && !chat.Contains(agents, target) {
 		agents = append(slices.Clone(agents), target)
 	}
 	for _, agent := range agents {
@@ -324,7 +325,7 @@ func (r *recovery) told(ctx context.Context, back *revived) error {
 			return err
 		}
 	}
-	return b.tell(ctx, RoleUser, f["user"], personal{Kind: "mine", Session: id})
+	return b.tell(ctx, chat.RoleUser, f["user"], chat.Personal{Kind: "mine", Session: id})
 }
 
 // outrank lets Redis's side of a session count, which has gone on since it fell back.
@@ -383,7 +384,7 @@ func (r *recovery) openMissing(ctx context.Context, doc archive.Session) error {
 }
 
 // snapshotFields are the session's own fields in an archived snapshot.
-func snapshotFields(snapshot string) (flat, error) {
-	_, f, err := parseSnapshot("", snapshot)
+func snapshotFields(snapshot string) (chat.Flat, error) {
+	_, f, err := chat.ParseSnapshot("", snapshot)
 	return f, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -53,11 +54,11 @@ func seen(nodes []*Broker) []int64 {
 	return out
 }
 
-func texts(t testing.TB, b *Broker, a Actor, session string) []string {
+func texts(t testing.TB, b *Broker, a chat.Actor, session string) []string {
 	t.Helper()
 	var out []string
 	for after := int64(0); ; {
-		page, err := b.History(t.Context(), a, HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		require.NoError(t, err)
 		for _, m := range page.Messages {
 			after = m.Seq
@@ -81,7 +82,7 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	a, ctx, q := nodes[0], t.Context(), name("q")
 	ann, bea := agent(t, a, name("ann"), q), agent(t, nodes[1], name("bea"), q)
 	var users []*party
-	var sessions []Session
+	var sessions []chat.Session
 	for range 5 {
 		uma := user(t, a, name("uma"))
 		s := uma.open(q)
@@ -91,11 +92,11 @@ func TestTheArchiveIsAhead(t *testing.T) {
 		archived(t, a, s.ID)
 	}
 	server.save()
-	_, err := a.End(ctx, users[0].Actor, EndRequest{Session: sessions[0].ID, Reason: "done"})
+	_, err := a.End(ctx, users[0].Actor, chat.EndRequest{Session: sessions[0].ID, Reason: "done"})
 	require.NoError(t, err)
-	first, err := a.Send(ctx, users[1].Actor, SendRequest{Session: sessions[1].ID, Body: json.RawMessage(`"lost?"`), Key: "again"})
+	first, err := a.Send(ctx, users[1].Actor, chat.SendRequest{Session: sessions[1].ID, Body: json.RawMessage(`"lost?"`), Key: "again"})
 	require.NoError(t, err)
-	_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: sessions[2].ID, Agent: bea.ID})
+	_, err = a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: sessions[2].ID, Agent: bea.ID})
 	require.NoError(t, err)
 	_, err = nodes[1].Accept(ctx, bea.Actor, sessions[2].ID)
 	require.NoError(t, err)
@@ -113,19 +114,19 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	server.fall()
 	noticed(t, nodes, before, len(a.parts))
 
-	look := func(i int) *state {
+	look := func(i int) *chat.Snapshot {
 		st, err := a.look(ctx, sessions[i].ID)
 		require.NoError(t, err)
 		return st
 	}
-	require.Equal(t, Ended, look(0).State, "no ended session comes back to life")
+	require.Equal(t, chat.Ended, look(0).State, "no ended session comes back to life")
 	require.Equal(t, []string{"kept", "lost?"}, texts(t, a, ann.Actor, sessions[1].ID))
-	again, err := a.Send(ctx, users[1].Actor, SendRequest{Session: sessions[1].ID, Body: json.RawMessage(`"lost?"`), Key: "again"})
+	again, err := a.Send(ctx, users[1].Actor, chat.SendRequest{Session: sessions[1].ID, Body: json.RawMessage(`"lost?"`), Key: "again"})
 	require.NoError(t, err)
 	require.True(t, again.Duplicate, "its key is known")
 	require.Equal(t, first.Mid, again.Mid)
 	require.Equal(t, bea.ID, look(2).Agent.ID)
-	require.Equal(t, look(3).Seq, look(3).read["a:"+ann.ID])
+	require.Equal(t, look(3).Seq, look(3).Marks["a:"+ann.ID])
 	require.Equal(t, []string{"vip"}, look(4).Labels)
 	st, err := a.look(ctx, opened.ID)
 	require.NoError(t, err)
@@ -157,13 +158,13 @@ func TestRedisHasGoneOn(t *testing.T) {
 	for range 3 {
 		uma.send(s.ID, "overtaken words")
 	}
-	_, err := a.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+	_, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
 	archived(t, a, s.ID)
 	before := seen(nodes)
 	server.fall()
 	eventually(t, func() bool {
-		_, err := a.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Body: json.RawMessage(`"new words"`)})
+		_, err := a.Send(ctx, ann.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"new words"`)})
 		return err == nil
 	})
 	eventually(t, func() bool {
@@ -187,12 +188,12 @@ func TestRedisHasGoneOn(t *testing.T) {
 	require.False(t, found.Messages[0].Superseded)
 
 	// Its end is the archive's, too, once it has ended; and a restore believes that.
-	_, err = a.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+	_, err = a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
 	archived(t, a, s.ID)
 	doc, err := a.archiver.store.Session(ctx, s.ID)
 	require.NoError(t, err)
-	require.Equal(t, string(Ended), doc.State)
+	require.Equal(t, string(chat.Ended), doc.State)
 	p, _ := a.of(s.ID)
 	require.NoError(t, a.rdb.Del(ctx, p.session(s.ID), p.log(s.ID)).Err())
 	require.Equal(t, []string{"kept", "new words"}, texts(t, a, ann.Actor, s.ID), "and so is its history")
@@ -213,10 +214,10 @@ func TestOnePartitionFallsBack(t *testing.T) {
 			}
 		}
 	}
-	run := func(what string, part int, then func(t *testing.T, ann *party, s Session, uma *party)) {
+	run := func(what string, part int, then func(t *testing.T, ann *party, s chat.Session, uma *party)) {
 		t.Run(what, func(t *testing.T) {
 			q := name("q")
-			ann := connect(t, b, Identity{Role: RoleAgent, ID: in(1), Queues: []string{q}, Capacity: 1}, "")
+			ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}, Capacity: 1}, "")
 			uma := user(t, nodes[1], in(0))
 			s := uma.open(q)
 			if part == 0 {
@@ -232,22 +233,22 @@ func TestOnePartitionFallsBack(t *testing.T) {
 			clean(t, b)
 		})
 	}
-	run("an ended session is served again", 0, func(t *testing.T, ann *party, s Session, uma *party) {
-		_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+	run("an ended session is served again", 0, func(t *testing.T, ann *party, s chat.Session, uma *party) {
+		_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 	})
-	run("an owner has another meanwhile", 0, func(t *testing.T, ann *party, s Session, uma *party) {
-		_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+	run("an owner has another meanwhile", 0, func(t *testing.T, ann *party, s chat.Session, uma *party) {
+		_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		other := user(t, b, in(1)).open(s.Queue)
 		ann.grab(other.ID)
 	})
-	run("a grab is unknown to its agent", 1, func(t *testing.T, ann *party, s Session, uma *party) {
+	run("a grab is unknown to its agent", 1, func(t *testing.T, ann *party, s chat.Session, uma *party) {
 		ann.grab(s.ID)
 	})
-	run("an agent is full for nothing", 1, func(t *testing.T, ann *party, s Session, uma *party) {})
-	run("a session is moved back to an agent that let it go", 0, func(t *testing.T, ann *party, s Session, uma *party) {
-		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: s.Queue})
+	run("an agent is full for nothing", 1, func(t *testing.T, ann *party, s chat.Session, uma *party) {})
+	run("a session is moved back to an agent that let it go", 0, func(t *testing.T, ann *party, s chat.Session, uma *party) {
+		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: s.Queue})
 		require.NoError(t, err)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -51,7 +52,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 		require.NoError(t, a.archiver.flush(ctx))
 	}
 	if t.Name() == "TestAnEndWithTheArchiverCaughtByAFallBack" {
-		_, err := a.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		for range 3 {
 			require.NoError(t, a.archiver.flush(ctx))
@@ -81,7 +82,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 // a connect that a stopped Redis carries out late takes the place of the newer one of its device.
 func TestAConnectCarriedOutLate(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL())
-	id := Identity{Role: RoleUser, ID: name("uma")}
+	id := chat.Identity{Role: chat.RoleUser, ID: name("uma")}
 	first := connect(t, b, id, "phone")
 	second := connect(t, b, id, "phone")
 	first.Conn.Close(t.Context())
@@ -129,8 +130,8 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 		}
 	}
 	uma := user(t, b, in(0))
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: in(0), Queues: []string{q}}, "")
-	bea := connect(t, b, Identity{Role: RoleAgent, ID: in(1), Queues: []string{q}}, "")
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(0), Queues: []string{q}}, "")
+	bea := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
 	ann.grab(s.ID)
 	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
@@ -145,8 +146,8 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	clean(t, b)
 	st, err := b.look(ctx, s.ID)
 	require.NoError(t, err)
-	require.Contains(t, st.unread, "a:"+bea.ID)
-	again := connect(t, b, Identity{Role: RoleAgent, ID: bea.ID, Queues: []string{q}}, "")
+	require.Contains(t, st.Counts, "a:"+bea.ID)
+	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: bea.ID, Queues: []string{q}}, "")
 	hello := again.await("hello", nil)
 	data, _ := json.Marshal(hello["sessions"])
 	require.Contains(t, string(data), s.ID, "hello does not name a session it takes part in")
@@ -166,11 +167,11 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 		}
 	}
 	uma := user(t, b, in(0))
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: in(1), Queues: []string{q}}, "")
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
 	img := imageOf(t, b, b.parts[0])
 	ann.grab(s.ID)
-	_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+	_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
@@ -182,7 +183,7 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
 	t.Log(b.rdb.HGetAll(ctx, b.parts[1].mine("a:"+ann.ID)).Val())
 	clean(t, b)
-	again := connect(t, b, Identity{Role: RoleAgent, ID: ann.ID, Queues: []string{q}}, "")
+	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: ann.ID, Queues: []string{q}}, "")
 	hello := again.await("hello", nil)
 	data, _ := json.Marshal(hello["sessions"])
 	require.Contains(t, string(data), s.ID, "hello does not name a session that it owns")
@@ -194,7 +195,7 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 	b, sp := sabotaged(t, url)
 	other := startNode(t, url)
 	ctx, q := t.Context(), name("q")
-	ann := connect(t, other, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
+	ann := connect(t, other, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 	s, s2 := user(t, other, name("uma")).open(q), user(t, other, name("uma")).open(q)
 	p := b.home(ann.ID)
 	held := func() bool { return strings.HasSuffix(other.rdb.HGet(ctx, p.load(ann.ID), s.ID).Val(), "|held") }
@@ -220,8 +221,8 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 		ann.grab(s.ID)
 		eventually(t, held)
 		_, err := other.Grab(ctx, ann.Actor, s2.ID)
-		code(t, CodeFull, err)
-		_, err = other.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Queue: q})
+		code(t, chat.CodeFull, err)
+		_, err = other.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 	}
 	clean(t, b)
@@ -264,7 +265,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 	st, err := b.look(ctx, s.ID)
 	require.NoError(t, err)
 	require.NotZero(t, mark)
-	require.GreaterOrEqual(t, st.read["a:"+ann.ID], mark, "an acknowledged read mark went back")
+	require.GreaterOrEqual(t, st.Marks["a:"+ann.ID], mark, "an acknowledged read mark went back")
 }
 
 func inPart(b *Broker, part int) string {
@@ -282,12 +283,12 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	b := startNode(t, server.URL(), parts)
 	ctx, q := t.Context(), name("q")
 	x, y := user(t, b, inPart(b, 0)), user(t, b, inPart(b, 0))
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
 	sx, sy := x.open(q), y.open(q)
 	ann.grab(sx.ID)
 	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
 	img := imageOf(t, b, b.parts[1])
-	_, err := b.End(ctx, x.Actor, EndRequest{Session: sx.ID})
+	_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: sx.ID})
 	require.NoError(t, err)
 	ann.grab(sy.ID)
 	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
@@ -297,7 +298,7 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	noticed(t, []*Broker{b}, before, 1)
 	st, err := b.look(ctx, sy.ID)
 	require.NoError(t, err)
-	require.Equal(t, Serving, st.State, "its only session was taken from an agent of capacity 1")
+	require.Equal(t, chat.Serving, st.State, "its only session was taken from an agent of capacity 1")
 }
 
 // the same keys are restored twice.
@@ -306,7 +307,7 @@ func TestTwoFallBacksOfOneServer(t *testing.T) {
 	parts := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
 	b := startNode(t, server.URL(), parts)
 	ctx, q := t.Context(), name("q")
-	ann := connect(t, b, Identity{Role: RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
+	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
 	img := imageOf(t, b, b.parts[1])
 	for i := range 2 {
 		x := user(t, b, inPart(b, 0))
@@ -321,7 +322,7 @@ func TestTwoFallBacksOfOneServer(t *testing.T) {
 		settledDown(t, b)
 		t.Log("fall-back", i+1, b.rdb.HGetAll(ctx, b.parts[1].epoch()).Val(), b.rdb.HGetAll(ctx, b.parts[1].load(ann.ID)).Val())
 		require.True(t, b.rdb.HExists(ctx, b.parts[1].load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
-		_, err := b.End(ctx, x.Actor, EndRequest{Session: s.ID})
+		_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		eventually(t, func() bool { return b.rdb.HLen(ctx, b.parts[1].load(ann.ID)).Val() == 0 })
 	}

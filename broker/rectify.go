@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 func (r *recovery) level() slog.Level {
@@ -87,8 +89,8 @@ func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
 	}
 	cut := time.Now().Add(-lately).UnixMilli()
 	for i, id := range ids {
-		f := flat(cmds[i].Val())
-		if f["state"] == string(Ended) && f.num("ended") < cut {
+		f := chat.Flat(cmds[i].Val())
+		if f["state"] == string(chat.Ended) && f.Num("ended") < cut {
 			continue
 		}
 		agents := []string{f["agent"], f["target"]}
@@ -185,7 +187,7 @@ func (b *Broker) rectifyOthers(ctx context.Context, agent, but string, r *recove
 }
 
 // lookFields reads a session in Redis; nil where it is not there.
-func (b *Broker) lookFields(ctx context.Context, session string) (*state, flat, error) {
+func (b *Broker) lookFields(ctx context.Context, session string) (*chat.Snapshot, chat.Flat, error) {
 	p, ok := b.of(session)
 	if !ok {
 		return nil, nil, nil
@@ -194,17 +196,17 @@ func (b *Broker) lookFields(ctx context.Context, session string) (*state, flat, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return parseSnapshot(session, r.str(0))
+	return chat.ParseSnapshot(session, r.str(0))
 }
 
 // roleOf is what an agent is to a session, and the token of the place that needs; "" for none.
-func roleOf(st *state, f flat, agent string) (role, token string) {
+func roleOf(st *chat.Snapshot, f chat.Flat, agent string) (role, token string) {
 	switch {
 	case st == nil:
 		return "none", ""
-	case st.State != Ended && st.Agent != nil && st.Agent.ID == agent:
+	case st.State != chat.Ended && st.Agent != nil && st.Agent.ID == agent:
 		return "owner", f["agent_res"]
-	case st.State != Ended && st.Target != nil && st.Target.ID == agent:
+	case st.State != chat.Ended && st.Target != nil && st.Target.ID == agent:
 		token = f["target_res"]
 	}
 	switch {
@@ -214,7 +216,7 @@ func roleOf(st *state, f flat, agent string) (role, token string) {
 		role = "assistant"
 	case token != "":
 		role = "target"
-	case st.took["a:"+agent], st.unsure["a:"+agent]:
+	case st.Took["a:"+agent], st.Unsure["a:"+agent]:
 		role = "past"
 	default:
 		role = "none"
@@ -241,13 +243,13 @@ func (b *Broker) rectifyPlace(ctx context.Context, agent, session, was, token st
 }
 
 // rectifyList tells an agent's partition what the agent is to the session, where it knows it otherwise.
-func (b *Broker) rectifyList(ctx context.Context, st *state, agent, session, role string) (bool, error) {
+func (b *Broker) rectifyList(ctx context.Context, st *chat.Snapshot, agent, session, role string) (bool, error) {
 	p, w := b.home(agent), "a:"+agent
 	is, err := b.pipe.HGet(ctx, p.mine(w), session).Result()
 	if err != nil && !isNil(err) {
 		return false, redisError("mine", err)
 	}
-	over := role == "none" || role == "past" || st != nil && st.State == Ended
+	over := role == "none" || role == "past" || st != nil && st.State == chat.Ended
 	parts := strings.Split(is, "|") // rev, role, since when it is over
 	switch {
 	case is == "" && (role == "none" || role == "past"):
@@ -258,7 +260,7 @@ func (b *Broker) rectifyList(ctx context.Context, st *state, agent, session, rol
 	}
 	e := effect{Agent: agent, Session: session, Rev: 1, Role: role, Sure: true, Created: createdAt(session, 0)}
 	if st != nil {
-		e.Rev, e.Ended = st.Rev, st.State == Ended
+		e.Rev, e.Ended = st.Rev, st.State == chat.Ended
 	}
 	return true, b.settle(ctx, e)
 }

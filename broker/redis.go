@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // reply is what a script answered: a code, then details.
@@ -118,11 +120,11 @@ func redisError(what string, err error) error {
 	case err == nil:
 		return nil
 	case redis.IsOOMError(err):
-		return &Error{Code: CodeOverloaded, Message: "no room for more right now; nothing was stored", Err: err}
+		return &chat.Error{Code: chat.CodeOverloaded, Message: "no room for more right now; nothing was stored", Err: err}
 	case errors.As(err, &answer) && !passing(err):
 		return fmt.Errorf("%s: %w", what, err)
 	default:
-		return &Error{Code: CodeUnavailable, Message: "the store does not answer; send again with the same key",
+		return &chat.Error{Code: chat.CodeUnavailable, Message: "the store does not answer; send again with the same key",
 			Err: fmt.Errorf("%s: %w", what, err)}
 	}
 }
@@ -132,7 +134,7 @@ func archiveError(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Code: CodeUnavailable, Message: "the archive does not answer; try again", Err: fmt.Errorf("archive: %s: %w", what, err)}
+	return &chat.Error{Code: chat.CodeUnavailable, Message: "the archive does not answer; try again", Err: fmt.Errorf("archive: %s: %w", what, err)}
 }
 
 // passing tells whether an answer of Redis's says that it will be well again by itself.
@@ -144,42 +146,42 @@ func passing(err error) bool {
 
 // refusal turns a script's code into the broker's error; nil for 'ok'.
 func refusal(r reply) error {
-	switch code := Code(r.str(0)); code {
+	switch code := chat.Code(r.str(0)); code {
 	case "ok":
 		return nil
-	case CodeNotFound:
-		return Errorf(code, "no such session")
-	case CodeForbidden:
-		return Errorf(code, "this is not yours to do")
-	case CodeTaken:
-		return &Error{Code: code, Message: "somebody else has it", By: r.str(1)}
-	case CodeFull, "busy":
-		code = CodeFull
-		return &Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
+	case chat.CodeNotFound:
+		return chat.Errorf(code, "no such session")
+	case chat.CodeForbidden:
+		return chat.Errorf(code, "this is not yours to do")
+	case chat.CodeTaken:
+		return &chat.Error{Code: code, Message: "somebody else has it", By: r.str(1)}
+	case chat.CodeFull, "busy":
+		code = chat.CodeFull
+		return &chat.Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
 	case "crowded":
-		return &Error{Code: CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.num(1)), Capacity: int(r.num(2))}
-	case CodeEnded:
-		return Errorf(code, "the session has ended")
-	case CodeWrongState:
-		return &Error{Code: code, Message: "not while the session is " + r.str(1), State: State(r.str(1))}
+		return &chat.Error{Code: chat.CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.num(1)), Capacity: int(r.num(2))}
+	case chat.CodeEnded:
+		return chat.Errorf(code, "the session has ended")
+	case chat.CodeWrongState:
+		return &chat.Error{Code: code, Message: "not while the session is " + r.str(1), State: chat.State(r.str(1))}
 	case "late":
 		return errLate
 	case "too_early":
 		return errEarly
 	case "rated":
-		return Errorf(CodeTooLate, "it has been rated already")
-	case CodeTooLate:
-		return Errorf(code, "too late for that")
-	case CodeNoAgent:
-		return Errorf(code, "that agent is not online, or not of this queue")
-	case CodeBlocked:
-		return Errorf(code, "blocked by an administrator")
-	case CodeUnauthorized:
-		return Errorf(code, "the token was revoked")
-	case CodeRateLimited:
+		return chat.Errorf(chat.CodeTooLate, "it has been rated already")
+	case chat.CodeTooLate:
+		return chat.Errorf(code, "too late for that")
+	case chat.CodeNoAgent:
+		return chat.Errorf(code, "that agent is not online, or not of this queue")
+	case chat.CodeBlocked:
+		return chat.Errorf(code, "blocked by an administrator")
+	case chat.CodeUnauthorized:
+		return chat.Errorf(code, "the token was revoked")
+	case chat.CodeRateLimited:
 		return tooFast(r.num(1))
-	case CodeBadRequest, CodeTooLarge:
-		return Errorf(code, "%s", r.str(1))
+	case chat.CodeBadRequest, chat.CodeTooLarge:
+		return chat.Errorf(code, "%s", r.str(1))
 	default:
 		return fmt.Errorf("script answered %q", code)
 	}

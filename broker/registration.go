@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 // reassertPause is how often every connection is told to Redis again, whatever happened.
@@ -111,11 +113,11 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errReplaced):
-		c.shut(CloseReplaced, "replaced by another connection of this device")
-	case AsError(err).Code == CodeUnauthorized:
-		c.shut(CloseRevoked, "token revoked")
-	case AsError(err).Code == CodeBlocked:
-		c.shut(CloseRemoved, "removed by an administrator")
+		c.shut(chat.CloseReplaced, "replaced by another connection of this device")
+	case chat.AsError(err).Code == chat.CodeUnauthorized:
+		c.shut(chat.CloseRevoked, "token revoked")
+	case chat.AsError(err).Code == chat.CodeBlocked:
+		c.shut(chat.CloseRemoved, "removed by an administrator")
 	default:
 		return err
 	}
@@ -162,13 +164,13 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			here[c.id] = true
 		}
 	}
-	id := Identity{ID: idOf(w)}
+	id := chat.Identity{ID: chat.IDOf(w)}
 	for device, conn := range held {
 		if !strings.HasPrefix(conn, b.node+"/") || here[conn] {
 			continue
 		}
 		if w[0] == 'a' && id.Queues == nil {
-			prof, err := b.profile(ctx, RoleAgent, id.ID)
+			prof, err := b.profile(ctx, chat.RoleAgent, id.ID)
 			if err != nil {
 				return err
 			}

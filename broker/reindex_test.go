@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -115,5 +116,5 @@ func TestSearchFindsEveryForm(t *testing.T) {
 		require.Contains(t, hits, want)
 	}
 	_, err := b.Search(t.Context(), host, SearchRequest{Query: "\u200b \ufeff"})
-	code(t, CodeBadRequest, err)
+	code(t, chat.CodeBadRequest, err)
 }

@@ -3,6 +3,8 @@ package broker
 import (
 	"encoding/json"
 	"strings"
+
+	"bellhop/broker/chat"
 )
 
 // render puts values in the place of {{names}}, each looked up once: what a
@@ -39,7 +41,7 @@ func render(text string, limit int, value func(name string) (string, bool)) (str
 
 // variables are what a canned reply may name, for a session, its queue's name,
 // and the agent who answers: nil where nobody does.
-func variables(st *state, queue string, agent *Person) func(name string) (string, bool) {
+func variables(st *chat.Snapshot, queue string, agent *chat.Person) func(name string) (string, bool) {
 	var meta map[string]any
 	return func(name string) (string, bool) {
 		switch name {
@@ -74,7 +76,7 @@ func variables(st *state, queue string, agent *Person) func(name string) (string
 		case json.Number:
 			return v.String(), true
 		case bool:
-			return encode(v), true
+			return chat.Encode(v), true
 		}
 		return "", false // absent, null, or nothing to put into a sentence
 	}

@@ -7,12 +7,14 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/broker/chat"
 )
 
 func TestRender(t *testing.T) {
-	st := &state{Session: Session{ID: "00-X", Subject: "{{user.name}}", User: Person{ID: "u", Name: "小明"},
+	st := &chat.Snapshot{Session: chat.Session{ID: "00-X", Subject: "{{user.name}}", User: chat.Person{ID: "u", Name: "小明"},
 		Meta: json.RawMessage(`{"order":12345678901234567890,"vip":true,"who":"{{agent.name}}","a b.c":"spaced","no":null,"obj":{},"list":[1]}`)}}
-	value := variables(st, "售后", &Person{ID: "a", Name: "Ann"})
+	value := variables(st, "售后", &chat.Person{ID: "a", Name: "Ann"})
 	for text, want := range map[string]string{
 		"":              "",
 		"plain":         "plain",

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // registrationCheck: a connection that Redis holds is of a node that lives, or that
@@ -80,7 +81,7 @@ func (a *auditor) missingCheck(p partition, session string) *check {
 			return "", redisError("audit", err)
 		}
 		doc, err := a.b.archiver.store.Session(ctx, session)
-		if errors.Is(err, archive.ErrNotFound) || err == nil && doc.State == string(Ended) {
+		if errors.Is(err, archive.ErrNotFound) || err == nil && doc.State == string(chat.Ended) {
 			return "", nil
 		}
 		return fmt.Sprintf("the archive has it %s, and Redis does not have it", doc.State), archiveError("audit", err)
@@ -131,12 +132,12 @@ func (b *Broker) strangers(ctx context.Context, p partition) error {
 			if !slices.Contains(gone, node) {
 				gone = append(gone, node)
 			}
-			prof, err := b.profile(ctx, RoleAgent, idOf(w))
+			prof, err := b.profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}
 			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, Identity{ID: idOf(w), Queues: prof.queues}); err != nil {
+			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.queues}); err != nil {
 				return err
 			}
 		}

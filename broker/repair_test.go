@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -35,7 +36,7 @@ func TestAuditRepairs(t *testing.T) {
 	ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 	uma, ben, joe := user(t, b, name("uma")), user(t, b, name("ben")), user(t, b, name("joe"))
 	lost, ended, kept := uma.open(q), ben.open(q), joe.open(q)
-	for _, s := range []Session{lost, ended, kept} {
+	for _, s := range []chat.Session{lost, ended, kept} {
 		ann.grab(s.ID)
 		archived(t, b, s.ID)
 	}
@@ -51,7 +52,7 @@ func TestAuditRepairs(t *testing.T) {
 	// A session of the archive's is not in Redis, another is there in an older form.
 	at, _ := b.of(lost.ID)
 	before := imageOf(t, b, at)
-	_, err := b.End(ctx, uma.Actor, EndRequest{Session: lost.ID})
+	_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: lost.ID})
 	require.NoError(t, err)
 	archived(t, b, lost.ID)
 	before.restore(t, b, at)
@@ -69,10 +70,10 @@ func TestAuditRepairs(t *testing.T) {
 	require.Zero(t, b.rdb.HLen(context.Background(), p.conns("u:ghost")).Val())
 	st, err := b.look(ctx, lost.ID)
 	require.NoError(t, err)
-	require.Equal(t, Ended, st.State)
+	require.Equal(t, chat.Ended, st.State)
 	st, err = b.lookLive(ctx, gone.ID)
 	require.NoError(t, err)
-	require.Equal(t, Waiting, st.State)
+	require.Equal(t, chat.Waiting, st.State)
 	clean(t, b)
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // ErrNotEmpty says that a Redis to restore into holds something already.
@@ -70,7 +71,7 @@ func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
 
 // openSessions are those of the archive that had not ended.
 func openSessions() archive.SessionQuery {
-	return archive.SessionQuery{States: []string{string(Waiting), string(Serving), string(Transferring), string(Ending)}, Limit: 200}
+	return archive.SessionQuery{States: []string{string(chat.Waiting), string(chat.Serving), string(chat.Transferring), string(chat.Ending)}, Limit: 200}
 }
 
 // mayRestore marks a Redis as being restored, if it is empty or marked already.
@@ -169,7 +170,7 @@ func (r *restore) grace(ctx context.Context) error {
 		return err
 	}
 	for agent := range r.agents {
-		prof, err := b.profile(ctx, RoleAgent, agent)
+		prof, err := b.profile(ctx, chat.RoleAgent, agent)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -19,20 +20,20 @@ func TestRestore(t *testing.T) {
 		store := archiveOf(t, url)
 		b := startNode(t, url, soon)
 		q, ctx := name("q"), t.Context()
-		_, err := b.PutQueue(ctx, Actor{Host: true}, QueueSettings{ID: q, Routing: "grab", AbandonTimeout: 777, AgentGrace: 30, Sticky: 86400})
+		_, err := b.PutQueue(ctx, chat.Actor{Host: true}, chat.QueueSettings{ID: q, Routing: "grab", AbandonTimeout: 777, AgentGrace: 30, Sticky: 86400})
 		require.NoError(t, err)
-		token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: name("tok")}, 0)
+		token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: name("tok")}, 0)
 		require.NoError(t, err)
 		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 		served, waits, offered := uma.open(q), user(t, b, name("wim")).open(q), user(t, b, name("ola")).open(q)
 		ann.grab(served.ID)
 		ann.grab(offered.ID)
-		_, err = b.Transfer(ctx, ann.Actor, TransferRequest{Session: offered.ID, Agent: bea.ID})
+		_, err = b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: offered.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		for i := range 450 {
 			uma.send(served.ID, fmt.Sprint(i))
 		}
-		keyed, err := b.Send(ctx, uma.Actor, SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
+		keyed, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
 		require.NoError(t, err)
 		require.NoError(t, b.Recall(ctx, uma.Actor, served.ID, keyed.Seq-1))
 		_, err = b.Read(ctx, ann.Actor, served.ID, 100)
@@ -40,10 +41,10 @@ func TestRestore(t *testing.T) {
 		sticky := user(t, b, name("uma"))
 		ended := sticky.open(q)
 		ann.grab(ended.ID)
-		_, err = b.End(ctx, sticky.Actor, EndRequest{Session: ended.ID})
+		_, err = b.End(ctx, sticky.Actor, chat.EndRequest{Session: ended.ID})
 		require.NoError(t, err)
 		label(t, b, ann.Actor, served.ID, []string{"vip", "投诉"}, nil)
-		before := map[string]Session{}
+		before := map[string]chat.Session{}
 		for _, id := range []string{served.ID, waits.ID, offered.ID} {
 			archived(t, b, id)
 			before[id], err = b.Session(ctx, ann.Actor, id)
@@ -78,7 +79,7 @@ func TestRestore(t *testing.T) {
 		clean(t, c)
 		_, err = c.Authenticate(ctx, token)
 		require.NoError(t, err)
-		settings, err := c.Queue(ctx, Actor{Host: true}, q)
+		settings, err := c.Queue(ctx, chat.Actor{Host: true}, q)
 		require.NoError(t, err)
 		require.Equal(t, 777, settings.AbandonTimeout)
 		ann2, bea2, uma2 := agent(t, c, ann.ID, q), agent(t, c, bea.ID, q), user(t, c, uma.ID)
@@ -88,7 +89,7 @@ func TestRestore(t *testing.T) {
 			require.Equal(t, was, is)
 		}
 		require.Equal(t, all, history(t, c, ann2.Actor, served.ID, 200))
-		dup, err := c.Send(ctx, uma2.Actor, SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
+		dup, err := c.Send(ctx, uma2.Actor, chat.SendRequest{Session: served.ID, Body: json.RawMessage(`"once"`), Key: "once"})
 		require.NoError(t, err)
 		require.True(t, dup.Duplicate)
 		require.Equal(t, keyed.Seq, dup.Seq)
@@ -97,7 +98,7 @@ func TestRestore(t *testing.T) {
 		require.NoError(t, err)
 		again := user(t, c, sticky.ID).open(q)
 		require.Equal(t, again.ID, ann2.await("offer", nil)["session"].(map[string]any)["id"], "her last agent is known")
-		_, err = c.End(ctx, host, EndRequest{Session: again.ID})
+		_, err = c.End(ctx, host, chat.EndRequest{Session: again.ID})
 		require.NoError(t, err)
 		got, err := c.GrabQueue(ctx, bea2.Actor, q)
 		require.NoError(t, err)
@@ -113,11 +114,11 @@ func TestKeysOutliveARestore(t *testing.T) {
 	lost, fresh := testenv.Redis(t).URL(), testenv.Redis(t).URL()
 	b, ctx, q := startNode(t, lost), t.Context(), name("q")
 	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
-	boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("boss")}, "")
+	boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("boss")}, "")
 	s := uma.open(q)
 	ann.grab(s.ID)
 	whisper := WhisperRequest{Session: s.ID, Text: "careful", Key: "w"}
-	said, gone := SendRequest{Session: s.ID, Body: []byte(`"kept"`), Key: "k"}, SendRequest{Session: s.ID, Body: []byte(`"oops"`), Key: "r"}
+	said, gone := chat.SendRequest{Session: s.ID, Body: []byte(`"kept"`), Key: "k"}, chat.SendRequest{Session: s.ID, Body: []byte(`"oops"`), Key: "r"}
 	whispered, err := b.Whisper(ctx, boss.Actor, whisper)
 	require.NoError(t, err)
 	kept, err := b.Send(ctx, uma.Actor, said)
@@ -126,7 +127,7 @@ func TestKeysOutliveARestore(t *testing.T) {
 	require.NoError(t, err)
 	archived(t, b, s.ID)
 	require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, recalled.Seq))
-	atOnce := SendRequest{Session: s.ID, Body: []byte(`"no"`), Key: "at once"} // recalled before it is archived
+	atOnce := chat.SendRequest{Session: s.ID, Body: []byte(`"no"`), Key: "at once"} // recalled before it is archived
 	unsaid, err := b.Send(ctx, uma.Actor, atOnce)
 	require.NoError(t, err)
 	require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, unsaid.Seq))
@@ -140,13 +141,15 @@ func TestKeysOutliveARestore(t *testing.T) {
 	require.NoError(t, err)
 	again := startNode(t, fresh, func(o *Options) { o.Archive = store })
 	for _, repeat := range []struct {
-		first SendReply
-		do    func() (SendReply, error)
+		first chat.SendReply
+		do    func() (chat.SendReply, error)
 	}{
-		{whispered, func() (SendReply, error) { return again.Whisper(ctx, Actor{Identity: boss.Identity}, whisper) }},
-		{kept, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, said) }},
-		{recalled, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, gone) }},
-		{unsaid, func() (SendReply, error) { return again.Send(ctx, Actor{Identity: uma.Identity}, atOnce) }},
+		{whispered, func() (chat.SendReply, error) {
+			return again.Whisper(ctx, chat.Actor{Identity: boss.Identity}, whisper)
+		}},
+		{kept, func() (chat.SendReply, error) { return again.Send(ctx, chat.Actor{Identity: uma.Identity}, said) }},
+		{recalled, func() (chat.SendReply, error) { return again.Send(ctx, chat.Actor{Identity: uma.Identity}, gone) }},
+		{unsaid, func() (chat.SendReply, error) { return again.Send(ctx, chat.Actor{Identity: uma.Identity}, atOnce) }},
 	} {
 		got, err := repeat.do()
 		require.NoError(t, err)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 // resync is for a partition whose channels were not heard for a while: all
@@ -40,34 +42,34 @@ func (p *hubPart) resync(ctx context.Context) {
 
 // recheck finds what a member's own channel may have lost.
 func (p *hubPart) recheck(ctx context.Context, m *member) error {
-	role := RoleUser
+	role := chat.RoleUser
 	if !m.user() {
-		role = RoleAgent
+		role = chat.RoleAgent
 	}
-	prof, err := p.h.b.profile(ctx, role, idOf(m.who))
+	prof, err := p.h.b.profile(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
 	for _, c := range m.all() {
 		err := p.h.b.held(ctx, c.Identity())
-		if err != nil && AsError(err).Code != CodeUnauthorized {
+		if err != nil && chat.AsError(err).Code != chat.CodeUnauthorized {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().revoked(prof.revoked, prof.generation):
-			c.shut(CloseRevoked, "token revoked")
+		case err != nil, c.Identity().Revoked(prof.revoked, prof.generation):
+			c.shut(chat.CloseRevoked, "token revoked")
 		case prof.disabled || prof.blocked:
-			c.shut(CloseRemoved, "removed by an administrator")
+			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
 		if prof.set {
-			c.assign(encode(prof.queues), prof.capacity)
+			c.assign(chat.Encode(prof.queues), prof.capacity)
 		}
 	}
 	held := map[string]bool{}
 	for _, s := range m.sessions() {
 		held[s] = true
 	}
-	room := newPage()
+	room := chat.NewPage()
 	g, err := p.h.b.gather(ctx, m, &room)
 	if err != nil {
 		return err
@@ -75,8 +77,8 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	for _, s := range append(g.open, g.sessions...) {
 		if !held[s.ID] {
 			held[s.ID] = true
-			m.deliver(eventLine("session", struct {
-				Session Session `json:"session"`
+			m.deliver(chat.EventLine("session", struct {
+				Session chat.Session `json:"session"`
 			}{s}), "")
 		}
 	}
@@ -84,7 +86,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		m.offerEnded(s, "cancelled")
 	}
 	for _, s := range g.offers {
-		ev := personal{Session: s.ID}
+		ev := chat.Personal{Session: s.ID}
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err
 		}
@@ -92,7 +94,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		if err != nil {
 			return err
 		}
-		ev.Extra.From, ev.Extra.Note, ev.Extra.Expires = st.offer.from, st.offer.note, st.offer.expires
+		ev.Extra.From, ev.Extra.Note, ev.Extra.Expires = st.Offer.From, st.Offer.Note, st.Offer.Expires
 		p.h.offered(m, ev)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -13,20 +12,21 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // revived is a session on its way back from the archive into Redis.
 type revived struct {
 	doc     archive.Session
-	hash    flat
-	read    flat
+	hash    chat.Flat
+	read    chat.Flat
 	seq     int64
 	authors []byte           // two bytes a message, as lib/unread.lua has it
 	codes   map[string]int64 // participant → its code there
 	next    int64            // the next code
 	keys    []any            // hash of sender and key, seq, …
 	over    *older           // what Redis has of it, if that is to be replaced
-	tail    []entry          // the newest, the only ones that go into the log
+	tail    []chat.Entry     // the newest, the only ones that go into the log
 }
 
 // revive brings an ended session that has left Redis back.
@@ -35,8 +35,8 @@ func (b *Broker) revive(ctx context.Context, session string) error {
 	if err != nil {
 		return err
 	}
-	if st.State != Ended {
-		return Errorf(CodeNotFound, "no such session") // lost with its Redis: restore has not been run
+	if st.State != chat.Ended {
+		return chat.Errorf(chat.CodeNotFound, "no such session") // lost with its Redis: restore has not been run
 	}
 	r, fresh, err := b.restoreSession(ctx, doc, nil)
 	if err != nil || !fresh {
@@ -54,7 +54,7 @@ const revivePage = 1000 // messages read at a time
 func (b *Broker) restoreSession(ctx context.Context, doc archive.Session, over *older) (r *revived, fresh bool, err error) {
 	p, ok := b.of(doc.ID)
 	if !ok {
-		return nil, false, Errorf(CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
+		return nil, false, chat.Errorf(chat.CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
 	}
 	r = &revived{doc: doc, codes: map[string]int64{}, over: over}
 	if err := r.begin(); err != nil {
@@ -79,14 +79,14 @@ func (b *Broker) restoreSession(ctx context.Context, doc archive.Session, over *
 
 // begin reads the document.
 func (r *revived) begin() error {
-	var snap struct{ S, R flat }
+	var snap struct{ S, R chat.Flat }
 	if err := json.Unmarshal([]byte(r.doc.Snapshot), &snap); err != nil {
 		return err
 	}
-	r.hash, r.read, r.next = snap.S, snap.R, max(16, snap.S.num("codes"))
+	r.hash, r.read, r.next = snap.S, snap.R, max(16, snap.S.Num("codes"))
 	for name := range r.hash {
 		if len(name) > 4 && name[:2] == "c:" {
-			r.codes[name[2:]] = r.hash.num(name)
+			r.codes[name[2:]] = r.hash.Num(name)
 		}
 	}
 	return nil
@@ -105,21 +105,21 @@ func (r *revived) add(page []archive.Message) {
 			continue // see moved
 		}
 		for r.seq++; r.seq < m.Seq; r.seq++ {
-			r.take(entry{seq: r.seq, at: m.At, head: head(ulid.Make().String(), Author{Role: RoleSystem}, TypeSystem, 0)})
+			r.take(chat.Entry{Seq: r.seq, At: m.At, Head: chat.Head(ulid.Make().String(), chat.Author{Role: chat.RoleSystem}, chat.TypeSystem, 0)})
 		}
 		e := unarchived(m)
-		if e.by != "" {
+		if e.By != "" {
 			mid := m.Mid
-			r.keys = append(r.keys, keyHash(e.by, e.key, mid), m.Seq)
+			r.keys = append(r.keys, keyHash(e.By, e.Key, mid), m.Seq)
 		}
 		r.take(e)
 	}
 }
 
-func (r *revived) take(e entry) {
-	code := r.code(e.by)
+func (r *revived) take(e chat.Entry) {
+	code := r.code(e.By)
 	high := byte(code >> 8) //nolint:gosec // codes stay below 32768
-	if e.note {
+	if e.Note {
 		high |= 0x80
 	}
 	r.authors = append(r.authors, high, byte(code)) //nolint:gosec // its lower half
@@ -161,7 +161,7 @@ func (b *Broker) restoreKeys(ctx context.Context, p partition, r *revived) error
 // unread counts anew: others' messages above the mark that the reader may see.
 func (r *revived) unread(w string) int64 {
 	own, user, n := r.codes[w], w[0] == 'u', int64(0)
-	for seq := r.read.num(w) + 1; seq <= r.seq; seq++ {
+	for seq := r.read.Num(w) + 1; seq <= r.seq; seq++ {
 		high, low := r.authors[2*seq-2], r.authors[2*seq-1]
 		code := int64(high&0x7f)<<8 | int64(low)
 		if code != 0 && code != own && !(user && high&0x80 != 0) {
@@ -175,7 +175,7 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 	f := r.hash
 	f["seq"], f["archived"], f["recalls"], f["aside"] = strconv.FormatInt(r.seq, 10), strconv.FormatInt(r.seq, 10), "", ""
 	f["codes"] = strconv.FormatInt(r.next, 10)
-	blocked, err := b.pipe.HExists(ctx, p.profile(who(RoleUser, f["user"])), "blocked").Result()
+	blocked, err := b.pipe.HExists(ctx, p.profile(chat.Who(chat.RoleUser, f["user"])), "blocked").Result()
 	if err != nil {
 		return false, redisError("restore", err)
 	}
@@ -183,30 +183,30 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 	if blocked {
 		f["blocked"] = "1"
 	}
-	unread, recalled := flat{}, flat{}
+	unread, recalled := chat.Flat{}, chat.Flat{}
 	if r.over != nil {
 		for w, mark := range r.over.read {
-			if _, in := r.read[w]; in && mark > r.read.num(w) {
+			if _, in := r.read[w]; in && mark > r.read.Num(w) {
 				r.read[w] = strconv.FormatInt(mark, 10)
 			}
 		}
 	}
 	for w := range r.read {
-		if r.read.num(w) > r.seq {
+		if r.read.Num(w) > r.seq {
 			r.read[w] = f["seq"]
 		}
 		unread[w] = strconv.FormatInt(r.unread(w), 10)
 	}
 	args := []any{"", r.authors}
 	for _, e := range r.tail[max(0, len(r.tail)-keepLog):] {
-		if e.body == "" {
-			recalled[strconv.FormatInt(e.seq, 10)] = encode(map[string]string{"at": strconv.FormatInt(e.at, 10), "by": e.by,
-				"key": e.key, "h": e.head})
+		if e.Body == "" {
+			recalled[strconv.FormatInt(e.Seq, 10)] = chat.Encode(map[string]string{"at": strconv.FormatInt(e.At, 10), "by": e.By,
+				"key": e.Key, "h": e.Head})
 			continue
 		}
-		args = append(args, e.seq, e.at, e.by, e.key, e.head, e.body)
+		args = append(args, e.Seq, e.At, e.By, e.Key, e.Head, e.Body)
 	}
-	args[0] = encode(struct {
+	args[0] = chat.Encode(struct {
 		Session  string   `json:"session"`
 		Hash     []string `json:"hash"`
 		Unread   []string `json:"unread"`
@@ -214,33 +214,24 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 		Recalled []string `json:"recalled"`
 		Expire   int64    `json:"expire"` // ms
 		Over     *older   `json:"over,omitempty"`
-	}{r.doc.ID, f.pairs(), unread.pairs(), r.read.pairs(), recalled.pairs(), b.archiver.expire.Milliseconds(), r.over})
+	}{r.doc.ID, f.Pairs(), unread.Pairs(), r.read.Pairs(), recalled.Pairs(), b.archiver.expire.Milliseconds(), r.over})
 	s, user, queue, was := r.doc.ID, f["user"], f["queue"], f["queue"]
 	if r.over != nil {
 		was = r.over.Queue
 	}
 	reply, err := b.run(ctx, "revive", p.transition(s, p.recalled(s), p.waiting(queue), p.open(user),
-		p.listed(who(RoleUser, user)), p.sessions(), p.waiting(was)), args...)
+		p.listed(chat.Who(chat.RoleUser, user)), p.sessions(), p.waiting(was)), args...)
 	return reply.str(0) == "ok", err
-}
-
-// pairs are the fields and values of a hash, by field.
-func (f flat) pairs() []string {
-	out := make([]string, 0, 2*len(f))
-	for _, name := range slices.Sorted(maps.Keys(f)) {
-		out = append(out, name, f[name])
-	}
-	return out
 }
 
 // restorePlaces gives the agents' partitions back what they knew of a session.
 // It may be repeated while nobody else changes it.
 func (b *Broker) restorePlaces(ctx context.Context, r *revived) error {
 	f, s := r.hash, r.doc.ID
-	ended := r.doc.State == string(Ended)
+	ended := r.doc.State == string(chat.Ended)
 	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, agent := range r.doc.Agents {
-			w, home, role := who(RoleAgent, agent), b.home(agent), "past"
+			w, home, role := chat.Who(chat.RoleAgent, agent), b.home(agent), "past"
 			switch {
 			case f["agent"] == agent:
 				role = "owner"
@@ -262,7 +253,7 @@ func (b *Broker) restorePlaces(ctx context.Context, r *revived) error {
 			home := b.home(agent)
 			pipe.HSet(ctx, home.load(agent), s, token+"|held")
 			if agent == f["target"] {
-				pipe.HSetNX(ctx, home.mine(who(RoleAgent, agent)), s, f["rev"]+"|target|0")
+				pipe.HSetNX(ctx, home.mine(chat.Who(chat.RoleAgent, agent)), s, f["rev"]+"|target|0")
 			}
 		}
 		return nil

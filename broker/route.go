@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // soon routes a session that has just begun to wait. If this node dies
@@ -26,33 +28,33 @@ func (b *Broker) soon(session string) {
 // last agent. Whoever cannot take it now is passed over: nobody waits for them.
 func (b *Broker) route(ctx context.Context, session string) error {
 	st, err := b.lookLive(ctx, session)
-	if err != nil || st == nil || st.State != Waiting || st.Target != nil {
+	if err != nil || st == nil || st.State != chat.Waiting || st.Target != nil {
 		return err
 	}
 	q := b.settings.queue(st.Queue)
-	if st.bot && q.Bot != "" {
-		err := b.assign(ctx, session, q.Bot, RoleBot, reserveHow{offer: true})
-		if settled(unless(err, CodeFull, CodeNoAgent, CodeTaken)) != nil || err == nil {
+	if st.BotFirst && q.Bot != "" {
+		err := b.assign(ctx, session, q.Bot, chat.RoleBot, reserveHow{offer: true})
+		if settled(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
 			return err
 		}
 	}
-	if st.sticky == "" || q.Routing == "auto" || !q.Hours.open(time.Now()) {
+	if st.Sticky == "" || q.Routing == "auto" || !q.Hours.IsOpen(time.Now()) {
 		return nil
 	}
-	pl, err := b.reserve(ctx, Identity{ID: st.sticky, Role: RoleAgent}, session, reserveHow{offer: true, queue: st.Queue})
+	pl, err := b.reserve(ctx, chat.Identity{ID: st.Sticky, Role: chat.RoleAgent}, session, reserveHow{offer: true, queue: st.Queue})
 	if err == nil {
-		_, err = b.offer(ctx, Actor{}, TransferRequest{Session: session, Agent: st.sticky, sticky: true}, pl, st.Queue)
+		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: session, Agent: st.Sticky, Sticky: true}, pl, st.Queue)
 	}
-	return unless(err, CodeFull, CodeNoAgent)
+	return unless(err, chat.CodeFull, chat.CodeNoAgent)
 }
 
 // assign makes an agent a waiting session's owner without asking it.
-func (b *Broker) assign(ctx context.Context, session, agent string, role Role, how reserveHow) error {
-	pl, err := b.reserve(ctx, Identity{ID: agent, Role: role}, session, how)
+func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Role, how reserveHow) error {
+	pl, err := b.reserve(ctx, chat.Identity{ID: agent, Role: role}, session, how)
 	if err != nil {
 		return err
 	}
-	if role == RoleBot { // it serves where it is named
+	if role == chat.RoleBot { // it serves where it is named
 		st, err := b.lookLive(ctx, session)
 		if err != nil || st == nil {
 			b.free(ctx, pl, session)
@@ -61,13 +63,13 @@ func (b *Broker) assign(ctx context.Context, session, agent string, role Role, h
 		pl.queues = []string{st.Queue}
 	}
 	pl.auto = true
-	_, err = b.win(ctx, Actor{Identity: Identity{ID: agent, Role: role}}, pl, session)
+	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session)
 	return err
 }
 
 // unless is err, or nil for these codes.
-func unless(err error, codes ...Code) error {
-	if err != nil && contains(codes, AsError(err).Code) {
+func unless(err error, codes ...chat.Code) error {
+	if err != nil && chat.Contains(codes, chat.AsError(err).Code) {
 		return nil
 	}
 	return err

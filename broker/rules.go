@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // Settings that were answered for hold for whatever begins afterwards, on every
@@ -86,7 +88,7 @@ func (b *Broker) ruled(ctx context.Context, script string, p partition, keys []s
 			return nil, err
 		}
 	}
-	return nil, Errorf(CodeUnavailable, "the queues' settings keep changing; try again")
+	return nil, chat.Errorf(chat.CodeUnavailable, "the queues' settings keep changing; try again")
 }
 
 // underRules runs it once; it may answer 'stale'.
@@ -96,6 +98,6 @@ func (b *Broker) underRules(ctx context.Context, script string, p partition, key
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}
-	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+quote(rules)+`}`...)
+	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+chat.Quote(rules)+`}`...)
 	return b.run(ctx, script, keys, string(data))
 }

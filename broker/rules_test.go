@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -24,7 +25,7 @@ type rulesStage struct {
 	b                  *Broker
 	q                  string
 	uma, ann, bea, sue *party
-	s                  Session
+	s                  chat.Session
 }
 
 func (g *rulesStage) field(name string) int64 {
@@ -45,7 +46,7 @@ func (g *rulesStage) left(p partition, timer string) int64 {
 	return int64(due) - now.UnixMilli()
 }
 
-func (g *rulesStage) must(s Session, err error) {
+func (g *rulesStage) must(s chat.Session, err error) {
 	g.t.Helper()
 	require.NoError(g.t, err)
 	g.s = s
@@ -63,13 +64,13 @@ var everythingThatObeys = []obeying{
 	{"open for long", func(*rulesStage) {}, func(g *rulesStage) int64 { waitingOne(g); return g.field("patience") }},
 	{"grab", waitingOne, func(g *rulesStage) int64 { g.ann.grab(g.s.ID); return g.field("idle") }},
 	{"transfer to an agent", servedOne, func(g *rulesStage) int64 {
-		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, chat.TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
 		p, _ := g.b.of(g.s.ID)
 		return g.left(p, "offer|"+g.s.ID)
 	}},
 	{"accept", func(g *rulesStage) {
 		servedOne(g)
-		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, chat.TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
 	}, func(g *rulesStage) int64 {
 		g.must(g.b.Accept(g.t.Context(), g.bea.Actor, g.s.ID))
 		return g.field("idle")
@@ -79,17 +80,17 @@ var everythingThatObeys = []obeying{
 		return g.field("idle")
 	}},
 	{"end", servedOne, func(g *rulesStage) int64 {
-		g.must(g.b.End(g.t.Context(), g.ann.Actor, EndRequest{Session: g.s.ID}))
+		g.must(g.b.End(g.t.Context(), g.ann.Actor, chat.EndRequest{Session: g.s.ID}))
 		p, _ := g.b.of(g.s.ID)
 		return g.left(p, "end|"+g.s.ID)
 	}},
 	{"transfer to the queue", servedOne, func(g *rulesStage) int64 {
-		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, TransferRequest{Session: g.s.ID, Queue: g.q}))
+		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, chat.TransferRequest{Session: g.s.ID, Queue: g.q}))
 		return g.field("abandon")
 	}},
 	{"reopen", func(g *rulesStage) {
 		waitingOne(g)
-		g.must(g.b.End(g.t.Context(), g.uma.Actor, EndRequest{Session: g.s.ID}))
+		g.must(g.b.End(g.t.Context(), g.uma.Actor, chat.EndRequest{Session: g.s.ID}))
 	}, func(g *rulesStage) int64 {
 		g.must(g.b.Reopen(g.t.Context(), g.uma.Actor, g.s.ID))
 		return g.field("abandon")
@@ -108,16 +109,16 @@ func TestSettingsHoldEverywhereOnceAnswered(t *testing.T) {
 		t.Run(o.name, func(t *testing.T) {
 			g := &rulesStage{t: t, b: b, q: name("q")}
 			for i := range 50 {
-				a.set(t, g.q, func(*QueueSettings) {})
+				a.set(t, g.q, func(*chat.QueueSettings) {})
 				g.uma, g.ann, g.bea = user(t, b, name("uma")), agent(t, b, name("ann"), g.q), agent(t, b, name("bea"), g.q)
-				g.sue = connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+				g.sue = connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 				o.prepare(g)
 				v := 10000 + i
-				a.set(t, g.q, func(s *QueueSettings) {
+				a.set(t, g.q, func(s *chat.QueueSettings) {
 					s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace, s.Patience, s.ReopenWindow = v, v, v, v, v, v, v
 				})
 				require.InDelta(t, ms(v), o.act(g), 900, "round %d", i)
-				_, err := a.End(t.Context(), host, EndRequest{Session: g.s.ID})
+				_, err := a.End(t.Context(), host, chat.EndRequest{Session: g.s.ID})
 				if g.s.ID != "" {
 					require.NoError(t, err)
 				}
@@ -131,16 +132,16 @@ func TestAWindowClosesEverywhere(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
-		a.set(t, q, func(*QueueSettings) {})
+		a.set(t, q, func(*chat.QueueSettings) {})
 		for range 10 {
 			uma := user(t, b, name("uma"))
 			s := uma.open(q)
-			_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+			_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 			require.NoError(t, err)
-			a.set(t, q, func(s *QueueSettings) { s.ReopenWindow = 0 })
+			a.set(t, q, func(s *chat.QueueSettings) { s.ReopenWindow = 0 })
 			time.Sleep(time.Millisecond) // an end and a window of no time: the next millisecond is late
 			_, err = b.Reopen(ctx, uma.Actor, s.ID)
-			code(t, CodeTooLate, err)
+			code(t, chat.CodeTooLate, err)
 			require.NoError(t, a.DeleteQueue(ctx, host, q))
 			_, err = b.Reopen(ctx, uma.Actor, s.ID)
 			require.NoError(t, err, "the defaults hold again")
@@ -155,15 +156,15 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 	a, b := startNode(t, url), startNode(t, url)
 	ctx, q := t.Context(), name("q")
 	for range 20 {
-		a.set(t, q, func(s *QueueSettings) { s.Routing = "auto" })
+		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "auto" })
 		b.dispatchers.tend(ctx)
 		ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
-		a.set(t, q, func(s *QueueSettings) { s.Routing = "grab" })
+		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "grab" })
 		s := openFor(t, a, q, uma.ID)
-		err := b.assign(ctx, s.ID, ann.ID, RoleAgent, reserveHow{offer: true, queue: q})
+		err := b.assign(ctx, s.ID, ann.ID, chat.RoleAgent, reserveHow{offer: true, queue: q})
 		require.ErrorIs(t, err, errLate)
 		require.Zero(t, b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val())
-		_, err = a.End(ctx, host, EndRequest{Session: s.ID})
+		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		ann.Conn.Close(ctx)
 	}
@@ -175,9 +176,9 @@ func TestAChangeThatEndedHalfWay(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	a := startNode(t, url)
 	ctx, q := t.Context(), name("q")
-	a.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 77 })
+	a.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 77 })
 	p := a.parts[0]
-	_, err := a.run(ctx, "queue", []string{p.queues(), p.dirty()}, q, encode(func() QueueSettings { s := DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
+	_, err := a.run(ctx, "queue", []string{p.queues(), p.dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
 	require.NoError(t, err)
 	for _, p := range a.parts[:len(a.parts)/2] {
 		require.NoError(t, a.rdb.Set(ctx, p.rules(), name("half"), 0).Err())

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -26,43 +27,43 @@ type stage struct {
 	places        map[string]place
 }
 
-func newStage(t *testing.T, b *Broker, s State) *stage {
+func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	ctx := t.Context()
 	g := &stage{t: t, b: b, q: name("q"), q2: name("q"), ann: name("ann"), bea: name("bea"), cay: name("cay"),
 		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]place{}}
 	for _, a := range []string{g.ann, g.bea, g.cay} {
-		require.NoError(t, b.introduce(ctx, Identity{Role: RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
-		_, err := b.setStatus(ctx, a, Online, false)
+		require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
+		_, err := b.setStatus(ctx, a, chat.Online, false)
 		require.NoError(t, err)
 	}
-	opened, err := b.Open(ctx, host, OpenRequest{User: Person{ID: g.user}, Queue: g.q})
+	opened, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: g.user}, Queue: g.q})
 	require.NoError(t, err)
 	g.session = opened.ID
 	g.p, _ = b.of(opened.ID)
-	as := func(id string) Actor {
-		return Actor{Identity: Identity{Role: RoleAgent, ID: id, Queues: []string{g.q}}}
+	as := func(id string) chat.Actor {
+		return chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Queues: []string{g.q}}}
 	}
-	uma := Actor{Identity: Identity{Role: RoleUser, ID: g.user}}
-	_, err = b.Send(ctx, uma, SendRequest{Session: g.session, Body: []byte(`"first"`)})
+	uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: g.user}}
+	_, err = b.Send(ctx, uma, chat.SendRequest{Session: g.session, Body: []byte(`"first"`)})
 	require.NoError(t, err)
-	if s != Waiting {
+	if s != chat.Waiting {
 		_, err = b.Grab(ctx, as(g.ann), g.session)
 		require.NoError(t, err)
 	}
 	switch s {
-	case Transferring:
-		_, err = b.Transfer(ctx, as(g.ann), TransferRequest{Session: g.session, Agent: g.bea})
-	case Ending:
-		_, err = b.End(ctx, as(g.ann), EndRequest{Session: g.session})
-	case Ended:
-		_, err = b.End(ctx, uma, EndRequest{Session: g.session})
+	case chat.Transferring:
+		_, err = b.Transfer(ctx, as(g.ann), chat.TransferRequest{Session: g.session, Agent: g.bea})
+	case chat.Ending:
+		_, err = b.End(ctx, as(g.ann), chat.EndRequest{Session: g.session})
+	case chat.Ended:
+		_, err = b.End(ctx, uma, chat.EndRequest{Session: g.session})
 	}
 	require.NoError(t, err)
 	return g
 }
 
 func (g *stage) step(by string) step {
-	return step{Op: g.op, Session: g.session, By: by, Queues: []string{g.q}, Max: maxAssists}
+	return step{Op: g.op, Session: g.session, By: by, Queues: []string{g.q}, Max: chat.MaxAssists}
 }
 
 func (g *stage) run(script string, s any, more ...string) reply {
@@ -77,7 +78,7 @@ func (g *stage) place(agent string) place {
 	if pl, ok := g.places[agent]; ok {
 		return pl
 	}
-	pl, err := g.b.reserve(g.t.Context(), Identity{ID: agent, Role: RoleAgent}, g.session, reserveHow{})
+	pl, err := g.b.reserve(g.t.Context(), chat.Identity{ID: agent, Role: chat.RoleAgent}, g.session, reserveHow{})
 	require.NoError(g.t, err)
 	g.places[agent] = pl
 	return pl
@@ -100,7 +101,7 @@ func (g *stage) send(by string) reply {
 	} else {
 		keys = append(keys, p.states())
 	}
-	r, err := g.b.run(g.t.Context(), "send", keys, s, by, g.key, g.key, head(g.op, Author{}, TypeText, 0), `"x"`, "m", "", 0, 1, 1)
+	r, err := g.b.run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
 	require.NoError(g.t, err)
 	return r
 }
@@ -117,7 +118,7 @@ var matrix = []struct {
 		s := fmt.Sprintf("%02x-%s", id, g.op)
 		return g.b.mustRun(g.t, "open", g.p.transition(s, g.p.waiting(g.q), g.p.open(g.user), g.p.listed("u:"+g.user),
 			g.p.sessions(), g.p.profile("u:"+g.user), g.p.rate(rateOpen, "u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
-			"info": encode(Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
+			"info": chat.Encode(chat.Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
 	{"send by the user", func(g *stage) reply { return g.send("u:" + g.user) },
 		[5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
@@ -243,7 +244,7 @@ var matrix = []struct {
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
 	{"join by bea", func(g *stage) reply {
 		s := g.step(g.bea)
-		s.Info = encode(Person{ID: g.bea})
+		s.Info = chat.Encode(chat.Person{ID: g.bea})
 		return g.run("join", s)
 	}, [5]string{"wrong_state", "ok", "ok", "ok", "ended"}, nil},
 	{"leave by ann", func(g *stage) reply { return g.run("leave", g.step(g.ann)) },
@@ -303,7 +304,7 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			b := startNode(t, testenv.Shared(t, e), func(o *Options) { o.NoArchiver = true })
 			for _, m := range matrix {
-				for i, state := range []State{Waiting, Serving, Transferring, Ending, Ended} {
+				for i, state := range []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended} {
 					t.Run(m.name+"/"+string(state), func(t *testing.T) {
 						g := newStage(t, b, state)
 						first := m.do(g)
@@ -340,7 +341,7 @@ func (g *stage) everything() map[string]any {
 		"keys": r.HGetAll(ctx, p.keys(s)).Val(), "open": r.HGetAll(ctx, p.open(g.user)).Val(),
 		"waiting": r.ZRangeWithScores(ctx, p.waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.waiting(g.q2), 0, -1).Val()}
 	for field, n := range r.HGetAll(ctx, p.stats()).Val() { // what was counted, once
-		if _, of, ok := strings.Cut(field, "|"); ok && (strings.Contains(of, "|"+g.q+sepField) || strings.Contains(of, "|"+g.q2+sepField)) {
+		if _, of, ok := strings.Cut(field, "|"); ok && (strings.Contains(of, "|"+g.q+chat.SepField) || strings.Contains(of, "|"+g.q2+chat.SepField)) {
 			out[field] = n
 		}
 	}
@@ -358,6 +359,6 @@ func (g *stage) sound() {
 	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
 	for _, q := range []string{g.q, g.q2} {
 		listed := g.b.rdb.ZScore(context.WithoutCancel(g.t.Context()), g.p.waiting(q), g.session).Err() == nil
-		require.Equal(g.t, st.State == Waiting && st.Queue == q, listed, "in the list of %s", q)
+		require.Equal(g.t, st.State == chat.Waiting && st.Queue == q, listed, "in the list of %s", q)
 	}
 }

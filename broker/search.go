@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // SearchRequest asks for archived messages that hold every word of Query, in
@@ -35,7 +36,7 @@ type SearchReply struct {
 
 // Found is a message and the part of its text where the words are.
 type Found struct {
-	Message
+	chat.Message
 	Snippet []archive.Part `json:"snippet"`
 	// Superseded: Redis had lost it, and its seq is another message's now; history does not show it.
 	Superseded bool `json:"superseded,omitempty"`
@@ -46,12 +47,12 @@ const maxQuery = 200 // bytes
 // Search finds archived messages: all for host applications and supervisors, of
 // sessions they took part in for agents, of their own sessions and without notes
 // for users. What was sent within the last seconds is not archived yet.
-func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchReply, error) {
+func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (SearchReply, error) {
 	q, limit, err := b.searchQuery(a, r)
 	if err != nil {
 		return SearchReply{}, err
 	}
-	reply, room, strange := SearchReply{Messages: []Found{}}, newPage(), map[string]bool{}
+	reply, room, strange := SearchReply{Messages: []Found{}}, chat.NewPage(), map[string]bool{}
 	for {
 		page, err := b.archiver.store.Search(ctx, q)
 		if err != nil {
@@ -69,13 +70,13 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 			if recalled[i] || strange[m.Session] {
 				continue
 			}
-			e := b.withBase(unarchived(m))
-			msg, err := e.message(m.Session, m.By == who(a.Role, a.ID))
+			e := chat.WithBase(b.opt.BasePath, unarchived(m))
+			msg, err := e.Message(m.Session, m.By == chat.Who(a.Role, a.ID))
 			if err != nil {
 				return reply, err
 			}
 			found := Found{msg, archive.Snippet(m.Text(), q.Words), m.Superseded}
-			if n := len(reply.Messages); n == limit || !room.fits(sized(found)) {
+			if n := len(reply.Messages); n == limit || !room.Fits(chat.Sized(found)) {
 				last := reply.Messages[n-1]
 				reply.Cursor = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Mid
 				return reply, nil
@@ -90,23 +91,23 @@ func (b *Broker) Search(ctx context.Context, a Actor, r SearchRequest) (SearchRe
 	}
 }
 
-func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, limit int, err error) {
+func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQuery, limit int, err error) {
 	if b.archiver == nil {
-		return q, 0, Errorf(CodeNotFound, "there is no archive to search")
+		return q, 0, chat.Errorf(chat.CodeNotFound, "there is no archive to search")
 	}
 	if limit, err = listLimit(r.Limit); err != nil {
 		return q, 0, err
 	}
 	if !utf8.ValidString(r.Query) {
-		return q, 0, Errorf(CodeBadRequest, "q: not UTF-8")
+		return q, 0, chat.Errorf(chat.CodeBadRequest, "q: not UTF-8")
 	}
 	if len(r.Query) > maxQuery {
-		return q, 0, Errorf(CodeTooLarge, "q: at most %d bytes", maxQuery)
+		return q, 0, chat.Errorf(chat.CodeTooLarge, "q: at most %d bytes", maxQuery)
 	}
 	q = archive.SearchQuery{Words: archive.Words(r.Query), OldWords: archive.OldWords(r.Query), Queue: r.Queue, User: r.User,
 		Since: r.Since, Until: r.Until, Limit: limit + 1}
 	if len(q.Words) == 0 {
-		return q, 0, Errorf(CodeBadRequest, "q: at least one word")
+		return q, 0, chat.Errorf(chat.CodeBadRequest, "q: at least one word")
 	}
 	if r.Agent != "" {
 		q.Agents = append(q.Agents, r.Agent)
@@ -116,15 +117,15 @@ func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, l
 	case a.Role.Staff():
 		q.Agents = append(q.Agents, a.ID)
 	case r.User != "" && r.User != a.ID:
-		return q, 0, Errorf(CodeForbidden, "user: only yourself")
+		return q, 0, chat.Errorf(chat.CodeForbidden, "user: only yourself")
 	default:
 		q.User, q.NoNotes = a.ID, true
 	}
 	if r.Cursor != "" {
 		at, mid, _ := strings.Cut(r.Cursor, ".")
 		n, err := strconv.ParseInt(at, 10, 64)
-		if err != nil || mid == "" || len(mid) > MaxID || !utf8.ValidString(mid) {
-			return q, 0, Errorf(CodeBadRequest, "cursor: none of ours")
+		if err != nil || mid == "" || len(mid) > chat.MaxID || !utf8.ValidString(mid) {
+			return q, 0, chat.Errorf(chat.CodeBadRequest, "cursor: none of ours")
 		}
 		q.Before = &archive.MessagePlace{At: n, Mid: mid}
 	}
@@ -133,7 +134,7 @@ func (b *Broker) searchQuery(a Actor, r SearchRequest) (q archive.SearchQuery, l
 
 // foreign finds the sessions of a page in which an agent took no part, though it is archived as
 // theirs: earlier versions put those there who had only declined an offer.
-func (b *Broker) foreign(ctx context.Context, a Actor, page []archive.Message, known map[string]bool) error {
+func (b *Broker) foreign(ctx context.Context, a chat.Actor, page []archive.Message, known map[string]bool) error {
 	if boss(a) || !a.Role.Staff() {
 		return nil
 	}
@@ -150,12 +151,12 @@ func (b *Broker) foreign(ctx context.Context, a Actor, page []archive.Message, k
 	for _, session := range fresh {
 		g.Go(func() error {
 			st, err := b.look(ctx, session)
-			if errors.Is(err, &Error{Code: CodeNotFound}) {
+			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 				return nil // its messages were archived, and nothing else
 			}
 			took := false
 			if err == nil {
-				took, err = b.tookPart(ctx, st, who(a.Role, a.ID))
+				took, err = b.tookPart(ctx, st, chat.Who(a.Role, a.ID))
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -1,9 +1,13 @@
 package broker
 
-import "slices"
+import (
+	"slices"
+
+	"bellhop/broker/chat"
+)
 
 // seat gives a member its place; kept tells whether it uses the caller's hold.
-func (f *feed) seat(m *member) (s Session, kept bool) {
+func (f *feed) seat(m *member) (s chat.Session, kept bool) {
 	f.mu.Lock()
 	defer f.unlock()
 	s, f.placed = f.as(m.who), [2]int{}

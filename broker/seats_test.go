@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -41,14 +42,14 @@ func TestTwoSessionsInOneQueue(t *testing.T) {
 		first, second := uma.open(x), uma.open(y)
 		ann.grab(second.ID)
 		for range 2 { // asked again, it stands
-			moved, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: second.ID, Queue: x, Note: "mine"})
+			moved, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: second.ID, Queue: x, Note: "mine"})
 			require.NoError(t, err)
 			require.Equal(t, x, moved.Queue)
 		}
 		later := user(t, b, uma.ID)
 		require.Len(t, later.await("hello", nil)["sessions"], 2)
 		require.Equal(t, first.ID, uma.open(x).ID)
-		_, err := b.End(ctx, uma.Actor, EndRequest{Session: first.ID})
+		_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: first.ID})
 		require.NoError(t, err)
 		require.Equal(t, second.ID, uma.open(x).ID)
 		require.NotEqual(t, second.ID, uma.open(y).ID)
@@ -63,11 +64,11 @@ func TestAHostsTransferNote(t *testing.T) {
 	q := name("q")
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 	s := uma.open(name("q"))
-	_, err := b.Transfer(t.Context(), host, TransferRequest{Session: s.ID, Queue: q, Note: "a note"})
+	_, err := b.Transfer(t.Context(), host, chat.TransferRequest{Session: s.ID, Queue: q, Note: "a note"})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, ann.grab(s.ID).Unread)
 	all := history(t, b, ann.Actor, s.ID, 10)
-	require.Equal(t, RoleBot, all[1].From.Role)
+	require.Equal(t, chat.RoleBot, all[1].From.Role)
 	require.JSONEq(t, `"a note"`, string(all[1].Body))
 }
 
@@ -80,7 +81,7 @@ func TestAnOfferMadeTwice(t *testing.T) {
 	ann.grab(s.ID)
 	var rev [2]int64
 	for i := range rev {
-		got, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		got, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		rev[i] = got.Rev
 	}
@@ -95,11 +96,11 @@ func TestWhyAnOfferWasDeclined(t *testing.T) {
 		uma, ann, bea := user(t, b, name("uma")), agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 		s := uma.open(q)
 		ann.grab(s.ID)
-		_, err := b.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		got, err := b.Decline(ctx, bea.Actor, s.ID, "he shouts")
 		require.NoError(t, err)
-		require.Equal(t, Serving, got.State)
+		require.Equal(t, chat.Serving, got.State)
 		again, err := b.Decline(ctx, bea.Actor, s.ID, "he shouts")
 		require.NoError(t, err)
 		require.Equal(t, got.ID, again.ID)
@@ -122,14 +123,14 @@ func TestARecalledNoteIsNoUsersBusiness(t *testing.T) {
 	ann.grab(s.ID)
 	_, err := b.Join(ctx, bea.Actor, s.ID, false)
 	require.NoError(t, err)
-	note, err := b.Send(ctx, ann.Actor, SendRequest{Session: s.ID, Type: TypeNote, Body: json.RawMessage(`"between us"`)})
+	note, err := b.Send(ctx, ann.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeNote, Body: json.RawMessage(`"between us"`)})
 	require.NoError(t, err)
 	require.NoError(t, b.Recall(ctx, ann.Actor, s.ID, note.Seq))
 	bea.await("recalled", inSession(s.ID))
 	last := ann.send(s.ID, "for all").Seq
 	uma.body("for all")
 	require.Zero(t, uma.count("recalled", inSession(s.ID)))
-	seen := func(messages []Message) (out []int64) {
+	seen := func(messages []chat.Message) (out []int64) {
 		for _, m := range messages {
 			if m.Seq >= note.Seq {
 				out = append(out, m.Seq)
@@ -153,7 +154,7 @@ func TestASilentWatcherWhoJoins(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
-	boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+	boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 	s := uma.open(q)
 	ann.grab(s.ID)
 	_, err := b.Join(ctx, boss.Actor, s.ID, true)
@@ -203,7 +204,7 @@ func TestWatchingEndsWithTheQueue(t *testing.T) {
 	ann := agent(t, b, name("ann"), x, y)
 	_, err := b.Watch(ctx, ann.Actor, nil)
 	require.NoError(t, err)
-	_, err = b.PutAgent(ctx, host, ann.ID, AgentSettings{Queues: []string{y}})
+	_, err = b.PutAgent(ctx, host, ann.ID, chat.AgentSettings{Queues: []string{y}})
 	require.NoError(t, err)
 	eventually(t, func() bool { return len(ann.Conn.Identity().Queues) == 1 })
 	uma := user(t, b, name("uma"))
@@ -229,7 +230,7 @@ func TestALongList(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	ids := make([]string, shown+20)
 	for i := range ids {
-		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		ids[i] = s.ID
 		time.Sleep(2 * time.Millisecond) // no two of the same age
@@ -238,7 +239,7 @@ func TestALongList(t *testing.T) {
 	_, err := b.Watch(ctx, ann.Actor, nil)
 	require.NoError(t, err)
 	for _, id := range ids[:10] {
-		_, err := b.End(ctx, host, EndRequest{Session: id})
+		_, err := b.End(ctx, host, chat.EndRequest{Session: id})
 		require.NoError(t, err)
 		ann.await("queue", func(e event) bool { return e["removed"] == id })
 	}
@@ -273,14 +274,14 @@ func TestGoodbyeWhileRedisIsAway(t *testing.T) {
 func TestARevocationNobodyHeard(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
-	token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: name("uma")}, 0)
+	token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: name("uma")}, 0)
 	require.NoError(t, err)
 	id, err := b.Authenticate(ctx, token)
 	require.NoError(t, err)
 	uma := connect(t, b, id, "")
 	require.NoError(t, b.rdb.Del(ctx, b.home(id.TokenID).token(id.TokenID)).Err())
 	b.hub.parts[b.home(uma.ID).index].resync(context.WithoutCancel(ctx))
-	uma.awaitClose(CloseRevoked)
+	uma.awaitClose(chat.CloseRevoked)
 	_, err = b.Connect(ctx, id, "", &wire{more: make(chan struct{})})
-	code(t, CodeUnauthorized, err)
+	code(t, chat.CodeUnauthorized, err)
 }

@@ -8,10 +8,12 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 // look reads a session as it is now: in Redis, or in the archive once it has moved there.
-func (b *Broker) look(ctx context.Context, session string) (*state, error) {
+func (b *Broker) look(ctx context.Context, session string) (*chat.Snapshot, error) {
 	st, err := b.lookLive(ctx, session)
 	if st == nil && err == nil {
 		return b.shelved(ctx, session)
@@ -20,16 +22,16 @@ func (b *Broker) look(ctx context.Context, session string) (*state, error) {
 }
 
 // lookLive reads a session in Redis; nil where it is not (any more).
-func (b *Broker) lookLive(ctx context.Context, session string) (*state, error) {
+func (b *Broker) lookLive(ctx context.Context, session string) (*chat.Snapshot, error) {
 	p, ok := b.of(session)
 	if !ok {
-		return nil, Errorf(CodeNotFound, "no such session")
+		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	r, err := b.run(ctx, "look", p.looked(session))
 	if err != nil {
 		return nil, err
 	}
-	st, err := parseState(session, r.str(0))
+	st, err := chat.ParseState(session, r.str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", session, err)
 	}
@@ -37,68 +39,68 @@ func (b *Broker) lookLive(ctx context.Context, session string) (*state, error) {
 }
 
 // readableState is look for somebody who must be allowed to.
-func (b *Broker) readableState(ctx context.Context, a Actor, session string) (*state, error) {
+func (b *Broker) readableState(ctx context.Context, a chat.Actor, session string) (*chat.Snapshot, error) {
 	st, err := b.look(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	return st, b.judge(ctx, a, ActHistory, st)
+	return st, b.judge(ctx, a, chat.ActHistory, st)
 }
 
 // Readable is nil if the actor may read the session; else CodeNotFound or CodeForbidden.
-func (b *Broker) Readable(ctx context.Context, a Actor, session string) error {
+func (b *Broker) Readable(ctx context.Context, a chat.Actor, session string) error {
 	_, err := b.readableState(ctx, a, session)
 	return err
 }
 
 // Session shows one session to those who may read it.
-func (b *Broker) Session(ctx context.Context, a Actor, id string) (Session, error) {
+func (b *Broker) Session(ctx context.Context, a chat.Actor, id string) (chat.Session, error) {
 	st, err := b.readableState(ctx, a, id)
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	return st.as(who(a.Role, a.ID)), nil
+	return st.As(chat.Who(a.Role, a.ID)), nil
 }
 
 // Sessions lists one's own sessions, newest first, as many as fit into a page;
 // everyone's for supervisors and host applications. Agents see what waits in a
 // queue of their own, too, if they ask for that.
-func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (SessionsReply, error) {
+func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequest) (chat.SessionsReply, error) {
 	limit, err := listLimit(r.Limit)
 	if err != nil {
-		return SessionsReply{}, err
+		return chat.SessionsReply{}, err
 	}
 	for _, s := range r.States {
 		switch s {
-		case Waiting, Serving, Transferring, Ending, Ended:
+		case chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended:
 		default:
-			return SessionsReply{}, Errorf(CodeBadRequest, "state: waiting, serving, transferring, ending or ended")
+			return chat.SessionsReply{}, chat.Errorf(chat.CodeBadRequest, "state: waiting, serving, transferring, ending or ended")
 		}
 	}
 	if r.Label != "" {
-		if err := Allow(a, ActLabel); err != nil {
-			return SessionsReply{}, err
+		if err := chat.Allow(a, chat.ActLabel); err != nil {
+			return chat.SessionsReply{}, err
 		}
 	}
-	if err := validText("label", r.Label, MaxID); err != nil {
-		return SessionsReply{}, err
+	if err := chat.ValidText("label", r.Label, chat.MaxID); err != nil {
+		return chat.SessionsReply{}, err
 	}
 	after, err := parseCursor(r.Cursor)
 	if err != nil {
-		return SessionsReply{}, err
+		return chat.SessionsReply{}, err
 	}
 	if r.Until > 0 && (after == nil || float64(r.Until) < after.created) {
 		after = &listed{created: float64(r.Until)}
 	}
 	lists := append(b.liveLists(a, &r, after, limit), b.shelfList(a, r, after, limit))
-	seen, room := map[string]bool{}, newPage()
-	reply := SessionsReply{Sessions: []Session{}}
+	seen, room := map[string]bool{}, chat.NewPage()
+	reply := chat.SessionsReply{Sessions: []chat.Session{}}
 	for {
 		st, err := later(ctx, lists...)
 		if err != nil || st == nil {
 			return reply, err
 		}
-		if seen[st.ID] || !r.matches(st) {
+		if seen[st.ID] || !r.Matches(st) {
 			continue
 		}
 		shown, err := b.listable(ctx, a, &r, st)
@@ -108,8 +110,8 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 		if !shown {
 			continue
 		}
-		s := st.as(who(a.Role, a.ID))
-		if n := len(reply.Sessions); n == limit || !room.fits(sized(s)) {
+		s := st.As(chat.Who(a.Role, a.ID))
+		if n := len(reply.Sessions); n == limit || !room.Fits(chat.Sized(s)) {
 			last := reply.Sessions[n-1]
 			reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
 			return reply, nil
@@ -120,32 +122,17 @@ func (b *Broker) Sessions(ctx context.Context, a Actor, r SessionsRequest) (Sess
 }
 
 // listable tells whether the actor may read a session, and the agent asked for took part in it.
-func (b *Broker) listable(ctx context.Context, a Actor, r *SessionsRequest, st *state) (bool, error) {
+func (b *Broker) listable(ctx context.Context, a chat.Actor, r *chat.SessionsRequest, st *chat.Snapshot) (bool, error) {
 	if r.Agent != "" {
-		if took, err := b.tookPart(ctx, st, who(RoleAgent, r.Agent)); err != nil || !took {
+		if took, err := b.tookPart(ctx, st, chat.Who(chat.RoleAgent, r.Agent)); err != nil || !took {
 			return false, err
 		}
 	}
-	err := b.judge(ctx, a, ActHistory, st)
-	if errors.Is(err, &Error{Code: CodeForbidden}) {
+	err := b.judge(ctx, a, chat.ActHistory, st)
+	if errors.Is(err, &chat.Error{Code: chat.CodeForbidden}) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-func (r *SessionsRequest) matches(st *state) bool {
-	created := st.Created.UnixMilli()
-	switch {
-	case r.Queue != "" && st.Queue != r.Queue, r.User != "" && st.User.ID != r.User,
-		r.Label != "" && !contains(st.Labels, r.Label), r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
-		return false
-	}
-	for _, s := range r.States {
-		if st.State == s {
-			return true
-		}
-	}
-	return len(r.States) == 0
 }
 
 // listed is a session's place in a list: newest first, ties by id.
@@ -162,8 +149,8 @@ func parseCursor(s string) (*listed, error) {
 	}
 	at, id, ok := strings.Cut(s, ".")
 	created, err := strconv.ParseInt(at, 10, 64)
-	if !ok || err != nil || len(id) > MaxID {
-		return nil, Errorf(CodeBadRequest, "cursor: none of ours")
+	if !ok || err != nil || len(id) > chat.MaxID {
+		return nil, chat.Errorf(chat.CodeBadRequest, "cursor: none of ours")
 	}
 	return &listed{id, float64(created)}, nil
 }
@@ -176,14 +163,14 @@ func (l listed) before(o listed) bool {
 }
 
 // lookAll reads many sessions in Redis; nil for one that is not there.
-func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*state, error) {
-	out := make([]*state, len(list))
+func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*chat.Snapshot, error) {
+	out := make([]*chat.Snapshot, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, l := range list {
 		g.Go(func() (err error) {
 			out[i], err = b.lookLive(ctx, l.id)
-			if errors.Is(err, &Error{Code: CodeNotFound}) { // no session's id
+			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) { // no session's id
 				err = nil
 			}
 			return err
@@ -195,9 +182,9 @@ func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*state, error) {
 func listLimit(n int) (int, error) {
 	switch {
 	case n == 0:
-		return defaultList, nil
-	case n < 0 || n > MaxList:
-		return 0, Errorf(CodeBadRequest, "limit: 1 to %d", MaxList)
+		return chat.DefaultList, nil
+	case n < 0 || n > chat.MaxList:
+		return 0, chat.Errorf(chat.CodeBadRequest, "limit: 1 to %d", chat.MaxList)
 	}
 	return n, nil
 }

@@ -7,17 +7,18 @@ import (
 	"sort"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"bellhop/broker/chat"
 )
 
 // settings are the queues' rules, kept in one hash and read again every second.
 type settings struct {
 	mu     sync.RWMutex
-	queues map[string]QueueSettings
+	queues map[string]chat.QueueSettings
 	begun  int64              // readings begun
 	read   int64              // the latest of those that ended, by their order of beginning
 	seen   map[int]string     // of each partition, the last change known before they were read
@@ -27,13 +28,13 @@ type settings struct {
 // settingsPause is how often a node reads the queues' settings: they hold everywhere within a second.
 const settingsPause = time.Second
 
-func (s *settings) queue(id string) QueueSettings {
+func (s *settings) queue(id string) chat.QueueSettings {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if q, ok := s.queues[id]; ok {
 		return q
 	}
-	return DefaultQueue(id)
+	return chat.DefaultQueue(id)
 }
 
 // keep is how long, in ms, the profile of a user who is not here is of use: as long as
@@ -41,7 +42,7 @@ func (s *settings) queue(id string) QueueSettings {
 func (s *settings) keep() int64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	longest := max(DefaultQueue("").Sticky, DefaultQueue("").AbandonTimeout)
+	longest := max(chat.DefaultQueue("").Sticky, chat.DefaultQueue("").AbandonTimeout)
 	for _, q := range s.queues {
 		longest = max(longest, q.Sticky, q.AbandonTimeout)
 	}
@@ -57,9 +58,9 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 	if err != nil {
 		return redisError("queues", err)
 	}
-	queues := make(map[string]QueueSettings, len(all))
+	queues := make(map[string]chat.QueueSettings, len(all))
 	for id, data := range all {
-		q := DefaultQueue(id)
+		q := chat.DefaultQueue(id)
 		if err := json.Unmarshal([]byte(data), &q); err != nil {
 			b.log.Error("unreadable queue settings", "queue", id, "error", err)
 		}
@@ -74,7 +75,7 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 }
 
 // QueueList shows the queues that were set, those of known agents, and the default one.
-func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error) {
+func (b *Broker) QueueList(ctx context.Context, _ chat.Actor) ([]chat.QueueSettings, error) {
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
@@ -82,31 +83,31 @@ func (b *Broker) QueueList(ctx context.Context, _ Actor) ([]QueueSettings, error
 	if err != nil {
 		return nil, err
 	}
-	named[DefaultQueueID] = true
+	named[chat.DefaultQueueID] = true
 	b.settings.mu.RLock()
 	defer b.settings.mu.RUnlock()
-	out := []QueueSettings{}
+	out := []chat.QueueSettings{}
 	for _, q := range b.settings.queues {
 		out = append(out, q)
 		delete(named, q.ID)
 	}
 	for q := range named {
-		out = append(out, DefaultQueue(q))
+		out = append(out, chat.DefaultQueue(q))
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out, nil
 }
 
 // Queue shows one queue; one that nobody has set has the defaults.
-func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, error) {
-	if err := Allow(a, ActQueue); err != nil {
-		return QueueSettings{}, err
+func (b *Broker) Queue(ctx context.Context, a chat.Actor, id string) (chat.QueueSettings, error) {
+	if err := chat.Allow(a, chat.ActQueue); err != nil {
+		return chat.QueueSettings{}, err
 	}
-	if err := validID("id", id); err != nil {
-		return QueueSettings{}, err
+	if err := chat.ValidID("id", id); err != nil {
+		return chat.QueueSettings{}, err
 	}
 	data, err := b.rdb.HGet(ctx, b.parts[0].queues(), id).Bytes()
-	q := DefaultQueue(id)
+	q := chat.DefaultQueue(id)
 	if errors.Is(err, redis.Nil) {
 		return q, nil
 	}
@@ -120,14 +121,14 @@ func (b *Broker) Queue(ctx context.Context, a Actor, id string) (QueueSettings, 
 func (b *Broker) QueueName(id string) string { return b.settings.queue(id).Name }
 
 // PutQueue replaces a queue's settings; timers that run keep their time.
-func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueSettings, error) {
-	if err := Allow(a, ActQueue); err != nil {
+func (b *Broker) PutQueue(ctx context.Context, a chat.Actor, q chat.QueueSettings) (chat.QueueSettings, error) {
+	if err := chat.Allow(a, chat.ActQueue); err != nil {
 		return q, err
 	}
-	if err := q.validate(); err != nil {
+	if err := q.Validate(); err != nil {
 		return q, err
 	}
-	if _, err := b.keepQueue(ctx, q.ID, encode(q)); err != nil {
+	if _, err := b.keepQueue(ctx, q.ID, chat.Encode(q)); err != nil {
 		return q, err
 	}
 	b.dispatchers.tend(b.ctx)
@@ -135,11 +136,11 @@ func (b *Broker) PutQueue(ctx context.Context, a Actor, q QueueSettings) (QueueS
 }
 
 // DeleteQueue gives a queue the defaults again. Its sessions stay.
-func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
-	if err := Allow(a, ActQueue); err != nil {
+func (b *Broker) DeleteQueue(ctx context.Context, a chat.Actor, id string) error {
+	if err := chat.Allow(a, chat.ActQueue); err != nil {
 		return err
 	}
-	if err := validID("id", id); err != nil {
+	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
 	had, err := b.keepQueue(ctx, id, "")
@@ -147,7 +148,7 @@ func (b *Broker) DeleteQueue(ctx context.Context, a Actor, id string) error {
 		return err
 	}
 	if !had {
-		return Errorf(CodeNotFound, "nobody has set this queue")
+		return chat.Errorf(chat.CodeNotFound, "nobody has set this queue")
 	}
 	return nil
 }
@@ -177,46 +178,4 @@ func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err 
 		b.settings.know(p, change)
 	}
 	return r.num(1) == 1, nil
-}
-
-const maxTimeout = 365 * 24 * 3600
-
-func (q *QueueSettings) validate() error {
-	if err := validID("id", q.ID); err != nil {
-		return err
-	}
-	if q.Name == "" {
-		q.Name = q.ID
-	}
-	if utf8.RuneCountInString(q.Name) > MaxName {
-		return Errorf(CodeTooLarge, "name: at most %d characters", MaxName)
-	}
-	if err := validText("name", q.Name, 4*MaxName); err != nil {
-		return err
-	}
-	if q.Routing != "grab" && q.Routing != "auto" {
-		return Errorf(CodeBadRequest, "routing: grab or auto")
-	}
-	for name, v := range map[string]int{"offerTimeout": q.OfferTimeout, "endTimeout": q.EndTimeout,
-		"idleTimeout": q.IdleTimeout, "abandonTimeout": q.AbandonTimeout, "agentGrace": q.AgentGrace,
-		"reopenWindow": q.ReopenWindow, "sticky": q.Sticky, "patience": q.Patience} {
-		if v < 0 || v > maxTimeout {
-			return Errorf(CodeBadRequest, "%s: seconds, 0 to a year", name)
-		}
-	}
-	if q.Priority < 0 || q.Priority > 9 {
-		return Errorf(CodeBadRequest, "priority: 0 to 9")
-	}
-	if err := q.Hours.validate(); err != nil {
-		return err
-	}
-	if q.Bot != "" {
-		if err := validID("bot", q.Bot); err != nil {
-			return err
-		}
-	}
-	if err := validProse("greeting", q.Greeting, MaxNote); err != nil {
-		return err
-	}
-	return validProse("offline", q.Offline, MaxNote)
 }

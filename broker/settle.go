@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // effect is what an agent's partition must learn of a session's.
@@ -72,10 +74,10 @@ const settlePatience = 10 * time.Second
 
 // done turns a transition's reply into its answer, and carries out what it owes
 // elsewhere. A transition that frees a place answers when the place is free.
-func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Session, error) {
-	st, err := parseState(session, r.str(1))
+func (b *Broker) done(ctx context.Context, a chat.Actor, session string, r reply) (chat.Session, error) {
+	st, err := chat.ParseState(session, r.str(1))
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	var effects []string
 	for i := 2; i < len(r); i++ {
@@ -83,7 +85,7 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 	}
 	p, _ := b.of(session)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
-	if len(effects) == 1 && st.State == Serving && st.Agent != nil && st.Agent.ID == a.ID {
+	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
 		b.beside("settle", func() { // a grab: nothing waits for it
 			defer cancel()
 			b.carryOut(ctx, p, effects)
@@ -92,19 +94,19 @@ func (b *Broker) done(ctx context.Context, a Actor, session string, r reply) (Se
 		b.carryOut(ctx, p, effects)
 		cancel()
 	}
-	if a.Conn != nil {
-		b.hub.joined(a.Conn, st)
+	if c := device(a); c != nil {
+		b.hub.joined(c, st)
 	}
-	if len(effects) == 0 && table[ActHistory].Verdict(st.relations(a)) != "" {
-		return st.asOffered(), nil // a decline that is repeated
+	if len(effects) == 0 && chat.Table[chat.ActHistory].Verdict(st.Relations(a)) != "" {
+		return st.AsOffered(), nil // a decline that is repeated
 	}
-	return st.as(who(a.Role, a.ID)), nil
+	return st.As(chat.Who(a.Role, a.ID)), nil
 }
 
 // joined attaches the actor to a session it now takes part in, before it is
 // answered: events flow from then on.
-func (h *hub) joined(c *Conn, st *state) {
-	if _, in := st.unread[c.m.who]; in && !c.m.seated(st.ID) {
+func (h *hub) joined(c *Conn, st *chat.Snapshot) {
+	if _, in := st.Counts[c.m.who]; in && !c.m.seated(st.ID) {
 		h.welcome(c.m, st.ID)
 	}
 }

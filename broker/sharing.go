@@ -5,8 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
+
+	"bellhop/broker/chat"
 )
 
 // Files keeps what participants upload.
@@ -14,7 +15,7 @@ type Files interface {
 	// Sent notes that somebody is about to send a file: from then on the session's
 	// readers may read it. It may be repeated, and does nothing where the url is not
 	// one of a file kept here. An error keeps the message from being sent.
-	Sent(ctx context.Context, a Actor, m FileMessage) error
+	Sent(ctx context.Context, a chat.Actor, m FileMessage) error
 	// Unsent takes that back: the message was refused.
 	Unsent(ctx context.Context, m FileMessage) error
 	// Recalled notes that a message is about to be recalled: nobody reads the file
@@ -38,9 +39,9 @@ func newFileMessage(session, by, key, mid, body string) *FileMessage {
 }
 
 // sharing lets those who may read the session read the file that a message sends.
-func (b *Broker) sharing(ctx context.Context, a Actor, r SendRequest, d *draft, mid string) (*FileMessage, error) {
+func (b *Broker) sharing(ctx context.Context, a chat.Actor, r chat.SendRequest, d *draft, mid string) (*FileMessage, error) {
 	switch r.Type {
-	case TypeImage, TypeVoice, TypeVideo, TypeFile:
+	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
 	default:
 		return nil, nil //nolint:nilnil // it sends none
 	}
@@ -48,7 +49,7 @@ func (b *Broker) sharing(ctx context.Context, a Actor, r SendRequest, d *draft, 
 		return nil, nil //nolint:nilnil // nobody keeps any
 	}
 	if d.by[0] != 'h' {
-		if err := b.participant(ctx, r.Session, d.by); err != nil && !errors.Is(err, &Error{Code: CodeEnded}) { // send.lua says that
+		if err := b.participant(ctx, r.Session, d.by); err != nil && !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) { // send.lua says that
 			return nil, err
 		}
 	}
@@ -61,8 +62,8 @@ func (b *Broker) sharing(ctx context.Context, a Actor, r SendRequest, d *draft, 
 
 // unshare takes back the sharing of a message that was refused. One with a key is
 // tried again, or is being tried at this moment.
-func (b *Broker) unshare(ctx context.Context, r SendRequest, m *FileMessage, refused error) {
-	if m == nil || r.Key != "" || errors.Is(refused, &Error{Code: CodeUnavailable}) {
+func (b *Broker) unshare(ctx context.Context, r chat.SendRequest, m *FileMessage, refused error) {
+	if m == nil || r.Key != "" || errors.Is(refused, &chat.Error{Code: chat.CodeUnavailable}) {
 		return
 	}
 	if err := b.opt.Files.Unsent(ctx, *m); err != nil {
@@ -82,24 +83,14 @@ func (b *Broker) withdrawFile(ctx context.Context, session, by string, seq int64
 	}
 	e := &found[0]
 	const slack = time.Minute // of clocks; the script decides
-	if e.by != by || !sendsFile(e.head) || time.Since(time.UnixMilli(e.at)) > recallWindow+slack {
+	if e.By != by || !chat.SendsFile(e.Head) || time.Since(time.UnixMilli(e.At)) > recallWindow+slack {
 		return nil, nil //nolint:nilnil // not to be recalled by this one, or without a file
 	}
-	m := newFileMessage(session, e.by, e.key, headMid(e.head), e.body)
+	m := newFileMessage(session, e.By, e.Key, headMid(e.Head), e.Body)
 	if m == nil {
 		return nil, nil //nolint:nilnil // recalled before
 	}
 	return m, b.opt.Files.Recalled(ctx, *m, false)
-}
-
-// sendsFile tells by its head, whose free texts are quoted, whether a message sends a file.
-func sendsFile(head string) bool {
-	for _, kind := range []string{TypeImage, TypeVoice, TypeVideo, TypeFile} {
-		if strings.Contains(head, `"},"type":"`+kind+`"`) {
-			return true
-		}
-	}
-	return false
 }
 
 // keepFile puts a file back within reach: its message was not recalled.

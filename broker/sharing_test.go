@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -34,8 +35,10 @@ func (f *shelf) note(what string, m FileMessage, sends bool) error {
 	return nil
 }
 
-func (f *shelf) Sent(_ context.Context, _ Actor, m FileMessage) error { return f.note("sent", m, true) }
-func (f *shelf) Unsent(_ context.Context, m FileMessage) error        { return f.note("unsent", m, false) }
+func (f *shelf) Sent(_ context.Context, _ chat.Actor, m FileMessage) error {
+	return f.note("sent", m, true)
+}
+func (f *shelf) Unsent(_ context.Context, m FileMessage) error { return f.note("unsent", m, false) }
 func (f *shelf) Recalled(_ context.Context, m FileMessage, back bool) error {
 	return f.note(fmt.Sprint("recalled, back: ", back), m, back)
 }
@@ -69,31 +72,31 @@ func TestARecalledMessageTakesItsFileWithIt(t *testing.T) {
 		s := uma.open(q)
 		ann.grab(s.ID)
 		picture := json.RawMessage(`{"url":"/api/v1/files/1","name":"\"},\"type\":\"text\"","mime":"image/png"}`)
-		send := func(kind, key string) SendReply {
+		send := func(kind, key string) chat.SendReply {
 			t.Helper()
-			r, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: kind, Body: picture, Key: key})
+			r, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Type: kind, Body: picture, Key: key})
 			require.NoError(t, err)
 			return r
 		}
-		keyed, plain := send(TypeImage, "k"), send(TypeVideo, "")
-		require.True(t, send(TypeImage, "k").Duplicate)
+		keyed, plain := send(chat.TypeImage, "k"), send(chat.TypeVideo, "")
+		require.True(t, send(chat.TypeImage, "k").Duplicate)
 		require.Equal(t, 2, f.readable(), "sent again with its key it is the same message")
 
 		told := len(f.told)
-		card := send(TypeCard, "")
+		card := send(chat.TypeCard, "")
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, card.Seq))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, uma.send(s.ID, "/files/1").Seq))
-		code(t, CodeForbidden, b.Recall(ctx, ann.Actor, s.ID, keyed.Seq))
+		code(t, chat.CodeForbidden, b.Recall(ctx, ann.Actor, s.ID, keyed.Seq))
 		require.Len(t, f.told, told, "neither a card nor a text nor another's message is asked about")
 
-		f.failed = Errorf(CodeUnavailable, "away")
-		code(t, CodeUnavailable, b.Recall(ctx, uma.Actor, s.ID, keyed.Seq))
+		f.failed = chat.Errorf(chat.CodeUnavailable, "away")
+		code(t, chat.CodeUnavailable, b.Recall(ctx, uma.Actor, s.ID, keyed.Seq))
 		f.failed = nil
 		require.False(t, history(t, b, ann.Actor, s.ID, 50)[keyed.Seq-1].Recalled, "not recalled without its file")
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, keyed.Seq))
 		require.Equal(t, 1, f.readable())
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, keyed.Seq), "again")
-		require.True(t, send(TypeImage, "k").Duplicate, "and it stays a duplicate")
+		require.True(t, send(chat.TypeImage, "k").Duplicate, "and it stays a duplicate")
 
 		for range 300 { // so that it leaves the log
 			uma.send(s.ID, "x")
@@ -108,11 +111,11 @@ func TestARecalledMessageTakesItsFileWithIt(t *testing.T) {
 		}
 		f.mu.Unlock()
 
-		_, err := b.End(ctx, uma.Actor, EndRequest{Session: s.ID})
+		_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		before := f.readable()
-		_, err = b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: TypeImage, Body: picture})
-		code(t, CodeEnded, err)
+		_, err = b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeImage, Body: picture})
+		code(t, chat.CodeEnded, err)
 		require.Equal(t, "unsent", f.last())
 		require.Equal(t, before, f.readable())
 	})
@@ -125,7 +128,7 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 	q, ctx := name("q"), t.Context()
 	uma := user(t, b, name("uma"))
 	s := uma.open(q)
-	r, err := b.Send(ctx, uma.Actor, SendRequest{Session: s.ID, Type: TypeFile, Body: json.RawMessage(`{"url":"/api/v1/files/1"}`)})
+	r, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeFile, Body: json.RawMessage(`{"url":"/api/v1/files/1"}`)})
 	require.NoError(t, err)
 	p, _ := b.of(s.ID)
 	entry := b.rdb.XRange(ctx, p.log(s.ID), fmt.Sprint(r.Seq), fmt.Sprint(r.Seq)).Val()[0]
@@ -141,7 +144,7 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 	}
 	require.NoError(t, b.rdb.Del(ctx, p.log(s.ID)).Err())
 	require.NoError(t, b.rdb.Do(ctx, append([]any{"XADD", p.log(s.ID), fmt.Sprint(r.Seq, "-0")}, values...)...).Err())
-	code(t, CodeTooLate, b.Recall(ctx, uma.Actor, s.ID, r.Seq))
+	code(t, chat.CodeTooLate, b.Recall(ctx, uma.Actor, s.ID, r.Seq))
 	require.Equal(t, "recalled, back: true", f.last())
 	require.Equal(t, 1, f.readable())
 }

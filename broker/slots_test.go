@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -42,7 +43,7 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		n := nodes[i%2]
-		ann := connect(t, n, Identity{Role: RoleAgent, ID: inHome("ann"), Queues: []string{q}, Capacity: 10}, "")
+		ann := connect(t, n, chat.Identity{Role: chat.RoleAgent, ID: inHome("ann"), Queues: []string{q}, Capacity: 10}, "")
 		wg.Go(func() {
 			for {
 				select {
@@ -50,14 +51,14 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				uma := Actor{Identity: Identity{Role: RoleUser, ID: inHome("uma")}}
-				s, err := n.Open(ctx, uma, OpenRequest{Queue: q})
+				uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: inHome("uma")}}
+				s, err := n.Open(ctx, uma, chat.OpenRequest{Queue: q})
 				if err == nil {
 					_, err = n.Grab(ctx, ann.Actor, s.ID)
 				}
 				for range 3 {
 					if err == nil {
-						_, err = n.Send(ctx, uma, SendRequest{Session: s.ID, Body: []byte(`"hello"`)})
+						_, err = n.Send(ctx, uma, chat.SendRequest{Session: s.ID, Body: []byte(`"hello"`)})
 						sent.Add(1)
 					}
 				}
@@ -65,7 +66,7 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 					_, err = n.Read(ctx, ann.Actor, s.ID, 4)
 				}
 				if err == nil {
-					_, err = n.End(ctx, uma, EndRequest{Session: s.ID})
+					_, err = n.End(ctx, uma, chat.EndRequest{Session: s.ID})
 				}
 				if err != nil {
 					t.Error(err)
@@ -131,13 +132,13 @@ func TestAMovingSlotEndsPatience(t *testing.T) {
 	for range 20 {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		q := name("q")
-		_, err := b.Open(ctx, Actor{Identity: Identity{Role: RoleUser, ID: id}}, OpenRequest{Queue: q})
+		_, err := b.Open(ctx, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: id}}, chat.OpenRequest{Queue: q})
 		cancel()
 		if err == nil {
 			continue
 		}
 		impatient++
-		code(t, CodeUnavailable, err)
+		code(t, chat.CodeUnavailable, err)
 	}
 	wg.Wait()
 	require.Positive(t, impatient)

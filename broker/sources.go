@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 const (
@@ -28,15 +30,15 @@ func (b *Broker) everything() []source {
 }
 
 // byState are the sessions in these states, any where none is named, and of a queue, if it is named.
-func (b *Broker) byState(states []State, queue string) []source {
+func (b *Broker) byState(states []chat.State, queue string) []source {
 	if len(states) == 0 {
-		states = []State{Waiting, Serving, Transferring, Ending, Ended}
+		states = []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended}
 	}
 	var out []source
 	for _, p := range b.parts {
 		for i, s := range states {
 			switch {
-			case contains(states[:i], s): // named twice
+			case chat.Contains(states[:i], s): // named twice
 			case queue == "":
 				out = append(out, source{p.states(), byState(s)})
 			default:
@@ -50,7 +52,7 @@ func (b *Broker) byState(states []State, queue string) []source {
 // inLine is what waits in a queue.
 func (b *Broker) inLine(queue string, filed bool) []source {
 	if filed {
-		return b.byState([]State{Waiting}, queue)
+		return b.byState([]chat.State{chat.Waiting}, queue)
 	}
 	return b.everything()
 }
@@ -115,7 +117,7 @@ func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, 
 }
 
 // sieve keeps the sessions that are in the states and the queue asked for.
-func (b *Broker) sieve(ctx context.Context, r *SessionsRequest, places []listed) ([]listed, error) {
+func (b *Broker) sieve(ctx context.Context, r *chat.SessionsRequest, places []listed) ([]listed, error) {
 	fields := make([]*redis.SliceCmd, len(places))
 	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, l := range places {
@@ -135,7 +137,7 @@ func (b *Broker) sieve(ctx context.Context, r *SessionsRequest, places []listed)
 		}
 		state, _ := f.Val()[0].(string)
 		queue, _ := f.Val()[1].(string)
-		if (len(r.States) == 0 || contains(r.States, State(state))) && (r.Queue == "" || r.Queue == queue) {
+		if (len(r.States) == 0 || chat.Contains(r.States, chat.State(state))) && (r.Queue == "" || r.Queue == queue) {
 			kept = append(kept, places[i])
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -99,9 +100,9 @@ func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *sp
 }
 
 // statusOf is an agent's status in Redis.
-func statusOf(t testing.TB, b *Broker, id string) Status {
+func statusOf(t testing.TB, b *Broker, id string) chat.Status {
 	t.Helper()
-	p, err := b.profile(t.Context(), RoleAgent, id)
+	p, err := b.profile(t.Context(), chat.RoleAgent, id)
 	require.NoError(t, err)
 	return p.status
 }
@@ -126,20 +127,20 @@ func TestAStallOfRedis(t *testing.T) {
 	server := testenv.Redis(t)
 	nodes := []*Broker{startNode(t, server.URL()), startNode(t, server.URL())}
 	ctx, q := t.Context(), name("q")
-	nodes[0].set(t, q, func(s *QueueSettings) { s.Routing, s.AgentGrace = "auto", 5 })
-	boss := connect(t, nodes[0], Identity{Role: RoleSupervisor, ID: name("boss"), Queues: []string{name("q")}}, "")
+	nodes[0].set(t, q, func(s *chat.QueueSettings) { s.Routing, s.AgentGrace = "auto", 5 })
+	boss := connect(t, nodes[0], chat.Identity{Role: chat.RoleSupervisor, ID: name("boss"), Queues: []string{name("q")}}, "")
 	_, err := nodes[0].Watch(ctx, boss.Actor, []string{q})
 	require.NoError(t, err)
 	var agents []*party
 	for i := range 10 {
 		ann := agent(t, nodes[i%2], name("ann"), q)
-		_, err := nodes[i%2].SetStatus(ctx, ann.Actor, []Status{Away, Offline}[i%3/2])
+		_, err := nodes[i%2].SetStatus(ctx, ann.Actor, []chat.Status{chat.Away, chat.Offline}[i%3/2])
 		require.NoError(t, err)
 		agents = append(agents, ann)
 	}
 	uma := user(t, nodes[1], name("uma"))
 	s := uma.open(q)
-	chosen := map[string]Status{}
+	chosen := map[string]chat.Status{}
 	for _, ann := range agents {
 		chosen[ann.ID] = statusOf(t, nodes[0], ann.ID)
 	}
@@ -158,7 +159,7 @@ func TestAStallOfRedis(t *testing.T) {
 	}
 	st, err := nodes[0].look(ctx, s.ID)
 	require.NoError(t, err)
-	require.Equal(t, Waiting, st.State)
+	require.Equal(t, chat.Waiting, st.State)
 	for what, n := range boss.presences() {
 		if strings.HasSuffix(what, " offline") || strings.HasSuffix(what, " online") {
 			require.Equal(t, before[what], n, what)
@@ -175,9 +176,9 @@ func TestAStallOfANode(t *testing.T) {
 	node, s := sabotaged(t, url)
 	other := startNode(t, url)
 	ctx, q := t.Context(), name("q")
-	other.set(t, q, func(s *QueueSettings) { s.AgentGrace = 300 })
+	other.set(t, q, func(s *chat.QueueSettings) { s.AgentGrace = 300 })
 	ann, bea := agent(t, node, name("ann"), q), agent(t, node, name("bea"), q)
-	_, err := node.SetStatus(ctx, ann.Actor, Away)
+	_, err := node.SetStatus(ctx, ann.Actor, chat.Away)
 	require.NoError(t, err)
 	uma := user(t, node, name("uma"))
 	session := uma.open(q)
@@ -202,11 +203,11 @@ func TestAStallOfANode(t *testing.T) {
 		}
 		return n == 3
 	})
-	require.Equal(t, Away, statusOf(t, other, ann.ID))
-	require.Equal(t, Online, statusOf(t, other, bea.ID))
+	require.Equal(t, chat.Away, statusOf(t, other, ann.ID))
+	require.Equal(t, chat.Online, statusOf(t, other, bea.ID))
 	st, err := other.look(ctx, session.ID)
 	require.NoError(t, err)
-	require.Equal(t, Serving, st.State)
+	require.Equal(t, chat.Serving, st.State)
 	clean(t, other)
 }
 
@@ -250,7 +251,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	b, s := sabotaged(t, url)
 	other := startNode(t, url)
 	ctx, q := t.Context(), name("q")
-	b.set(t, q, func(s *QueueSettings) { s.AgentGrace, s.AbandonTimeout = 3, 3 })
+	b.set(t, q, func(s *chat.QueueSettings) { s.AgentGrace, s.AbandonTimeout = 3, 3 })
 	var all []*party
 	for range 20 {
 		all = append(all, agent(t, b, name("ann"), q), user(t, b, name("uma")))
@@ -279,7 +280,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	})
 	require.GreaterOrEqual(t, failed.Load(), int64(60))
 	time.Sleep(5 * time.Second) // longer than grace and abandonment
-	for id, want := range map[string]State{session.ID: Serving, waits.ID: Waiting} {
+	for id, want := range map[string]chat.State{session.ID: chat.Serving, waits.ID: chat.Waiting} {
 		st, err := other.look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, want, st.State)
@@ -323,7 +324,7 @@ func TestALeaseNobodyHeardOf(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b, s := sabotaged(t, url)
 		ctx, q := t.Context(), name("q")
-		b.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 1 })
+		b.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 1 })
 		var lost atomic.Int64
 		s.spoil(nil, func(cmd redis.Cmder) error {
 			if running(b, "take", cmd) && lost.Add(1) <= 64 { // several of every partition
@@ -334,13 +335,13 @@ func TestALeaseNobodyHeardOf(t *testing.T) {
 		began := time.Now()
 		var opened []string
 		for range 20 {
-			r, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+			r, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 			require.NoError(t, err)
 			opened = append(opened, r.ID)
 		}
 		eventually(t, func() bool {
 			for _, id := range opened {
-				if st, err := b.look(ctx, id); err != nil || st.State != Ended {
+				if st, err := b.look(ctx, id); err != nil || st.State != chat.Ended {
 					return false
 				}
 			}
@@ -357,10 +358,10 @@ func TestTimersAfterAStall(t *testing.T) {
 	server := testenv.Redis(t)
 	nodes := []*Broker{startNode(t, server.URL()), startNode(t, server.URL())}
 	ctx, q := t.Context(), name("q")
-	nodes[0].set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 3 })
+	nodes[0].set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 3 })
 	var opened []string
 	for range 200 {
-		r, err := nodes[0].Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		r, err := nodes[0].Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		opened = append(opened, r.ID)
 	}
@@ -370,7 +371,7 @@ func TestTimersAfterAStall(t *testing.T) {
 	resumed := time.Now()
 	eventually(t, func() bool {
 		for _, id := range opened {
-			if st, err := nodes[1].look(ctx, id); err != nil || st.State != Ended {
+			if st, err := nodes[1].look(ctx, id); err != nil || st.State != chat.Ended {
 				return false
 			}
 		}
@@ -387,7 +388,7 @@ func TestManyTimersAtOnce(t *testing.T) {
 	other := startNode(t, server.URL(), func(o *Options) { o.Archive = nil })
 	ctx, q := t.Context(), name("q")
 	for _, n := range []*Broker{b, other} {
-		n.set(t, q, func(s *QueueSettings) { s.AbandonTimeout = 3600 })
+		n.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 3600 })
 	}
 	many := 5000
 	if raceDetector {
@@ -402,7 +403,7 @@ func TestManyTimersAtOnce(t *testing.T) {
 			for b.home(u).index != p.index {
 				u = name("uma")
 			}
-			s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: u}, Queue: q})
+			s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: u}, Queue: q})
 			if err == nil {
 				err = b.rdb.HSet(ctx, p.session(s.ID), "abandon", 1).Err()
 			}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
+
+	"bellhop/broker/chat"
 )
 
 // The partition's list by state (scripts/lib/states.lua) is kept by the scripts
@@ -24,8 +26,10 @@ const (
 )
 
 // byState are the beginnings of members of the list by state.
-func byState(s State) string                       { return string(s) + "|" }
-func byStateAndQueue(s State, q string) string     { return string(s) + sepField + q + sepField }
+func byState(s chat.State) string { return string(s) + "|" }
+func byStateAndQueue(s chat.State, q string) string {
+	return string(s) + chat.SepField + q + chat.SepField
+}
 func filedAs(created int64, session string) string { return filedTime(created) + "|" + session }
 
 // filedTime is a creation as members have it: thirteen digits, so that their order is time's.
@@ -121,8 +125,8 @@ func (b *Broker) fileMembers(ctx context.Context, p partition, pace *rate.Limite
 func misfiled(member string, at []any) bool {
 	state, _ := at[0].(string)
 	queue, _ := at[1].(string)
-	return state == "" || !strings.HasPrefix(member, byState(State(state))) &&
-		!strings.HasPrefix(member, byStateAndQueue(State(state), queue))
+	return state == "" || !strings.HasPrefix(member, byState(chat.State(state))) &&
+		!strings.HasPrefix(member, byStateAndQueue(chat.State(state), queue))
 }
 
 // eachMember walks over a sorted set and does what is to be done with the members that look wrong.
@@ -164,7 +168,7 @@ func (b *Broker) file(ctx context.Context, p partition, session, suspect string)
 }
 
 // filedCheck finds the session under its state, and its state and queue.
-func (a *auditor) filedCheck(ctx context.Context, p partition, st *state, _ flat) (string, error) {
+func (a *auditor) filedCheck(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	place := filedAs(st.Created.UnixMilli(), st.ID)
 	for _, member := range []string{wholeMark, byState(st.State) + place, byStateAndQueue(st.State, st.Queue) + place} {
 		err := a.b.pipe.ZScore(ctx, p.states(), member).Err()

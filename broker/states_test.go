@@ -13,20 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
-var theHost = Actor{Host: true}
+var theHost = chat.Actor{Host: true}
 
 // opens opens n sessions of as many users in a queue.
-func opens(t testing.TB, b *Broker, q string, n int) []Session {
+func opens(t testing.TB, b *Broker, q string, n int) []chat.Session {
 	t.Helper()
-	out := make([]Session, n)
+	out := make([]chat.Session, n)
 	var g errgroup.Group
 	g.SetLimit(32)
 	for i := range out {
 		g.Go(func() (err error) {
-			out[i], err = b.Open(t.Context(), theHost, OpenRequest{User: Person{ID: name("u")}, Queue: q})
+			out[i], err = b.Open(t.Context(), theHost, chat.OpenRequest{User: chat.Person{ID: name("u")}, Queue: q})
 			return err
 		})
 	}
@@ -57,10 +58,10 @@ func TestAListCostsWhatItReturns(t *testing.T) {
 	served := ann.grab(opens(t, b, q, 1)[0].ID)
 	opens(t, b, q, 3000)
 	opens(t, b, name("other"), 5)
-	for what, r := range map[string]SessionsRequest{"serving": {States: []State{Serving}, Limit: 1}, "serving there": {States: []State{Serving}, Queue: q, Limit: 1},
-		"transferring or ended": {States: []State{Transferring, Ended}, Limit: 1}, "waiting": {States: []State{Waiting}, Limit: 1},
+	for what, r := range map[string]chat.SessionsRequest{"serving": {States: []chat.State{chat.Serving}, Limit: 1}, "serving there": {States: []chat.State{chat.Serving}, Queue: q, Limit: 1},
+		"transferring or ended": {States: []chat.State{chat.Transferring, chat.Ended}, Limit: 1}, "waiting": {States: []chat.State{chat.Waiting}, Limit: 1},
 		"a queue": {Queue: q, Limit: 1}, "one that is empty": {Queue: name("none"), Limit: 1}} {
-		var got SessionsReply
+		var got chat.SessionsReply
 		cost := int64(math.MaxInt64)
 		for range 5 { // what the node does by itself in the meantime costs something, too
 			before := commands(t, b)
@@ -71,7 +72,7 @@ func TestAListCostsWhatItReturns(t *testing.T) {
 		}
 		require.Less(t, cost, int64(300), what)
 		t.Logf("%s: %d commands", what, cost)
-		if r.States != nil && r.States[0] == Serving {
+		if r.States != nil && r.States[0] == chat.Serving {
 			require.Len(t, got.Sessions, 1)
 			require.Equal(t, served.ID, got.Sessions[0].ID)
 		}
@@ -84,43 +85,43 @@ func TestListsByState(t *testing.T) {
 		b := startNode(t, url)
 		q, other := name("q"), name("q")
 		ann, bob := agent(t, b, name("ann"), q, other), agent(t, b, name("bob"), q, other)
-		sup := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sup")}, "")
+		sup := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sup")}, "")
 		for i, s := range opens(t, b, q, 24) {
-			uma := Actor{Identity: Identity{Role: RoleUser, ID: s.User.ID}}
+			uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: s.User.ID}}
 			for _, what := range rand.Perm(8)[:3+i%5] { // some of it is refused: it changes nothing then
 				switch what {
 				case 0, 1:
 					_, _ = b.Grab(t.Context(), ann.Actor, s.ID)
 				case 2:
-					_, _ = b.Transfer(t.Context(), sup.Actor, TransferRequest{Session: s.ID, Queue: other})
+					_, _ = b.Transfer(t.Context(), sup.Actor, chat.TransferRequest{Session: s.ID, Queue: other})
 				case 3:
-					_, _ = b.Transfer(t.Context(), ann.Actor, TransferRequest{Session: s.ID, Agent: bob.ID})
+					_, _ = b.Transfer(t.Context(), ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bob.ID})
 				case 4:
 					_, _ = b.Accept(t.Context(), bob.Actor, s.ID)
 				case 5:
-					_, _ = b.End(t.Context(), ann.Actor, EndRequest{Session: s.ID})
+					_, _ = b.End(t.Context(), ann.Actor, chat.EndRequest{Session: s.ID})
 				case 6:
-					_, _ = b.Send(t.Context(), uma, SendRequest{Session: s.ID, Body: []byte(`"no, stay"`)})
+					_, _ = b.Send(t.Context(), uma, chat.SendRequest{Session: s.ID, Body: []byte(`"no, stay"`)})
 				case 7:
-					_, _ = b.End(t.Context(), uma, EndRequest{Session: s.ID})
+					_, _ = b.End(t.Context(), uma, chat.EndRequest{Session: s.ID})
 					if i%2 == 0 {
 						_, _ = b.Reopen(t.Context(), uma, s.ID)
 					}
 				}
 			}
 		}
-		all := listAll(t, b, SessionsRequest{Queue: q, Limit: 7})
-		all = append(all, listAll(t, b, SessionsRequest{Queue: other, Limit: 7})...)
+		all := listAll(t, b, chat.SessionsRequest{Queue: q, Limit: 7})
+		all = append(all, listAll(t, b, chat.SessionsRequest{Queue: other, Limit: 7})...)
 		require.Len(t, all, 24)
 		for _, queue := range []string{q, other} {
-			for _, states := range [][]State{{Waiting}, {Serving}, {Transferring}, {Ending}, {Ended}, {Waiting, Ended}, {Serving, Ending, Transferring}} {
+			for _, states := range [][]chat.State{{chat.Waiting}, {chat.Serving}, {chat.Transferring}, {chat.Ending}, {chat.Ended}, {chat.Waiting, chat.Ended}, {chat.Serving, chat.Ending, chat.Transferring}} {
 				want, got := []string{}, []string{}
 				for _, s := range all {
-					if s.Queue == queue && contains(states, s.State) {
+					if s.Queue == queue && chat.Contains(states, s.State) {
 						want = append(want, s.ID)
 					}
 				}
-				for _, s := range listAll(t, b, SessionsRequest{Queue: queue, States: states, Limit: 3}) {
+				for _, s := range listAll(t, b, chat.SessionsRequest{Queue: queue, States: states, Limit: 3}) {
 					got = append(got, s.ID)
 				}
 				require.Equal(t, want, got, "%v in %s", states, queue)
@@ -131,9 +132,9 @@ func TestListsByState(t *testing.T) {
 }
 
 // listAll is a list through all its pages.
-func listAll(t testing.TB, b *Broker, r SessionsRequest) []Session {
+func listAll(t testing.TB, b *Broker, r chat.SessionsRequest) []chat.Session {
 	t.Helper()
-	var out []Session
+	var out []chat.Session
 	for {
 		page, err := b.Sessions(t.Context(), theHost, r)
 		require.NoError(t, err)
@@ -156,13 +157,13 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 	}
 	wrong := want[7]
 	p, _ := old.of(wrong.ID)
-	require.NoError(t, old.rdb.ZAdd(t.Context(), p.states(), zs(byState(Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
-		zs(byStateAndQueue(Ended, q)+filedAs(1, "00-gone"))).Err())
+	require.NoError(t, old.rdb.ZAdd(t.Context(), p.states(), zs(byState(chat.Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
+		zs(byStateAndQueue(chat.Ended, q)+filedAs(1, "00-gone"))).Err())
 	b := startNode(t, url)
-	require.Len(t, listAll(t, b, SessionsRequest{Queue: q}), 50)
+	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q}), 50)
 	eventually(t, b.filed.Load)
-	require.Len(t, listAll(t, b, SessionsRequest{Queue: q, States: []State{Waiting}}), 50)
-	require.Empty(t, listAll(t, b, SessionsRequest{States: []State{Serving}}))
+	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q, States: []chat.State{chat.Waiting}}), 50)
+	require.Empty(t, listAll(t, b, chat.SessionsRequest{States: []chat.State{chat.Serving}}))
 	clean(t, b)
 }
 
@@ -172,17 +173,17 @@ func TestTheAuditSeesTheListByState(t *testing.T) {
 	s := opens(t, b, name("q"), 1)[0]
 	p, _ := b.of(s.ID)
 	clean(t, b)
-	member := byState(Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
+	member := byState(chat.Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
 	require.NoError(t, b.rdb.ZRem(t.Context(), p.states(), member).Err())
 	require.NotEmpty(t, violations(t, b))
-	require.NoError(t, b.rdb.ZAdd(t.Context(), p.states(), zs(member), zs(byState(Serving)+filedAs(1, s.ID))).Err())
+	require.NoError(t, b.rdb.ZAdd(t.Context(), p.states(), zs(member), zs(byState(chat.Serving)+filedAs(1, s.ID))).Err())
 	require.NotEmpty(t, violations(t, b))
 }
 
 // A participant has a budget of lists, hosts have none, and who is quiet is forgotten.
 func TestListLimits(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.ListRate = 0 })
-	ann, bob := Actor{Identity: Identity{Role: RoleAgent, ID: name("ann")}}, Actor{Identity: Identity{Role: RoleUser, ID: name("bob")}}
+	ann, bob := chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: name("ann")}}, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("bob")}}
 	var refused error
 	n := 0
 	for ; n < 1000 && refused == nil; n++ {
@@ -190,8 +191,8 @@ func TestListLimits(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, n, 100)
 	require.Less(t, n, 200)
-	code(t, CodeRateLimited, refused)
-	require.Positive(t, AsError(refused).RetryMS)
+	code(t, chat.CodeRateLimited, refused)
+	require.Positive(t, chat.AsError(refused).RetryMS)
 	require.NoError(t, b.AllowList(bob))
 	for range 1000 {
 		require.NoError(t, b.AllowList(theHost))
@@ -208,7 +209,7 @@ func TestListLimits(t *testing.T) {
 		return len(b.limits.seen) == 0
 	})
 	for i := range maxLimited + 10 {
-		require.NoError(t, b.AllowList(Actor{Identity: Identity{Role: RoleUser, ID: strconv.Itoa(i)}}))
+		require.NoError(t, b.AllowList(chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: strconv.Itoa(i)}}))
 	}
 	require.LessOrEqual(t, len(b.limits.seen), maxLimited)
 }
@@ -219,25 +220,25 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b, other := startNode(t, url), startNode(t, url)
 	q := name("q")
-	id := Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 10000, Issued: time.Now()}
+	id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 10000, Issued: time.Now()}
 	require.NoError(t, b.introduce(t.Context(), id))
-	as := Actor{Identity: id}
+	as := chat.Actor{Identity: id}
 	const n = 2500
 	var g errgroup.Group
 	g.SetLimit(16)
 	ids := make([]string, n)
 	for i := range n {
 		g.Go(func() error {
-			s, err := b.Open(t.Context(), theHost, OpenRequest{User: Person{ID: name("u")}, Queue: q})
+			s, err := b.Open(t.Context(), theHost, chat.OpenRequest{User: chat.Person{ID: name("u")}, Queue: q})
 			if err == nil {
 				ids[i] = s.ID
 				_, err = b.Grab(t.Context(), as, s.ID)
 			}
 			if err == nil {
-				_, err = b.Send(t.Context(), theHost, SendRequest{Session: s.ID, As: RoleUser, Body: []byte(`"thanks"`)})
+				_, err = b.Send(t.Context(), theHost, chat.SendRequest{Session: s.ID, As: chat.RoleUser, Body: []byte(`"thanks"`)})
 			}
 			if err == nil {
-				_, err = b.End(t.Context(), as, EndRequest{Session: s.ID, Force: true})
+				_, err = b.End(t.Context(), as, chat.EndRequest{Session: s.ID, Force: true})
 			}
 			return err
 		})
@@ -255,7 +256,7 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	require.Less(t, b.calls.Load()-before, int64(n/2))
 	require.Equal(t, true, hello["more"])
 	require.EqualValues(t, n, hello["unread"])
-	require.LessOrEqual(t, sized(hello), PageBytes)
+	require.LessOrEqual(t, chat.Sized(hello), chat.PageBytes)
 	sub := b.hub.at(id.ID).sub
 	sub.mu.Lock()
 	require.Less(t, len(sub.want), n/2)
@@ -295,7 +296,7 @@ func TestWatchShowsWhatIsAcknowledged(t *testing.T) {
 	bea := agent(t, a, name("bea"), q)
 	for range 100 {
 		s := opens(t, b, q, 1)[0]
-		_, err := b.End(t.Context(), theHost, EndRequest{Session: s.ID})
+		_, err := b.End(t.Context(), theHost, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		views, err := a.Watch(t.Context(), bea.Actor, nil)
 		require.NoError(t, err)

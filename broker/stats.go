@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 const (
@@ -35,8 +37,8 @@ type StatsRequest struct {
 
 // StatsReply is how it stands now, and what was in the time asked for.
 type StatsReply struct {
-	Since   Time          `json:"since"` // the first hour's begin
-	Until   Time          `json:"until"`
+	Since   chat.Time     `json:"since"` // the first hour's begin
+	Until   chat.Time     `json:"until"`
 	Bucket  string        `json:"bucket"`
 	Zone    string        `json:"tz"`
 	Waiting int64         `json:"waiting"` // now, whatever the agent
@@ -98,7 +100,7 @@ type StatsOccupancy struct {
 
 // StatsBucket is one stretch of the time asked for.
 type StatsBucket struct {
-	Start Time `json:"start"`
+	Start chat.Time `json:"start"`
 	StatsCounts
 }
 
@@ -112,18 +114,18 @@ type StatsQueue struct {
 
 // StatsAgent is one agent.
 type StatsAgent struct {
-	Agent   string `json:"agent"`
-	Name    string `json:"name"`
-	Status  Status `json:"status"`
-	Serving int64  `json:"serving"`
+	Agent   string      `json:"agent"`
+	Name    string      `json:"name"`
+	Status  chat.Status `json:"status"`
+	Serving int64       `json:"serving"`
 	StatsCounts
 }
 
 // Stats gives statistics to host applications and supervisors. CodeForbidden:
 // anybody else; CodeBadRequest: what was asked for makes no sense, or is too much.
 // Calls at the same time are answered one after the other.
-func (b *Broker) Stats(ctx context.Context, a Actor, r StatsRequest) (StatsReply, error) {
-	if err := Allow(a, ActStats); err != nil {
+func (b *Broker) Stats(ctx context.Context, a chat.Actor, r StatsRequest) (StatsReply, error) {
+	if err := chat.Allow(a, chat.ActStats); err != nil {
 		return StatsReply{}, err
 	}
 	span, err := r.span(time.Now())
@@ -197,7 +199,7 @@ func (b *Broker) statsReply(ctx context.Context, sums *statsSums, scans []*stats
 		return StatsReply{}, err
 	}
 	serving := map[statsWho]int64{}
-	queues := map[string]bool{DefaultQueueID: true}
+	queues := map[string]bool{chat.DefaultQueueID: true}
 	for _, s := range scans {
 		for w, n := range s.serving {
 			serving[w] += n
@@ -260,7 +262,7 @@ func (b *Broker) waitingNow(ctx context.Context, queues []string) (map[string]in
 }
 
 // all are the queues somebody has set.
-func (s *settings) all() map[string]QueueSettings {
+func (s *settings) all() map[string]chat.QueueSettings {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return maps.Clone(s.queues)
@@ -271,7 +273,7 @@ func (s *settings) known(id string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	_, set := s.queues[id]
-	return set || id == DefaultQueueID
+	return set || id == chat.DefaultQueueID
 }
 
 // heaviest orders names by how much there is of each, then by name.

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -64,7 +65,7 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		s := uma.open(q)
 		uma.open(q) // has one
 		uma.send(s.ID, "hello?")
-		_, err := b.Send(ctx, Actor{Host: true}, SendRequest{Session: s.ID, Body: []byte(`"soon"`), As: RoleBot})
+		_, err := b.Send(ctx, chat.Actor{Host: true}, chat.SendRequest{Session: s.ID, Body: []byte(`"soon"`), As: chat.RoleBot})
 		require.NoError(t, err)
 		r := a.stats(t, StatsRequest{Queue: q})
 		require.EqualValues(t, 1, r.Waiting)
@@ -72,18 +73,18 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		ann.grab(s.ID)
 		ann.grab(s.ID) // has it
 		_, err = b.Grab(ctx, bea.Actor, s.ID)
-		code(t, CodeTaken, err)
+		code(t, chat.CodeTaken, err)
 		note := func(p *party) {
-			_, err := p.b.Send(ctx, p.Actor, SendRequest{Session: s.ID, Type: TypeNote, Body: []byte(`"psst"`)})
+			_, err := p.b.Send(ctx, p.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeNote, Body: []byte(`"psst"`)})
 			require.NoError(t, err)
 		}
 		note(ann) // the user does not hear it
 		require.Zero(t, a.stats(t, StatsRequest{Queue: q}).Totals.FirstResponse.Count)
-		_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err = a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		_, err = b.Decline(ctx, bea.Actor, s.ID, "")
 		require.NoError(t, err)
-		_, err = a.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err = a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		for range 2 {
 			_, err = b.Accept(ctx, bea.Actor, s.ID)
@@ -96,24 +97,24 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		require.EqualValues(t, 1, r.Serving)
 		require.EqualValues(t, 1, r.agent(bea.ID).Serving)
 		require.Zero(t, r.agent(ann.ID).Serving)
-		_, err = b.Transfer(ctx, bea.Actor, TransferRequest{Session: s.ID, Queue: q2})
+		_, err = b.Transfer(ctx, bea.Actor, chat.TransferRequest{Session: s.ID, Queue: q2})
 		require.NoError(t, err)
 		require.EqualValues(t, 1, b.stats(t, StatsRequest{Queue: q2}).Waiting)
 		bea.grab(s.ID)
 		bea.send(s.ID, "again")
 		require.NoError(t, b.vacate(ctx, bea.ID, s.ID, "agent-gone")) // as for an agent who is gone
 		bea.grab(s.ID)
-		_, err = b.End(ctx, bea.Actor, EndRequest{Session: s.ID}) // asks only
+		_, err = b.End(ctx, bea.Actor, chat.EndRequest{Session: s.ID}) // asks only
 		require.NoError(t, err)
 		uma.send(s.ID, "wait") // and is taken back
 		for range 2 {
-			_, err = b.End(ctx, bea.Actor, EndRequest{Session: s.ID, Force: true})
+			_, err = b.End(ctx, bea.Actor, chat.EndRequest{Session: s.ID, Force: true})
 			require.NoError(t, err)
 		}
 		left := user(t, a, name("lea")).open(q)
-		_, err = a.End(ctx, host, EndRequest{Session: left.ID, Reason: "abandoned"}) // says its user, who did not
+		_, err = a.End(ctx, host, chat.EndRequest{Session: left.ID, Reason: "abandoned"}) // says its user, who did not
 		require.NoError(t, err)
-		gone, err := a.Open(ctx, host, OpenRequest{User: Person{ID: name("gus")}, Queue: q})
+		gone, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("gus")}, Queue: q})
 		require.NoError(t, err)
 		p, _ := a.of(gone.ID)
 		require.NoError(t, a.rdb.HSet(ctx, p.session(gone.ID), "abandon", 1, "waiting_since", 1).Err())
@@ -197,10 +198,10 @@ func TestStatsPercentiles(t *testing.T) {
 func TestStatsRatings(t *testing.T) {
 	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
 		b := startNode(t, testenv.Shared(t, e))
-		g := newStage(t, b, Serving)
+		g := newStage(t, b, chat.Serving)
 		rate := libScript(t, "rated(a.score) return 1", "time", "unread", "session", "seats", "places", "stats", "counts")
 		for _, score := range []int{5, 5, 2} {
-			err := rate.Run(t.Context(), b.rdb, g.p.transition(g.session), encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
+			err := rate.Run(t.Context(), b.rdb, g.p.transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
 			require.NoError(t, err)
 		}
 		r := b.stats(t, StatsRequest{Queue: g.q})
@@ -215,12 +216,12 @@ func TestStatsNamesHaveAnEnd(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b := startNode(t, url)
 	ctx := t.Context()
-	_, err := b.PutQueue(ctx, host, QueueSettings{ID: "set", Routing: "grab"})
+	_, err := b.PutQueue(ctx, host, chat.QueueSettings{ID: "set", Routing: "grab"})
 	require.NoError(t, err)
 	const many = 700
-	eve := Person{ID: name("eve")} // in one partition
-	open := func(q string) Session {
-		s, err := b.Open(ctx, host, OpenRequest{User: eve, Queue: q})
+	eve := chat.Person{ID: name("eve")} // in one partition
+	open := func(q string) chat.Session {
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: eve, Queue: q})
 		require.NoError(t, err)
 		return s
 	}
@@ -334,13 +335,13 @@ func TestStatsRefusals(t *testing.T) {
 		"queue": {Queue: "a\x00b"}, "agent": {Agent: strings.Repeat("x", 65)},
 	} {
 		_, err := b.Stats(t.Context(), host, r)
-		code(t, CodeBadRequest, err)
-		require.NotEmpty(t, AsError(err).Message, what)
+		code(t, chat.CodeBadRequest, err)
+		require.NotEmpty(t, chat.AsError(err).Message, what)
 	}
-	for _, a := range []Actor{user(t, b, name("uma")).Actor, agent(t, b, name("ann")).Actor, {Host: true, Identity: Identity{Role: RoleAgent, ID: "ann"}}} {
+	for _, a := range []chat.Actor{user(t, b, name("uma")).Actor, agent(t, b, name("ann")).Actor, {Host: true, Identity: chat.Identity{Role: chat.RoleAgent, ID: "ann"}}} {
 		_, err := b.Stats(t.Context(), a, StatsRequest{})
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 	}
-	_, err := b.Stats(t.Context(), Actor{Identity: Identity{Role: RoleSupervisor, ID: "sue"}}, StatsRequest{Since: now - 399*24*hourMS, Until: now, Bucket: "week"})
+	_, err := b.Stats(t.Context(), chat.Actor{Identity: chat.Identity{Role: chat.RoleSupervisor, ID: "sue"}}, StatsRequest{Since: now - 399*24*hourMS, Until: now, Bucket: "week"})
 	require.NoError(t, err)
 }

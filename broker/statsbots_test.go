@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -26,19 +27,19 @@ type course struct {
 	t        *testing.T
 	b        *Broker
 	q        string
-	s        Session
+	s        chat.Session
 	uma      *party
 	ann, bea *party
 	bot      *party
-	sue      Actor
+	sue      chat.Actor
 }
 
 func newCourse(t *testing.T, b *Broker) *course {
 	c := &course{t: t, b: b, q: name("q")}
 	c.uma = user(t, b, name("uma"))
 	c.ann, c.bea = agent(t, b, name("ann"), c.q), agent(t, b, name("bea"), c.q)
-	c.bot = connect(t, b, Identity{Role: RoleBot, ID: name("bot"), Queues: []string{c.q}, Capacity: 9}, "")
-	c.sue = connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue"), Queues: []string{c.q}, Capacity: 9}, "").Actor
+	c.bot = connect(t, b, chat.Identity{Role: chat.RoleBot, ID: name("bot"), Queues: []string{c.q}, Capacity: 9}, "")
+	c.sue = connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Queues: []string{c.q}, Capacity: 9}, "").Actor
 	c.s = c.uma.open(c.q)
 	return c
 }
@@ -53,24 +54,24 @@ func (c *course) wait(seconds int64) *course { earlier(c.t, c.b, c.s.ID, seconds
 func (c *course) grab(p *party) *course      { return c.must(c.b.Grab(c.t.Context(), p.Actor, c.s.ID)) }
 func (c *course) say(p *party) *course       { p.send(c.s.ID, "hi"); return c }
 func (c *course) end() *course {
-	return c.must(c.b.End(c.t.Context(), host, EndRequest{Session: c.s.ID}))
+	return c.must(c.b.End(c.t.Context(), host, chat.EndRequest{Session: c.s.ID}))
 }
 func (c *course) reopen() *course { return c.must(c.b.Reopen(c.t.Context(), c.uma.Actor, c.s.ID)) }
 
-func (c *course) host(as Role) *course {
-	return c.must(c.b.Send(c.t.Context(), host, SendRequest{Session: c.s.ID, Body: []byte(`"auto"`), As: as}))
+func (c *course) host(as chat.Role) *course {
+	return c.must(c.b.Send(c.t.Context(), host, chat.SendRequest{Session: c.s.ID, Body: []byte(`"auto"`), As: as}))
 }
 
 func (c *course) note(p *party) *course {
-	return c.must(c.b.Send(c.t.Context(), p.Actor, SendRequest{Session: c.s.ID, Type: TypeNote, Body: []byte(`"psst"`)}))
+	return c.must(c.b.Send(c.t.Context(), p.Actor, chat.SendRequest{Session: c.s.ID, Type: chat.TypeNote, Body: []byte(`"psst"`)}))
 }
 
 func (c *course) requeue(p *party) *course {
-	return c.must(c.b.Transfer(c.t.Context(), p.Actor, TransferRequest{Session: c.s.ID, Queue: c.q}))
+	return c.must(c.b.Transfer(c.t.Context(), p.Actor, chat.TransferRequest{Session: c.s.ID, Queue: c.q}))
 }
 
 func (c *course) hand(from, to *party) *course {
-	c.must(c.b.Transfer(c.t.Context(), from.Actor, TransferRequest{Session: c.s.ID, Agent: to.ID}))
+	c.must(c.b.Transfer(c.t.Context(), from.Actor, chat.TransferRequest{Session: c.s.ID, Agent: to.ID}))
 	return c.must(c.b.Accept(c.t.Context(), to.Actor, c.s.ID))
 }
 
@@ -103,7 +104,7 @@ func TestStatsFirstResponses(t *testing.T) {
 		"bot, then an agent": {func(c *course) { c.grab(c.bot).wait(2).say(c.bot).wait(100).hand(c.bot, c.ann).wait(9).say(c.ann) }, []float64{9}, []float64{2}},
 		"bot, taken over": {func(c *course) {
 			c.grab(c.bot).wait(2).say(c.bot).wait(100).must(c.b.TakeOver(c.t.Context(), c.sue, c.s.ID))
-			c.wait(9).must(c.b.Send(c.t.Context(), c.sue, SendRequest{Session: c.s.ID, Body: []byte(`"me"`)}))
+			c.wait(9).must(c.b.Send(c.t.Context(), c.sue, chat.SendRequest{Session: c.s.ID, Body: []byte(`"me"`)}))
 		}, []float64{9}, []float64{2}},
 		"bot that was lost": {func(c *course) { c.grab(c.bot).wait(100).lose(c.bot).wait(9).grab(c.ann).say(c.ann) }, []float64{9}, nil},
 		"silent bot":        {func(c *course) { c.grab(c.bot).wait(100).hand(c.bot, c.ann).wait(9).say(c.ann) }, []float64{9}, nil},
@@ -121,8 +122,8 @@ func TestStatsFirstResponses(t *testing.T) {
 			c.grab(c.ann).wait(5).must(c.b.Join(c.t.Context(), c.bea.Actor, c.s.ID, false))
 			c.say(c.bea).wait(5).say(c.ann)
 		}, []float64{5}, nil},
-		"the host's bot":    {func(c *course) { c.wait(3).host(RoleBot).wait(4).host(RoleBot).grab(c.ann).say(c.ann) }, []float64{7}, []float64{3}},
-		"the host's system": {func(c *course) { c.wait(3).host(RoleSystem).host(RoleUser).wait(4).grab(c.ann).say(c.ann) }, []float64{7}, nil},
+		"the host's bot":    {func(c *course) { c.wait(3).host(chat.RoleBot).wait(4).host(chat.RoleBot).grab(c.ann).say(c.ann) }, []float64{7}, []float64{3}},
+		"the host's system": {func(c *course) { c.wait(3).host(chat.RoleSystem).host(chat.RoleUser).wait(4).grab(c.ann).say(c.ann) }, []float64{7}, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

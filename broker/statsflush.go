@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 const (
@@ -155,7 +156,7 @@ func (h *statsHour) fields(n int64) []string {
 	}
 	for w, sums := range h.rows {
 		for metric := range sums {
-			out = append(out, hourField(n, metric)+w.queue+sepField+w.agent)
+			out = append(out, hourField(n, metric)+w.queue+chat.SepField+w.agent)
 		}
 	}
 	return out

@@ -14,6 +14,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -64,12 +65,12 @@ func busyHour(t testing.TB) (b *Broker, l *ledger, q string, want StatsReply) {
 	q = name("q")
 	ann := agent(t, b, name("ann"), q)
 	for i := range 6 {
-		s, err := b.Open(t.Context(), host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		s, err := b.Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		ann.grab(s.ID)
 		ann.send(s.ID, "hi")
 		if i < 4 {
-			_, err = b.End(t.Context(), ann.Actor, EndRequest{Session: s.ID, Force: true})
+			_, err = b.End(t.Context(), ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 			require.NoError(t, err)
 		}
 	}
@@ -204,7 +205,7 @@ func TestStatsSealedHoursStaySealed(t *testing.T) {
 		require.NoError(t, b.rdb.HSet(ctx, p.stats(), "sealed", now).Err()) // by a clock that was ahead
 	}
 	require.NoError(t, b.flushStats(ctx, b.parts...))
-	_, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+	_, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 	require.NoError(t, err)
 	require.NoError(t, b.flushStats(ctx, b.parts...))
 	require.True(t, held(t, b)[now+1])
@@ -225,9 +226,9 @@ func TestStatsFlushedWhileCounting(t *testing.T) {
 	for _, b := range nodes {
 		counting.Go(func() {
 			for range many {
-				s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+				s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 				if err == nil {
-					_, err = b.End(ctx, host, EndRequest{Session: s.ID})
+					_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID})
 				}
 				if err != nil {
 					t.Error(err)
@@ -286,10 +287,10 @@ func TestStatsAfterRestore(t *testing.T) {
 	}
 	b, stop := start(false)
 	q, ann := name("q"), name("ann")
-	session, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+	session, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 	require.NoError(t, err)
-	at := Actor{Identity: Identity{Role: RoleAgent, ID: ann, Queues: []string{q}}}
-	require.NoError(t, b.introduce(ctx, Identity{Role: RoleAgent, ID: ann, Queues: []string{q}, Capacity: 5}))
+	at := chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: ann, Queues: []string{q}}}
+	require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: ann, Queues: []string{q}, Capacity: 5}))
 	_, err = b.Grab(ctx, at, session.ID)
 	require.NoError(t, err)
 	want := b.stats(t, StatsRequest{Queue: q})
@@ -297,9 +298,9 @@ func TestStatsAfterRestore(t *testing.T) {
 
 	c, _ := start(true)
 	same(t, want, c.stats(t, StatsRequest{Queue: q}))
-	_, err = c.End(ctx, at, EndRequest{Session: session.ID, Force: true})
+	_, err = c.End(ctx, at, chat.EndRequest{Session: session.ID, Force: true})
 	require.NoError(t, err)
-	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+	_, err = c.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 	require.NoError(t, err)
 	for range 2 {
 		r := c.stats(t, StatsRequest{Queue: q})
@@ -358,7 +359,7 @@ func TestStatsOccupancy(t *testing.T) {
 				return v != "" && v[0] == '3'
 			}, 5*time.Second, 5*time.Millisecond)
 			back("3")
-			_, err = b.SetStatus(ctx, ann.Actor, Away)
+			_, err = b.SetStatus(ctx, ann.Actor, chat.Away)
 			require.NoError(t, err)
 			online, busy = occupancy()
 			check("at work", []float64{1200, 2 * past()}, online)
@@ -366,7 +367,7 @@ func TestStatsOccupancy(t *testing.T) {
 			v, err := b.rdb.HGet(ctx, p.stats(), "now|agent|\x1f"+ann.ID).Result()
 			require.NoError(t, err)
 			require.Equal(t, "2", v[:1], "away, and still at work")
-			_, err = b.End(ctx, ann.Actor, EndRequest{Session: s.ID, Force: true})
+			_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 			require.NoError(t, err)
 			require.False(t, b.rdb.HExists(ctx, p.stats(), "now|agent|\x1f"+ann.ID).Val())
 			require.InDelta(t, 0.5, *b.stats(t, StatsRequest{Agent: ann.ID}).agent(ann.ID).Occupancy.Rate, 0.01)
@@ -376,7 +377,7 @@ func TestStatsOccupancy(t *testing.T) {
 			began = time.Now().UnixMilli() - 3*hourMS
 			back("1")
 			again, _ := occupancy()
-			_, err = b.SetStatus(ctx, ann.Actor, Offline)
+			_, err = b.SetStatus(ctx, ann.Actor, chat.Offline)
 			require.NoError(t, err)
 			require.InDeltaSlice(t, online, again, 5)
 			again, _ = occupancy()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -40,7 +41,7 @@ type talk struct {
 	nodes  [2]*Broker
 	rnd    *rand.Rand
 	queues []string
-	staff  []Actor
+	staff  []chat.Actor
 	counts plainTally
 	open   []string
 	heard  map[string]bool // sessions whose user an agent has answered
@@ -53,7 +54,7 @@ func (k *talk) step() {
 	t, ctx, b := k.t, k.t.Context(), k.node()
 	if len(k.open) == 0 || k.rnd.IntN(8) == 0 {
 		q := k.queues[k.rnd.IntN(2)]
-		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: name("uma")}, Queue: q})
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		k.open = append(k.open, s.ID)
 		k.counts.both(func(c *StatsCounts) { c.Opened++ }, q)
@@ -63,7 +64,7 @@ func (k *talk) step() {
 	id := k.open[i]
 	before, err := b.look(ctx, id)
 	require.NoError(t, err)
-	if before.State == Ended && k.rnd.IntN(4) > 0 { // enough of it
+	if before.State == chat.Ended && k.rnd.IntN(4) > 0 { // enough of it
 		k.open = slices.Delete(k.open, i, i+1)
 		return
 	}
@@ -87,23 +88,23 @@ func (k *talk) handled(owner string) {
 	k.counts.both(func(c *StatsCounts) { c.Handling.Count++ }, owner)
 }
 
-func (k *talk) act(b *Broker, a Actor, before *state, owner string) {
+func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string) {
 	ctx, id, q := k.t.Context(), before.ID, before.Queue
 	switch k.rnd.IntN(9) {
 	case 0, 1:
-		if _, err := b.Grab(ctx, a, id); err == nil && before.State == Waiting {
+		if _, err := b.Grab(ctx, a, id); err == nil && before.State == chat.Waiting {
 			k.served[id] = true
 			k.counts.both(func(c *StatsCounts) { c.Grabbed++; c.WaitingTime.Count++ }, q, a.ID)
 		}
 	case 2:
-		kind := []string{TypeText, TypeNote}[k.rnd.IntN(2)]
-		_, err := b.Send(ctx, a, SendRequest{Session: id, Type: kind, Body: []byte(`"x"`)})
-		if err == nil && kind == TypeText && !k.heard[id] {
+		kind := []string{chat.TypeText, chat.TypeNote}[k.rnd.IntN(2)]
+		_, err := b.Send(ctx, a, chat.SendRequest{Session: id, Type: kind, Body: []byte(`"x"`)})
+		if err == nil && kind == chat.TypeText && !k.heard[id] {
 			k.heard[id] = true
 			k.counts.both(func(c *StatsCounts) { c.FirstResponse.Count++ }, q, a.ID)
 		}
 	case 3, 4:
-		_, _ = b.Transfer(ctx, a, TransferRequest{Session: id, Agent: k.staff[k.rnd.IntN(len(k.staff))].ID})
+		_, _ = b.Transfer(ctx, a, chat.TransferRequest{Session: id, Agent: k.staff[k.rnd.IntN(len(k.staff))].ID})
 	case 5, 6:
 		if before.Target != nil {
 			a.ID = before.Target.ID
@@ -119,29 +120,29 @@ func (k *talk) act(b *Broker, a Actor, before *state, owner string) {
 		if k.rnd.IntN(3) == 0 {
 			by = host
 		}
-		if _, err := b.Transfer(ctx, by, TransferRequest{Session: id, Queue: to}); err == nil && (owner != "" || to != q) && (by.ID == owner || by.ID == "") {
+		if _, err := b.Transfer(ctx, by, chat.TransferRequest{Session: id, Queue: to}); err == nil && (owner != "" || to != q) && (by.ID == owner || by.ID == "") {
 			k.handled(owner)
 			k.counts.both(func(c *StatsCounts) { c.Transferred++ }, q, owner)
 		}
 	case 8:
-		_, err := b.End(ctx, a, EndRequest{Session: id, Force: k.rnd.IntN(2) == 0})
+		_, err := b.End(ctx, a, chat.EndRequest{Session: id, Force: k.rnd.IntN(2) == 0})
 		after, err2 := b.look(ctx, id)
 		require.NoError(k.t, err2)
-		if err == nil && before.State != Ended && after.State == Ended {
+		if err == nil && before.State != chat.Ended && after.State == chat.Ended {
 			k.over(id, q, owner)
 		}
 	}
 	if k.rnd.IntN(12) == 0 {
 		now, err := b.look(ctx, id)
 		require.NoError(k.t, err)
-		if now.State != Ended {
-			_, err = b.End(ctx, host, EndRequest{Session: id})
+		if now.State != chat.Ended {
+			_, err = b.End(ctx, host, chat.EndRequest{Session: id})
 			require.NoError(k.t, err)
 			owner = ""
 			if now.Agent != nil {
 				owner = now.Agent.ID
 			}
-			if now.State == Waiting {
+			if now.State == chat.Waiting {
 				k.counts.of(now.Queue)[0].Unanswered++
 			}
 			k.over(id, now.Queue, owner)
@@ -167,11 +168,11 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 			k := &talk{t: t, nodes: [2]*Broker{startNode(t, url), startNode(t, url)}, rnd: rand.New(rand.NewPCG(1, 2)),
 				queues: []string{name("q"), name("q")}, counts: plainTally{}, heard: map[string]bool{}, served: map[string]bool{}}
 			for range 3 {
-				id := Identity{Role: RoleAgent, ID: name("ann"), Queues: k.queues, Capacity: 20}
+				id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: k.queues, Capacity: 20}
 				require.NoError(t, k.nodes[0].introduce(t.Context(), id))
-				_, err := k.nodes[0].setStatus(t.Context(), id.ID, Online, false)
+				_, err := k.nodes[0].setStatus(t.Context(), id.ID, chat.Online, false)
 				require.NoError(t, err)
-				k.staff = append(k.staff, Actor{Identity: id})
+				k.staff = append(k.staff, chat.Actor{Identity: id})
 			}
 			for range steps {
 				k.step()
@@ -183,9 +184,9 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 			for _, id := range k.open {
 				s, err := k.nodes[0].look(t.Context(), id)
 				require.NoError(t, err)
-				if s.State == Waiting {
+				if s.State == chat.Waiting {
 					waiting[s.Queue]++
-				} else if s.State != Ended {
+				} else if s.State != chat.Ended {
 					serving[s.Queue]++
 					serving[s.Agent.ID]++
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bellhop/archive"
+	"bellhop/broker/chat"
 )
 
 // recordStats is the kind of an hour's statistics of one partition.
@@ -107,7 +108,7 @@ func (s *statsScan) field(field, value string) {
 	n, _ := strconv.ParseInt(value, 10, 64)
 	first, rest, _ := strings.Cut(field, "|")
 	metric, rest, ok := strings.Cut(rest, "|")
-	queue, agent, _ := strings.Cut(rest, sepField)
+	queue, agent, _ := strings.Cut(rest, chat.SepField)
 	hour, err := strconv.ParseInt(first, 10, 64)
 	switch {
 	case field == "sealed":
@@ -174,7 +175,7 @@ func (h *statsHour) record(hour int64, part int) archive.Record {
 		}
 		return strings.Compare(x.Agent, y.Agent)
 	})
-	return archive.Record{Kind: recordStats, ID: statsID(hour, part, h.name), Version: h.rows.version(), Data: []byte(encode(rows))}
+	return archive.Record{Kind: recordStats, ID: statsID(hour, part, h.name), Version: h.rows.version(), Data: []byte(chat.Encode(rows))}
 }
 
 // parseStats reads a record.

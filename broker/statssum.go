@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bellhop/broker/chat"
+	"bellhop/internal/civil"
 )
 
 // statsSpan is the time asked for, in hours since the epoch: [from, to).
@@ -20,19 +23,19 @@ func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
 		r.Bucket = "hour"
 	}
 	if !slices.Contains([]string{"hour", "day", "week", "month"}, r.Bucket) {
-		return s, Errorf(CodeBadRequest, "bucket: hour, day, week or month")
+		return s, chat.Errorf(chat.CodeBadRequest, "bucket: hour, day, week or month")
 	}
 	if r.Zone == "" {
 		r.Zone = "UTC"
 	}
 	if s.zone, err = time.LoadLocation(r.Zone); err != nil || strings.EqualFold(r.Zone, "local") {
-		return s, Errorf(CodeBadRequest, "tz: the name of a time zone, like Asia/Shanghai")
+		return s, chat.Errorf(chat.CodeBadRequest, "tz: the name of a time zone, like Asia/Shanghai")
 	}
 	if r.Queue != "" {
-		err = validID("queue", r.Queue)
+		err = chat.ValidID("queue", r.Queue)
 	}
 	if err == nil && r.Agent != "" {
-		err = validID("agent", r.Agent)
+		err = chat.ValidID("agent", r.Agent)
 	}
 	if err != nil {
 		return s, err
@@ -45,11 +48,11 @@ func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
 	}
 	switch {
 	case r.Since < 0 || r.Until <= r.Since:
-		return s, Errorf(CodeBadRequest, "since, until: the one before the other, from 1970 on")
+		return s, chat.Errorf(chat.CodeBadRequest, "since, until: the one before the other, from 1970 on")
 	case r.Until-r.Since > MaxStatsSpan.Milliseconds():
-		return s, Errorf(CodeBadRequest, "since, until: at most %d days", int(MaxStatsSpan.Hours()/24))
+		return s, chat.Errorf(chat.CodeBadRequest, "since, until: at most %d days", int(MaxStatsSpan.Hours()/24))
 	case r.Bucket == "hour" && (r.Until-r.Since)/hourMS > MaxStatsBuckets-2:
-		return s, Errorf(CodeBadRequest, "bucket: at most %d in one answer", MaxStatsBuckets)
+		return s, chat.Errorf(chat.CodeBadRequest, "bucket: at most %d in one answer", MaxStatsBuckets)
 	}
 	s.until = r.Until
 	s.from, s.to = r.Since/hourMS, (r.Until+hourMS-1)/hourMS
@@ -62,11 +65,11 @@ func (s *statsSpan) bucket(kind string, hour int64) time.Time {
 	y, m, d := t.Date()
 	switch kind {
 	case "day":
-		return midnight(y, m, d, s.zone)
+		return civil.Midnight(y, m, d, s.zone)
 	case "week":
-		return midnight(y, m, d-(int(t.Weekday())+6)%7, s.zone)
+		return civil.Midnight(y, m, d-(int(t.Weekday())+6)%7, s.zone)
 	case "month":
-		return midnight(y, m, 1, s.zone)
+		return civil.Midnight(y, m, 1, s.zone)
 	default:
 		return t
 	}
@@ -146,11 +149,11 @@ func (s *statsSums) wanted(queues map[string]bool) []string {
 	return slices.Collect(maps.Keys(queues))
 }
 
-func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, agents []AgentInfo) StatsReply {
-	out := StatsReply{Since: At(s.from * hourMS), Until: At(s.until), Bucket: s.r.Bucket, Zone: s.zone.String(),
+func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, agents []chat.AgentInfo) StatsReply {
+	out := StatsReply{Since: chat.At(s.from * hourMS), Until: chat.At(s.until), Bucket: s.r.Bucket, Zone: s.zone.String(),
 		Totals: s.figures(s.totals), Buckets: []StatsBucket{}, Queues: []StatsQueue{}, Agents: []StatsAgent{}}
 	for _, start := range slices.Sorted(maps.Keys(s.buckets)) {
-		out.Buckets = append(out.Buckets, StatsBucket{At(start), s.figures(s.buckets[start])})
+		out.Buckets = append(out.Buckets, StatsBucket{chat.At(start), s.figures(s.buckets[start])})
 	}
 	byQueue, byAgent := map[string]int64{}, map[string]int64{}
 	for w, n := range serving {
@@ -176,12 +179,12 @@ func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, 
 		}
 		out.Queues = append(out.Queues, row)
 	}
-	known := map[string]*AgentInfo{}
+	known := map[string]*chat.AgentInfo{}
 	for i := range agents {
 		known[agents[i].ID] = &agents[i]
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.agents)) {
-		row := StatsAgent{Agent: id, Status: Offline, Serving: byAgent[id], StatsCounts: s.agents[id].counts(true)}
+		row := StatsAgent{Agent: id, Status: chat.Offline, Serving: byAgent[id], StatsCounts: s.agents[id].counts(true)}
 		if i := known[id]; i != nil {
 			row.Name, row.Status = i.Name, i.Status
 		}

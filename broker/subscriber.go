@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // subscriber keeps one pub/sub connection, with a receive loop of its own. On a
@@ -57,7 +59,7 @@ func (s *subscriber) add(ctx context.Context, channel string) error {
 		s.remove(channel)
 		return redisError("subscribe", ctx.Err())
 	case <-s.h.b.ctx.Done():
-		return Errorf(CodeUnavailable, "this node is stopping")
+		return chat.Errorf(chat.CodeUnavailable, "this node is stopping")
 	}
 }
 

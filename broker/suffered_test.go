@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -24,21 +25,21 @@ func TestTwoAgentsCannotTakeOneInquiry(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		var agents []*party
 		for i := range 6 {
-			agents = append(agents, connect(t, nodes[i%2], Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 50}, ""))
+			agents = append(agents, connect(t, nodes[i%2], chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 50}, ""))
 		}
 		for range 5 {
 			uma := user(t, nodes[0], name("uma"))
 			s := uma.open(q)
-			_, err := nodes[0].Transfer(ctx, host, TransferRequest{Session: s.ID, Agent: agents[0].ID})
+			_, err := nodes[0].Transfer(ctx, host, chat.TransferRequest{Session: s.ID, Agent: agents[0].ID})
 			require.NoError(t, err)
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			var winners []string
 			for i, p := range agents {
-				for _, way := range []func() (Session, error){
-					func() (Session, error) { return p.b.Grab(ctx, p.Actor, s.ID) },
-					func() (Session, error) { return p.b.GrabQueue(ctx, p.Actor, q) },
-					func() (Session, error) { return p.b.Accept(ctx, p.Actor, s.ID) },
+				for _, way := range []func() (chat.Session, error){
+					func() (chat.Session, error) { return p.b.Grab(ctx, p.Actor, s.ID) },
+					func() (chat.Session, error) { return p.b.GrabQueue(ctx, p.Actor, q) },
+					func() (chat.Session, error) { return p.b.Accept(ctx, p.Actor, s.ID) },
 				} {
 					wg.Go(func() {
 						got, err := way()
@@ -50,7 +51,7 @@ func TestTwoAgentsCannotTakeOneInquiry(t *testing.T) {
 							if got.Agent.ID != p.ID {
 								t.Errorf("%d was told that it has what %s has", i, got.Agent.ID)
 							}
-						case contains([]Code{CodeTaken, CodeForbidden, CodeNotFound, CodeWrongState}, AsError(err).Code):
+						case chat.Contains([]chat.Code{chat.CodeTaken, chat.CodeForbidden, chat.CodeNotFound, chat.CodeWrongState}, chat.AsError(err).Code):
 						default:
 							t.Error(err)
 						}
@@ -117,7 +118,7 @@ func TestListsAreTrueAfterGoingAwayAndBack(t *testing.T) {
 		for round, change := range []func(){
 			func() {},
 			func() {
-				for _, s := range []Status{Away, Offline, Online} {
+				for _, s := range []chat.Status{chat.Away, chat.Offline, chat.Online} {
 					_, err := nodes[0].SetStatus(ctx, ann.Actor, s)
 					require.NoError(t, err)
 				}
@@ -163,26 +164,26 @@ func TestListsAreTrueAfterGoingAwayAndBack(t *testing.T) {
 func TestOnlyParticipantsWrite(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.NoArchiver = true })
 	ctx := t.Context()
-	for _, state := range []State{Waiting, Serving, Transferring, Ending, Ended} {
+	for _, state := range []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended} {
 		t.Run(string(state), func(t *testing.T) {
 			g := newStage(t, b, state)
-			strangers := []Actor{{Identity: Identity{Role: RoleUser, ID: name("eve")}},
-				{Identity: Identity{Role: RoleSupervisor, ID: name("sue")}}, {Identity: Identity{Role: RoleBot, ID: name("bot")}},
-				{Identity: Identity{Role: RoleUser, ID: g.ann}}, // a user by an agent's name
-				{Identity: Identity{Role: RoleAgent, ID: g.user}}}
+			strangers := []chat.Actor{{Identity: chat.Identity{Role: chat.RoleUser, ID: name("eve")}},
+				{Identity: chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}}, {Identity: chat.Identity{Role: chat.RoleBot, ID: name("bot")}},
+				{Identity: chat.Identity{Role: chat.RoleUser, ID: g.ann}}, // a user by an agent's name
+				{Identity: chat.Identity{Role: chat.RoleAgent, ID: g.user}}}
 			for _, id := range []string{g.bea, g.cay} { // colleagues of the queue, one of them the target
-				strangers = append(strangers, Actor{Identity: Identity{Role: RoleAgent, ID: id, Queues: []string{g.q}}})
+				strangers = append(strangers, chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Queues: []string{g.q}}})
 			}
 			before := g.everything()
 			for _, a := range strangers {
-				for _, kind := range []string{TypeText, TypeNote} {
-					_, err := b.Send(ctx, a, SendRequest{Session: g.session, Type: kind, Body: []byte(`"hi"`)})
-					code(t, CodeForbidden, err)
+				for _, kind := range []string{chat.TypeText, chat.TypeNote} {
+					_, err := b.Send(ctx, a, chat.SendRequest{Session: g.session, Type: kind, Body: []byte(`"hi"`)})
+					code(t, chat.CodeForbidden, err)
 				}
-				code(t, CodeForbidden, b.Typing(ctx, a, g.session, "hi"))
-				code(t, CodeForbidden, b.Recall(ctx, a, g.session, 2))
+				code(t, chat.CodeForbidden, b.Typing(ctx, a, g.session, "hi"))
+				code(t, chat.CodeForbidden, b.Recall(ctx, a, g.session, 2))
 				_, err := b.Read(ctx, a, g.session, 1)
-				code(t, CodeForbidden, err)
+				code(t, chat.CodeForbidden, err)
 			}
 			require.Equal(t, before, g.everything())
 		})
@@ -204,11 +205,11 @@ func TestUnreadIsExactForEveryParticipant(t *testing.T) {
 		for i, p := range []*party{uma, ann, bea, uma, ann, bea} {
 			wg.Go(func() {
 				for n := range 10 {
-					kind := TypeText
+					kind := chat.TypeText
 					if p != uma && n%3 == 0 {
-						kind = TypeNote
+						kind = chat.TypeNote
 					}
-					if _, err := nodes[i%2].Send(ctx, p.Actor, SendRequest{Session: s.ID, Type: kind, Body: []byte(`"x"`)}); err != nil {
+					if _, err := nodes[i%2].Send(ctx, p.Actor, chat.SendRequest{Session: s.ID, Type: kind, Body: []byte(`"x"`)}); err != nil {
 						t.Error(err)
 					}
 					if n%4 == 0 {
@@ -223,16 +224,16 @@ func TestUnreadIsExactForEveryParticipant(t *testing.T) {
 		st, err := nodes[0].look(ctx, s.ID)
 		require.NoError(t, err)
 		for _, p := range []*party{uma, ann, bea} {
-			w := who(p.Role, p.ID)
-			h, err := nodes[1].History(ctx, p.Actor, HistoryRequest{Session: s.ID, After: st.read[w], Before: -1, Limit: 200})
+			w := chat.Who(p.Role, p.ID)
+			h, err := nodes[1].History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: st.Marks[w], Before: -1, Limit: 200})
 			require.NoError(t, err)
 			want := 0
 			for _, m := range h.Messages {
-				if m.Type != TypeSystem && m.From.ID != p.ID {
+				if m.Type != chat.TypeSystem && m.From.ID != p.ID {
 					want++
 				}
 			}
-			require.EqualValues(t, want, st.unread[w], "what %s can read above its mark", w)
+			require.EqualValues(t, want, st.Counts[w], "what %s can read above its mark", w)
 			again := connect(t, nodes[1], p.Identity, "second")
 			hello := again.await("hello", nil)
 			require.EqualValues(t, want, hello["unread"])
@@ -250,7 +251,7 @@ func TestPositions(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	nodes := []*Broker{startNode(t, url), startNode(t, url)}
 	q := name("q")
-	ann := connect(t, nodes[0], Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 50}, "")
+	ann := connect(t, nodes[0], chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 50}, "")
 	var users []*party
 	var sessions []string
 	for i := range 12 {
@@ -292,13 +293,13 @@ func TestPresenceOverDevicesAndNodes(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.AgentGrace = 1 })
+			n.set(t, q, func(s *chat.QueueSettings) { s.AgentGrace = 1 })
 		}
-		boss := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue"), Queues: []string{q}}, "")
+		boss := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Queues: []string{q}}, "")
 		_, err := b.Watch(ctx, boss.Actor, nil)
 		require.NoError(t, err)
 		from := 0
-		shows := func(status Status, load, capacity int) {
+		shows := func(status chat.Status, load, capacity int) {
 			t.Helper()
 			want := fmt.Sprint(status, load, capacity)
 			boss.await("presence", func(e event) bool {
@@ -311,24 +312,24 @@ func TestPresenceOverDevicesAndNodes(t *testing.T) {
 		boss.wire.mu.Lock()
 		from = len(boss.events)
 		boss.wire.mu.Unlock()
-		ann := connect(t, a, Identity{Role: RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 3}, "desk")
-		shows(Online, 0, 3)
+		ann := connect(t, a, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 3}, "desk")
+		shows(chat.Online, 0, 3)
 		phone := connect(t, b, ann.Identity, "phone")
 		s := openFor(t, a, q, name("uma"))
 		ann.grab(s.ID)
-		shows(Online, 1, 3)
-		_, err = b.SetStatus(ctx, phone.Actor, Away)
+		shows(chat.Online, 1, 3)
+		_, err = b.SetStatus(ctx, phone.Actor, chat.Away)
 		require.NoError(t, err)
-		shows(Away, 1, 3)
-		_, err = b.PutAgent(ctx, host, ann.ID, AgentSettings{Queues: []string{q}, Capacity: 1})
+		shows(chat.Away, 1, 3)
+		_, err = b.PutAgent(ctx, host, ann.ID, chat.AgentSettings{Queues: []string{q}, Capacity: 1})
 		require.NoError(t, err)
-		shows(Away, 1, 1)
+		shows(chat.Away, 1, 1)
 		_, err = a.Grab(ctx, ann.Actor, openFor(t, a, q, name("uma")).ID)
-		code(t, CodeFull, err)
+		code(t, chat.CodeFull, err)
 		ann.Conn.Close(ctx)
 		phone.Conn.Close(context.WithoutCancel(ctx))
-		shows(Offline, 1, 1)
-		shows(Offline, 0, 1) // its session waits again
+		shows(chat.Offline, 1, 1)
+		shows(chat.Offline, 0, 1) // its session waits again
 		clean(t, a)
 	})
 }

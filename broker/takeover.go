@@ -3,23 +3,25 @@ package broker
 import (
 	"context"
 	"errors"
+
+	"bellhop/broker/chat"
 )
 
 // TakeOver makes a supervisor the owner of a session, whatever state it is in
 // and whoever owns it. CodeFull if the supervisor has no room for it.
-func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActTakeOver); err != nil {
-		return Session{}, err
+func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActTakeOver); err != nil {
+		return chat.Session{}, err
 	}
 	if _, err := b.look(ctx, session); err != nil { // before a place is taken
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	for range 3 {
 		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
-		s := newStep(a, ActTakeOver, session)
+		s := newStep(a, chat.ActTakeOver, session)
 		s.Agent, s.Info, s.Token = a.ID, pl.info, pl.token
 		st, err := b.relocate(ctx, a, "takeover", s, acceptKeys)
 		if refused(err) {
@@ -29,7 +31,7 @@ func (b *Broker) TakeOver(ctx context.Context, a Actor, session string) (Session
 			return st, err
 		}
 	}
-	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "Redis is too slow; try again")
 }
 
 // refused tells whether an error says for sure that a place that was reserved is
@@ -39,8 +41,8 @@ func refused(err error) bool {
 	if err == nil || errors.As(err, &k) {
 		return false
 	}
-	var e *Error
-	return errors.Is(err, errLate) || errors.As(err, &e) && e.Code != CodeUnavailable
+	var e *chat.Error
+	return errors.Is(err, errLate) || errors.As(err, &e) && e.Code != chat.CodeUnavailable
 }
 
 func acceptKeys(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+
+	"bellhop/broker/chat"
 )
 
 // fallsDue puts members into a sorted set by time, in so many ms by Redis's clock; how:
@@ -28,8 +30,8 @@ func (p *pulse) finish(ctx context.Context, w lent) {
 		p.books.add(w, true)
 		return
 	}
-	code := AsError(err).Code
-	if errors.Is(err, errAgain) || code == CodeUnavailable || code == CodeOverloaded {
+	code := chat.AsError(err).Code
+	if errors.Is(err, errAgain) || code == chat.CodeUnavailable || code == chat.CodeOverloaded {
 		p.books.add(w, false)
 	}
 	if !errors.Is(err, errAgain) && ctx.Err() == nil {
@@ -44,19 +46,19 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 	var err error
 	switch kind {
 	case "offer":
-		s := newStep(Actor{}, "", id)
+		s := newStep(chat.Actor{}, "", id)
 		s.Outcome = "expired"
-		_, err = b.transit(ctx, Actor{}, "withdraw", s)
+		_, err = b.transit(ctx, chat.Actor{}, "withdraw", s)
 	case "end":
-		s := newStep(Actor{}, "", id)
+		s := newStep(chat.Actor{}, "", id)
 		s.Due = true
-		_, err = b.relocate(ctx, Actor{}, "end", s, endKeys)
+		_, err = b.relocate(ctx, chat.Actor{}, "end", s, endKeys)
 	case "abandon":
-		_, err = b.relocate(ctx, Actor{}, "abandon", newStep(Actor{}, "", id), func(p partition, queue, user string) []string {
+		_, err = b.relocate(ctx, chat.Actor{}, "abandon", newStep(chat.Actor{}, "", id), func(p partition, queue, user string) []string {
 			return append(endKeys(p, queue, user), p.conns("u:"+user), p.epoch())
 		})
 	case "idle":
-		_, err = b.relocate(ctx, Actor{}, "idle", newStep(Actor{}, "", id), endKeys)
+		_, err = b.relocate(ctx, chat.Actor{}, "idle", newStep(chat.Actor{}, "", id), endKeys)
 	case "patience":
 		err = b.longWait(ctx, id)
 	case "move":
@@ -78,8 +80,8 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 
 // settled takes out the refusals that say that there is nothing (more) to do.
 func settled(err error) error {
-	switch AsError(err).Code {
-	case CodeWrongState, CodeEnded, CodeNotFound, CodeForbidden:
+	switch chat.AsError(err).Code {
+	case chat.CodeWrongState, chat.CodeEnded, chat.CodeNotFound, chat.CodeForbidden:
 		return nil
 	}
 	if errors.Is(err, errEarly) {
@@ -91,8 +93,8 @@ func settled(err error) error {
 // gone is for an agent whose grace is over: it is offline, its offers are
 // declined, and its sessions wait again, ahead of their queues.
 func (b *Broker) gone(ctx context.Context, agent string) error {
-	st, err := b.setStatus(ctx, agent, Offline, true)
-	if err != nil || st.Status != Offline {
+	st, err := b.setStatus(ctx, agent, chat.Offline, true)
+	if err != nil || st.Status != chat.Offline {
 		return err // back, or it may be: errAgain
 	}
 	b.log.Info("agent gone", "agent", agent)
@@ -118,26 +120,26 @@ func (b *Broker) gone(ctx context.Context, agent string) error {
 // vacate takes an agent out of one session; reason says why, to those who read it.
 func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
 	st, err := b.look(ctx, session)
-	if err != nil || st.State == Ended {
+	if err != nil || st.State == chat.Ended {
 		return err
 	}
-	s := newStep(Actor{}, "", session)
+	s := newStep(chat.Actor{}, "", session)
 	if st.Target != nil && st.Target.ID == agent {
 		s.By, s.Outcome, s.Reason = agent, "declined", reason
-		if _, err := b.transit(ctx, Actor{}, "withdraw", s); settled(err) != nil {
+		if _, err := b.transit(ctx, chat.Actor{}, "withdraw", s); settled(err) != nil {
 			return err
 		}
 	}
 	if st.Agent != nil && st.Agent.ID == agent {
-		s = newStep(Actor{}, "", session)
+		s = newStep(chat.Actor{}, "", session)
 		s.Gone, s.To, s.Front, s.Reason = agent, st.Queue, true, reason
-		_, err = b.relocate(ctx, Actor{}, "requeue", s, requeueKeys(st.Queue))
+		_, err = b.relocate(ctx, chat.Actor{}, "requeue", s, requeueKeys(st.Queue))
 		return err
 	}
-	if _, in := st.unread["a:"+agent]; in {
-		s = newStep(Actor{}, "", session)
+	if _, in := st.Counts["a:"+agent]; in {
+		s = newStep(chat.Actor{}, "", session)
 		s.By = agent
-		_, err = b.transit(ctx, Actor{}, "leave", s)
+		_, err = b.transit(ctx, chat.Actor{}, "leave", s)
 	}
 	return err
 }

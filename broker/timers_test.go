@@ -7,14 +7,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
-var host = Actor{Host: true}
+var host = chat.Actor{Host: true}
 
-func (b *Broker) set(t testing.TB, q string, change func(*QueueSettings)) {
+func (b *Broker) set(t testing.TB, q string, change func(*chat.QueueSettings)) {
 	t.Helper()
-	s := DefaultQueue(q)
+	s := chat.DefaultQueue(q)
 	change(&s)
 	_, err := b.PutQueue(t.Context(), host, s)
 	require.NoError(t, err)
@@ -22,7 +23,7 @@ func (b *Broker) set(t testing.TB, q string, change func(*QueueSettings)) {
 	t.Cleanup(func() { _ = b.rdb.HDel(context.Background(), b.parts[0].queues(), q).Err() })
 }
 
-func inStateOf(s State) func(event) bool {
+func inStateOf(s chat.State) func(event) bool {
 	return func(e event) bool { return e["session"].(map[string]any)["state"] == string(s) }
 }
 
@@ -32,7 +33,7 @@ func TestTimers(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		q, ctx := name("q"), t.Context()
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.OfferTimeout, s.EndTimeout, s.AbandonTimeout = 1, 1, 1 })
+			n.set(t, q, func(s *chat.QueueSettings) { s.OfferTimeout, s.EndTimeout, s.AbandonTimeout = 1, 1, 1 })
 		}
 		ann, bea := agent(t, a, name("ann"), q), agent(t, b, name("bea"), q)
 		uma := user(t, a, name("uma"))
@@ -41,19 +42,19 @@ func TestTimers(t *testing.T) {
 		ann.grab(s.ID)
 
 		began := time.Now()
-		_, err := a.Transfer(ctx, ann.Actor, TransferRequest{Session: s.ID, Agent: bea.ID})
+		_, err := a.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
 		require.NoError(t, err)
 		bea.await("offer", nil)
 		ended := bea.await("offer-ended", nil)
 		require.Equal(t, "expired", ended["outcome"])
 		within(t, began, time.Second, 3500*time.Millisecond)
 		_, err = b.Accept(ctx, bea.Actor, s.ID)
-		code(t, CodeWrongState, err)
+		code(t, chat.CodeWrongState, err)
 
 		began = time.Now()
-		_, err = a.End(ctx, ann.Actor, EndRequest{Session: s.ID, Reason: "done"})
+		_, err = a.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Reason: "done"})
 		require.NoError(t, err)
-		e := uma.await("session", inStateOf(Ended))["session"].(map[string]any)
+		e := uma.await("session", inStateOf(chat.Ended))["session"].(map[string]any)
 		require.Equal(t, ann.ID, e["endedBy"])
 		require.Equal(t, "done", e["reason"])
 		within(t, began, time.Second, 3500*time.Millisecond)
@@ -64,7 +65,7 @@ func TestTimers(t *testing.T) {
 		left.Conn.Close(ctx)
 		eventually(t, func() bool {
 			st, err := a.look(ctx, s.ID)
-			return err == nil && st.State == Ended && st.Reason == "abandoned"
+			return err == nil && st.State == chat.Ended && st.Reason == "abandoned"
 		})
 		within(t, began, time.Second, 3500*time.Millisecond)
 		clean(t, a)
@@ -91,7 +92,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		q, ctx := name("q"), t.Context()
 		for _, n := range []*Broker{a, b} {
-			n.set(t, q, func(s *QueueSettings) { s.AgentGrace = 1 })
+			n.set(t, q, func(s *chat.QueueSettings) { s.AgentGrace = 1 })
 		}
 		ann, bea, boss := agent(t, a, name("ann"), q), agent(t, b, name("bea"), q), agent(t, b, name("cay"), q)
 		_, err := b.Watch(ctx, boss.Actor, nil)
@@ -101,7 +102,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 		ann.grab(mine.ID)
 		bea.grab(offered.ID)
 		bea.grab(helped.ID)
-		_, err = b.Transfer(ctx, bea.Actor, TransferRequest{Session: offered.ID, Agent: ann.ID})
+		_, err = b.Transfer(ctx, bea.Actor, chat.TransferRequest{Session: offered.ID, Agent: ann.ID})
 		require.NoError(t, err)
 		_, err = a.Join(ctx, ann.Actor, helped.ID, false)
 		require.NoError(t, err)
@@ -112,10 +113,10 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond) // another device is there: nothing happens
 		st, err := b.look(ctx, mine.ID)
 		require.NoError(t, err)
-		require.Equal(t, Serving, st.State)
+		require.Equal(t, chat.Serving, st.State)
 		again.Conn.Close(ctx)
 
-		uma.await("session", inStateOf(Waiting))
+		uma.await("session", inStateOf(chat.Waiting))
 		uma.await("message", func(e event) bool {
 			body, _ := e["body"].(map[string]any)
 			return body["what"] == "requeued" && body["reason"] == "agent-gone"
@@ -143,17 +144,17 @@ func TestADeadNode(t *testing.T) {
 	a, b := startNode(t, url), startNode(t, url)
 	q, ctx := name("q"), t.Context()
 	for _, n := range []*Broker{a, b} {
-		n.set(t, q, func(s *QueueSettings) { s.AgentGrace = 1 })
+		n.set(t, q, func(s *chat.QueueSettings) { s.AgentGrace = 1 })
 	}
 	ann, uma := agent(t, a, name("ann"), q), user(t, b, name("uma"))
 	s := uma.open(q)
 	ann.grab(s.ID)
-	uma.await("session", inStateOf(Serving))
+	uma.await("session", inStateOf(chat.Serving))
 	a.stop() // its loops end, as if it were killed: no heartbeat, and nothing said
 	began := time.Now()
 	eventually(t, func() bool {
 		st, err := b.look(ctx, s.ID)
-		return err == nil && st.State == Waiting
+		return err == nil && st.State == chat.Waiting
 	})
 	within(t, began, 9*time.Second, 18*time.Second)
 	clean(t, b)
@@ -175,13 +176,13 @@ func TestANodeThoughtDead(t *testing.T) {
 func TestDevices(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url), startNode(t, url)
-		id := Identity{Role: RoleUser, ID: name("uma")}
+		id := chat.Identity{Role: chat.RoleUser, ID: name("uma")}
 		first := connect(t, a, id, "phone")
 		connect(t, b, id, "phone")
 		eventually(t, func() bool {
 			first.wire.mu.Lock()
 			defer first.wire.mu.Unlock()
-			return first.wire.code == CloseReplaced
+			return first.wire.code == chat.CloseReplaced
 		})
 		first.Conn.Close(t.Context()) // must not take the new one's registration away
 		for range 19 {
@@ -189,7 +190,7 @@ func TestDevices(t *testing.T) {
 		}
 		id.Issued = time.Now()
 		_, err := b.Connect(t.Context(), id, "", &wire{more: make(chan struct{})})
-		code(t, CodeRateLimited, err)
+		code(t, chat.CodeRateLimited, err)
 	})
 }
 
@@ -198,7 +199,7 @@ func TestTokens(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx := t.Context()
-		id := Identity{Role: RoleAgent, ID: name("ann"), Name: "Ann", Queues: []string{"x"}}
+		id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Name: "Ann", Queues: []string{"x"}}
 		one, _, err := a.IssueToken(ctx, id, 0)
 		require.NoError(t, err)
 		two, expires, err := a.IssueToken(ctx, id, time.Hour)
@@ -207,29 +208,29 @@ func TestTokens(t *testing.T) {
 		got, err := b.Authenticate(ctx, one)
 		require.NoError(t, err)
 		require.Equal(t, "Ann", got.Name)
-		require.Equal(t, DefaultCapacity, got.Capacity)
+		require.Equal(t, chat.DefaultCapacity, got.Capacity)
 		p := connect(t, b, got, "")
 		require.NoError(t, a.RevokeToken(ctx, one))
-		p.awaitClose(CloseRevoked)
+		p.awaitClose(chat.CloseRevoked)
 		_, err = b.Authenticate(ctx, one)
-		code(t, CodeUnauthorized, err)
+		code(t, chat.CodeUnauthorized, err)
 
 		got, err = b.Authenticate(ctx, two)
 		require.NoError(t, err)
 		p = connect(t, b, got, "")
-		require.NoError(t, a.RevokeParticipant(ctx, RoleAgent, id.ID))
-		p.awaitClose(CloseRevoked)
+		require.NoError(t, a.RevokeParticipant(ctx, chat.RoleAgent, id.ID))
+		p.awaitClose(chat.CloseRevoked)
 		_, err = b.Authenticate(ctx, two)
-		code(t, CodeUnauthorized, err)
+		code(t, chat.CodeUnauthorized, err)
 		_, err = b.Connect(ctx, got, "", &wire{more: make(chan struct{})})
-		code(t, CodeUnauthorized, err)
+		code(t, chat.CodeUnauthorized, err)
 		three, _, err := a.IssueToken(ctx, id, 0)
 		require.NoError(t, err)
 		_, err = b.Authenticate(ctx, three)
 		require.NoError(t, err)
 		for _, bad := range []string{"", "x", one + "\x00", "{", string(make([]byte, 9000))} {
 			_, err = b.Authenticate(ctx, bad)
-			code(t, CodeUnauthorized, err)
+			code(t, chat.CodeUnauthorized, err)
 		}
 	})
 }
@@ -250,23 +251,23 @@ func TestAgentSettings(t *testing.T) {
 	ann := agent(t, b, name("ann"), "elsewhere")
 	s := user(t, b, name("uma")).open(q)
 	_, err := b.Grab(ctx, ann.Actor, s.ID)
-	code(t, CodeForbidden, err)
-	_, err = b.PutAgent(ctx, ann.Actor, ann.ID, AgentSettings{Queues: []string{q}})
-	code(t, CodeForbidden, err)
-	info, err := b.PutAgent(ctx, host, ann.ID, AgentSettings{Queues: []string{q}, Capacity: 1})
+	code(t, chat.CodeForbidden, err)
+	_, err = b.PutAgent(ctx, ann.Actor, ann.ID, chat.AgentSettings{Queues: []string{q}})
+	code(t, chat.CodeForbidden, err)
+	info, err := b.PutAgent(ctx, host, ann.ID, chat.AgentSettings{Queues: []string{q}, Capacity: 1})
 	require.NoError(t, err)
-	require.Equal(t, Online, info.Status)
+	require.Equal(t, chat.Online, info.Status)
 	eventually(t, func() bool { return ann.Conn.Identity().Capacity == 1 })
 	ann.grab(s.ID)
 	other := user(t, b, name("uma")).open(q)
 	_, err = b.Grab(ctx, ann.Actor, other.ID)
-	code(t, CodeFull, err)
-	require.Equal(t, 1, AsError(err).Capacity)
-	_, err = b.PutAgent(ctx, host, ann.ID, AgentSettings{Queues: []string{q}, Disabled: true})
+	code(t, chat.CodeFull, err)
+	require.Equal(t, 1, chat.AsError(err).Capacity)
+	_, err = b.PutAgent(ctx, host, ann.ID, chat.AgentSettings{Queues: []string{q}, Disabled: true})
 	require.NoError(t, err)
-	ann.awaitClose(CloseRemoved)
+	ann.awaitClose(chat.CloseRemoved)
 	_, err = b.Grab(ctx, ann.Actor, other.ID)
-	code(t, CodeForbidden, err)
+	code(t, chat.CodeForbidden, err)
 	list, err := b.AgentList(ctx, host)
 	require.NoError(t, err)
 	require.NotEmpty(t, list)
@@ -309,12 +310,12 @@ func TestResyncFindsWhatWasMissed(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	p := b.home(uma.ID)
 	silent := b.hub.parts[p.index]
-	s, err := b.Open(ctx, Actor{Host: true}, OpenRequest{User: uma.Person(), Queue: q})
+	s, err := b.Open(ctx, chat.Actor{Host: true}, chat.OpenRequest{User: uma.Person(), Queue: q})
 	require.NoError(t, err)
 	uma.await("session", inState(s.ID))
 	require.NoError(t, b.rdb.HSet(ctx, p.profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
 	silent.resync(context.WithoutCancel(ctx))
-	uma.awaitClose(CloseRevoked)
+	uma.awaitClose(chat.CloseRevoked)
 }
 
 func inState(id string) func(event) bool {

@@ -12,18 +12,20 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // tokenBearer is whom a token speaks for, as Redis holds it under the token's hash.
 type tokenBearer struct {
-	Role       Role     `json:"role"`
-	ID         string   `json:"id"`
-	Name       string   `json:"name"`
-	Avatar     string   `json:"avatar"`
-	Queues     []string `json:"queues"`
-	Capacity   int      `json:"capacity"`
-	Priority   int      `json:"priority"`
-	Generation int64    `json:"generation"` // of an older version: 0
+	Role       chat.Role `json:"role"`
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Avatar     string    `json:"avatar"`
+	Queues     []string  `json:"queues"`
+	Capacity   int       `json:"capacity"`
+	Priority   int       `json:"priority"`
+	Generation int64     `json:"generation"` // of an older version: 0
 }
 
 // tokenRecord is all that Redis holds; the times are the script's.
@@ -40,15 +42,15 @@ func tokenHash(token string) string {
 
 // IssueToken makes an opaque token for an identity; ttl 0 means 24 hours. An
 // agent's profile is known from then on.
-func (b *Broker) IssueToken(ctx context.Context, id Identity, ttl time.Duration) (string, time.Time, error) {
-	if err := id.normalize(); err != nil {
+func (b *Broker) IssueToken(ctx context.Context, id chat.Identity, ttl time.Duration) (string, time.Time, error) {
+	if err := id.Normalize(); err != nil {
 		return "", time.Time{}, err
 	}
 	if ttl == 0 {
 		ttl = 24 * time.Hour
 	}
 	if ttl < time.Second || ttl > 10*365*24*time.Hour {
-		return "", time.Time{}, Errorf(CodeBadRequest, "ttl: seconds, from 1 to ten years")
+		return "", time.Time{}, chat.Errorf(chat.CodeBadRequest, "ttl: seconds, from 1 to ten years")
 	}
 	if id.Role.Staff() {
 		if err := b.introduce(ctx, id); err != nil {
@@ -63,7 +65,7 @@ func (b *Broker) IssueToken(ctx context.Context, id Identity, ttl time.Duration)
 	bearer := tokenBearer{id.Role, id.ID, id.Name, id.Avatar, id.Queues, id.Capacity, id.Priority, revoked + 1}
 	hash := tokenHash(token)
 	p := b.home(hash)
-	r, err := b.run(ctx, "token", []string{p.token(hash), p.dirty()}, hash, strings.TrimSuffix(encode(bearer), "}"), ttl.Milliseconds())
+	r, err := b.run(ctx, "token", []string{p.token(hash), p.dirty()}, hash, strings.TrimSuffix(chat.Encode(bearer), "}"), ttl.Milliseconds())
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -71,42 +73,33 @@ func (b *Broker) IssueToken(ctx context.Context, id Identity, ttl time.Duration)
 }
 
 // revocations is how often a participant's tokens have been revoked.
-func (b *Broker) revocations(ctx context.Context, role Role, id string) (int64, error) {
-	n, err := b.rdb.HGet(ctx, b.home(id).profile(who(role, id)), "generation").Int64()
+func (b *Broker) revocations(ctx context.Context, role chat.Role, id string) (int64, error) {
+	n, err := b.rdb.HGet(ctx, b.home(id).profile(chat.Who(role, id)), "generation").Int64()
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}
 	return n, redisError("revoked", err)
 }
 
-// revoked tells whether a token ended with its participant's last revocation: of an
-// opaque one decides what had been revoked before it, of a JWT when it was issued.
-func (i Identity) revoked(at, generation int64) bool {
-	if i.Generation > 0 {
-		return i.Generation <= generation
-	}
-	return i.Issued.UnixMilli() <= at
-}
-
 // Authenticate finds whom a token speaks for. CodeUnauthorized: no such token,
 // expired or revoked; CodeUnavailable: Redis is away.
-func (b *Broker) Authenticate(ctx context.Context, token string) (Identity, error) {
+func (b *Broker) Authenticate(ctx context.Context, token string) (chat.Identity, error) {
 	id, err := b.identify(ctx, token)
 	if err != nil {
-		return Identity{}, err
+		return chat.Identity{}, err
 	}
 	if !id.Expires.IsZero() && !time.Now().Before(id.Expires) {
-		return Identity{}, Errorf(CodeUnauthorized, "the token has expired")
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token has expired")
 	}
 	p, err := b.profile(ctx, id.Role, id.ID)
 	if err != nil {
-		return Identity{}, err
+		return chat.Identity{}, err
 	}
-	if id.revoked(p.revoked, p.generation) {
-		return Identity{}, Errorf(CodeUnauthorized, "the token was revoked")
+	if id.Revoked(p.revoked, p.generation) {
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token was revoked")
 	}
 	if p.disabled {
-		return Identity{}, Errorf(CodeUnauthorized, "disabled by an administrator")
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "disabled by an administrator")
 	}
 	if p.set {
 		id.Queues, id.Capacity = p.queues, p.capacity
@@ -114,20 +107,20 @@ func (b *Broker) Authenticate(ctx context.Context, token string) (Identity, erro
 	return id, nil
 }
 
-func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
+func (b *Broker) identify(ctx context.Context, token string) (chat.Identity, error) {
 	if !tokenShape(token) {
-		return Identity{}, Errorf(CodeUnauthorized, "no token")
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "no token")
 	}
 	if b.opt.JWT != nil && strings.Count(token, ".") == 2 {
 		id, err := b.opt.JWT(ctx, token)
 		if err != nil {
-			return Identity{}, err
+			return chat.Identity{}, err
 		}
-		if err := id.normalize(); err != nil {
-			return Identity{}, Errorf(CodeUnauthorized, "the token's claims: %s", AsError(err).Message)
+		if err := id.Normalize(); err != nil {
+			return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token's claims: %s", chat.AsError(err).Message)
 		}
 		if id.Issued.After(time.Now().Add(b.opt.JWTLeeway)) { // it would outlive a revocation
-			return Identity{}, Errorf(CodeUnauthorized, "the token is of the future: a clock is wrong")
+			return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token is of the future: a clock is wrong")
 		}
 		return id, b.shown(ctx, id)
 	}
@@ -135,29 +128,29 @@ func (b *Broker) identify(ctx context.Context, token string) (Identity, error) {
 	data, err := b.rdb.Get(ctx, b.home(hash).token(hash)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		if b.lookEmptied(ctx); b.emptied.Load() {
-			return Identity{}, errEmptied // not the token's fault: who gets 401 gives up
+			return chat.Identity{}, errEmptied // not the token's fault: who gets 401 gives up
 		}
-		return Identity{}, Errorf(CodeUnauthorized, "no such token, or it has expired")
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "no such token, or it has expired")
 	}
 	if err != nil {
-		return Identity{}, redisError("token", err)
+		return chat.Identity{}, redisError("token", err)
 	}
 	var r tokenRecord
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Identity{}, err
+		return chat.Identity{}, err
 	}
-	if r.ID == "" || r.Role != RoleUser && !r.Role.Staff() {
-		return Identity{}, Errorf(CodeUnauthorized, "a token of nobody")
+	if r.ID == "" || r.Role != chat.RoleUser && !r.Role.Staff() {
+		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "a token of nobody")
 	}
-	if validAvatar("avatar", r.Avatar) != nil {
+	if chat.ValidAvatar("avatar", r.Avatar) != nil {
 		r.Avatar = "" // of an older version, which let it be
 	}
-	return Identity{r.Role, r.ID, r.Name, r.Avatar, r.Queues, r.Capacity, r.Priority,
-		time.UnixMilli(r.Issued), time.UnixMilli(r.Expires), hash, r.Generation}, nil
+	return chat.Identity{Role: r.Role, ID: r.ID, Name: r.Name, Avatar: r.Avatar, Queues: r.Queues, Capacity: r.Capacity, Priority: r.Priority,
+		Issued: time.UnixMilli(r.Issued), Expires: time.UnixMilli(r.Expires), TokenID: hash, Generation: r.Generation}, nil
 }
 
 // held is CodeUnauthorized if an opaque token does not exist any more.
-func (b *Broker) held(ctx context.Context, id Identity) error {
+func (b *Broker) held(ctx context.Context, id chat.Identity) error {
 	if id.TokenID == "" {
 		return nil
 	}
@@ -166,7 +159,7 @@ func (b *Broker) held(ctx context.Context, id Identity) error {
 		return redisError("token", err)
 	}
 	if n == 0 {
-		return Errorf(CodeUnauthorized, "the token has expired or was revoked")
+		return chat.Errorf(chat.CodeUnauthorized, "the token has expired or was revoked")
 	}
 	return nil
 }
@@ -191,7 +184,7 @@ func tokenShape(token string) bool {
 func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 	id, err := b.identify(ctx, token)
 	if err != nil {
-		if AsError(err).Code == CodeUnauthorized {
+		if chat.AsError(err).Code == chat.CodeUnauthorized {
 			return nil // it is of no use to anybody already
 		}
 		return err
@@ -204,7 +197,7 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 	if _, err := b.run(ctx, "untoken", []string{p.token(id.TokenID), p.dirty()}, id.TokenID); err != nil {
 		return err
 	}
-	return b.tell(ctx, id.Role, id.ID, personal{Kind: "revoked", Token: id.TokenID})
+	return b.tell(ctx, id.Role, id.ID, chat.Personal{Kind: "revoked", Token: id.TokenID})
 }
 
 // RevokeParticipant ends all of a participant's tokens, JWTs issued before now included.
@@ -218,11 +211,11 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 // An `iat` has whole seconds as a rule, so JWTs issued in the second of the revocation
 // cannot be told apart and all of them end; the answer waits until that second is
 // over, so that whoever logs in once it is given gets one that works.
-func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) error {
-	if err := validID("id", id); err != nil {
+func (b *Broker) RevokeParticipant(ctx context.Context, role chat.Role, id string) error {
+	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
-	w, p, here := who(role, id), b.home(id), time.Now().UnixMilli()
+	w, p, here := chat.Who(role, id), b.home(id), time.Now().UnixMilli()
 	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty(), p.ahead(w)}, w, ulid.Make().String(), here)
 	if err != nil || b.opt.JWT == nil {
 		return err
@@ -234,22 +227,22 @@ func (b *Broker) RevokeParticipant(ctx context.Context, role Role, id string) er
 }
 
 // shown notes a JWT whose issuer's clock is fast, for revocations.
-func (b *Broker) shown(ctx context.Context, id Identity) error {
+func (b *Broker) shown(ctx context.Context, id chat.Identity) error {
 	if !id.Issued.After(time.Now()) {
 		return nil
 	}
-	w, p := who(id.Role, id.ID), b.home(id.ID)
+	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
 	_, err := b.run(ctx, "ahead", []string{p.ahead(w)}, id.Issued.UnixMilli(), (2 * b.opt.JWTLeeway).Milliseconds())
 	return err
 }
 
 // tell publishes on a participant's own channel.
-func (b *Broker) tell(ctx context.Context, role Role, id string, p personal) error {
+func (b *Broker) tell(ctx context.Context, role chat.Role, id string, p chat.Personal) error {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	channel := b.home(id).profile(who(role, id))
+	channel := b.home(id).profile(chat.Who(role, id))
 	if b.sharded {
 		return redisError("tell", b.rdb.SPublish(ctx, channel, data).Err())
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -20,10 +21,10 @@ func fakeJWT(user string, iat time.Time, precision time.Duration) string {
 	return fmt.Sprintf("%s.%d.x", user, iat.Truncate(precision).UnixMilli())
 }
 
-func readFakeJWT(_ context.Context, token string) (Identity, error) {
+func readFakeJWT(_ context.Context, token string) (chat.Identity, error) {
 	parts := strings.Split(token, ".")
 	iat, err := strconv.ParseInt(parts[1], 10, 64)
-	return Identity{Role: RoleUser, ID: parts[0], Issued: time.UnixMilli(iat), Expires: time.Now().Add(time.Hour)}, err
+	return chat.Identity{Role: chat.RoleUser, ID: parts[0], Issued: time.UnixMilli(iat), Expires: time.Now().Add(time.Hour)}, err
 }
 
 // Whoever logs in after all its tokens were revoked gets one that works, at once and on
@@ -35,7 +36,7 @@ func TestOnlyFreshLogInsWorkAfterARevocation(t *testing.T) {
 	ctx := t.Context()
 	kinds := map[string]func(n *Broker, user string) (string, error){
 		"opaque": func(n *Broker, user string) (string, error) {
-			token, _, err := n.IssueToken(ctx, Identity{Role: RoleUser, ID: user}, time.Minute)
+			token, _, err := n.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: user}, time.Minute)
 			return token, err
 		},
 		"jwt": func(_ *Broker, user string) (string, error) { return fakeJWT(user, time.Now(), time.Second), nil },
@@ -54,12 +55,12 @@ func TestOnlyFreshLogInsWorkAfterARevocation(t *testing.T) {
 					require.NoError(t, err)
 					_, err = b.Authenticate(ctx, old)
 					require.NoError(t, err)
-					require.NoError(t, a.RevokeParticipant(ctx, RoleUser, user))
+					require.NoError(t, a.RevokeParticipant(ctx, chat.RoleUser, user))
 					fresh, err := issue(b, user)
 					require.NoError(t, err)
 					for _, n := range []*Broker{a, b} {
 						_, err = n.Authenticate(ctx, old)
-						code(t, CodeUnauthorized, err)
+						code(t, chat.CodeUnauthorized, err)
 						id, err := n.Authenticate(ctx, fresh)
 						require.NoError(t, err)
 						c, err := n.Connect(ctx, id, "", &wire{more: make(chan struct{})})
@@ -80,7 +81,7 @@ func TestARepeatedRevocationIsOne(t *testing.T) {
 		ctx, user := t.Context(), name("uma")
 		p := b.home(user)
 		first := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty(), p.ahead("u:" + user)}, "u:"+user, "op", 0)
-		token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: user}, time.Minute)
+		token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: user}, time.Minute)
 		require.NoError(t, err)
 		again := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty(), p.ahead("u:" + user)}, "u:"+user, "op", 0)
 		require.Equal(t, first[:2], again[:2])
@@ -96,15 +97,15 @@ func TestTimesInRedisAreItsOwn(t *testing.T) {
 	server.SetTime(ahead)
 	b := startNode(t, "redis://"+server.Addr(), func(o *Options) { o.NoArchiver = true })
 	ctx, ann, q := t.Context(), name("ann"), name("q")
-	token, expires, err := b.IssueToken(ctx, Identity{Role: RoleAgent, ID: ann}, time.Minute)
+	token, expires, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleAgent, ID: ann}, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, ahead.Add(time.Minute).UnixMilli(), expires.UnixMilli())
-	b.set(t, q, func(*QueueSettings) {})
-	_, err = b.PutAgent(ctx, host, name("bea"), AgentSettings{})
+	b.set(t, q, func(*chat.QueueSettings) {})
+	_, err = b.PutAgent(ctx, host, name("bea"), chat.AgentSettings{})
 	require.NoError(t, err)
 	block(t, b, name("uma"), "")
 	require.NoError(t, b.RevokeToken(ctx, token))
-	require.NoError(t, b.RevokeParticipant(ctx, RoleUser, name("uma")))
+	require.NoError(t, b.RevokeParticipant(ctx, chat.RoleUser, name("uma")))
 	m, err := b.MoveAll(ctx, host, MoveRequest{FromAgent: ann, Queue: q})
 	require.NoError(t, err)
 	require.Equal(t, ahead.UnixMilli(), m.Created.UnixMilli())
@@ -133,7 +134,7 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 			b := startNode(t, "redis://"+server.Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
 			ctx, uma := t.Context(), name("uma")
 			_, err := b.Authenticate(ctx, fakeJWT(uma, time.Now().Add(35*time.Second), time.Millisecond))
-			code(t, CodeUnauthorized, err)
+			code(t, chat.CodeUnauthorized, err)
 			var held []string
 			for _, ahead := range []time.Duration{-time.Hour, 0, 20 * time.Second, 29900 * time.Millisecond} {
 				held = append(held, fakeJWT(uma, time.Now().Add(ahead), time.Millisecond))
@@ -148,7 +149,7 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 				seen = append(seen, w)
 			}
 			begun := time.Now()
-			require.NoError(t, b.RevokeParticipant(ctx, RoleUser, uma))
+			require.NoError(t, b.RevokeParticipant(ctx, chat.RoleUser, uma))
 			require.Less(t, time.Since(begun), 1500*time.Millisecond, "it does not wait for the leeway")
 			if off == 0 {
 				fast := fakeJWT(uma, time.Now().Add(30*time.Second), time.Millisecond)
@@ -157,16 +158,16 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 			}
 			for i, token := range held {
 				_, err := b.Authenticate(ctx, token)
-				code(t, CodeUnauthorized, err)
-				eventually(t, func() bool { seen[i].mu.Lock(); defer seen[i].mu.Unlock(); return seen[i].code == CloseRevoked })
+				code(t, chat.CodeUnauthorized, err)
+				eventually(t, func() bool { seen[i].mu.Lock(); defer seen[i].mu.Unlock(); return seen[i].code == chat.CloseRevoked })
 			}
-			token, _, err := b.IssueToken(ctx, Identity{Role: RoleUser, ID: uma}, 3*time.Hour)
+			token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: uma}, 3*time.Hour)
 			require.NoError(t, err)
 			_, err = b.Authenticate(ctx, token)
 			require.NoError(t, err)
 
 			bar := func() int64 {
-				p, err := b.profile(ctx, RoleUser, uma)
+				p, err := b.profile(ctx, chat.RoleUser, uma)
 				require.NoError(t, err)
 				return p.revoked
 			}
@@ -175,7 +176,7 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 			require.GreaterOrEqual(t, was, max(later, begun.UnixMilli()+29000))
 			require.Less(t, was, max(later+1000, begun.UnixMilli()+31000))
 			server.SetTime(time.Now().Add(-2 * time.Hour))
-			require.NoError(t, b.RevokeParticipant(ctx, RoleUser, uma))
+			require.NoError(t, b.RevokeParticipant(ctx, chat.RoleUser, uma))
 			require.GreaterOrEqual(t, bar(), was)
 		})
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // step is what most transitions' scripts take. Each names what it uses.
@@ -45,7 +47,7 @@ type step struct {
 
 	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
 
-	action Action // what it is in the table
+	action chat.Action // what it is in the table
 }
 
 // stepNote is a note that a transition appends.
@@ -56,21 +58,21 @@ type stepNote struct {
 	Body string `json:"body"`
 }
 
-func note(a Actor, text string) *stepNote {
-	by, from := who(a.Role, a.ID), Author{a.ID, a.Role, a.Name}
+func note(a chat.Actor, text string) *stepNote {
+	by, from := chat.Who(a.Role, a.ID), chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}
 	if a.Host && a.ID == "" {
 		by, from = hostBot, hostAuthor
 	}
 	mid := ulid.Make().String()
-	return &stepNote{by, mid, head(mid, from, TypeNote, 0), quote(text)}
+	return &stepNote{by, mid, chat.Head(mid, from, chat.TypeNote, 0), chat.Quote(text)}
 }
 
-func newStep(a Actor, action Action, session string) step {
-	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: May(a, action), Queues: []string{}, action: action}
+func newStep(a chat.Actor, action chat.Action, session string) step {
+	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: chat.May(a, action), Queues: []string{}, action: action}
 }
 
 // boss tells who may see all there is.
-func boss(a Actor) bool { return a.relations()&Boss != 0 }
+func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
 
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
@@ -86,31 +88,31 @@ func (b *Broker) where(ctx context.Context, p partition, session string) (queue,
 	}
 	queue, ok := v[0].(string)
 	if !ok {
-		return "", "", Errorf(CodeNotFound, "no such session")
+		return "", "", chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	user, _ = v[1].(string)
 	return queue, user, nil
 }
 
 // transit runs a transition's script whose keys need no queue.
-func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (Session, error) {
+func (b *Broker) transit(ctx context.Context, a chat.Actor, script string, s step) (chat.Session, error) {
 	p, ok := b.of(s.Session)
 	if !ok {
-		return Session{}, Errorf(CodeNotFound, "no such session")
+		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for asked := false; ; asked = true {
 		r, err := b.runJSON(ctx, script, p.transition(s.Session), s)
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		err = refusal(r)
 		if err == nil {
 			return b.done(ctx, a, s.Session, r)
 		}
 		if again, err := b.enrolled(ctx, a, s.Session, r); err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		} else if !again || asked {
-			return Session{}, b.absent(ctx, a, s.action, s.Session, refusal(r))
+			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, refusal(r))
 		}
 	}
 }
@@ -118,15 +120,15 @@ func (b *Broker) transit(ctx context.Context, a Actor, script string, s step) (S
 // relocate runs a transition's script that moves a session in waiting lists:
 // keys gives its further keys, for the queue and user the session is thought to have.
 // The error is a kept one if the place that the step brings is the session's now.
-func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
-	keys func(p partition, queue, user string) []string) (Session, error) {
+func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s step,
+	keys func(p partition, queue, user string) []string) (chat.Session, error) {
 	p, ok := b.of(s.Session)
 	if !ok {
-		return Session{}, Errorf(CodeNotFound, "no such session")
+		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return Session{}, b.absent(ctx, a, s.action, s.Session, err)
+		return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
 	}
 	for range 5 {
 		r, err := b.ruled(ctx, script, p, p.transition(s.Session, keys(p, queue, user)...), func() any {
@@ -134,7 +136,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 			return s
 		})
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		if r.str(0) == "moved" {
 			queue, user = r.str(1), r.str(2)
@@ -142,7 +144,7 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 		}
 		if r.str(0) == "kept" {
 			b.adopt(ctx, s.Agent, s.Session)
-			return Session{}, kept{refusal(r[1:])}
+			return chat.Session{}, kept{refusal(r[1:])}
 		}
 		if r.str(0) == "mine" {
 			b.adopt(ctx, s.Agent, s.Session)
@@ -150,17 +152,17 @@ func (b *Broker) relocate(ctx context.Context, a Actor, script string, s step,
 		}
 		again, err := b.enrolled(ctx, a, s.Session, r)
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		if again {
 			continue
 		}
 		if err := refusal(r); err != nil {
-			return Session{}, b.absent(ctx, a, s.action, s.Session, err)
+			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
-	return Session{}, Errorf(CodeUnavailable, "the session keeps moving; try again")
+	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "the session keeps moving; try again")
 }
 
 var (
@@ -177,15 +179,15 @@ func (k kept) Unwrap() error { return k.error }
 
 // Transfer offers a session to an agent, whose place is held meanwhile, or puts
 // it into a queue at once, keeping its age.
-func (b *Broker) Transfer(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
-	if err := Allow(a, ActTransfer); err != nil {
-		return Session{}, err
+func (b *Broker) Transfer(ctx context.Context, a chat.Actor, r chat.TransferRequest) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActTransfer); err != nil {
+		return chat.Session{}, err
 	}
 	if (r.Agent == "") == (r.Queue == "") {
-		return Session{}, Errorf(CodeBadRequest, "to: an agent or a queue")
+		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: an agent or a queue")
 	}
-	if err := validProse("note", r.Note, MaxNote); err != nil {
-		return Session{}, err
+	if err := chat.ValidProse("note", r.Note, chat.MaxNote); err != nil {
+		return chat.Session{}, err
 	}
 	if r.Queue != "" {
 		return b.toQueue(ctx, a, r)
@@ -193,11 +195,11 @@ func (b *Broker) Transfer(ctx context.Context, a Actor, r TransferRequest) (Sess
 	return b.toAgent(ctx, a, r)
 }
 
-func (b *Broker) toQueue(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
-	if err := validID("queue", r.Queue); err != nil {
-		return Session{}, err
+func (b *Broker) toQueue(ctx context.Context, a chat.Actor, r chat.TransferRequest) (chat.Session, error) {
+	if err := chat.ValidID("queue", r.Queue); err != nil {
+		return chat.Session{}, err
 	}
-	s := newStep(a, ActTransfer, r.Session)
+	s := newStep(a, chat.ActTransfer, r.Session)
 	s.To = r.Queue
 	if r.Note != "" {
 		s.Entry = note(a, r.Note)
@@ -214,84 +216,84 @@ func requeueKeys(to string) func(p partition, queue, user string) []string {
 	}
 }
 
-func (b *Broker) toAgent(ctx context.Context, a Actor, r TransferRequest) (Session, error) {
-	if err := validID("agent", r.Agent); err != nil {
-		return Session{}, err
+func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferRequest) (chat.Session, error) {
+	if err := chat.ValidID("agent", r.Agent); err != nil {
+		return chat.Session{}, err
 	}
 	if r.Agent == a.ID && a.Role.Staff() {
-		return Session{}, Errorf(CodeBadRequest, "to: not oneself")
+		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: not oneself")
 	}
 	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
 	st, err := b.look(ctx, r.Session)
 	if err != nil {
-		return Session{}, err
+		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, ActTransfer, st); err != nil {
-		return Session{}, err
+	if err := b.judge(ctx, a, chat.ActTransfer, st); err != nil {
+		return chat.Session{}, err
 	}
 	switch {
-	case st.State == Ended:
-		return Session{}, Errorf(CodeEnded, "the session has ended")
-	case st.Target != nil && st.Target.ID == r.Agent && st.offer.from == a.ID:
-		return st.as(who(a.Role, a.ID)), nil // asked again
-	case st.State != Serving && !(st.State == Waiting && st.Target == nil && boss(a)):
-		return Session{}, &Error{Code: CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
+	case st.State == chat.Ended:
+		return chat.Session{}, chat.Errorf(chat.CodeEnded, "the session has ended")
+	case st.Target != nil && st.Target.ID == r.Agent && st.Offer.From == a.ID:
+		return st.As(chat.Who(a.Role, a.ID)), nil // asked again
+	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && boss(a)):
+		return chat.Session{}, &chat.Error{Code: chat.CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
 	case st.Agent != nil && st.Agent.ID == r.Agent:
-		return Session{}, Errorf(CodeBadRequest, "to: it is theirs already")
+		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: it is theirs already")
 	}
 	for range 3 {
-		pl, err := b.reserve(ctx, Identity{ID: r.Agent, Role: RoleAgent}, r.Session, reserveHow{offer: true})
+		pl, err := b.reserve(ctx, chat.Identity{ID: r.Agent, Role: chat.RoleAgent}, r.Session, reserveHow{offer: true})
 		if err != nil {
-			return Session{}, err
+			return chat.Session{}, err
 		}
 		s, err := b.offer(ctx, a, r, pl, st.Queue)
 		if !errors.Is(err, errLate) {
 			return s, err
 		}
 	}
-	return Session{}, Errorf(CodeUnavailable, "Redis is too slow; try again")
+	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "Redis is too slow; try again")
 }
 
 // offer puts an offer to the agent whose place was reserved; errLate if the place is too old.
-func (b *Broker) offer(ctx context.Context, a Actor, r TransferRequest, pl place, queue string) (Session, error) {
+func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl place, queue string) (chat.Session, error) {
 	p, _ := b.of(r.Session)
-	s := newStep(a, ActTransfer, r.Session)
+	s := newStep(a, chat.ActTransfer, r.Session)
 	s.Agent, s.Info, s.Token, s.Queues = pl.agent, pl.info, pl.token, pl.queues
-	s.Note, s.Sticky = r.Note, r.sticky
+	s.Note, s.Sticky = r.Note, r.Sticky
 	reply, err := b.ruled(ctx, "offer", p, p.transition(r.Session), func() any {
 		s.TTL = ms(b.settings.queue(queue).OfferTimeout)
 		return s
 	})
 	if err != nil {
-		return Session{}, err // unknown whether it took effect: the place's timer finds out
+		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
 	if reply.str(0) == "kept" {
 		b.adopt(ctx, pl.agent, r.Session)
-		return Session{}, refusal(reply[1:])
+		return chat.Session{}, refusal(reply[1:])
 	}
 	if err := refusal(reply); err != nil {
 		b.free(ctx, pl, r.Session)
-		return Session{}, err
+		return chat.Session{}, err
 	}
 	return b.done(ctx, a, r.Session, reply)
 }
 
 // Accept makes the target of an open offer the owner.
-func (b *Broker) Accept(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActAccept); err != nil {
-		return Session{}, err
+func (b *Broker) Accept(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActAccept); err != nil {
+		return chat.Session{}, err
 	}
-	s := newStep(a, ActAccept, session)
-	s.Bot = a.Role == RoleBot
+	s := newStep(a, chat.ActAccept, session)
+	s.Bot = a.Role == chat.RoleBot
 	return b.relocate(ctx, a, "accept", s, acceptKeys)
 }
 
 // Decline ends an offer by its target. The reason becomes a note of the target's.
-func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (Session, error) {
-	if err := errors.Join(Allow(a, ActDecline), validProse("reason", reason, MaxNote)); err != nil {
-		return Session{}, err
+func (b *Broker) Decline(ctx context.Context, a chat.Actor, session, reason string) (chat.Session, error) {
+	if err := errors.Join(chat.Allow(a, chat.ActDecline), chat.ValidProse("reason", reason, chat.MaxNote)); err != nil {
+		return chat.Session{}, err
 	}
-	s := newStep(a, ActDecline, session)
+	s := newStep(a, chat.ActDecline, session)
 	s.Outcome = "declined"
 	if reason != "" { // for colleagues; the user sees that it was declined, and not why
 		s.Entry = note(a, reason)
@@ -300,11 +302,11 @@ func (b *Broker) Decline(ctx context.Context, a Actor, session, reason string) (
 }
 
 // Cancel ends an offer by the owner or a supervisor.
-func (b *Broker) Cancel(ctx context.Context, a Actor, session string) (Session, error) {
-	if err := Allow(a, ActCancel); err != nil {
-		return Session{}, err
+func (b *Broker) Cancel(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
+	if err := chat.Allow(a, chat.ActCancel); err != nil {
+		return chat.Session{}, err
 	}
-	s := newStep(a, ActCancel, session)
+	s := newStep(a, chat.ActCancel, session)
 	s.Outcome = "cancelled"
 	return b.transit(ctx, a, "withdraw", s)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 const (
@@ -29,8 +31,8 @@ type Upload struct {
 // CodeRateLimited, with the time to wait, beyond what one participant may,
 // CodeOverloaded beyond what all may, CodeBlocked to the blocked. Host
 // applications have no limit.
-func (b *Broker) AllowUpload(ctx context.Context, a Actor, size int64) (*Upload, error) {
-	u := &Upload{b: b, who: who(a.Role, a.ID), hour: time.Now().Unix() / 3600, size: size}
+func (b *Broker) AllowUpload(ctx context.Context, a chat.Actor, size int64) (*Upload, error) {
+	u := &Upload{b: b, who: chat.Who(a.Role, a.ID), hour: time.Now().Unix() / 3600, size: size}
 	if a.Host {
 		return u, nil
 	}
@@ -41,7 +43,7 @@ func (b *Broker) AllowUpload(ctx context.Context, a Actor, size int64) (*Upload,
 			return nil, redisError("profile", err)
 		}
 		if blocked {
-			return nil, Errorf(CodeBlocked, "blocked by an administrator")
+			return nil, chat.Errorf(chat.CodeBlocked, "blocked by an administrator")
 		}
 	}
 	if !user || b.limits.rate >= 0 {
@@ -62,7 +64,7 @@ func (u *Upload) reserve(ctx context.Context) error {
 			return err
 		}
 		if wait > 0 {
-			return &Error{Code: CodeRateLimited, Message: "too many bytes uploaded within a day", RetryMS: wait}
+			return &chat.Error{Code: chat.CodeRateLimited, Message: "too many bytes uploaded within a day", RetryMS: wait}
 		}
 		u.own = true
 	}
@@ -72,14 +74,14 @@ func (u *Upload) reserve(ctx context.Context) error {
 			return err
 		}
 		if wait > 0 {
-			return Errorf(CodeOverloaded, "no room for more uploads right now")
+			return chat.Errorf(chat.CodeOverloaded, "no room for more uploads right now")
 		}
 		u.all = true
 	}
 	return nil
 }
 
-func (u *Upload) key() string { return u.b.home(idOf(u.who)).uploads(u.who) }
+func (u *Upload) key() string { return u.b.home(chat.IDOf(u.who)).uploads(u.who) }
 
 // Keep gives back the room that an upload of so many bytes does not need; of 0,
 // all of it. To be called once.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -24,8 +25,8 @@ func TestUploadsHaveABudget(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b, c := startNode(t, url, budgets(50*mib, -1)), startNode(t, url, budgets(50*mib, -1))
 		ctx := t.Context()
-		for _, role := range []Role{RoleUser, RoleAgent} {
-			a := Actor{Identity: Identity{Role: role, ID: name("p")}}
+		for _, role := range []chat.Role{chat.RoleUser, chat.RoleAgent} {
+			a := chat.Actor{Identity: chat.Identity{Role: role, ID: name("p")}}
 			var passed atomic.Int64
 			var rooms [20]*Upload
 			var wg sync.WaitGroup
@@ -37,7 +38,7 @@ func TestUploadsHaveABudget(t *testing.T) {
 						passed.Add(1)
 						return
 					}
-					if e := AsError(err); e.Code != CodeRateLimited || e.RetryMS < 24*time.Hour.Milliseconds() || e.RetryMS > 25*time.Hour.Milliseconds() {
+					if e := chat.AsError(err); e.Code != chat.CodeRateLimited || e.RetryMS < 24*time.Hour.Milliseconds() || e.RetryMS > 25*time.Hour.Milliseconds() {
 						t.Errorf("%v, wait %d ms", err, e.RetryMS)
 					}
 				})
@@ -54,11 +55,11 @@ func TestUploadsHaveABudget(t *testing.T) {
 				require.NoError(t, err, "30 of the 40 MiB were given back")
 			}
 			_, err := c.AllowUpload(ctx, a, 1)
-			code(t, CodeRateLimited, err)
+			code(t, chat.CodeRateLimited, err)
 			a.Host = true
 			_, err = c.AllowUpload(ctx, a, 20*mib)
 			require.NoError(t, err)
-			_, err = c.AllowUpload(ctx, Actor{Identity: Identity{Role: role, ID: name("q")}}, 20*mib)
+			_, err = c.AllowUpload(ctx, chat.Actor{Identity: chat.Identity{Role: role, ID: name("q")}}, 20*mib)
 			require.NoError(t, err, "another one")
 		}
 	})
@@ -73,7 +74,7 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 			ctx := context.WithoutCancel(t.Context())
 			require.NoError(t, b.rdb.Del(ctx, unsentKey).Err())
 			t.Cleanup(func() { b.rdb.Del(ctx, unsentKey) })
-			someone := func() Actor { return Actor{Identity: Identity{Role: RoleUser, ID: name("u")}} }
+			someone := func() chat.Actor { return chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("u")}} }
 			for range 2 {
 				u, err := b.AllowUpload(ctx, someone(), 20*mib)
 				require.NoError(t, err)
@@ -82,14 +83,14 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 			tom := someone()
 			for range 3 {
 				_, err := b.AllowUpload(ctx, tom, 20*mib)
-				code(t, CodeOverloaded, err)
-				require.True(t, AsError(err).Retry())
+				code(t, chat.CodeOverloaded, err)
+				require.True(t, chat.AsError(err).Retry())
 			}
 			require.NoError(t, b.UploadSent(ctx, 20*mib, time.Now()))
 			_, err := b.AllowUpload(ctx, tom, 20*mib)
 			require.NoError(t, err)
 			_, err = b.AllowUpload(ctx, someone(), 20*mib)
-			code(t, CodeOverloaded, err)
+			code(t, chat.CodeOverloaded, err)
 			for _, hours := range []int64{24, 25} { // as if it had been so long ago
 				held, err := b.rdb.HGetAll(ctx, unsentKey).Result()
 				require.NoError(t, err)
@@ -101,7 +102,7 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 				}
 				u, err := b.AllowUpload(ctx, someone(), 20*mib)
 				if hours == 24 {
-					code(t, CodeOverloaded, err)
+					code(t, chat.CodeOverloaded, err)
 				} else {
 					require.NoError(t, err)
 					require.NoError(t, u.Keep(ctx, 0))
@@ -132,13 +133,13 @@ func TestAnUploadCountsOnce(t *testing.T) {
 func TestTheBlockedUploadNothing(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
-		uma := Actor{Identity: Identity{Role: RoleUser, ID: name("uma")}}
+		uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 		for _, blocked := range []bool{true, false} {
 			_, err := b.PutUser(t.Context(), host, uma.ID, UserSettings{Blocked: blocked})
 			require.NoError(t, err)
 			_, err = b.AllowUpload(t.Context(), uma, 1)
 			if blocked {
-				code(t, CodeBlocked, err)
+				code(t, chat.CodeBlocked, err)
 			} else {
 				require.NoError(t, err)
 			}

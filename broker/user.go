@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"strings"
+
+	"bellhop/broker/chat"
 )
 
 // cardSessions is how many of a user's sessions its card shows.
@@ -17,7 +19,7 @@ type UserSettings struct {
 // UserCard is what staff may know of a user. Reason is nil for agents, Sessions
 // where they were not asked for.
 type UserCard struct {
-	Person
+	chat.Person
 	Blocked  bool          `json:"blocked"`
 	Reason   *string       `json:"reason,omitempty"`
 	Sessions []UserSession `json:"sessions,omitzero"` // the newest, newest first
@@ -25,33 +27,33 @@ type UserCard struct {
 
 // UserSession is one session on a user's card.
 type UserSession struct {
-	ID      string   `json:"id"`
-	Queue   string   `json:"queue"`
-	State   State    `json:"state"`
-	Agent   *Person  `json:"agent"`
-	Subject string   `json:"subject"`
-	Labels  []string `json:"labels"`
-	Created Time     `json:"created"`
-	Ended   *Time    `json:"ended"`
-	Rating  *Rating  `json:"rating"`
+	ID      string       `json:"id"`
+	Queue   string       `json:"queue"`
+	State   chat.State   `json:"state"`
+	Agent   *chat.Person `json:"agent"`
+	Subject string       `json:"subject"`
+	Labels  []string     `json:"labels"`
+	Created chat.Time    `json:"created"`
+	Ended   *chat.Time   `json:"ended"`
+	Rating  *chat.Rating `json:"rating"`
 }
 
 // User shows a user's card to host applications, supervisors, and agents who
 // take or took part in one of its sessions. CodeNotFound: never seen.
-func (b *Broker) User(ctx context.Context, a Actor, id string) (UserCard, error) {
+func (b *Broker) User(ctx context.Context, a chat.Actor, id string) (UserCard, error) {
 	if err := b.mayKnow(ctx, a, id); err != nil {
 		return UserCard{}, err
 	}
-	p, err := b.profile(ctx, RoleUser, id)
+	p, err := b.profile(ctx, chat.RoleUser, id)
 	if err != nil {
 		return UserCard{}, err
 	}
-	list, err := b.Sessions(ctx, Actor{Host: true}, SessionsRequest{User: id, Limit: cardSessions})
+	list, err := b.Sessions(ctx, chat.Actor{Host: true}, chat.SessionsRequest{User: id, Limit: cardSessions})
 	if err != nil {
 		return UserCard{}, err
 	}
 	if !p.known && len(list.Sessions) == 0 {
-		return UserCard{}, Errorf(CodeNotFound, "no such user")
+		return UserCard{}, chat.Errorf(chat.CodeNotFound, "no such user")
 	}
 	card := p.card(a)
 	card.Sessions = []UserSession{}
@@ -64,7 +66,7 @@ func (b *Broker) User(ctx context.Context, a Actor, id string) (UserCard, error)
 	return card, nil
 }
 
-func (p profile) card(a Actor) UserCard {
+func (p profile) card(a chat.Actor) UserCard {
 	card := UserCard{Person: p.Person, Blocked: p.blocked}
 	if boss(a) {
 		card.Reason = &p.reason
@@ -73,34 +75,34 @@ func (p profile) card(a Actor) UserCard {
 }
 
 // mayKnow tells who may see a user's card.
-func (b *Broker) mayKnow(ctx context.Context, a Actor, id string) error {
-	if err := validID("id", id); err != nil {
+func (b *Broker) mayKnow(ctx context.Context, a chat.Actor, id string) error {
+	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
-	if err := Allow(a, ActUser); err != nil || May(a, ActUser) {
+	if err := chat.Allow(a, chat.ActUser); err != nil || chat.May(a, chat.ActUser) {
 		return err
 	}
 	if a.Role.Staff() {
-		shared, err := b.Sessions(ctx, a, SessionsRequest{User: id, Agent: a.ID, Limit: cardSessions})
+		shared, err := b.Sessions(ctx, a, chat.SessionsRequest{User: id, Agent: a.ID, Limit: cardSessions})
 		if err != nil || len(shared.Sessions) > 0 {
 			return err
 		}
 	}
-	return Errorf(CodeForbidden, "only host applications, supervisors, and agents of this user's sessions may")
+	return chat.Errorf(chat.CodeForbidden, "only host applications, supervisors, and agents of this user's sessions may")
 }
 
 // PutUser blocks a user, who may never have been seen, or lets it in again. A
 // blocked user's connections close with 4005, on every node within two seconds;
 // it opens and reopens no session and sends no message, and neither does a host
 // application for it. Sessions it has open stay until somebody ends them.
-func (b *Broker) PutUser(ctx context.Context, a Actor, id string, s UserSettings) (UserCard, error) {
-	if err := Allow(a, ActSetUser); err != nil {
+func (b *Broker) PutUser(ctx context.Context, a chat.Actor, id string, s UserSettings) (UserCard, error) {
+	if err := chat.Allow(a, chat.ActSetUser); err != nil {
 		return UserCard{}, err
 	}
-	if err := validID("id", id); err != nil {
+	if err := chat.ValidID("id", id); err != nil {
 		return UserCard{}, err
 	}
-	if err := validProse("reason", s.Reason, MaxNote); err != nil {
+	if err := chat.ValidProse("reason", s.Reason, chat.MaxNote); err != nil {
 		return UserCard{}, err
 	}
 	for range 5 {
@@ -109,16 +111,16 @@ func (b *Broker) PutUser(ctx context.Context, a Actor, id string, s UserSettings
 			return UserCard{}, err
 		}
 		if !moved {
-			p, err := b.profile(ctx, RoleUser, id)
+			p, err := b.profile(ctx, chat.RoleUser, id)
 			return p.card(a), err
 		}
 	}
-	return UserCard{}, Errorf(CodeUnavailable, "the user keeps opening sessions; try again")
+	return UserCard{}, chat.Errorf(chat.CodeUnavailable, "the user keeps opening sessions; try again")
 }
 
 // block tells a user's profile and its open sessions; moved: it has opened one meanwhile.
 func (b *Broker) block(ctx context.Context, id string, s UserSettings) (moved bool, err error) {
-	part, w := b.home(id), who(RoleUser, id)
+	part, w := b.home(id), chat.Who(chat.RoleUser, id)
 	open, err := b.pipe.HVals(ctx, part.open(id)).Result()
 	if err != nil {
 		return false, redisError("user", err)
@@ -135,6 +137,6 @@ func (b *Broker) block(ctx context.Context, id string, s UserSettings) (moved bo
 		Blocked  bool     `json:"blocked"`
 		Reason   string   `json:"reason"`
 		Sessions []string `json:"sessions"`
-	}{w, encode(Person{ID: id}), s.Blocked, s.Reason, sessions})
+	}{w, chat.Encode(chat.Person{ID: id}), s.Blocked, s.Reason, sessions})
 	return r.str(0) == "moved", err
 }

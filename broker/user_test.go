@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -28,11 +29,11 @@ func TestBlocking(t *testing.T) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, a, name("uma")), agent(t, b, name("ann"), q)
-		other := connect(t, b, Identity{Role: RoleUser, ID: uma.ID}, "")
+		other := connect(t, b, chat.Identity{Role: chat.RoleUser, ID: uma.ID}, "")
 		namesake := agent(t, a, uma.ID, q) // agents have ids of their own
 		s := uma.open(q)
 		ann.grab(s.ID)
-		keyed := SendRequest{Session: s.ID, Body: json.RawMessage(`"before"`), Key: "k"}
+		keyed := chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"before"`), Key: "k"}
 		sent, err := a.Send(ctx, uma.Actor, keyed)
 		require.NoError(t, err)
 
@@ -41,22 +42,22 @@ func TestBlocking(t *testing.T) {
 		require.True(t, card.Blocked)
 		require.Equal(t, "rude", *card.Reason)
 		for _, p := range []*party{uma, other} {
-			p.awaitClose(CloseRemoved)
+			p.awaitClose(chat.CloseRemoved)
 		}
 		within(t, began, 0, 2*time.Second)
-		bare := Actor{Identity: uma.Identity} // by HTTP
+		bare := chat.Actor{Identity: uma.Identity} // by HTTP
 		for what, do := range map[string]func(b *Broker) error{
 			"send": func(b *Broker) error {
-				_, err := b.Send(ctx, bare, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
+				_, err := b.Send(ctx, bare, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
 				return err
 			},
 			"send as user": func(b *Broker) error {
-				_, err := b.Send(ctx, host, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: RoleUser})
+				_, err := b.Send(ctx, host, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: chat.RoleUser})
 				return err
 			},
-			"open": func(b *Broker) error { _, err := b.Open(ctx, bare, OpenRequest{Queue: name("q")}); return err },
+			"open": func(b *Broker) error { _, err := b.Open(ctx, bare, chat.OpenRequest{Queue: name("q")}); return err },
 			"open as host": func(b *Broker) error {
-				_, err := b.Open(ctx, host, OpenRequest{User: Person{ID: uma.ID}, Queue: name("q")})
+				_, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: uma.ID}, Queue: name("q")})
 				return err
 			},
 			"connect": func(b *Broker) error {
@@ -67,25 +68,25 @@ func TestBlocking(t *testing.T) {
 			for _, n := range []*Broker{a, b} {
 				err := do(n)
 				require.Error(t, err, what)
-				require.Equal(t, CodeBlocked, AsError(err).Code, "%s: %v", what, err)
+				require.Equal(t, chat.CodeBlocked, chat.AsError(err).Code, "%s: %v", what, err)
 			}
 		}
 		again, err := b.Send(ctx, bare, keyed)
 		require.NoError(t, err, "what was acknowledged is")
 		require.True(t, again.Duplicate)
 		require.Equal(t, sent.Seq, again.Seq)
-		_, err = a.Send(ctx, bare, SendRequest{Session: user(t, a, name("ben")).open(q).ID, Body: json.RawMessage(`"x"`)})
-		code(t, CodeForbidden, err)
+		_, err = a.Send(ctx, bare, chat.SendRequest{Session: user(t, a, name("ben")).open(q).ID, Body: json.RawMessage(`"x"`)})
+		code(t, chat.CodeForbidden, err)
 		_, err = a.Session(ctx, bare, s.ID)
 		require.NoError(t, err, "it may still read")
 		ann.send(s.ID, "are you there?")
-		_, err = a.Send(ctx, host, SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: RoleBot})
+		_, err = a.Send(ctx, host, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: chat.RoleBot})
 		require.NoError(t, err)
 		require.True(t, namesake.Conn.m.alive())
-		_, err = b.End(ctx, ann.Actor, EndRequest{Session: s.ID, Force: true})
+		_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 		require.NoError(t, err)
 		_, err = b.Reopen(ctx, bare, s.ID)
-		code(t, CodeBlocked, err)
+		code(t, chat.CodeBlocked, err)
 
 		t.Log("and in again")
 		card, err = b.PutUser(ctx, host, uma.ID, UserSettings{Reason: "of no meaning"})
@@ -96,15 +97,15 @@ func TestBlocking(t *testing.T) {
 		back.send(back.open(q).ID, "sorry")
 		late := back.open(name("q"))
 		block(t, a, uma.ID, "again")
-		_, err = b.Send(ctx, bare, SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
-		code(t, CodeBlocked, err)
-		_, err = b.End(ctx, host, EndRequest{Session: late.ID})
+		_, err = b.Send(ctx, bare, chat.SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
+		code(t, chat.CodeBlocked, err)
+		_, err = b.End(ctx, host, chat.EndRequest{Session: late.ID})
 		require.NoError(t, err)
 		_, err = b.PutUser(ctx, host, uma.ID, UserSettings{})
 		require.NoError(t, err)
 		_, err = b.Reopen(ctx, bare, late.ID)
 		require.NoError(t, err)
-		_, err = a.Send(ctx, bare, SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
+		_, err = a.Send(ctx, bare, chat.SendRequest{Session: late.ID, Body: json.RawMessage(`"x"`)})
 		require.NoError(t, err, "ended while its user was blocked, and open again")
 		clean(t, a)
 	})
@@ -115,7 +116,7 @@ func TestBlockingMeetsConnecting(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineCluster)
 	a, b := startNode(t, url), startNode(t, url)
 	for range 20 {
-		id := Identity{Role: RoleUser, ID: name("uma"), Issued: time.Now()}
+		id := chat.Identity{Role: chat.RoleUser, ID: name("uma"), Issued: time.Now()}
 		sinks := make([]*wire, 6)
 		var wg sync.WaitGroup
 		for i := range sinks {
@@ -125,17 +126,17 @@ func TestBlockingMeetsConnecting(t *testing.T) {
 				c, err := n.Connect(context.WithoutCancel(t.Context()), id, "", sinks[i])
 				if err == nil {
 					t.Cleanup(func() { c.Close(context.Background()) })
-				} else if AsError(err).Code != CodeBlocked {
+				} else if chat.AsError(err).Code != chat.CodeBlocked {
 					t.Error(err)
 				} else {
-					sinks[i].Close(CloseRemoved, "refused")
+					sinks[i].Close(chat.CloseRemoved, "refused")
 				}
 			})
 		}
 		wg.Go(func() { block(t, a, id.ID, "") })
 		wg.Wait()
 		for _, w := range sinks {
-			(&party{t: t, wire: w}).awaitClose(CloseRemoved)
+			(&party{t: t, wire: w}).awaitClose(chat.CloseRemoved)
 		}
 	}
 }
@@ -146,15 +147,15 @@ func TestBlockingMeetsOpening(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		a, b := startNode(t, url), startNode(t, url)
 		ctx, id := t.Context(), name("uma")
-		as := Actor{Identity: Identity{Role: RoleUser, ID: id}}
+		as := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: id}}
 		opened := make(chan string, 1000)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			defer close(opened)
 			for range cap(opened) {
-				s, err := b.Open(ctx, as, OpenRequest{Queue: name("q")})
+				s, err := b.Open(ctx, as, chat.OpenRequest{Queue: name("q")})
 				if err != nil {
-					if AsError(err).Code != CodeBlocked {
+					if chat.AsError(err).Code != chat.CodeBlocked {
 						t.Error(err)
 					}
 					return
@@ -165,8 +166,8 @@ func TestBlockingMeetsOpening(t *testing.T) {
 		eventually(t, func() bool { return len(opened) > 5 })
 		block(t, a, id, "")
 		for s := range opened {
-			_, err := a.Send(ctx, as, SendRequest{Session: s, Body: json.RawMessage(`"x"`)})
-			code(t, CodeBlocked, err)
+			_, err := a.Send(ctx, as, chat.SendRequest{Session: s, Body: json.RawMessage(`"x"`)})
+			code(t, chat.CodeBlocked, err)
 		}
 		wg.Wait()
 		clean(t, a)
@@ -178,22 +179,22 @@ func TestUserRules(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"))
-	sue := connect(t, b, Identity{Role: RoleSupervisor, ID: name("sue")}, "")
+	sue := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 	for _, who := range []*party{uma, ann} {
 		_, err := b.PutUser(ctx, who.Actor, uma.ID, UserSettings{Blocked: true})
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		_, err = b.User(ctx, who.Actor, uma.ID)
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 		_, err = b.User(ctx, who.Actor, name("nobody"))
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 	}
-	_, err := b.PutUser(ctx, sue.Actor, uma.ID, UserSettings{Blocked: true, Reason: strings.Repeat("x", MaxNote+1)})
-	code(t, CodeTooLarge, err)
+	_, err := b.PutUser(ctx, sue.Actor, uma.ID, UserSettings{Blocked: true, Reason: strings.Repeat("x", chat.MaxNote+1)})
+	code(t, chat.CodeTooLarge, err)
 	for _, bad := range []string{"", "a\nb", strings.Repeat("x", 65)} {
 		_, err = b.PutUser(ctx, sue.Actor, bad, UserSettings{Blocked: true})
-		code(t, CodeBadRequest, err)
+		code(t, chat.CodeBadRequest, err)
 		_, err = b.User(ctx, sue.Actor, bad)
-		code(t, CodeBadRequest, err)
+		code(t, chat.CodeBadRequest, err)
 	}
 	require.Equal(t, uma.Name, cardOf(t, b, sue.Actor, uma.ID).Name)
 	uma.open(name("q")) // as if after it was asked which are open
@@ -203,21 +204,21 @@ func TestUserRules(t *testing.T) {
 	require.Equal(t, "moved", r.str(0))
 	never := name("never")
 	_, err = b.User(ctx, sue.Actor, never)
-	code(t, CodeNotFound, err)
+	code(t, chat.CodeNotFound, err)
 	_, err = b.PutUser(ctx, sue.Actor, never, UserSettings{Blocked: true, Reason: "in advance"})
 	require.NoError(t, err)
 	card := cardOf(t, b, host, never)
 	require.Equal(t, never, card.ID)
 	require.Equal(t, "in advance", *card.Reason)
 	require.NotNil(t, card.Sessions)
-	_, err = b.Connect(ctx, Identity{Role: RoleUser, ID: never, Issued: time.Now()}, "", &wire{more: make(chan struct{})})
-	code(t, CodeBlocked, err)
+	_, err = b.Connect(ctx, chat.Identity{Role: chat.RoleUser, ID: never, Issued: time.Now()}, "", &wire{more: make(chan struct{})})
+	code(t, chat.CodeBlocked, err)
 	_, err = b.PutUser(ctx, sue.Actor, never, UserSettings{})
 	require.NoError(t, err)
 	require.False(t, cardOf(t, b, host, never).Blocked, "it is known from then on")
 }
 
-func cardOf(t *testing.T, b *Broker, a Actor, id string) UserCard {
+func cardOf(t *testing.T, b *Broker, a chat.Actor, id string) UserCard {
 	t.Helper()
 	card, err := b.User(t.Context(), a, id)
 	require.NoError(t, err)
@@ -231,11 +232,11 @@ func TestUserCard(t *testing.T) {
 		b := startNode(t, url, soon, func(o *Options) { o.expire = 200 * time.Millisecond })
 		ctx, q, id := t.Context(), name("q"), name("uma")
 		ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
-		b.set(t, q, func(s *QueueSettings) { s.Sticky = 0 }) // agents grab at will here
-		as := Actor{Identity: Identity{Role: RoleUser, ID: id, Name: "Uma"}}
+		b.set(t, q, func(s *chat.QueueSettings) { s.Sticky = 0 }) // agents grab at will here
+		as := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: id, Name: "Uma"}}
 		var opened []string
 		for i := range cardSessions + 2 {
-			s, err := b.Open(ctx, host, OpenRequest{User: as.Person(), Queue: q, Subject: "again", Meta: json.RawMessage(`{"n":1}`)})
+			s, err := b.Open(ctx, host, chat.OpenRequest{User: as.Person(), Queue: q, Subject: "again", Meta: json.RawMessage(`{"n":1}`)})
 			require.NoError(t, err)
 			opened = append([]string{s.ID}, opened...)
 			if i == 0 {
@@ -244,7 +245,7 @@ func TestUserCard(t *testing.T) {
 				ann.grab(s.ID)
 			}
 			if i <= cardSessions {
-				_, err = b.End(ctx, host, EndRequest{Session: s.ID, Reason: "done"})
+				_, err = b.End(ctx, host, chat.EndRequest{Session: s.ID, Reason: "done"})
 				require.NoError(t, err)
 			}
 		}
@@ -253,7 +254,7 @@ func TestUserCard(t *testing.T) {
 		require.NoError(t, err)
 		shelve(t, b, opened[1])
 		block(t, b, id, "rude")
-		for _, who := range []Actor{host, ann.Actor, bea.Actor} {
+		for _, who := range []chat.Actor{host, ann.Actor, bea.Actor} {
 			card := cardOf(t, b, who, id)
 			require.Equal(t, as.Person(), card.Person, "by its sessions: it has never been connected")
 			require.True(t, card.Blocked)
@@ -264,10 +265,10 @@ func TestUserCard(t *testing.T) {
 			}
 			require.Equal(t, opened[:cardSessions], ids)
 			live, old := card.Sessions[0], card.Sessions[1]
-			require.Equal(t, Serving, live.State)
+			require.Equal(t, chat.Serving, live.State)
 			require.Nil(t, live.Ended)
 			require.Equal(t, []string{}, live.Labels)
-			require.Equal(t, Ended, old.State)
+			require.Equal(t, chat.Ended, old.State)
 			require.Equal(t, []string{"vip"}, old.Labels)
 			require.Equal(t, 4, old.Rating.Score)
 			require.Equal(t, ann.ID, old.Agent.ID)
@@ -275,7 +276,7 @@ func TestUserCard(t *testing.T) {
 			require.NotNil(t, old.Ended)
 		}
 		_, err = b.User(ctx, agent(t, b, name("cay"), q).Actor, id)
-		code(t, CodeForbidden, err)
+		code(t, chat.CodeForbidden, err)
 	})
 }
 
@@ -287,13 +288,13 @@ func TestBlockedAfterRestore(t *testing.T) {
 	ctx, id, free := t.Context(), name("uma"), name("ben")
 	sessions := map[string]string{}
 	for _, user := range []string{id, free} {
-		s, err := b.Open(ctx, host, OpenRequest{User: Person{ID: user}})
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: user}})
 		require.NoError(t, err)
 		sessions[user] = s.ID
 	}
 	block(t, b, free, "rude")
 	for _, s := range sessions {
-		_, err := b.Send(ctx, host, SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: RoleBot})
+		_, err := b.Send(ctx, host, chat.SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: chat.RoleBot})
 		require.NoError(t, err)
 		archived(t, b, s)
 	}
@@ -316,12 +317,12 @@ func TestBlockedAfterRestore(t *testing.T) {
 	require.True(t, card.Blocked)
 	require.Equal(t, "rude", *card.Reason)
 	require.False(t, cardOf(t, c, host, free).Blocked)
-	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: id}, Queue: name("q")})
-	code(t, CodeBlocked, err)
-	_, err = c.Open(ctx, host, OpenRequest{User: Person{ID: free}, Queue: name("q")})
+	_, err = c.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: id}, Queue: name("q")})
+	code(t, chat.CodeBlocked, err)
+	_, err = c.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: free}, Queue: name("q")})
 	require.NoError(t, err)
 	for user, s := range sessions {
-		_, err = c.Send(ctx, host, SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: RoleUser})
+		_, err = c.Send(ctx, host, chat.SendRequest{Session: s, Body: json.RawMessage(`"x"`), As: chat.RoleUser})
 		require.Equal(t, user == id, err != nil, "%v", err)
 	}
 }

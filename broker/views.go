@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/chat"
 )
 
 // resetPause is how often watchers get a queue's whole list, lest a lost event show for ever.
@@ -32,7 +34,7 @@ func (vs *views) hold(ctx context.Context, queue string) (v *view, fresh bool, e
 	v = vs.byQueue[queue]
 	fresh = v == nil
 	if fresh {
-		v = &view{h: vs.h, queue: queue, ready: make(chan struct{}), turn: make(chan struct{}, 1), sessions: map[string]*state{},
+		v = &view{h: vs.h, queue: queue, ready: make(chan struct{}), turn: make(chan struct{}, 1), sessions: map[string]*chat.Snapshot{},
 			loading: true}
 		vs.byQueue[queue] = v
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/chat"
 )
 
 // shown is how much of a list watchers see.
@@ -29,7 +31,7 @@ type view struct {
 
 	mu       sync.Mutex
 	list     []waiter // ordered by score, then id
-	sessions map[string]*state
+	sessions map[string]*chat.Snapshot
 	watchers []*Conn
 	owed     []*Conn // those who have not got the list anew yet
 	loading  bool
@@ -126,7 +128,7 @@ func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
 }
 
 // waitingList is a queue's list and the sessions at its head.
-func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*state, error) {
+func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*chat.Snapshot, error) {
 	all, err := b.lines(ctx, queue, -1)
 	if err != nil {
 		return nil, nil, err
@@ -145,7 +147,7 @@ func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[s
 	if err != nil {
 		return nil, nil, err
 	}
-	sessions := make(map[string]*state, len(states))
+	sessions := make(map[string]*chat.Snapshot, len(states))
 	for _, st := range states {
 		if st != nil {
 			sessions[st.ID] = st
@@ -171,22 +173,22 @@ func (v *view) apply(payload string) {
 	rest := payload[1:]
 	switch payload[0] {
 	case '+':
-		id, snap, _ := strings.Cut(rest, sepField)
-		st, err := parseState(id, snap)
+		id, snap, _ := strings.Cut(rest, chat.SepField)
+		st, err := chat.ParseState(id, snap)
 		if err != nil || st == nil {
 			v.h.b.log.Error("unreadable event", "queue", v.queue, "error", err)
 			return
 		}
-		w := waiter{st.ID, st.score}
+		w := waiter{st.ID, st.Score}
 		i, found := slices.BinarySearchFunc(v.list, w, waiter.compare)
 		if !found {
 			v.list = slices.Insert(v.list, i, w)
 		}
 		v.sessions[st.ID] = st
-		v.tell(v.event(map[string]any{"added": st.as("")}))
+		v.tell(v.event(map[string]any{"added": st.As("")}))
 		v.stirred(st.ID)
 	case '-':
-		id, by, _ := strings.Cut(rest, sepField)
+		id, by, _ := strings.Cut(rest, chat.SepField)
 		i := slices.IndexFunc(v.list, func(w waiter) bool { return w.id == id })
 		if i >= 0 {
 			v.list = slices.Delete(v.list, i, i+1)
@@ -195,7 +197,7 @@ func (v *view) apply(payload string) {
 		delete(v.sessions, id)
 		v.tell(v.event(map[string]any{"removed": id, "by": by}))
 	case 'P':
-		shown, idle, _ := strings.Cut(rest, sepField)
+		shown, idle, _ := strings.Cut(rest, chat.SepField)
 		v.tell([]byte(`{"event":"presence",` + shown[1:]))
 		v.present(shown, idle)
 	}
@@ -203,7 +205,7 @@ func (v *view) apply(payload string) {
 
 func (v *view) event(fields map[string]any) []byte {
 	fields["queue"], fields["size"] = v.queue, len(v.list)
-	return eventLine("queue", fields)
+	return chat.EventLine("queue", fields)
 }
 
 func (v *view) tell(line []byte) {
@@ -213,11 +215,11 @@ func (v *view) tell(line []byte) {
 }
 
 // first are the sessions at the head of the list.
-func (v *view) first() []Session {
-	out := []Session{}
+func (v *view) first() []chat.Session {
+	out := []chat.Session{}
 	for _, w := range v.list[:min(shown, len(v.list))] {
 		if st := v.sessions[w.id]; st != nil {
-			out = append(out, st.as(""))
+			out = append(out, st.As(""))
 		}
 	}
 	return out
@@ -229,7 +231,7 @@ func (v *view) first() []Session {
 func (v *view) show() {
 	var line []byte
 	v.owed = slices.DeleteFunc(v.owed, func(c *Conn) bool {
-		if q, ok := c.sink.(interface{ Waiting() int }); ok && q.Waiting() > PageBytes {
+		if q, ok := c.sink.(interface{ Waiting() int }); ok && q.Waiting() > chat.PageBytes {
 			return false
 		}
 		if line == nil {
@@ -242,8 +244,8 @@ func (v *view) show() {
 
 // reset is the list anew, as much of it as an event holds.
 func (v *view) reset() []byte {
-	q := []QueueView{{Waiting: v.first(), Size: len(v.list)}}
-	fill(q)
+	q := []chat.QueueView{{Waiting: v.first(), Size: len(v.list)}}
+	chat.Fill(q)
 	fields := map[string]any{"reset": q[0].Waiting}
 	if q[0].More {
 		fields["more"] = true
@@ -251,8 +253,8 @@ func (v *view) reset() []byte {
 	return v.event(fields)
 }
 
-func (v *view) shot() QueueView {
-	q := QueueView{Queue: v.queue, Waiting: v.first(), Size: len(v.list)}
+func (v *view) shot() chat.QueueView {
+	q := chat.QueueView{Queue: v.queue, Waiting: v.first(), Size: len(v.list)}
 	for _, s := range v.sessions {
 		if q.Oldest == nil || s.Created.Before(q.Oldest.Time) {
 			at := s.Created
@@ -263,7 +265,7 @@ func (v *view) shot() QueueView {
 }
 
 // join adds a watcher and gives what it sees now; events follow.
-func (v *view) join(c *Conn) QueueView {
+func (v *view) join(c *Conn) chat.QueueView {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watchers = append(v.watchers, c)
@@ -282,33 +284,34 @@ func (v *view) leave(c *Conn) {
 
 // Watch shows queues, one's own unless named, and lets their events follow.
 // A later call adds to what is watched.
-func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueView, error) {
-	if err := Allow(a, ActWatch); err != nil {
+func (b *Broker) Watch(ctx context.Context, a chat.Actor, queues []string) ([]chat.QueueView, error) {
+	if err := chat.Allow(a, chat.ActWatch); err != nil {
 		return nil, err
 	}
-	if a.Conn == nil {
-		return nil, Errorf(CodeBadRequest, "watch: needs a connection")
+	c := device(a)
+	if c == nil {
+		return nil, chat.Errorf(chat.CodeBadRequest, "watch: needs a connection")
 	}
 	if queues == nil {
 		queues = a.Queues
 	}
-	if len(queues) > maxQueues {
-		return nil, Errorf(CodeTooLarge, "queues: at most %d", maxQueues)
+	if len(queues) > chat.MaxQueuesOfOne {
+		return nil, chat.Errorf(chat.CodeTooLarge, "queues: at most %d", chat.MaxQueuesOfOne)
 	}
 	sort.Strings(queues)
 	queues = slices.Compact(queues)
-	if err := a.Conn.mayWatch(queues); err != nil {
+	if err := c.mayWatch(queues); err != nil {
 		return nil, err
 	}
 	for _, q := range queues {
-		if err := validID("queues", q); err != nil {
+		if err := chat.ValidID("queues", q); err != nil {
 			return nil, err
 		}
-		if a.Role != RoleSupervisor && !contains(a.Queues, q) {
-			return nil, Errorf(CodeForbidden, "not of your queues")
+		if a.Role != chat.RoleSupervisor && !chat.Contains(a.Queues, q) {
+			return nil, chat.Errorf(chat.CodeForbidden, "not of your queues")
 		}
 	}
-	out := []QueueView{}
+	out := []chat.QueueView{}
 	for _, q := range queues {
 		v, fresh, err := b.hub.views.hold(ctx, q)
 		if err != nil {
@@ -320,9 +323,9 @@ func (b *Broker) Watch(ctx context.Context, a Actor, queues []string) ([]QueueVi
 				return nil, err
 			}
 		}
-		out = append(out, a.Conn.watches(v))
+		out = append(out, c.watches(v))
 	}
-	fill(out)
+	chat.Fill(out)
 	return out, nil
 }
 
@@ -337,14 +340,14 @@ func (c *Conn) mayWatch(queues []string) error {
 	for _, q := range queues {
 		all[q] = true
 	}
-	if len(all) > maxWatched && len(all) > len(c.watch) {
-		return &Error{Code: CodeFull, Message: "too many queues watched by one connection", Load: len(c.watch), Capacity: maxWatched}
+	if len(all) > chat.MaxWatched && len(all) > len(c.watch) {
+		return &chat.Error{Code: chat.CodeFull, Message: "too many queues watched by one connection", Load: len(c.watch), Capacity: chat.MaxWatched}
 	}
 	return nil
 }
 
 // watches keeps the caller's hold of a view unless the connection has one.
-func (c *Conn) watches(v *view) QueueView {
+func (c *Conn) watches(v *view) chat.QueueView {
 	c.mu.Lock()
 	fresh := !c.closed && !slices.Contains(c.watch, v)
 	if fresh {

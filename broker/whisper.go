@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 // WhisperRequest is a supervisor's note to those who serve a session.
@@ -16,35 +18,35 @@ type WhisperRequest struct {
 
 // Whisper puts a note into a session that a supervisor takes no part in: the
 // agents in it see it, the user does not. A key makes it one note, as with Send.
-func (b *Broker) Whisper(ctx context.Context, a Actor, r WhisperRequest) (SendReply, error) {
-	if err := Allow(a, ActWhisper); err != nil {
-		return SendReply{}, err
+func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (chat.SendReply, error) {
+	if err := chat.Allow(a, chat.ActWhisper); err != nil {
+		return chat.SendReply{}, err
 	}
 	p, ok := b.of(r.Session)
 	if !ok {
-		return SendReply{}, Errorf(CodeNotFound, "no such session")
+		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	body, err := messageBody(TypeNote, []byte(quote(r.Text)), "")
+	body, err := chat.MessageBody(chat.TypeNote, []byte(chat.Quote(r.Text)), "")
 	if err != nil {
-		return SendReply{}, err
+		return chat.SendReply{}, err
 	}
-	if err := validText("key", r.Key, MaxID); err != nil {
-		return SendReply{}, err
+	if err := chat.ValidText("key", r.Key, chat.MaxID); err != nil {
+		return chat.SendReply{}, err
 	}
-	by, mid := who(a.Role, a.ID), ulid.Make().String()
+	by, mid := chat.Who(a.Role, a.ID), ulid.Make().String()
 	sender := b.limits.sender(by)
 	if _, late, _ := sender.ask(time.Now()); late != nil {
-		return SendReply{}, late
+		return chat.SendReply{}, late
 	}
 	reply, err := b.runJSON(ctx, "whisper", p.transition(r.Session, p.keys(r.Session)), map[string]string{"op": mid,
 		"session": r.Session, "by": a.ID, "key": r.Key, "hash": keyHash(by, r.Key, mid), "body": body,
-		"head": head(mid, Author{a.ID, a.Role, a.Name}, TypeNote, 0)})
+		"head": chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0)})
 	if err != nil {
-		return SendReply{}, err
+		return chat.SendReply{}, err
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
 	if err != nil {
-		return sent, b.absent(ctx, a, ActWhisper, r.Session, err)
+		return sent, b.absent(ctx, a, chat.ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
 		b.count(by, sender)

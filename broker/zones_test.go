@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/broker/chat"
+	"bellhop/internal/civil"
 )
 
 // The time for which every change of clocks is looked at.
@@ -150,7 +153,7 @@ func (h *plainHours) open(c clocked) bool {
 // everyDay is a week of the same spans.
 func everyDay(spans ...string) map[string][]string {
 	week := map[string][]string{}
-	for _, d := range weekdays {
+	for _, d := range chat.Weekdays {
 		week[d] = spans
 	}
 	return week
@@ -178,7 +181,7 @@ func schedules(zone string, c clocked) []plainHours {
 func TestHoursWhereClocksAreChanged(t *testing.T) {
 	t.Parallel()
 	for _, c := range changes(t) {
-		clock := clocks(t, c.at.Add(-30*time.Hour), c.at.Add(10*day))
+		clock := clocks(t, c.at.Add(-30*time.Hour), c.at.Add(10*civil.Day))
 		for _, plain := range schedules(c.zone.String(), clocks(t, c.at, c.at.Add(quarter))[0]) {
 			text, err := json.Marshal(plain)
 			require.NoError(t, err)
@@ -188,7 +191,7 @@ func TestHoursWhereClocksAreChanged(t *testing.T) {
 }
 
 // agree compares hours with the oracle, up to 30 hours from a change: every quarter of an hour near it, else every hour.
-func agree(t *testing.T, plain *plainHours, h *Hours, clock []clocked, change time.Time) {
+func agree(t *testing.T, plain *plainHours, h *chat.Hours, clock []clocked, change time.Time) {
 	t.Helper()
 	opens := make([]time.Time, len(clock)) // when next, from each on
 	for i := len(clock) - 1; i >= 0; i-- {
@@ -203,10 +206,10 @@ func agree(t *testing.T, plain *plainHours, h *Hours, clock []clocked, change ti
 		if i%4 != 0 && at.Sub(change).Abs() > 4*time.Hour {
 			continue
 		}
-		if h.open(at) != open || h.open(at.Add(quarter-time.Second)) != open {
+		if h.IsOpen(at) != open || h.IsOpen(at.Add(quarter-time.Second)) != open {
 			t.Fatalf("%v at %s: open is %v", *plain, at, open)
 		}
-		if next, ok := h.next(at); !open && !opens[i].IsZero() && (!ok || !next.Equal(opens[i])) {
+		if next, ok := h.Opening(at); !open && !opens[i].IsZero() && (!ok || !next.Equal(opens[i])) {
 			t.Fatalf("%v at %s: opens %s, not %s", *plain, at, opens[i], next)
 		}
 	}
@@ -217,7 +220,7 @@ func TestBucketsWhereClocksAreChanged(t *testing.T) {
 	t.Parallel()
 	for _, c := range changes(t) {
 		first := map[string]time.Time{}
-		clock := clocks(t, c.at.Add(-9*day), c.at.Add(3*day))
+		clock := clocks(t, c.at.Add(-9*civil.Day), c.at.Add(3*civil.Day))
 		for _, k := range clock {
 			if first[k.date].IsZero() {
 				first[k.date] = k.at

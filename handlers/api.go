@@ -16,18 +16,19 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // maxRequest is the longest JSON body, in bytes.
 const maxRequest = 1 << 20
 
 // call answers one request of somebody known; its answer is the JSON body.
-type call func(c *gin.Context, a broker.Actor) (any, error)
+type call func(c *gin.Context, a chat.Actor) (any, error)
 
 // as carries a call out for those who may, by the table of who may do what.
-func (s *Server) as(action broker.Action, f call) gin.HandlerFunc {
-	return s.answer(func(c *gin.Context, a broker.Actor) (any, error) {
-		if err := broker.Allow(a, action); err != nil {
+func (s *Server) as(action chat.Action, f call) gin.HandlerFunc {
+	return s.answer(func(c *gin.Context, a chat.Actor) (any, error) {
+		if err := chat.Allow(a, action); err != nil {
 			return nil, err
 		}
 		return f(c, a)
@@ -39,7 +40,7 @@ func (s *Server) answer(f call) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		for _, p := range c.Params {
 			if !utf8.ValidString(p.Value) {
-				problem(c, broker.Errorf(broker.CodeBadRequest, "%s: not UTF-8", p.Key))
+				problem(c, chat.Errorf(chat.CodeBadRequest, "%s: not UTF-8", p.Key))
 				return
 			}
 		}
@@ -55,7 +56,7 @@ func (s *Server) answer(f call) gin.HandlerFunc {
 		defer s.delivered(c, a)
 		answer, err := f(c, a)
 		if err != nil {
-			if broker.AsError(err).Code == broker.CodeInternal {
+			if chat.AsError(err).Code == chat.CodeInternal {
 				s.log.Error("request failed", "method", c.Request.Method, "route", c.FullPath(), "error", err)
 			}
 			problem(c, err)
@@ -73,8 +74,8 @@ func (s *Server) answer(f call) gin.HandlerFunc {
 }
 
 // list is as for a call that reads a list, of which a participant has a budget.
-func (s *Server) list(action broker.Action, f call) gin.HandlerFunc {
-	return s.as(action, func(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) list(action chat.Action, f call) gin.HandlerFunc {
+	return s.as(action, func(c *gin.Context, a chat.Actor) (any, error) {
 		if err := s.broker.AllowList(a); err != nil {
 			return nil, err
 		}
@@ -92,16 +93,16 @@ func bearerToken(h http.Header) (token string, ok bool) {
 }
 
 // actor is a host application by its API key, or a participant by its token.
-func (s *Server) actor(c *gin.Context) (broker.Actor, error) {
+func (s *Server) actor(c *gin.Context) (chat.Actor, error) {
 	token, ok := bearerToken(c.Request.Header)
 	if !ok {
-		return broker.Actor{}, broker.Errorf(broker.CodeUnauthorized, "Authorization: Bearer is missing")
+		return chat.Actor{}, chat.Errorf(chat.CodeUnauthorized, "Authorization: Bearer is missing")
 	}
 	if s.isKey(token) {
-		return broker.Actor{Host: true}, nil
+		return chat.Actor{Host: true}, nil
 	}
 	id, err := s.broker.Authenticate(c.Request.Context(), token)
-	return broker.Actor{Identity: id}, err
+	return chat.Actor{Identity: id}, err
 }
 
 // isKey compares with every key, in a time that tells nothing.
@@ -119,16 +120,16 @@ func body(c *gin.Context, into any) error {
 	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxRequest))
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		return broker.Errorf(broker.CodeTooLarge, "the body: at most 1 MiB")
+		return chat.Errorf(chat.CodeTooLarge, "the body: at most 1 MiB")
 	}
 	if err != nil {
-		return broker.Errorf(broker.CodeBadRequest, "the body could not be read")
+		return chat.Errorf(chat.CodeBadRequest, "the body could not be read")
 	}
 	if data = bytes.TrimSpace(data); len(data) == 0 {
 		return nil
 	}
 	if data[0] != '{' || !utf8.Valid(data) {
-		return broker.Errorf(broker.CodeBadRequest, "the body: a JSON object in UTF-8")
+		return chat.Errorf(chat.CodeBadRequest, "the body: a JSON object in UTF-8")
 	}
 	if tooDeep(data) {
 		return errTooDeep
@@ -139,37 +140,37 @@ func body(c *gin.Context, into any) error {
 	return nil
 }
 
-func (s *Server) issueToken(c *gin.Context, _ broker.Actor) (any, error) {
+func (s *Server) issueToken(c *gin.Context, _ chat.Actor) (any, error) {
 	var r struct {
-		Role     broker.Role `json:"role"`
-		ID       string      `json:"id"`
-		Name     string      `json:"name"`
-		Avatar   string      `json:"avatar"`
-		Queues   []string    `json:"queues"`
-		Capacity int         `json:"capacity"`
-		Priority int         `json:"priority"`
-		TTL      int64       `json:"ttl"` // seconds
+		Role     chat.Role `json:"role"`
+		ID       string    `json:"id"`
+		Name     string    `json:"name"`
+		Avatar   string    `json:"avatar"`
+		Queues   []string  `json:"queues"`
+		Capacity int       `json:"capacity"`
+		Priority int       `json:"priority"`
+		TTL      int64     `json:"ttl"` // seconds
 	}
 	if err := body(c, &r); err != nil {
 		return nil, err
 	}
 	const most = 10 * 365 * 24 * 3600
 	if r.TTL < 0 || r.TTL > most {
-		return nil, broker.Errorf(broker.CodeBadRequest, "ttl: seconds, from 1 to ten years")
+		return nil, chat.Errorf(chat.CodeBadRequest, "ttl: seconds, from 1 to ten years")
 	}
-	token, expires, err := s.broker.IssueToken(c.Request.Context(), broker.Identity{Role: r.Role, ID: r.ID, Name: r.Name,
+	token, expires, err := s.broker.IssueToken(c.Request.Context(), chat.Identity{Role: r.Role, ID: r.ID, Name: r.Name,
 		Avatar: r.Avatar, Queues: r.Queues, Capacity: r.Capacity, Priority: r.Priority}, time.Duration(r.TTL)*time.Second)
 	return struct {
-		Token   string      `json:"token"`
-		Expires broker.Time `json:"expires"`
-	}{token, broker.Time{Time: expires}}, err
+		Token   string    `json:"token"`
+		Expires chat.Time `json:"expires"`
+	}{token, chat.Time{Time: expires}}, err
 }
 
-func (s *Server) revokeToken(c *gin.Context, _ broker.Actor) (any, error) {
+func (s *Server) revokeToken(c *gin.Context, _ chat.Actor) (any, error) {
 	var r struct {
-		Token string      `json:"token"`
-		Role  broker.Role `json:"role"`
-		ID    string      `json:"id"`
+		Token string    `json:"token"`
+		Role  chat.Role `json:"role"`
+		ID    string    `json:"id"`
 	}
 	if err := body(c, &r); err != nil {
 		return nil, err
@@ -177,14 +178,14 @@ func (s *Server) revokeToken(c *gin.Context, _ broker.Actor) (any, error) {
 	switch {
 	case r.Token != "" && r.ID == "" && r.Role == "":
 		return nil, s.broker.RevokeToken(c.Request.Context(), r.Token)
-	case r.Token == "" && r.ID != "" && (r.Role == broker.RoleUser || r.Role.Staff()):
+	case r.Token == "" && r.ID != "" && (r.Role == chat.RoleUser || r.Role.Staff()):
 		return nil, s.broker.RevokeParticipant(c.Request.Context(), r.Role, r.ID)
 	}
-	return nil, broker.Errorf(broker.CodeBadRequest, "a token, or a role and an id")
+	return nil, chat.Errorf(chat.CodeBadRequest, "a token, or a role and an id")
 }
 
-func (s *Server) listSessions(c *gin.Context, a broker.Actor) (any, error) {
-	r := broker.SessionsRequest{States: states(c.Query("state")), Queue: c.Query("queue"), Agent: c.Query("agent"),
+func (s *Server) listSessions(c *gin.Context, a chat.Actor) (any, error) {
+	r := chat.SessionsRequest{States: states(c.Query("state")), Queue: c.Query("queue"), Agent: c.Query("agent"),
 		User: c.Query("user"), Label: c.Query("label"), Cursor: c.Query("cursor")}
 	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func number(c *gin.Context, name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 53)
 	if err != nil || n < 0 || name == "limit" && n == 0 {
-		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a number, not negative", name)
+		return 0, chat.Errorf(chat.CodeBadRequest, "%s: a number, not negative", name)
 	}
 	return n, nil
 }
@@ -227,12 +228,12 @@ func instant(c *gin.Context, name string) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, broker.Errorf(broker.CodeBadRequest, "%s: a time in RFC 3339", name)
+		return 0, chat.Errorf(chat.CodeBadRequest, "%s: a time in RFC 3339", name)
 	}
 	return t.UnixMilli(), nil
 }
 
-func (s *Server) openSession(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) openSession(c *gin.Context, a chat.Actor) (any, error) {
 	var r struct {
 		User *struct {
 			ID     string `json:"id"`
@@ -247,24 +248,24 @@ func (s *Server) openSession(c *gin.Context, a broker.Actor) (any, error) {
 	if err := body(c, &r); err != nil {
 		return nil, err
 	}
-	o := broker.OpenRequest{Queue: r.Queue, Subject: r.Subject, Meta: r.Meta, Priority: r.Priority}
+	o := chat.OpenRequest{Queue: r.Queue, Subject: r.Subject, Meta: r.Meta, Priority: r.Priority}
 	switch {
 	case a.Host && r.User == nil:
-		return nil, broker.Errorf(broker.CodeBadRequest, "user: missing")
+		return nil, chat.Errorf(chat.CodeBadRequest, "user: missing")
 	case a.Host:
-		o.User = broker.Person{ID: r.User.ID, Name: r.User.Name, Avatar: r.User.Avatar}
+		o.User = chat.Person{ID: r.User.ID, Name: r.User.Name, Avatar: r.User.Avatar}
 	case r.User != nil || r.Priority != 0:
-		return nil, broker.Errorf(broker.CodeForbidden, "user and priority: only with an API key")
+		return nil, chat.Errorf(chat.CodeForbidden, "user and priority: only with an API key")
 	}
 	return session(s.broker.Open(c.Request.Context(), a, o))
 }
 
-func (s *Server) getSession(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) getSession(c *gin.Context, a chat.Actor) (any, error) {
 	return session(s.broker.Session(c.Request.Context(), a, c.Param("id")))
 }
 
-func (s *Server) listMessages(c *gin.Context, a broker.Actor) (any, error) {
-	r := broker.HistoryRequest{Session: c.Param("id"), After: -1, Before: -1, Mid: c.Query("mid")}
+func (s *Server) listMessages(c *gin.Context, a chat.Actor) (any, error) {
+	r := chat.HistoryRequest{Session: c.Param("id"), After: -1, Before: -1, Mid: c.Query("mid")}
 	for name, to := range map[string]*int64{"after": &r.After, "before": &r.Before} {
 		if _, given := c.GetQuery(name); given {
 			n, err := number(c, name)
@@ -282,9 +283,9 @@ func (s *Server) listMessages(c *gin.Context, a broker.Actor) (any, error) {
 	return s.broker.History(c.Request.Context(), a, r)
 }
 
-func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) sendMessage(c *gin.Context, a chat.Actor) (any, error) {
 	var r struct {
-		As      broker.Role     `json:"as"`
+		As      chat.Role       `json:"as"`
 		Type    string          `json:"type"`
 		Body    json.RawMessage `json:"body"`
 		ReplyTo int64           `json:"replyTo"`
@@ -293,9 +294,9 @@ func (s *Server) sendMessage(c *gin.Context, a broker.Actor) (any, error) {
 		return nil, err
 	}
 	if a.Host && r.As == "" {
-		return nil, broker.Errorf(broker.CodeBadRequest, "as: user, bot or system")
+		return nil, chat.Errorf(chat.CodeBadRequest, "as: user, bot or system")
 	}
-	return s.broker.Send(c.Request.Context(), a, broker.SendRequest{Session: c.Param("id"), As: r.As, Type: r.Type,
+	return s.broker.Send(c.Request.Context(), a, chat.SendRequest{Session: c.Param("id"), As: r.As, Type: r.Type,
 		Body: r.Body, ReplyTo: r.ReplyTo, Key: c.GetHeader("Idempotency-Key")})
 }
 
@@ -307,7 +308,7 @@ var transitions = map[string]string{"grab": "grab", "transfer": "transfer", "acc
 // transition carries out the command of that name. With an API key `agent`
 // names who acts.
 func (s *Server) transition(name string) call {
-	return func(c *gin.Context, a broker.Actor) (any, error) {
+	return func(c *gin.Context, a chat.Actor) (any, error) {
 		var r struct {
 			command
 			Agent string `json:"agent"`
@@ -321,7 +322,7 @@ func (s *Server) transition(name string) call {
 				return nil, err
 			}
 		}
-		if err := broker.Allow(a, broker.Action(name)); err != nil {
+		if err := chat.Allow(a, chat.Action(name)); err != nil {
 			return nil, err
 		}
 		r.Session = c.Param("id")
@@ -330,7 +331,7 @@ func (s *Server) transition(name string) call {
 }
 
 // moveAll begins to move many sessions; what it answers tells how far that is.
-func (s *Server) moveAll(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) moveAll(c *gin.Context, a chat.Actor) (any, error) {
 	var r struct {
 		From broker.MoveEnd `json:"from"`
 		To   broker.MoveEnd `json:"to"`
@@ -340,28 +341,28 @@ func (s *Server) moveAll(c *gin.Context, a broker.Actor) (any, error) {
 		return nil, err
 	}
 	if r.To.Agent != "" {
-		return nil, broker.Errorf(broker.CodeBadRequest, "to: a queue")
+		return nil, chat.Errorf(chat.CodeBadRequest, "to: a queue")
 	}
 	return s.broker.MoveAll(c.Request.Context(), a, broker.MoveRequest{FromAgent: r.From.Agent, FromQueue: r.From.Queue,
 		Queue: r.To.Queue, Note: r.Note})
 }
 
-func (s *Server) getMove(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) getMove(c *gin.Context, a chat.Actor) (any, error) {
 	return s.broker.MoveStatus(c.Request.Context(), a, c.Param("id"))
 }
 
-func (s *Server) listQueues(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) listQueues(c *gin.Context, a chat.Actor) (any, error) {
 	queues, err := s.broker.QueueList(c.Request.Context(), a)
 	return gin.H{"queues": queues}, err
 }
 
-func (s *Server) getQueue(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) getQueue(c *gin.Context, a chat.Actor) (any, error) {
 	return s.broker.Queue(c.Request.Context(), a, c.Param("id"))
 }
 
 // putQueue replaces: what the body leaves out takes its default.
-func (s *Server) putQueue(c *gin.Context, a broker.Actor) (any, error) {
-	q := broker.DefaultQueue(c.Param("id"))
+func (s *Server) putQueue(c *gin.Context, a chat.Actor) (any, error) {
+	q := chat.DefaultQueue(c.Param("id"))
 	if err := body(c, &q); err != nil {
 		return nil, err
 	}
@@ -369,21 +370,21 @@ func (s *Server) putQueue(c *gin.Context, a broker.Actor) (any, error) {
 	return s.broker.PutQueue(c.Request.Context(), a, q)
 }
 
-func (s *Server) deleteQueue(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) deleteQueue(c *gin.Context, a chat.Actor) (any, error) {
 	return nil, s.broker.DeleteQueue(c.Request.Context(), a, c.Param("id"))
 }
 
-func (s *Server) listAgents(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) listAgents(c *gin.Context, a chat.Actor) (any, error) {
 	agents, err := s.broker.AgentList(c.Request.Context(), a)
 	return gin.H{"agents": agents}, err
 }
 
-func (s *Server) getAgent(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) getAgent(c *gin.Context, a chat.Actor) (any, error) {
 	return s.broker.Agent(c.Request.Context(), a, c.Param("id"))
 }
 
-func (s *Server) putAgent(c *gin.Context, a broker.Actor) (any, error) {
-	var r broker.AgentSettings
+func (s *Server) putAgent(c *gin.Context, a chat.Actor) (any, error) {
+	var r chat.AgentSettings
 	if err := body(c, &r); err != nil {
 		return nil, err
 	}

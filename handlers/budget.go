@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // What asking costs of a participant's budget of bytes to read, beside what is
@@ -56,11 +56,11 @@ func routeCost(c *gin.Context) int {
 }
 
 // delivered counts what a call has answered.
-func (s *Server) delivered(c *gin.Context, a broker.Actor) {
+func (s *Server) delivered(c *gin.Context, a chat.Actor) {
 	n := c.Writer.Size()
 	switch {
 	case strings.HasSuffix(c.FullPath(), "/transcript"): // has counted already
-	case strings.HasPrefix(c.FullPath(), broker.FilesPath):
+	case strings.HasPrefix(c.FullPath(), chat.FilesPath):
 		s.broker.HasRead(a, n/fileShare)
 	default:
 		s.broker.HasRead(a, n)
@@ -68,12 +68,12 @@ func (s *Server) delivered(c *gin.Context, a broker.Actor) {
 }
 
 // pace counts what was delivered of something long, and waits until there may be more.
-func (s *Server) pace(ctx context.Context, a broker.Actor, bytes int) error {
+func (s *Server) pace(ctx context.Context, a chat.Actor, bytes int) error {
 	s.broker.HasRead(a, bytes)
 	for {
 		err := s.broker.AllowRead(a, costRead)
-		var e *broker.Error
-		if !errors.As(err, &e) || e.Code != broker.CodeRateLimited {
+		var e *chat.Error
+		if !errors.As(err, &e) || e.Code != chat.CodeRateLimited {
 			return err
 		}
 		select {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/client"
 )
 
@@ -22,11 +22,11 @@ import (
 func TestReadsHaveABudget(t *testing.T) {
 	const rate = 256 << 10 // 2 MiB at once; a quarter of both for a user
 	e := newEdgeWith(t, Options{}, rate)
-	host := broker.Actor{Host: true}
-	s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: "uma"}})
+	host := chat.Actor{Host: true}
+	s, err := e.broker.Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: "uma"}})
 	require.NoError(t, err)
 	for range 200 {
-		_, err := e.broker.Send(t.Context(), host, broker.SendRequest{Session: s.ID, As: broker.RoleUser, Type: "text",
+		_, err := e.broker.Send(t.Context(), host, chat.SendRequest{Session: s.ID, As: chat.RoleUser, Type: "text",
 			Body: json.RawMessage(`"` + strings.Repeat("x", 10000) + `"`)})
 		require.NoError(t, err)
 	}
@@ -74,7 +74,7 @@ func TestReadsHaveABudget(t *testing.T) {
 	for name, f := range spend {
 		t.Run(name, func(t *testing.T) {
 			rate := rate
-			if token = e.issue(t, broker.RoleSupervisor, name); strings.HasPrefix(name, "open") {
+			if token = e.issue(t, chat.RoleSupervisor, name); strings.HasPrefix(name, "open") {
 				token, rate = e.token, rate/4
 			}
 			var wires []*wire
@@ -143,8 +143,8 @@ func TestConnectingHasABudget(t *testing.T) {
 // misses nothing.
 func TestComingBackOnATightBudget(t *testing.T) {
 	e := newEdgeWith(t, Options{}, 128<<10) // bursts are 1 MiB
-	host, q := broker.Actor{Host: true}, "tight"
-	token, _, err := e.broker.IssueToken(t.Context(), broker.Identity{Role: broker.RoleAgent, ID: "ann", Queues: []string{q}, Capacity: 1000}, time.Hour)
+	host, q := chat.Actor{Host: true}, "tight"
+	token, _, err := e.broker.IssueToken(t.Context(), chat.Identity{Role: chat.RoleAgent, ID: "ann", Queues: []string{q}, Capacity: 1000}, time.Hour)
 	require.NoError(t, err)
 	var mu sync.Mutex
 	got, began := map[string]int64{}, time.Now()
@@ -163,7 +163,7 @@ func TestComingBackOnATightBudget(t *testing.T) {
 	t.Cleanup(c.Close)
 	var sessions []string
 	for i := range 60 {
-		s, err := e.broker.Open(t.Context(), host, broker.OpenRequest{User: broker.Person{ID: fmt.Sprint("u", i)}, Queue: q})
+		s, err := e.broker.Open(t.Context(), host, chat.OpenRequest{User: chat.Person{ID: fmt.Sprint("u", i)}, Queue: q})
 		require.NoError(t, err)
 		ann, err := e.broker.AgentActor(t.Context(), "ann")
 		require.NoError(t, err)
@@ -182,13 +182,13 @@ func TestComingBackOnATightBudget(t *testing.T) {
 			}
 		}
 		for range 4 {
-			r, err := e.broker.Send(t.Context(), host, broker.SendRequest{Session: id, As: broker.RoleUser, Body: json.RawMessage(`"` + strings.Repeat("x", 6000) + `"`)})
+			r, err := e.broker.Send(t.Context(), host, chat.SendRequest{Session: id, As: chat.RoleUser, Body: json.RawMessage(`"` + strings.Repeat("x", 6000) + `"`)})
 			require.NoError(t, err)
 			last[id] = r.Seq
 		}
 	}
 	t.Logf("sent after %v", time.Since(began))
-	limited, ann := false, broker.Actor{Identity: broker.Identity{Role: broker.RoleAgent, ID: "ann"}}
+	limited, ann := false, chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: "ann"}}
 	require.Eventually(t, func() bool {
 		mu.Lock()
 		defer mu.Unlock()

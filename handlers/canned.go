@@ -4,14 +4,15 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 func (s *Server) cannedRoutes(g *gin.RouterGroup) {
-	g.GET("/canned", s.list(broker.ActCanned, s.listCanned))
-	g.GET("/canned/:id", s.as(broker.ActCanned, s.getCanned))
-	g.PUT("/canned/:id", s.as(broker.ActCanned, s.putCanned))
-	g.DELETE("/canned/:id", s.as(broker.ActCanned, s.deleteCanned))
-	g.GET("/canned/:id/render", s.as(broker.ActRender, s.renderCanned))
+	g.GET("/canned", s.list(chat.ActCanned, s.listCanned))
+	g.GET("/canned/:id", s.as(chat.ActCanned, s.getCanned))
+	g.PUT("/canned/:id", s.as(chat.ActCanned, s.putCanned))
+	g.DELETE("/canned/:id", s.as(chat.ActCanned, s.deleteCanned))
+	g.GET("/canned/:id/render", s.as(chat.ActRender, s.renderCanned))
 }
 
 // rendered is a canned reply for one session.
@@ -19,7 +20,7 @@ type rendered struct {
 	Text string `json:"text"`
 }
 
-func (s *Server) listCanned(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) listCanned(c *gin.Context, a chat.Actor) (any, error) {
 	limit, err := number(c, "limit")
 	if err != nil {
 		return nil, err
@@ -28,11 +29,11 @@ func (s *Server) listCanned(c *gin.Context, a broker.Actor) (any, error) {
 		Cursor: c.Query("cursor")})
 }
 
-func (s *Server) getCanned(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) getCanned(c *gin.Context, a chat.Actor) (any, error) {
 	return s.broker.Canned(c.Request.Context(), a, c.Param("id"))
 }
 
-func (s *Server) putCanned(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) putCanned(c *gin.Context, a chat.Actor) (any, error) {
 	var r struct {
 		Queue    string `json:"queue"`
 		Agent    string `json:"agent"`
@@ -47,11 +48,11 @@ func (s *Server) putCanned(c *gin.Context, a broker.Actor) (any, error) {
 		Shortcut: r.Shortcut, Title: r.Title, Text: r.Text})
 }
 
-func (s *Server) deleteCanned(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) deleteCanned(c *gin.Context, a chat.Actor) (any, error) {
 	return nil, s.broker.DeleteCanned(c.Request.Context(), a, c.Param("id"))
 }
 
-func (s *Server) renderCanned(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) renderCanned(c *gin.Context, a chat.Actor) (any, error) {
 	text, err := s.broker.RenderCanned(c.Request.Context(), a, c.Query("session"), c.Param("id"))
 	return rendered{text}, err
 }

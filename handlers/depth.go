@@ -3,7 +3,7 @@ package handlers
 import (
 	"bytes"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // maxDepth is how deep JSON from a client may be nested. Whoever reads it later
@@ -11,7 +11,7 @@ import (
 // at 100, a page's own recursion somewhere between.
 const maxDepth = 64
 
-var errTooDeep = broker.Errorf(broker.CodeBadRequest, "JSON: nested at most %d deep", maxDepth)
+var errTooDeep = chat.Errorf(chat.CodeBadRequest, "JSON: nested at most %d deep", maxDepth)
 
 // tooDeep looks at no more than brackets and strings, so that it recurses nowhere;
 // what is no JSON at all the decoder finds out.

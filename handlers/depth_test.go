@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // nested is an object with so many others and arrays in one another, itself included.
@@ -61,7 +61,7 @@ func TestDeepJSON(t *testing.T) {
 		answer := ask(`{"id":%d,"cmd":"open","queue":"q` + fmt.Sprint(depth) + `","meta":` + nested(depth) + `}`)
 		require.Contains(t, answer, `"ok"`)
 		var opened struct {
-			OK struct{ Session broker.Session }
+			OK struct{ Session chat.Session }
 		}
 		require.NoError(t, json.Unmarshal([]byte(answer), &opened))
 		session := opened.OK.Session.ID

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // Drain hands the connections over: it tells every client when to come back
@@ -26,7 +26,7 @@ func (s *Server) Drain(ctx context.Context) {
 	case <-s.empty:
 	case <-ctx.Done():
 		for _, sock := range s.all() {
-			sock.Close(broker.CloseGoingAway, "draining")
+			sock.Close(chat.CloseGoingAway, "draining")
 		}
 	}
 	s.Close()
@@ -39,7 +39,7 @@ func (s *Server) Close() {
 	s.beat()
 	s.beating.Wait()
 	for _, sock := range s.all() {
-		sock.Close(broker.CloseGoingAway, "stopping")
+		sock.Close(chat.CloseGoingAway, "stopping")
 	}
 	s.writers.once.Do(func() { close(s.writers.stop) })
 }
@@ -55,5 +55,5 @@ func (s *socket) handOver(ctx context.Context, within time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	s.Close(broker.CloseGoingAway, "draining")
+	s.Close(chat.CloseGoingAway, "draining")
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // lastingTTL is how long the links of a transcript are good for: it is read when people get to it.
@@ -39,7 +39,7 @@ func (s *Server) lasting(c *gin.Context) (fileLinks, error) {
 // file is the address of a message's file that its reader can open, or "". A message could only be
 // sent with a file of ours by who may read that, and from then on the session's readers may, too.
 func (l *fileLinks) file(address string) string {
-	before, id, ours := strings.Cut(address, broker.FilesPath)
+	before, id, ours := strings.Cut(address, chat.FilesPath)
 	if !ours || !strings.HasPrefix(address, "/") {
 		return webAddress(address)
 	}

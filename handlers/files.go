@@ -10,6 +10,7 @@ import (
 	"gocloud.dev/blob"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/files"
 )
 
@@ -21,7 +22,7 @@ type Sharing struct {
 }
 
 // Sent implements broker.Files.
-func (s *Sharing) Sent(ctx context.Context, a broker.Actor, m broker.FileMessage) error {
+func (s *Sharing) Sent(ctx context.Context, a chat.Actor, m broker.FileMessage) error {
 	one, ours := sending(m)
 	if !ours {
 		return nil
@@ -51,7 +52,7 @@ func (s *Sharing) Recalled(ctx context.Context, m broker.FileMessage, back bool)
 
 // sending tells whether a message sends a file that is kept here.
 func sending(m broker.FileMessage) (files.Sending, bool) {
-	id, ours := strings.CutPrefix(m.URL, broker.FilesPath)
+	id, ours := strings.CutPrefix(m.URL, chat.FilesPath)
 	return files.Sending{File: id, Session: m.Session, Ref: m.Ref}, ours
 }
 
@@ -62,13 +63,13 @@ const hostUploads = "host"
 func hosts(f *files.File) bool { return f.By == hostUploads }
 
 // fileReader is an actor as the store of files knows one.
-func fileReader(b *broker.Broker, a broker.Actor) files.Reader {
+func fileReader(b *broker.Broker, a chat.Actor) files.Reader {
 	r := files.Reader{Host: a.Host && a.ID == "", Readable: func(ctx context.Context, session string) (bool, error) {
 		err := b.Readable(ctx, a, session)
 		switch {
 		case err == nil:
 			return true, nil
-		case errors.Is(err, &broker.Error{Code: broker.CodeForbidden}), errors.Is(err, &broker.Error{Code: broker.CodeNotFound}):
+		case errors.Is(err, &chat.Error{Code: chat.CodeForbidden}), errors.Is(err, &chat.Error{Code: chat.CodeNotFound}):
 			return false, nil
 		}
 		return false, err
@@ -86,21 +87,21 @@ func fileReader(b *broker.Broker, a broker.Actor) files.Reader {
 
 // fileError turns the store's errors into the protocol's.
 func fileError(err error) error {
-	var known *broker.Error
+	var known *chat.Error
 	switch {
 	case err == nil, errors.As(err, &known):
 		return err
 	case errors.Is(err, files.ErrNotFound):
-		return broker.Errorf(broker.CodeNotFound, "no such file")
+		return chat.Errorf(chat.CodeNotFound, "no such file")
 	case errors.Is(err, files.ErrTooLarge):
-		return broker.Errorf(broker.CodeTooLarge, "file: at most %d MiB", files.MaxSize>>20)
+		return chat.Errorf(chat.CodeTooLarge, "file: at most %d MiB", files.MaxSize>>20)
 	case errors.Is(err, files.ErrEmpty):
-		return broker.Errorf(broker.CodeBadRequest, "file: empty")
+		return chat.Errorf(chat.CodeBadRequest, "file: empty")
 	}
 	if errors.Is(err, files.ErrBusy) {
-		return broker.Errorf(broker.CodeOverloaded, "too many pictures at once; nothing was stored")
+		return chat.Errorf(chat.CodeOverloaded, "too many pictures at once; nothing was stored")
 	}
-	return &broker.Error{Code: broker.CodeUnavailable, Message: "the store of files does not answer; try again", Err: err}
+	return &chat.Error{Code: chat.CodeUnavailable, Message: "the store of files does not answer; try again", Err: err}
 }
 
 // fileAnswer is a file as PROTOCOL.md shows it.
@@ -140,7 +141,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		http.ServeContent(c.Writer, c.Request, "", f.At, r)
 		return nil
 	}
-	asked := s.as(broker.ActFiles, func(c *gin.Context, a broker.Actor) (any, error) {
+	asked := s.as(chat.ActFiles, func(c *gin.Context, a chat.Actor) (any, error) {
 		ctx := c.Request.Context()
 		f, err := s.opt.Files.Stat(ctx, c.Param("id"))
 		if err == nil {
@@ -160,7 +161,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 		ctx := c.Request.Context()
 		key, err := s.broker.FilesKey(ctx)
 		if err == nil && !s.opt.Files.Signed(key, c.Param("id"), c.Query("expires"), signature) {
-			err = broker.Errorf(broker.CodeForbidden, "the link has expired, or was changed")
+			err = chat.Errorf(chat.CodeForbidden, "the link has expired, or was changed")
 		}
 		var f *files.File
 		if err == nil {
@@ -179,7 +180,7 @@ func (s *Server) file(open func(*files.Store, context.Context, string) (*blob.Re
 }
 
 // fileLink makes links for <img> and the like, which cannot send a token.
-func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) fileLink(c *gin.Context, a chat.Actor) (any, error) {
 	ctx := c.Request.Context()
 	f, err := s.opt.Files.Stat(ctx, c.Param("id"))
 	if err == nil {
@@ -194,8 +195,8 @@ func (s *Server) fileLink(c *gin.Context, a broker.Actor) (any, error) {
 	}
 	expires, signature := s.opt.Files.Sign(key, f.ID)
 	q := signedQuery(expires, signature)
-	address := s.opt.BasePath + broker.FilesPath + f.ID
-	out := gin.H{"url": address + q, "expires": broker.Time{Time: expires}}
+	address := s.opt.BasePath + chat.FilesPath + f.ID
+	out := gin.H{"url": address + q, "expires": chat.Time{Time: expires}}
 	if f.Width > 0 {
 		out["thumbnail"] = address + "/thumbnail" + q
 		out["animated"] = f.Animated

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // commandPatience bounds one command.
@@ -79,7 +79,7 @@ func parse(line []byte) (c command, id int64, err error) {
 	case err != nil:
 		return c, id, badField(err)
 	case id == 0:
-		return c, 0, broker.Errorf(broker.CodeBadRequest, "id: an integer from 1 to 2^53-1")
+		return c, 0, chat.Errorf(chat.CodeBadRequest, "id: an integer from 1 to 2^53-1")
 	}
 	return c, id, nil
 }
@@ -87,9 +87,9 @@ func parse(line []byte) (c command, id int64, err error) {
 func badField(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return broker.Errorf(broker.CodeBadRequest, "%s: not a %s", wrong.Field, wrong.Type)
+		return chat.Errorf(chat.CodeBadRequest, "%s: not a %s", wrong.Field, wrong.Type)
 	}
-	return broker.Errorf(broker.CodeBadRequest, "not understood")
+	return chat.Errorf(chat.CodeBadRequest, "not understood")
 }
 
 // commandID is the number of a command, 0 if it is none from 1 to 2^53−1.
@@ -113,15 +113,15 @@ func (s *socket) frame(data []byte) {
 		}
 		c, id, err := parse(line)
 		if errors.Is(err, errNoObject) {
-			s.replyError(0, broker.Errorf(broker.CodeBadRequest, "not a JSON object"))
+			s.replyError(0, chat.Errorf(chat.CodeBadRequest, "not a JSON object"))
 			if s.bad++; s.bad == maxBadLines {
-				s.Close(broker.CloseProtocol, "too many lines that are not JSON objects")
+				s.Close(chat.CloseProtocol, "too many lines that are not JSON objects")
 				return
 			}
 			continue
 		}
 		if err != nil {
-			if late := s.srv.broker.AllowRead(broker.Actor{Identity: s.peer.Identity()}, costCommand); late != nil {
+			if late := s.srv.broker.AllowRead(chat.Actor{Identity: s.peer.Identity()}, costCommand); late != nil {
 				err = late
 			}
 			s.refused(id, err)
@@ -137,25 +137,25 @@ func (s *socket) pace() {
 }
 
 func (s *socket) execute(c *command, id int64) {
-	actor := broker.Actor{Identity: s.peer.Identity(), Conn: s.peer}
+	actor := chat.Actor{Identity: s.peer.Identity(), Conn: s.peer}
 	if err := s.srv.broker.AllowRead(actor, commandCost(c.Cmd)); err != nil {
 		s.refused(id, err)
 		return
 	}
 	run, ok := commands[c.Cmd]
 	if !ok {
-		s.replyError(id, broker.Errorf(broker.CodeBadRequest, "cmd: not known"))
+		s.replyError(id, chat.Errorf(chat.CodeBadRequest, "cmd: not known"))
 		return
 	}
 	var answer any
-	err := broker.Allow(actor, broker.Action(c.Cmd))
+	err := chat.Allow(actor, chat.Action(c.Cmd))
 	if err == nil {
 		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
 	}
 	switch {
 	case err != nil:
-		e := broker.AsError(err)
-		if e.Code == broker.CodeInternal {
+		e := chat.AsError(err)
+		if e.Code == chat.CodeInternal {
 			s.srv.log.Error("command failed", "cmd", c.Cmd, "session", c.Session, "error", err)
 		}
 		s.refused(id, err)
@@ -171,7 +171,7 @@ func (s *socket) execute(c *command, id int64) {
 // refused is replyError that is in no hurry where the client is too fast.
 func (s *socket) refused(id int64, err error) {
 	s.replyError(id, err)
-	if broker.AsError(err).Code == broker.CodeRateLimited {
+	if chat.AsError(err).Code == chat.CodeRateLimited {
 		time.Sleep(limitedPause)
 	}
 }
@@ -186,14 +186,14 @@ func reply(id int64, ok any) []byte {
 
 // wireError is an error as the WebSocket shows it.
 type wireError struct {
-	Code    broker.Code `json:"code"`
-	Message string      `json:"message"`
-	Retry   bool        `json:"retry"`
+	Code    chat.Code `json:"code"`
+	Message string    `json:"message"`
+	Retry   bool      `json:"retry"`
 	detail
 }
 
 func (s *socket) replyError(id int64, err error) {
-	e := broker.AsError(err)
+	e := chat.AsError(err)
 	b := append([]byte(`{"id":`), strconv.FormatInt(id, 10)...)
 	b = append(b, `,"error":`...)
 	b = appendJSON(b, wireError{e.Code, e.Message, e.Retry(), newDetail(e)})
@@ -202,7 +202,7 @@ func (s *socket) replyError(id int64, err error) {
 
 // appendJSON encodes without escapes that only HTML needs.
 func appendJSON(b []byte, v any) []byte {
-	if r, ok := v.(broker.SendReply); ok && !r.Duplicate {
+	if r, ok := v.(chat.SendReply); ok && !r.Duplicate {
 		return appendSent(b, r)
 	}
 	buf := bytes.NewBuffer(b)
@@ -215,7 +215,7 @@ func appendJSON(b []byte, v any) []byte {
 }
 
 // appendSent is the answer that is given most.
-func appendSent(b []byte, r broker.SendReply) []byte {
+func appendSent(b []byte, r chat.SendReply) []byte {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendInt(b, r.Seq, 10)
 	b = append(b, `,"mid":"`...)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/files"
 	"bellhop/internal/testenv"
 )
@@ -53,17 +54,17 @@ func TestTheDescriptionHasEveryRoute(t *testing.T) {
 func TestParse(t *testing.T) {
 	for line, want := range map[string]struct {
 		id   int64
-		code broker.Code
+		code chat.Code
 	}{
 		`{"id":1,"cmd":"ping"}`:                  {1, ""},
 		`{"id":9007199254740991,"cmd":"x"}`:      {9007199254740991, ""},
-		`{"id":9007199254740992,"cmd":"x"}`:      {0, broker.CodeBadRequest},
-		`{"id":"1"}`:                             {0, broker.CodeBadRequest},
-		`{"id":5,"seq":"1"}`:                     {5, broker.CodeBadRequest},
-		`{"seq":1.5,"id":6}`:                     {6, broker.CodeBadRequest},
-		`{"id":7,"queues":"q"}`:                  {7, broker.CodeBadRequest},
-		`{"id":8,"seq":99999999999999999999}`:    {8, broker.CodeBadRequest},
-		`{"id":9,"to":[]}`:                       {9, broker.CodeBadRequest},
+		`{"id":9007199254740992,"cmd":"x"}`:      {0, chat.CodeBadRequest},
+		`{"id":"1"}`:                             {0, chat.CodeBadRequest},
+		`{"id":5,"seq":"1"}`:                     {5, chat.CodeBadRequest},
+		`{"seq":1.5,"id":6}`:                     {6, chat.CodeBadRequest},
+		`{"id":7,"queues":"q"}`:                  {7, chat.CodeBadRequest},
+		`{"id":8,"seq":99999999999999999999}`:    {8, chat.CodeBadRequest},
+		`{"id":9,"to":[]}`:                       {9, chat.CodeBadRequest},
 		`{"id":10,"cmd":"x","more":{"a":[1,2]}}`: {10, ""},
 	} {
 		_, id, err := parse([]byte(line))
@@ -71,7 +72,7 @@ func TestParse(t *testing.T) {
 		if want.code == "" {
 			require.NoError(t, err, line)
 		} else {
-			require.Equal(t, want.code, broker.AsError(err).Code, line)
+			require.Equal(t, want.code, chat.AsError(err).Code, line)
 		}
 	}
 	for _, line := range []string{``, `1`, `[]`, `"x"`, `{`, `{"id":1}}`, `{"id":1}x`, `null`} {
@@ -102,7 +103,7 @@ func TestHeartbeat(t *testing.T) {
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b, Heartbeat: 100 * time.Millisecond, Silence: 2 * time.Second})
 	addr := serve(t, s)
-	token, _, err := b.IssueToken(t.Context(), broker.Identity{Role: broker.RoleUser, ID: "uma"}, time.Hour)
+	token, _, err := b.IssueToken(t.Context(), chat.Identity{Role: chat.RoleUser, ID: "uma"}, time.Hour)
 	require.NoError(t, err)
 	dial := func(answers bool) (*gws.Conn, chan error) {
 		c := &listener{answers: answers, closed: make(chan error, 1)}
@@ -119,7 +120,7 @@ func TestHeartbeat(t *testing.T) {
 	case err := <-deafClosed:
 		var closed *gws.CloseError
 		require.ErrorAs(t, err, &closed)
-		require.EqualValues(t, broker.CloseSilent, closed.Code)
+		require.EqualValues(t, chat.CloseSilent, closed.Code)
 	case <-time.After(10 * time.Second):
 		t.Fatal("a silent client stayed")
 	}

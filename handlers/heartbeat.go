@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // heartbeat pings, and closes what is silent or whose token has expired.
@@ -51,9 +51,9 @@ func (s *socket) check(now time.Time) {
 	case busy && ms-since > writePatience.Milliseconds():
 		_ = ws.NetConn().Close() // stuck: the write fails, and the read loop ends
 	case s.expires > 0 && now.Unix() >= s.expires:
-		s.Close(broker.CloseRevoked, "token expired")
+		s.Close(chat.CloseRevoked, "token expired")
 	case ms-s.seen.Load() > s.srv.opt.Silence.Milliseconds():
-		s.Close(broker.CloseSilent, "silent")
+		s.Close(chat.CloseSilent, "silent")
 	case ms >= s.next:
 		s.next = ms + s.srv.opt.Heartbeat.Milliseconds()
 		s.control(true, nil)

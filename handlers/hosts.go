@@ -11,7 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // ownHost refuses requests under a name that is not this server's, where only this machine is to
@@ -20,10 +20,10 @@ import (
 func (s *Server) ownHost(c *gin.Context) {
 	switch {
 	case s.opt.Local && !s.isOwnHost(c.Request):
-		problemStatus(c, http.StatusMisdirectedRequest, broker.Errorf(broker.CodeForbidden,
+		problemStatus(c, http.StatusMisdirectedRequest, chat.Errorf(chat.CodeForbidden,
 			"the host asked for is not this server's: that is localhost, 127.0.0.1 or [::1] with its port, or a host of --origins"))
 	case s.opt.OpenKey && !direct(c.Request) && s.hasKey(c.Request):
-		problem(c, broker.Errorf(broker.CodeUnauthorized, "the well-known API key is not good through a proxy: set --api-key"))
+		problem(c, chat.Errorf(chat.CodeUnauthorized, "the well-known API key is not good through a proxy: set --api-key"))
 	}
 }
 
@@ -77,7 +77,7 @@ func (s *Server) hasKey(r *http.Request) bool {
 // directOnly lets in only who is at this machine, by no proxy.
 func (s *Server) directOnly(c *gin.Context) {
 	if !direct(c.Request) {
-		problem(c, broker.Errorf(broker.CodeForbidden, "the demo is for this machine alone, not through a proxy"))
+		problem(c, chat.Errorf(chat.CodeForbidden, "the demo is for this machine alone, not through a proxy"))
 	}
 }
 
@@ -86,6 +86,6 @@ func (s *Server) directOnly(c *gin.Context) {
 func (s *Server) sameOrigin(c *gin.Context) {
 	origin, site := c.GetHeader("Origin"), c.GetHeader("Sec-Fetch-Site")
 	if origin != "" && origin != "http://"+c.Request.Host || site != "" && site != "same-origin" && site != "none" {
-		problem(c, broker.Errorf(broker.CodeForbidden, "not from this origin"))
+		problem(c, chat.Errorf(chat.CodeForbidden, "not from this origin"))
 	}
 }

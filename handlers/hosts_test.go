@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/files"
 )
 
@@ -37,7 +37,7 @@ func TestWhichHostsAreOurs(t *testing.T) {
 func localServer(t *testing.T, origins ...string) (*Server, int) {
 	t.Helper()
 	s := testServer(t, Options{Files: &files.Store{}, Local: true, OpenKey: true, Origins: origins,
-		Demo: &Demo{People: []DemoPerson{{Role: broker.RoleSupervisor, ID: "sue"}}}})
+		Demo: &Demo{People: []DemoPerson{{Role: chat.RoleSupervisor, ID: "sue"}}}})
 	return s, 8080
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"golang.org/x/text/language"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // languageOf is the language of what people read: that of `lang`, else the first of
@@ -18,7 +18,7 @@ func languageOf(c *gin.Context) (string, error) {
 		if known := spoken(tag); err == nil && known != "" {
 			return known, nil
 		}
-		return "", broker.Errorf(broker.CodeBadRequest, "lang: zh or en")
+		return "", chat.Errorf(chat.CodeBadRequest, "lang: zh or en")
 	}
 	wanted, _, _ := language.ParseAcceptLanguage(c.GetHeader("Accept-Language")) // best first; none where it makes no sense
 	for _, tag := range wanted {
@@ -46,7 +46,7 @@ func zoneOf(c *gin.Context) (*time.Location, error) {
 	name := c.Query("tz")
 	zone, err := time.LoadLocation(name)
 	if err != nil || strings.EqualFold(name, "local") {
-		return nil, broker.Errorf(broker.CodeBadRequest, "tz: the name of a time zone, like Asia/Shanghai")
+		return nil, chat.Errorf(chat.CodeBadRequest, "tz: the name of a time zone, like Asia/Shanghai")
 	}
 	return zone, nil
 }

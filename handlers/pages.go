@@ -10,7 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 //go:embed openapi.yaml
@@ -51,10 +51,10 @@ type Demo struct {
 
 // DemoPerson is one of them. Queues are an agent's, `default` if none is named.
 type DemoPerson struct {
-	Role   broker.Role `json:"role"`
-	ID     string      `json:"id"`
-	Name   string      `json:"name"`
-	Queues []string    `json:"queues,omitempty"`
+	Role   chat.Role `json:"role"`
+	ID     string    `json:"id"`
+	Name   string    `json:"name"`
+	Queues []string  `json:"queues,omitempty"`
 }
 
 func (s *Server) demo(e *gin.Engine) {
@@ -72,8 +72,8 @@ func (s *Server) demoPeople(c *gin.Context) {
 // demoToken gives a token for one of the demo people.
 func (s *Server) demoToken(c *gin.Context) {
 	var r struct {
-		Role broker.Role `json:"role"`
-		ID   string      `json:"id"`
+		Role chat.Role `json:"role"`
+		ID   string    `json:"id"`
 	}
 	if err := body(c, &r); err != nil {
 		problem(c, err)
@@ -81,16 +81,16 @@ func (s *Server) demoToken(c *gin.Context) {
 	}
 	i := slices.IndexFunc(s.opt.Demo.People, func(p DemoPerson) bool { return p.Role == r.Role && p.ID == r.ID })
 	if i < 0 {
-		problem(c, broker.Errorf(broker.CodeNotFound, "no such demo person"))
+		problem(c, chat.Errorf(chat.CodeNotFound, "no such demo person"))
 		return
 	}
 	p := s.opt.Demo.People[i]
-	token, expires, err := s.broker.IssueToken(c.Request.Context(), broker.Identity{Role: p.Role, ID: p.ID, Name: p.Name, Queues: p.Queues}, 24*time.Hour)
+	token, expires, err := s.broker.IssueToken(c.Request.Context(), chat.Identity{Role: p.Role, ID: p.ID, Name: p.Name, Queues: p.Queues}, 24*time.Hour)
 	if err != nil {
 		problem(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"token": token, "expires": broker.Time{Time: expires}})
+	c.JSON(http.StatusOK, gin.H{"token": token, "expires": chat.Time{Time: expires}})
 }
 
 // Description is the OpenAPI description of the HTTP API, in YAML.

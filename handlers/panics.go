@@ -7,7 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 const wentWrong = "something went wrong on our side"
@@ -23,7 +23,7 @@ func (s *Server) panicked(where string, p any) {
 func (s *socket) caught(where string) {
 	if p := recover(); p != nil {
 		s.srv.panicked(where, p)
-		s.Close(broker.CloseInternal, wentWrong)
+		s.Close(chat.CloseInternal, wentWrong)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.start() // it may have been closing already, and gone no further
@@ -47,7 +47,7 @@ func (s *Server) recover(c *gin.Context) {
 			}
 			s.panicked(c.Request.Method+" "+c.FullPath(), p)
 			if !c.Writer.Written() {
-				problem(c, broker.Errorf(broker.CodeInternal, wentWrong))
+				problem(c, chat.Errorf(chat.CodeInternal, wentWrong))
 			}
 		}
 	}()

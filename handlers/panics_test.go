@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // trap makes the connections of a listener panic, one at the next read or write.
@@ -59,11 +60,11 @@ func TestAPanicEndsOneConnection(t *testing.T) {
 	var tr *trap
 	e := newEdge(t, Options{}, func(l net.Listener) net.Listener { tr = &trap{Listener: l}; return tr })
 	typing := commands["typing"]
-	commands["typing"] = func(context.Context, *broker.Broker, broker.Actor, *command) (any, error) { panic("in a command") }
+	commands["typing"] = func(context.Context, *broker.Broker, chat.Actor, *command) (any, error) { panic("in a command") }
 	t.Cleanup(func() { commands["typing"] = typing })
 	e.engine.GET("/panic", func(*gin.Context) { panic("in a handler") })
-	agent := e.issue(t, broker.RoleAgent, "ann")
-	brief, _, err := e.broker.IssueToken(t.Context(), broker.Identity{Role: broker.RoleAgent, ID: "ann"}, time.Second)
+	agent := e.issue(t, chat.RoleAgent, "ann")
+	brief, _, err := e.broker.IssueToken(t.Context(), chat.Identity{Role: chat.RoleAgent, ID: "ann"}, time.Second)
 	require.NoError(t, err)
 	ping := frame(0x81, []byte(`{"id":1,"cmd":"ping"}`))
 	for name, c := range map[string]struct {

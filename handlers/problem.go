@@ -8,21 +8,21 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // detail are the fields of an error beside its code, the same on both edges.
 type detail struct {
-	By         string       `json:"by,omitempty"`
-	State      broker.State `json:"state,omitempty"`
-	Load       *int         `json:"load,omitempty"`
-	Capacity   *int         `json:"capacity,omitempty"`
-	RetryAfter int64        `json:"retryAfter,omitempty"` // ms
+	By         string     `json:"by,omitempty"`
+	State      chat.State `json:"state,omitempty"`
+	Load       *int       `json:"load,omitempty"`
+	Capacity   *int       `json:"capacity,omitempty"`
+	RetryAfter int64      `json:"retryAfter,omitempty"` // ms
 }
 
-func newDetail(e *broker.Error) detail {
+func newDetail(e *chat.Error) detail {
 	d := detail{By: e.By, State: e.State, RetryAfter: e.RetryMS}
-	if e.Code == broker.CodeFull {
+	if e.Code == chat.CodeFull {
 		d.Load, d.Capacity = &e.Load, &e.Capacity
 	}
 	return d
@@ -30,12 +30,12 @@ func newDetail(e *broker.Error) detail {
 
 // problemDetails is RFC 9457's object, with the code of PROTOCOL.md.
 type problemDetails struct {
-	Type   string      `json:"type"`
-	Title  string      `json:"title"`
-	Status int         `json:"status"`
-	Detail string      `json:"detail"`
-	Code   broker.Code `json:"code"`
-	Retry  bool        `json:"retry"`
+	Type   string    `json:"type"`
+	Title  string    `json:"title"`
+	Status int       `json:"status"`
+	Detail string    `json:"detail"`
+	Code   chat.Code `json:"code"`
+	Retry  bool      `json:"retry"`
 	detail
 }
 
@@ -43,11 +43,11 @@ type problemDetails struct {
 func problem(c *gin.Context, err error) {
 	if tooSlow(c.Request) { // whatever was made of that
 		c.Header("Connection", "close")
-		problemStatus(c, http.StatusRequestTimeout, broker.Errorf(broker.CodeBadRequest, "%s", errTooSlow.Error()))
+		problemStatus(c, http.StatusRequestTimeout, chat.Errorf(chat.CodeBadRequest, "%s", errTooSlow.Error()))
 		return
 	}
-	e := broker.AsError(err)
-	if e.Code == broker.CodeRateLimited { // who asks again at once, asks more slowly
+	e := chat.AsError(err)
+	if e.Code == chat.CodeRateLimited { // who asks again at once, asks more slowly
 		select {
 		case <-time.After(refusalPause):
 		case <-c.Request.Context().Done():
@@ -57,7 +57,7 @@ func problem(c *gin.Context, err error) {
 }
 
 // problemStatus is for the few answers whose status is not their code's.
-func problemStatus(c *gin.Context, status int, e *broker.Error) {
+func problemStatus(c *gin.Context, status int, e *chat.Error) {
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		c.Header("Retry-After", strconv.FormatInt(max(1, (e.RetryMS+999)/1000), 10))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/files"
 )
 
@@ -138,9 +139,9 @@ func (s *Server) routes() *gin.Engine {
 	e.UseEscapedPath, e.UnescapePathValues = true, false
 	e.HandleMethodNotAllowed, e.RedirectTrailingSlash = true, false
 	e.Use(s.recover, s.ownHost, s.cors, unescape)
-	e.NoRoute(func(c *gin.Context) { problem(c, broker.Errorf(broker.CodeNotFound, "no such page")) })
+	e.NoRoute(func(c *gin.Context) { problem(c, chat.Errorf(chat.CodeNotFound, "no such page")) })
 	e.NoMethod(func(c *gin.Context) {
-		problemStatus(c, http.StatusMethodNotAllowed, broker.Errorf(broker.CodeBadRequest, "not with this method"))
+		problemStatus(c, http.StatusMethodNotAllowed, chat.Errorf(chat.CodeBadRequest, "not with this method"))
 	})
 	e.GET("/websocket", s.websocket)
 	e.GET("/websocket/:sessionId/:connectionId", s.websocket)
@@ -157,36 +158,36 @@ func (s *Server) routes() *gin.Engine {
 }
 
 func (s *Server) api(g *gin.RouterGroup) {
-	g.POST("/tokens", s.as(broker.ActTokens, s.issueToken))
-	g.POST("/tokens/revoke", s.as(broker.ActTokens, s.revokeToken))
-	g.GET("/sessions", s.list(broker.ActSessions, s.listSessions))
-	g.POST("/sessions", s.as(broker.ActOpen, s.openSession))
-	g.GET("/sessions/:id", s.as(broker.ActHistory, s.getSession))
-	g.GET("/sessions/:id/messages", s.as(broker.ActHistory, s.listMessages))
-	g.POST("/sessions/:id/messages", s.as(broker.ActSend, s.sendMessage))
-	g.GET("/sessions/:id/transcript", s.as(broker.ActHistory, s.transcript))
-	g.GET("/search", s.list(broker.ActSearch, s.search))
+	g.POST("/tokens", s.as(chat.ActTokens, s.issueToken))
+	g.POST("/tokens/revoke", s.as(chat.ActTokens, s.revokeToken))
+	g.GET("/sessions", s.list(chat.ActSessions, s.listSessions))
+	g.POST("/sessions", s.as(chat.ActOpen, s.openSession))
+	g.GET("/sessions/:id", s.as(chat.ActHistory, s.getSession))
+	g.GET("/sessions/:id/messages", s.as(chat.ActHistory, s.listMessages))
+	g.POST("/sessions/:id/messages", s.as(chat.ActSend, s.sendMessage))
+	g.GET("/sessions/:id/transcript", s.as(chat.ActHistory, s.transcript))
+	g.GET("/search", s.list(chat.ActSearch, s.search))
 	if s.opt.Files != nil {
-		g.POST("/files", s.as(broker.ActFiles, s.upload))
+		g.POST("/files", s.as(chat.ActFiles, s.upload))
 		g.GET("/files/:id", s.file((*files.Store).Content))
 		g.GET("/files/:id/thumbnail", s.file((*files.Store).Thumbnail))
-		g.GET("/files/:id/link", s.as(broker.ActFiles, s.fileLink))
+		g.GET("/files/:id/link", s.as(chat.ActFiles, s.fileLink))
 	}
-	g.GET("/stats", s.as(broker.ActStats, s.stats))
+	g.GET("/stats", s.as(chat.ActStats, s.stats))
 	for name, t := range transitions {
 		g.POST("/sessions/:id/"+name, s.answer(s.transition(t)))
 	}
-	g.POST("/moves", s.as(broker.ActMoves, s.moveAll))
-	g.GET("/moves/:id", s.as(broker.ActMoves, s.getMove))
-	g.GET("/queues", s.list(broker.ActQueues, s.listQueues))
-	g.GET("/queues/:id", s.as(broker.ActQueue, s.getQueue))
-	g.PUT("/queues/:id", s.as(broker.ActQueue, s.putQueue))
-	g.DELETE("/queues/:id", s.as(broker.ActQueue, s.deleteQueue))
+	g.POST("/moves", s.as(chat.ActMoves, s.moveAll))
+	g.GET("/moves/:id", s.as(chat.ActMoves, s.getMove))
+	g.GET("/queues", s.list(chat.ActQueues, s.listQueues))
+	g.GET("/queues/:id", s.as(chat.ActQueue, s.getQueue))
+	g.PUT("/queues/:id", s.as(chat.ActQueue, s.putQueue))
+	g.DELETE("/queues/:id", s.as(chat.ActQueue, s.deleteQueue))
 	s.cannedRoutes(g)
-	g.GET("/agents", s.list(broker.ActAgents, s.listAgents))
-	g.GET("/agents/:id", s.as(broker.ActAgent, s.getAgent))
-	g.PUT("/agents/:id", s.as(broker.ActSetAgent, s.putAgent))
-	g.GET("/users/:id", s.as(broker.ActUser, s.getUser))
-	g.PUT("/users/:id", s.as(broker.ActSetUser, s.putUser))
+	g.GET("/agents", s.list(chat.ActAgents, s.listAgents))
+	g.GET("/agents/:id", s.as(chat.ActAgent, s.getAgent))
+	g.PUT("/agents/:id", s.as(chat.ActSetAgent, s.putAgent))
+	g.GET("/users/:id", s.as(chat.ActUser, s.getUser))
+	g.PUT("/users/:id", s.as(chat.ActSetUser, s.putUser))
 	s.webhooks(g)
 }

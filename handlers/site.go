@@ -15,7 +15,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/web"
 )
 
@@ -63,7 +63,7 @@ func (s *Server) page(name string, may pageRules) gin.HandlerFunc {
 func (s *Server) built(c *gin.Context, name, cache string) {
 	f := builtFiles()[name]
 	if f == nil {
-		problem(c, broker.Errorf(broker.CodeNotFound, "no such file"))
+		problem(c, chat.Errorf(chat.CodeNotFound, "no such file"))
 		return
 	}
 	f.serve(c, mime.TypeByExtension(path.Ext(name)), cache)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -112,11 +113,11 @@ func pad(n int) string { return strings.Repeat(`"`, n) }
 func quoted(s string) string { b, _ := json.Marshal(s); return string(b) }
 
 // picture is as long as an avatar may be.
-var picture = "https://a.example/" + strings.Repeat("a", broker.MaxURL-len("https://a.example/"))
+var picture = "https://a.example/" + strings.Repeat("a", chat.MaxURL-len("https://a.example/"))
 
 // crowded is everybody with as much about themselves as is legal.
-func crowded(role broker.Role, id string, queues ...string) broker.Identity {
-	return broker.Identity{Role: role, ID: id, Name: pad(broker.MaxName), Avatar: picture, Queues: queues, Capacity: 1000}
+func crowded(role chat.Role, id string, queues ...string) chat.Identity {
+	return chat.Identity{Role: role, ID: id, Name: pad(chat.MaxName), Avatar: picture, Queues: queues, Capacity: 1000}
 }
 
 // Every command and every event, with as much in it as is legal, is no longer
@@ -128,26 +129,26 @@ func TestNothingIsTooLong(t *testing.T) {
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b})
 	addr := serve(t, s)
-	join := func(id broker.Identity) *peer {
+	join := func(id chat.Identity) *peer {
 		token, _, err := b.IssueToken(t.Context(), id, time.Hour)
 		require.NoError(t, err)
 		return dial(t, addr, token)
 	}
-	host := broker.Actor{Host: true}
-	q, far := strings.Repeat("q", broker.MaxID), "far"
+	host := chat.Actor{Host: true}
+	q, far := strings.Repeat("q", chat.MaxID), "far"
 	var others []string
 	for i := range 120 { // what `watch`, `sessions`, resets and hello hold is more than fits
-		o, err := b.Open(t.Context(), host, broker.OpenRequest{User: crowded(broker.RoleUser, fmt.Sprintf("u%d", i)).Person(), Queue: q,
+		o, err := b.Open(t.Context(), host, chat.OpenRequest{User: crowded(chat.RoleUser, fmt.Sprintf("u%d", i)).Person(), Queue: q,
 			Subject: pad(256), Meta: json.RawMessage(`{"x":"` + strings.Repeat("y", 4000) + `"}`)})
 		require.NoError(t, err)
 		others = append(others, o.ID)
 	}
-	_, err = b.PutCanned(t.Context(), host, broker.Canned{ID: "c", Queue: q, Shortcut: "s", Text: strings.Repeat("\n", broker.MaxText)})
+	_, err = b.PutCanned(t.Context(), host, broker.Canned{ID: "c", Queue: q, Shortcut: "s", Text: strings.Repeat("\n", chat.MaxText)})
 	require.NoError(t, err)
-	uma := join(crowded(broker.RoleUser, "uma"))
-	ann, bea := join(crowded(broker.RoleAgent, "ann", q, far)), join(crowded(broker.RoleAgent, "bea", q, far))
-	sup := join(crowded(broker.RoleSupervisor, "sup"))
-	phone := join(crowded(broker.RoleUser, "uma"))
+	uma := join(crowded(chat.RoleUser, "uma"))
+	ann, bea := join(crowded(chat.RoleAgent, "ann", q, far)), join(crowded(chat.RoleAgent, "bea", q, far))
+	sup := join(crowded(chat.RoleSupervisor, "sup"))
+	phone := join(crowded(chat.RoleUser, "uma"))
 	peers := []*peer{uma, phone, ann, bea, sup}
 
 	done := map[string]bool{}
@@ -164,37 +165,37 @@ func TestNothingIsTooLong(t *testing.T) {
 	do(sup, "watch", `,"queues":["`+q+`","`+far+`"]`)
 	answer := do(uma, "open", `,"queue":"`+q+`","subject":`+quoted(pad(256))+`,"meta":{"x":"`+strings.Repeat("y", 4000)+`"}`)
 	var opened struct {
-		OK struct{ Session broker.Session }
+		OK struct{ Session chat.Session }
 	}
 	require.NoError(t, json.Unmarshal([]byte(answer), &opened))
 	session = opened.OK.Session.ID
 	uma.await(`{"event":"position"`)
 	do(ann, "grab", in())
 	for i := range 49 { // and ann's `join` below
-		id := crowded(broker.RoleAgent, strings.Repeat("h", 60)+fmt.Sprint(i), q)
-		_, err := b.Join(t.Context(), broker.Actor{Identity: id}, session, false)
+		id := crowded(chat.RoleAgent, strings.Repeat("h", 60)+fmt.Sprint(i), q)
+		_, err := b.Join(t.Context(), chat.Actor{Identity: id}, session, false)
 		require.NoError(t, err)
 	}
 	do(bea, "join", in())
 	do(bea, "leave", in())
-	for _, text := range []string{strings.Repeat("\x01", 10000), strings.Repeat("\n", broker.MaxText)} {
+	for _, text := range []string{strings.Repeat("\x01", 10000), strings.Repeat("\n", chat.MaxText)} {
 		for range 20 {
 			do(uma, "send", in()+`,"body":`+quoted(text))
 		}
 	}
-	do(sup, "whisper", in()+`,"text":`+quoted(strings.Repeat("\n", broker.MaxText)))
+	do(sup, "whisper", in()+`,"text":`+quoted(strings.Repeat("\n", chat.MaxText)))
 	do(ann, "read", in()+`,"seq":99`)
-	do(uma, "typing", in()+`,"text":`+quoted(pad(broker.MaxNote)))
+	do(uma, "typing", in()+`,"text":`+quoted(pad(chat.MaxNote)))
 	ann.await(`{"event":"typing"`)
 	do(uma, "recall", in()+`,"seq":60`)
 	do(uma, "history", in()+`,"limit":200`)
 	do(ann, "sessions", `,"state":"waiting","queue":"`+q+`","limit":200`)
 	do(sup, "sessions", `,"limit":200`)
 	do(ann, "canned", in()+`,"canned":"c"`)
-	do(ann, "label", in()+`,"add":["`+strings.Repeat("l", broker.MaxID)+`"]`)
-	do(ann, "transfer", in()+`,"to":{"agent":"bea"},"note":`+quoted(pad(broker.MaxNote)))
+	do(ann, "label", in()+`,"add":["`+strings.Repeat("l", chat.MaxID)+`"]`)
+	do(ann, "transfer", in()+`,"to":{"agent":"bea"},"note":`+quoted(pad(chat.MaxNote)))
 	bea.await(`{"event":"offer",`)
-	do(bea, "decline", in()+`,"reason":`+quoted(pad(broker.MaxNote)))
+	do(bea, "decline", in()+`,"reason":`+quoted(pad(chat.MaxNote)))
 	do(ann, "transfer", in()+`,"to":{"agent":"bea"}`)
 	do(ann, "cancel", in())
 	do(ann, "transfer", in()+`,"to":{"agent":"bea"}`)
@@ -203,9 +204,9 @@ func TestNothingIsTooLong(t *testing.T) {
 	for _, other := range others[:60] {
 		do(ann, "grab", `,"session":"`+other+`"`)
 	}
-	peers = append(peers, join(crowded(broker.RoleAgent, "ann", q, far)), join(crowded(broker.RoleSupervisor, "sup")))
-	do(sup, "end", in()+`,"reason":`+quoted(pad(broker.MaxNote)))
-	do(uma, "rate", in()+`,"score":5,"comment":`+quoted(pad(broker.MaxNote)))
+	peers = append(peers, join(crowded(chat.RoleAgent, "ann", q, far)), join(crowded(chat.RoleSupervisor, "sup")))
+	do(sup, "end", in()+`,"reason":`+quoted(pad(chat.MaxNote)))
+	do(uma, "rate", in()+`,"score":5,"comment":`+quoted(pad(chat.MaxNote)))
 	do(uma, "reopen", in())
 	require.ElementsMatch(t, slices.Collect(maps.Keys(commands)), slices.Collect(maps.Keys(done)))
 	go s.Drain(t.Context())
@@ -223,16 +224,16 @@ func TestNothingIsTooLong(t *testing.T) {
 		var closed *gws.CloseError
 		if p.code != nil {
 			require.ErrorAs(t, p.code, &closed)
-			require.EqualValues(t, broker.CloseGoingAway, closed.Code)
+			require.EqualValues(t, chat.CloseGoingAway, closed.Code)
 		}
 		p.mu.Unlock()
 	}
 	t.Logf("longest lines: %v, of all %d", seen, longest)
 	one := seen["session"] // the longest single item
-	require.LessOrEqual(t, longest, broker.PageBytes+one)
-	require.LessOrEqual(t, seen["hello"], broker.PageBytes)
-	require.Greater(t, seen["hello"], broker.PageBytes/2)
-	require.LessOrEqual(t, seen["queue"], broker.PageBytes)
+	require.LessOrEqual(t, longest, chat.PageBytes+one)
+	require.LessOrEqual(t, seen["hello"], chat.PageBytes)
+	require.Greater(t, seen["hello"], chat.PageBytes/2)
+	require.LessOrEqual(t, seen["queue"], chat.PageBytes)
 	delete(seen, "")
 	delete(seen, "reset") // only after a Redis that fell back
 	require.ElementsMatch(t, []string{"hello", "message", "recalled", "read", "typing", "session", "unread", "queue", "position",

@@ -11,6 +11,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 const (
@@ -65,7 +66,7 @@ func (s *socket) Deliver(events []byte) {
 	}
 	if len(s.pending) > s.srv.opt.MaxPending {
 		s.pending = nil
-		s.shut(broker.CloseTooSlow, "too slow a reader")
+		s.shut(chat.CloseTooSlow, "too slow a reader")
 		return
 	}
 	if s.pending == nil {

@@ -13,21 +13,22 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // stats answers as JSON or, where that is asked for, as CSV.
-func (s *Server) stats(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) stats(c *gin.Context, a chat.Actor) (any, error) {
 	r := broker.StatsRequest{Bucket: c.Query("bucket"), Zone: c.Query("tz"), Queue: c.Query("queue"), Agent: c.Query("agent")}
 	format := c.Query("format")
 	if format == "" && c.NegotiateFormat("application/json", "text/csv") == "text/csv" {
 		format = "csv"
 	}
 	if format != "" && format != "json" && format != "csv" {
-		return nil, broker.Errorf(broker.CodeBadRequest, "format: json or csv")
+		return nil, chat.Errorf(chat.CodeBadRequest, "format: json or csv")
 	}
 	bom, err := strconv.ParseBool(c.DefaultQuery("bom", "false"))
 	if err != nil {
-		return nil, broker.Errorf(broker.CodeBadRequest, "bom: true or false")
+		return nil, chat.Errorf(chat.CodeBadRequest, "bom: true or false")
 	}
 	if r.Since, err = instant(c, "since"); err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ var statsHeader = func() []string {
 // statsTable is one table of all there is: its first column tells what a row is of.
 func statsTable(r *broker.StatsReply) [][]string {
 	num := func(n int64) string { return strconv.FormatInt(n, 10) }
-	at := func(t broker.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+	at := func(t chat.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 	table := [][]string{statsHeader}
 	add := func(c *broker.StatsCounts, cells ...string) {
 		table = append(table, append(cells, statsCells(c)...))

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -102,7 +103,7 @@ func (c *caller) OnClose(_ *gws.Conn, err error) { c.closed <- err }
 
 // callIn connects, and waits for hello.
 func callIn(ctx context.Context, b *broker.Broker, addr, id string) (*caller, error) {
-	token, _, err := b.IssueToken(ctx, broker.Identity{Role: broker.RoleUser, ID: id}, time.Hour)
+	token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: id}, time.Hour)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func TestFloodsOfFramesSlowOnlyThemselves(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			e := newEdge(t, Options{})
-			token := e.issue(t, broker.RoleUser, "mallory-"+what)
+			token := e.issue(t, chat.RoleUser, "mallory-"+what)
 			w := e.connect(t, token)
 			w.line(t, `{"event":"hello"`)
 			began := time.Now()

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // teller tells a session to people: in one language, with the times of one zone.
 type teller struct {
-	session broker.Session
+	session chat.Session
 	words   words
 	zone    *time.Location
 	staff   bool                   // who reads is no user
@@ -25,7 +25,7 @@ type teller struct {
 	names   map[string]string // of staff, as far as they came up, by id
 }
 
-func newTeller(s broker.Session, lang string, zone *time.Location) *teller {
+func newTeller(s chat.Session, lang string, zone *time.Location) *teller {
 	t := &teller{session: s, words: transcriptWords[lang], zone: zone, queue: func(id string) string { return id }, names: map[string]string{}}
 	t.meet(s.Agent, s.Target)
 	for i := range s.Assistants {
@@ -35,7 +35,7 @@ func newTeller(s broker.Session, lang string, zone *time.Location) *teller {
 }
 
 // meet remembers what people are called, for where only ids are told.
-func (t *teller) meet(people ...*broker.Person) {
+func (t *teller) meet(people ...*chat.Person) {
 	for _, p := range people {
 		if p != nil && p.ID != "" {
 			t.names[p.ID] = called(p.Name, p.ID)
@@ -68,7 +68,7 @@ func (t *teller) title() string {
 // head tells of the session itself.
 func (t *teller) head() []string {
 	s, w := &t.session, t.words
-	person := func(p broker.Person) string {
+	person := func(p chat.Person) string {
 		if p.Name == "" || p.Name == p.ID {
 			return p.ID
 		}
@@ -113,12 +113,12 @@ type line struct {
 }
 
 // line tells a message; not where its reader has no use for it.
-func (t *teller) line(m broker.Message) (line, bool) {
+func (t *teller) line(m chat.Message) (line, bool) {
 	l := line{At: m.At.UTC().Format(time.RFC3339), When: t.time(m.At.Time), Class: string(m.From.Role) + " " + m.Type}
-	if m.From.Role != broker.RoleSystem {
+	if m.From.Role != chat.RoleSystem {
 		l.Who = t.author(m.From)
 	}
-	if m.Type == broker.TypeNote {
+	if m.Type == chat.TypeNote {
 		l.Who += t.words.say("brackets", "x", t.words["note"])
 	}
 	var text string
@@ -127,7 +127,7 @@ func (t *teller) line(m broker.Message) (line, bool) {
 		l.Class, l.What = l.Class+" recalled", t.words["recalled"]
 	case json.Unmarshal(m.Body, &text) == nil:
 		l.What = text
-	case m.Type == broker.TypeSystem:
+	case m.Type == chat.TypeSystem:
 		var ok bool
 		if l.What, ok = t.system(m.Body); !ok {
 			return l, false
@@ -139,13 +139,13 @@ func (t *teller) line(m broker.Message) (line, bool) {
 }
 
 // author is who speaks: the name and the role.
-func (t *teller) author(a broker.Author) string {
+func (t *teller) author(a chat.Author) string {
 	name := called(a.Name, a.ID)
-	if a.Role == broker.RoleBot && a.Name == "" && a.ID == "host" {
+	if a.Role == chat.RoleBot && a.Name == "" && a.ID == "host" {
 		name = t.words["host"]
 	}
 	if a.Role.Staff() {
-		t.meet(&broker.Person{ID: a.ID, Name: name})
+		t.meet(&chat.Person{ID: a.ID, Name: name})
 	}
 	if role := cmp.Or(t.words[string(a.Role)], string(a.Role)); role != "" {
 		name += t.words.say("brackets", "x", role)
@@ -154,7 +154,7 @@ func (t *teller) author(a broker.Author) string {
 }
 
 // content tells what is no text: a file, or a card of any form.
-func (t *teller) content(l *line, m broker.Message) {
+func (t *teller) content(l *line, m chat.Message) {
 	var body map[string]any
 	if json.Unmarshal(m.Body, &body) != nil {
 		body = nil
@@ -170,7 +170,7 @@ func (t *teller) content(l *line, m broker.Message) {
 	kind := cmp.Or(t.words[m.Type], m.Type)
 	address := word("url")
 	switch m.Type {
-	case broker.TypeImage, broker.TypeVoice, broker.TypeVideo, broker.TypeFile:
+	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
 		if seconds, _ := body["duration"].(float64); seconds > 0 && seconds < 1e6 {
 			kind += fmt.Sprintf(" %d:%02d", int(seconds+.5)/60, int(seconds+.5)%60)
 		}

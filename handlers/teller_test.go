@@ -17,26 +17,26 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // told is a message as a line of a transcript in text, without its time.
-func told(t *testing.T, tell *teller, m broker.Message) string {
+func told(t *testing.T, tell *teller, m chat.Message) string {
 	t.Helper()
-	text := transcribed(t, textScribe{tell}, []broker.Message{m})
+	text := transcribed(t, textScribe{tell}, []chat.Message{m})
 	_, lines, _ := strings.Cut(text, "\n\n")
 	_, line, _ := strings.Cut(lines, "] ")
 	return strings.TrimSuffix(line, "\n")
 }
 
-func told2(t *testing.T, m broker.Message) (en, zh string) {
+func told2(t *testing.T, m chat.Message) (en, zh string) {
 	t.Helper()
-	s := broker.Session{User: broker.Person{ID: "uma", Name: "Uma"}}
+	s := chat.Session{User: chat.Person{ID: "uma", Name: "Uma"}}
 	tell := func(lang string) *teller {
 		tl := newTeller(s, lang, time.FixedZone("", 8*3600))
 		tl.staff, tl.links = true, fileLinks{origin: "https://chat.example", sign: func(id string) string { return "?signed=" + id }}
 		tl.queue = func(id string) string { return map[string]string{"sales": "Sales 销售"}[id] }
-		tl.meet(&broker.Person{ID: "bob", Name: "Bob"})
+		tl.meet(&chat.Person{ID: "bob", Name: "Bob"})
 		return tl
 	}
 	return told(t, tell("en"), m), told(t, tell("zh"), m)
@@ -78,7 +78,7 @@ func TestSystemMessagesInWords(t *testing.T) {
 		`{"what":"of-tomorrow","x":1}`:                                          {"* of-tomorrow", "* of-tomorrow"},
 		`"The shop's own words"`:                                                {"* The shop's own words", "* The shop's own words"},
 	} {
-		en, zh := told2(t, broker.Message{From: broker.Author{Role: broker.RoleSystem}, Type: broker.TypeSystem, Body: json.RawMessage(body)})
+		en, zh := told2(t, chat.Message{From: chat.Author{Role: chat.RoleSystem}, Type: chat.TypeSystem, Body: json.RawMessage(body)})
 		require.Equal(t, want, [2]string{en, zh}, body)
 	}
 }
@@ -113,17 +113,17 @@ func TestWordsForAllSystemMessages(t *testing.T) {
 
 // Who speaks is told by name and role, notes are marked, and what is no text has its name and an address to open.
 func TestTranscriptLines(t *testing.T) {
-	uma, ann := broker.Author{ID: "uma", Role: broker.RoleUser, Name: "Uma"}, broker.Author{ID: "ann", Role: broker.RoleAgent, Name: "Ann 安"}
+	uma, ann := chat.Author{ID: "uma", Role: chat.RoleUser, Name: "Uma"}, chat.Author{ID: "ann", Role: chat.RoleAgent, Name: "Ann 安"}
 	const id = "01J8ZQ4Y3N5T6V7W8X9Y0Z1A2B"
 	for _, c := range []struct {
-		from       broker.Author
+		from       chat.Author
 		kind, body string
 		en, zh     string
 	}{
 		{uma, "text", `"hello"`, "Uma (user): hello", "Uma（用户）: hello"},
 		{ann, "text", `"two\nlines"`, "Ann 安 (agent): two\n    lines", "Ann 安（客服）: two\n    lines"},
-		{broker.Author{ID: "sue", Role: broker.RoleSupervisor}, "text", `"hi"`, "sue (supervisor): hi", "sue（主管）: hi"},
-		{broker.Author{ID: "host", Role: broker.RoleBot}, "text", `"hi"`, "Service (bot): hi", "客服（机器人）: hi"},
+		{chat.Author{ID: "sue", Role: chat.RoleSupervisor}, "text", `"hi"`, "sue (supervisor): hi", "sue（主管）: hi"},
+		{chat.Author{ID: "host", Role: chat.RoleBot}, "text", `"hi"`, "Service (bot): hi", "客服（机器人）: hi"},
 		{ann, "note", `"ask the boss"`, "Ann 安 (agent) (note): ask the boss", "Ann 安（客服）（内部备注）: ask the boss"},
 		{uma, "image", `{"url":"/api/v1/files/` + id + `","name":"猫 \"1\".png"}`, `Uma (user): [picture] 猫 "1".png https://chat.example/api/v1/files/` + id + "?signed=" + id,
 			`Uma（用户）: [图片] 猫 "1".png https://chat.example/api/v1/files/` + id + "?signed=" + id},
@@ -138,25 +138,25 @@ func TestTranscriptLines(t *testing.T) {
 		{ann, "card", `{"type":"image","url":"/api/v1/files/` + id + `"}`, "Ann 安 (agent): [card]\n    type: image", "Ann 安（客服）: [卡片]\n    type: image"}, // nobody asked who may read that file
 		{ann, "card", `[1]`, "Ann 安 (agent): [card] [1]", "Ann 安（客服）: [卡片] [1]"},
 	} {
-		en, zh := told2(t, broker.Message{From: c.from, Type: c.kind, Body: json.RawMessage(c.body)})
+		en, zh := told2(t, chat.Message{From: c.from, Type: c.kind, Body: json.RawMessage(c.body)})
 		require.Equal(t, [2]string{c.en, c.zh}, [2]string{en, zh}, c.body)
 	}
-	en, zh := told2(t, broker.Message{From: uma, Type: "text", Recalled: true})
+	en, zh := told2(t, chat.Message{From: uma, Type: "text", Recalled: true})
 	require.Equal(t, [2]string{"Uma (user): (recalled)", "Uma（用户）: （已撤回）"}, [2]string{en, zh})
 }
 
 // A transcript says what it is of, in what zone its times are, and what the user thought of it.
 func TestTranscriptAsAWhole(t *testing.T) {
-	at := broker.At(time.Date(2026, 3, 1, 16, 30, 5, 0, time.UTC).UnixMilli())
-	s := broker.Session{ID: "00-s", Queue: "sales", State: broker.Ended, Subject: "Order <1>", User: broker.Person{ID: "uma", Name: "Uma"}, Agent: &broker.Person{ID: "ann", Name: "Ann"},
-		Assistants: []broker.Person{{ID: "bob"}}, Labels: []string{"vip", "refund"}, Created: at, Ended: &at, EndedBy: "ann", Reason: "solved", Rating: &broker.Rating{Score: 4, Comment: "thank you", At: at}}
+	at := chat.At(time.Date(2026, 3, 1, 16, 30, 5, 0, time.UTC).UnixMilli())
+	s := chat.Session{ID: "00-s", Queue: "sales", State: chat.Ended, Subject: "Order <1>", User: chat.Person{ID: "uma", Name: "Uma"}, Agent: &chat.Person{ID: "ann", Name: "Ann"},
+		Assistants: []chat.Person{{ID: "bob"}}, Labels: []string{"vip", "refund"}, Created: at, Ended: &at, EndedBy: "ann", Reason: "solved", Rating: &chat.Rating{Score: 4, Comment: "thank you", At: at}}
 	zone, err := time.LoadLocation("Asia/Shanghai")
 	require.NoError(t, err)
 	tell := newTeller(s, "en", zone)
 	tell.queue = func(string) string { return "Sales" }
-	all := []broker.Message{
-		{Seq: 1, At: at, From: broker.Author{ID: "uma", Role: broker.RoleUser, Name: "Uma"}, Type: "text", Body: json.RawMessage(`"hi"`)},
-		{Seq: 2, At: at, From: broker.Author{Role: broker.RoleSystem}, Type: "system", Body: json.RawMessage(`{"what":"offered","by":"ann","to":{"id":"bob"}}`)},
+	all := []chat.Message{
+		{Seq: 1, At: at, From: chat.Author{ID: "uma", Role: chat.RoleUser, Name: "Uma"}, Type: "text", Body: json.RawMessage(`"hi"`)},
+		{Seq: 2, At: at, From: chat.Author{Role: chat.RoleSystem}, Type: "system", Body: json.RawMessage(`{"what":"offered","by":"ann","to":{"id":"bob"}}`)},
 	}
 	require.Equal(t, `Order <1>
 00-s · Sales · ended

@@ -5,13 +5,13 @@ import (
 	"strconv"
 	"time"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // systemBody is what system messages hold, each some of it.
 type systemBody struct {
 	What, By, Text, Reason, Outcome, Opens string
-	Agent, From, To                        *broker.Person
+	Agent, From, To                        *chat.Person
 	Queue                                  *string
 	Seconds                                float64
 }
@@ -24,7 +24,7 @@ func (t *teller) system(data json.RawMessage) (text string, told bool) {
 		return string(data), true // some archive's
 	}
 	t.meet(b.Agent, b.From, b.To)
-	who := func(p *broker.Person) string {
+	who := func(p *chat.Person) string {
 		if p == nil {
 			return ""
 		}

@@ -10,23 +10,24 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // scribe writes a transcript in one format, a message at a time: a session may
 // be longer than memory is large.
 type scribe interface {
 	begin(w io.Writer) error
-	write(w io.Writer, m broker.Message) error
+	write(w io.Writer, m chat.Message) error
 	end(w io.Writer) error
 }
 
 // transcript writes a whole session: as json, text or html. Whoever may read the
 // session may have it; users see no notes in it. Text and html are for people: in
 // their language and time zone.
-func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) transcript(c *gin.Context, a chat.Actor) (any, error) {
 	format := c.DefaultQuery("format", "json")
 	if format != "json" && format != "text" && format != "html" {
-		return nil, broker.Errorf(broker.CodeBadRequest, "format: json, text or html")
+		return nil, chat.Errorf(chat.CodeBadRequest, "format: json, text or html")
 	}
 	lang, err := languageOf(c)
 	if err != nil {
@@ -40,13 +41,13 @@ func (s *Server) transcript(c *gin.Context, a broker.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := broker.HistoryRequest{Session: session.ID, Before: -1, Limit: broker.MaxList}
+	next := chat.HistoryRequest{Session: session.ID, Before: -1, Limit: chat.MaxList}
 	first, err := s.broker.History(c.Request.Context(), a, next)
 	if err != nil {
 		return nil, err
 	}
 	t := newTeller(session, lang, zone)
-	t.staff, t.queue = a.Host && a.ID == "" || a.Role != broker.RoleUser, s.broker.QueueName
+	t.staff, t.queue = a.Host && a.ID == "" || a.Role != chat.RoleUser, s.broker.QueueName
 	if format != "json" {
 		if t.links, err = s.lasting(c); err != nil {
 			return nil, err
@@ -101,7 +102,7 @@ func (s *Server) scribe(c *gin.Context, format string, t *teller) scribe {
 
 // jsonScribe writes {"session":…,"messages":[…]}.
 type jsonScribe struct {
-	session broker.Session
+	session chat.Session
 	begun   bool
 }
 
@@ -110,7 +111,7 @@ func (j *jsonScribe) begin(w io.Writer) error {
 	return err
 }
 
-func (j *jsonScribe) write(w io.Writer, m broker.Message) error {
+func (j *jsonScribe) write(w io.Writer, m chat.Message) error {
 	var b []byte
 	if j.begun {
 		b = append(b, ',')
@@ -126,7 +127,7 @@ func (j *jsonScribe) end(w io.Writer) error {
 }
 
 // search finds archived messages.
-func (s *Server) search(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) search(c *gin.Context, a chat.Actor) (any, error) {
 	r := broker.SearchRequest{Query: c.Query("q"), Queue: c.Query("queue"), Agent: c.Query("agent"), User: c.Query("user"),
 		Cursor: c.Query("cursor")}
 	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {

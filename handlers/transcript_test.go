@@ -12,28 +12,28 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // hostile are messages that some archive might hold: the bodies that the pages' tests have, too.
-func hostile(t *testing.T) []broker.Message {
+func hostile(t *testing.T) []chat.Message {
 	t.Helper()
 	data, err := os.ReadFile("../testdata/hostile/bodies.json")
 	require.NoError(t, err)
-	var all []broker.Message
+	var all []chat.Message
 	require.NoError(t, json.Unmarshal(data, &all))
 	require.Greater(t, len(all), 300)
 	names := []string{"", "Uma", "<b>Uma", "\u202eamU", "a\r\nb", "\x1b[31m", "\xff", `"onclick="alert(1)`}
 	for i := range all {
 		m := &all[i]
-		m.Session, m.Seq, m.Mid, m.At = "00-s", int64(i+1), "m", broker.Time{Time: time.UnixMilli(int64(i) * 1e12)}
-		m.From = broker.Author{ID: "uma", Role: broker.Role([]string{"user", "agent", "system", `x" onclick="alert(1)`, ""}[i%5]), Name: names[i%len(names)]}
+		m.Session, m.Seq, m.Mid, m.At = "00-s", int64(i+1), "m", chat.Time{Time: time.UnixMilli(int64(i) * 1e12)}
+		m.From = chat.Author{ID: "uma", Role: chat.Role([]string{"user", "agent", "system", `x" onclick="alert(1)`, ""}[i%5]), Name: names[i%len(names)]}
 		m.Recalled = i%50 == 49
 	}
 	return all
 }
 
-func transcribed(t *testing.T, s scribe, all []broker.Message) string {
+func transcribed(t *testing.T, s scribe, all []chat.Message) string {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, s.begin(&b))
@@ -45,7 +45,7 @@ func transcribed(t *testing.T, s scribe, all []broker.Message) string {
 }
 
 // staffTeller tells staff, in English.
-func staffTeller(s broker.Session) *teller {
+func staffTeller(s chat.Session) *teller {
 	t := newTeller(s, "en", time.UTC)
 	t.staff = true
 	t.links = fileLinks{origin: "https://chat.example", sign: func(string) string { return "?signed" }}
@@ -56,7 +56,7 @@ func staffTeller(s broker.Session) *teller {
 // nothing that a browser would run, load or follow.
 func TestHostileTranscriptHTML(t *testing.T) {
 	all := hostile(t)
-	session := broker.Session{ID: "00-s", Queue: `</p><script>`, State: broker.State(`"><img src=x>`), Subject: `</title><script>alert(1)</script>`}
+	session := chat.Session{ID: "00-s", Queue: `</p><script>`, State: chat.State(`"><img src=x>`), Subject: `</title><script>alert(1)</script>`}
 	page := transcribed(t, htmlScribe{staffTeller(session), "nonce"}, all)
 	root, err := html.Parse(strings.NewReader(page))
 	require.NoError(t, err)
@@ -89,9 +89,9 @@ func TestHostileTranscriptHTML(t *testing.T) {
 // and neither steers a terminal.
 func TestHostileTranscripts(t *testing.T) {
 	all := hostile(t)
-	session := broker.Session{ID: "00-s", Queue: "q", Subject: "\x1b]0;owned\a\n[2026-01-01] *: forged"}
+	session := chat.Session{ID: "00-s", Queue: "q", Subject: "\x1b]0;owned\a\n[2026-01-01] *: forged"}
 	var whole struct {
-		Session  broker.Session
+		Session  chat.Session
 		Messages []json.RawMessage
 	}
 	require.NoError(t, json.Unmarshal([]byte(transcribed(t, &jsonScribe{session: session}, all)), &whole))

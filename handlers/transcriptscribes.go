@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 //go:embed transcript.html
@@ -28,7 +28,7 @@ func (s textScribe) begin(w io.Writer) error {
 	return err
 }
 
-func (s textScribe) write(w io.Writer, m broker.Message) error {
+func (s textScribe) write(w io.Writer, m chat.Message) error {
 	if l, ok := s.line(m); ok {
 		return s.put(w, l)
 	}
@@ -93,7 +93,7 @@ func (s htmlScribe) begin(w io.Writer) error {
 	}{s.words["lang"], s.title(), s.nonce, s.head()})
 }
 
-func (s htmlScribe) write(w io.Writer, m broker.Message) error {
+func (s htmlScribe) write(w io.Writer, m chat.Message) error {
 	if l, ok := s.line(m); ok {
 		return transcriptPage.ExecuteTemplate(w, "message", l)
 	}

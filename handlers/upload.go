@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/files"
 )
 
@@ -75,7 +75,7 @@ func openForm(c *gin.Context) (*uploadForm, error) {
 	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	boundary := params["boundary"]
 	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary {
-		return nil, broker.Errorf(broker.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
+		return nil, chat.Errorf(chat.CodeBadRequest, "a form (multipart/form-data) with one file, in the field file")
 	}
 	body := &formReader{r: http.MaxBytesReader(c.Writer, c.Request.Body, files.MaxSize+uploadRoom)}
 	body.beside()
@@ -97,7 +97,7 @@ func openForm(c *gin.Context) (*uploadForm, error) {
 	return form, nil
 }
 
-func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
+func (s *Server) upload(c *gin.Context, a chat.Actor) (any, error) {
 	ctx := c.Request.Context()
 	most := int64(files.MaxSize)
 	if n := c.Request.ContentLength; n > 0 {
@@ -118,7 +118,7 @@ func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := fileAnswer{URL: s.opt.BasePath + broker.FilesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
+	out := fileAnswer{URL: s.opt.BasePath + chat.FilesPath + f.ID, Name: f.Name, Size: f.Size, Mime: f.Mime, Width: f.Width, Height: f.Height, Duration: f.Duration}
 	if f.Width > 0 {
 		out.Thumbnail = out.URL + "/thumbnail"
 	}
@@ -127,7 +127,7 @@ func (s *Server) upload(c *gin.Context, a broker.Actor) (any, error) {
 
 // receive stores the file of a form. With an error there may be one, too: it is
 // never sent, and goes by itself.
-func (s *Server) receive(ctx context.Context, c *gin.Context, a broker.Actor) (*files.File, error) {
+func (s *Server) receive(ctx context.Context, c *gin.Context, a chat.Actor) (*files.File, error) {
 	form, err := openForm(c)
 	if err != nil {
 		return nil, err
@@ -151,11 +151,11 @@ func uploadError(err error, message string) error {
 	case errors.As(err, &big):
 		return fileError(files.ErrTooLarge)
 	case errors.Is(err, errPart):
-		return broker.Errorf(broker.CodeTooLarge, "form: at most %d KiB before and after the file, its name included", partRoom>>10)
+		return chat.Errorf(chat.CodeTooLarge, "form: at most %d KiB before and after the file, its name included", partRoom>>10)
 	case errors.Is(err, files.ErrTooLarge), errors.Is(err, files.ErrEmpty):
 		return fileError(err)
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &odd), strings.Contains(err.Error(), "multipart:"):
-		return broker.Errorf(broker.CodeBadRequest, "%s", message)
+		return chat.Errorf(chat.CodeBadRequest, "%s", message)
 	}
 	return fileError(err)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // counting counts what is read of a body.
@@ -78,43 +78,43 @@ func TestFormsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for name, c := range map[string]struct {
 		kind, body string
-		code       broker.Code
+		code       chat.Code
 	}{
-		"name of 9 MB":         {kind, form("", disposed(long), "x", ""), broker.CodeTooLarge},
-		"name of 17 KB":        {kind, form("", disposed(long[:17<<10]), "x", ""), broker.CodeTooLarge},
-		"header of 9 MB":       {kind, form("", disposed("a")+"X: "+long+"\r\n", "x", ""), broker.CodeTooLarge},
-		"100,000 headers":      {kind, form("", disposed("a")+strings.Repeat("A: b\r\n", 100_000), "x", ""), broker.CodeTooLarge},
-		"one folded header":    {kind, form("", disposed("a")+"X: y\r\n"+strings.Repeat(" b\r\n", 100_000), "x", ""), broker.CodeTooLarge},
-		"no end of the header": {kind, "--" + boundary + "\r\n" + long, broker.CodeTooLarge},
-		"lines before":         {kind, form(strings.Repeat("a\r\n", 1<<20), disposed("a"), "x", ""), broker.CodeTooLarge},
-		"a line before":        {kind, form(long+"\r\n", disposed("a"), "x", ""), broker.CodeBadRequest},
-		"long boundary":        {"multipart/form-data; boundary=" + strings.Repeat("b", 71), "--" + strings.Repeat("b", 71) + "\r\n", broker.CodeBadRequest},
-		"no boundary":          {"multipart/form-data", "--\r\n", broker.CodeBadRequest},
-		"mixed":                {"multipart/mixed; boundary=" + boundary, form("", disposed("a"), "x", ""), broker.CodeBadRequest},
+		"name of 9 MB":         {kind, form("", disposed(long), "x", ""), chat.CodeTooLarge},
+		"name of 17 KB":        {kind, form("", disposed(long[:17<<10]), "x", ""), chat.CodeTooLarge},
+		"header of 9 MB":       {kind, form("", disposed("a")+"X: "+long+"\r\n", "x", ""), chat.CodeTooLarge},
+		"100,000 headers":      {kind, form("", disposed("a")+strings.Repeat("A: b\r\n", 100_000), "x", ""), chat.CodeTooLarge},
+		"one folded header":    {kind, form("", disposed("a")+"X: y\r\n"+strings.Repeat(" b\r\n", 100_000), "x", ""), chat.CodeTooLarge},
+		"no end of the header": {kind, "--" + boundary + "\r\n" + long, chat.CodeTooLarge},
+		"lines before":         {kind, form(strings.Repeat("a\r\n", 1<<20), disposed("a"), "x", ""), chat.CodeTooLarge},
+		"a line before":        {kind, form(long+"\r\n", disposed("a"), "x", ""), chat.CodeBadRequest},
+		"long boundary":        {"multipart/form-data; boundary=" + strings.Repeat("b", 71), "--" + strings.Repeat("b", 71) + "\r\n", chat.CodeBadRequest},
+		"no boundary":          {"multipart/form-data", "--\r\n", chat.CodeBadRequest},
+		"mixed":                {"multipart/mixed; boundary=" + boundary, form("", disposed("a"), "x", ""), chat.CodeBadRequest},
 		"many parameters":      {kind, form("", "Content-Disposition: form-data; name=file"+strings.Repeat("; a=b", 3000)+"\r\n", "x", ""), ""},
 		"NUL":                  {kind, form("", disposed("a\x00b"), "x", ""), ""},
-		"no colon":             {kind, form("", disposed("a")+"nothing\r\n", "x", ""), broker.CodeBadRequest},
-		"NUL in a field":       {kind, form("", disposed("a")+"A\x00: b\r\n", "x", ""), broker.CodeBadRequest},
+		"no colon":             {kind, form("", disposed("a")+"nothing\r\n", "x", ""), chat.CodeBadRequest},
+		"NUL in a field":       {kind, form("", disposed("a")+"A\x00: b\r\n", "x", ""), chat.CodeBadRequest},
 		"not UTF-8":            {kind, form("", disposed("\xff\xfe"), "x", ""), ""},
-		"another first":        {kind, form("", "Content-Disposition: form-data; name=\"other\"\r\n", "x", ""), broker.CodeBadRequest},
-		"part after":           {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed("b"), "y", ""), broker.CodeBadRequest},
-		"header after":         {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed(long), "y", ""), broker.CodeTooLarge},
+		"another first":        {kind, form("", "Content-Disposition: form-data; name=\"other\"\r\n", "x", ""), chat.CodeBadRequest},
+		"part after":           {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed("b"), "y", ""), chat.CodeBadRequest},
+		"header after":         {kind, "--" + boundary + "\r\n" + disposed("a") + "\r\nx\r\n" + form("", disposed(long), "y", ""), chat.CodeTooLarge},
 		"epilogue":             {kind, form("", disposed("a"), "x", "\r\n"+long[:1<<20]), ""},
-		"field name of 9 MB":   {kind, form("--"+boundary+"\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n"+long+"\r\n", disposed("a"), "x", ""), broker.CodeTooLarge},
+		"field name of 9 MB":   {kind, form("--"+boundary+"\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n"+long+"\r\n", disposed("a"), "x", ""), chat.CodeTooLarge},
 		"field name of 2 KB":   {kind, form("--"+boundary+"\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n"+long[:2<<10]+"\r\n", disposed("a"), "x", ""), ""},
 		"name of 2 KB":         {kind, form("some words\r\n", disposed(long[:2<<10]), "x", "\r\n"), ""},
 	} {
 		content, read, allocated, err := readForm(t, c.kind, c.body)
 		if c.code == "" {
 			if name == "NUL" && err != nil { // a header's value has none
-				require.Equal(t, broker.CodeBadRequest, broker.AsError(err).Code, name)
+				require.Equal(t, chat.CodeBadRequest, chat.AsError(err).Code, name)
 				continue
 			}
 			require.NoError(t, err, name)
 			require.Equal(t, "x", content, name)
 		} else {
 			require.Error(t, err, name)
-			require.Equal(t, c.code, broker.AsError(err).Code, "%s: %v", name, err)
+			require.Equal(t, c.code, chat.AsError(err).Code, "%s: %v", name, err)
 		}
 		require.LessOrEqual(t, read, 2*partRoom+8<<10, name)
 		require.Less(t, allocated, uint64(1<<20), name)

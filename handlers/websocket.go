@@ -13,6 +13,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // subprotocol is what a client names beside its token.
@@ -37,7 +38,7 @@ func (s *Server) websocket(c *gin.Context) {
 	if !isUpgrade(c.Request) {
 		c.Header("Upgrade", "websocket")
 		c.Header("Sec-WebSocket-Version", "13")
-		problemStatus(c, http.StatusUpgradeRequired, broker.Errorf(broker.CodeBadRequest, "a WebSocket is wanted here"))
+		problemStatus(c, http.StatusUpgradeRequired, chat.Errorf(chat.CodeBadRequest, "a WebSocket is wanted here"))
 		return
 	}
 	h, err := parseHandshake(c)
@@ -46,15 +47,15 @@ func (s *Server) websocket(c *gin.Context) {
 		return
 	}
 	if !s.allowed(c.Request) {
-		problem(c, broker.Errorf(broker.CodeForbidden, "not from this origin"))
+		problem(c, chat.Errorf(chat.CodeForbidden, "not from this origin"))
 		return
 	}
 	id, err := s.broker.Authenticate(c.Request.Context(), h.token)
 	if err == nil && h.typed && h.staff != id.Role.Staff() {
-		err = broker.Errorf(broker.CodeForbidden, "senderType does not match the token's role")
+		err = chat.Errorf(chat.CodeForbidden, "senderType does not match the token's role")
 	}
 	if err == nil && h.session != "" {
-		err = s.broker.Readable(c.Request.Context(), broker.Actor{Identity: id}, h.session)
+		err = s.broker.Readable(c.Request.Context(), chat.Actor{Identity: id}, h.session)
 	}
 	if err != nil {
 		problem(c, err)
@@ -76,9 +77,9 @@ func isUpgrade(r *http.Request) bool {
 		r.Header.Get("Sec-WebSocket-Version") == "13"
 }
 
-var errMalformed = broker.Errorf(broker.CodeBadRequest, "malformed handshake")
+var errMalformed = chat.Errorf(chat.CodeBadRequest, "malformed handshake")
 
-func malformed(what string) error { return broker.Errorf(broker.CodeBadRequest, "%s", what) }
+func malformed(what string) error { return chat.Errorf(chat.CodeBadRequest, "%s", what) }
 
 func parseHandshake(c *gin.Context) (h handshake, err error) {
 	if c.GetHeader("Sec-WebSocket-Key") == "" {
@@ -91,7 +92,7 @@ func parseHandshake(c *gin.Context) (h handshake, err error) {
 	if id := c.Param("connectionId"); id != "" {
 		h.device = id
 	}
-	if len(h.device) > broker.MaxID || !utf8.ValidString(h.device) || strings.ContainsFunc(h.device, control) {
+	if len(h.device) > chat.MaxID || !utf8.ValidString(h.device) || strings.ContainsFunc(h.device, control) {
 		return h, malformed("device: at most 64 bytes, without control characters")
 	}
 	if id := c.Param("sessionId"); id != "-" {
@@ -164,7 +165,7 @@ func (h *handshake) protocols(header http.Header) error {
 }
 
 // accept registers the connection, so that it can still be refused, and upgrades it.
-func (s *Server) accept(c *gin.Context, h handshake, id broker.Identity) {
+func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 	sock := newSocket(s)
 	conn, err := s.admit(c.Request.Context(), sock, h, id)
 	if err != nil {
@@ -205,18 +206,18 @@ func (s *Server) accept(c *gin.Context, h handshake, id broker.Identity) {
 }
 
 // admit is where a good handshake may still meet a limit.
-func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id broker.Identity) (conn *broker.Conn, err error) {
+func (s *Server) admit(ctx context.Context, sock *socket, h handshake, id chat.Identity) (conn *broker.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commandPatience)
 	defer cancel()
 	if s.draining.Load() {
-		return nil, broker.Errorf(broker.CodeUnavailable, "this node is stopping")
+		return nil, chat.Errorf(chat.CodeUnavailable, "this node is stopping")
 	}
-	a := broker.Actor{Identity: id}
+	a := chat.Actor{Identity: id}
 	if err := s.broker.AllowRead(a, costSearch); err != nil {
 		return nil, err
 	}
 	if !s.remember(sock) {
-		return nil, broker.Errorf(broker.CodeOverloaded, "this node is full")
+		return nil, chat.Errorf(chat.CodeOverloaded, "this node is full")
 	}
 	defer func() {
 		if conn == nil { // refused, or a panic

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
 
@@ -65,14 +66,14 @@ func newEdgeWith(t testing.TB, o Options, readRate float64, listen ...func(net.L
 		require.NoError(t, b.Close(context.WithoutCancel(t.Context())))
 		require.NoError(t, rdb.Close())
 	})
-	e.token = e.issue(t, broker.RoleUser, "uma")
-	e.other = e.connect(t, e.issue(t, broker.RoleUser, "ulf"))
+	e.token = e.issue(t, chat.RoleUser, "uma")
+	e.other = e.connect(t, e.issue(t, chat.RoleUser, "ulf"))
 	return e
 }
 
-func (e *edge) issue(t testing.TB, role broker.Role, id string) string {
+func (e *edge) issue(t testing.TB, role chat.Role, id string) string {
 	t.Helper()
-	token, _, err := e.broker.IssueToken(t.Context(), broker.Identity{Role: role, ID: id}, time.Hour)
+	token, _, err := e.broker.IssueToken(t.Context(), chat.Identity{Role: role, ID: id}, time.Hour)
 	require.NoError(t, err)
 	return token
 }

@@ -1,9 +1,11 @@
-package broker
+package chat
 
 import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"bellhop/internal/civil"
 )
 
 // Hours are when a queue is open: the spans of each day of the week in a time
@@ -23,7 +25,7 @@ type Hours struct {
 // span is in minutes from the day's beginning, as a clock shows them.
 type span struct{ from, to int }
 
-var weekdays = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+var Weekdays = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 const maxSpans = 24 // of one day
 
@@ -77,7 +79,7 @@ func (h *Hours) validate() error {
 	}
 	h.zone = zone
 	for day, spans := range h.Weekly {
-		if !contains(weekdays[:], day) || len(spans) > maxSpans {
+		if !Contains(Weekdays[:], day) || len(spans) > maxSpans {
 			return Errorf(CodeBadRequest, "hours: weekly: mon to sun, at most %d spans each", maxSpans)
 		}
 	}
@@ -96,7 +98,7 @@ func (h *Hours) validate() error {
 func (h *Hours) bounds(day time.Time) [][2]time.Time {
 	spans, ok := h.Exceptions[day.Format(time.DateOnly)]
 	if !ok {
-		spans = h.Weekly[weekdays[day.Weekday()]]
+		spans = h.Weekly[Weekdays[day.Weekday()]]
 	}
 	out := make([][2]time.Time, 0, len(spans))
 	for _, s := range spans {
@@ -112,13 +114,13 @@ func (h *Hours) bounds(day time.Time) [][2]time.Time {
 	return out
 }
 
-// open tells whether it is open at an instant: whether the clock shows a time
+// IsOpen tells whether it is open at an instant: whether the clock shows a time
 // within a span. Hours that are not set are always open.
-func (h *Hours) open(at time.Time) bool {
+func (h *Hours) IsOpen(at time.Time) bool {
 	if h == nil {
 		return true
 	}
-	w := wall(at.In(h.zone))
+	w := civil.Wall(at.In(h.zone))
 	first, ok := h.from(w, 0)
 	return ok && first.Equal(w)
 }
@@ -147,18 +149,18 @@ func (h *Hours) from(w time.Time, days int) (time.Time, bool) {
 }
 
 // aYear is how far ahead an opening is looked for.
-const aYear = 367 * day
+const aYear = 367 * civil.Day
 
-// next is when it opens after an instant at which it is closed; false if not within a year.
-func (h *Hours) next(at time.Time) (time.Time, bool) {
+// Opening is when it opens after an instant at which it is closed; false if not within a year.
+func (h *Hours) Opening(at time.Time) (time.Time, bool) {
 	last := at.Add(aYear).In(h.zone)
 	for local := at.In(h.zone); local.Before(last); {
 		_, until := local.ZoneBounds() // while the clock goes evenly
 		if until.IsZero() || until.After(last) {
 			until = last
 		}
-		w := wall(local)
-		if first, ok := h.from(w, 1+int(until.Sub(local)/day)); ok {
+		w := civil.Wall(local)
+		if first, ok := h.from(w, 1+int(until.Sub(local)/civil.Day)); ok {
 			if opens := local.Add(first.Sub(w)); opens.Before(until) {
 				return opens, true
 			}
@@ -168,11 +170,11 @@ func (h *Hours) next(at time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// opens is the next opening as the wire has it: null where it is open, or never.
-func (h *Hours) opens(at time.Time) json.RawMessage {
-	if !h.open(at) {
-		if next, ok := h.next(at); ok {
-			return json.RawMessage(encode(Time{next}))
+// Opens is the next opening as the wire has it: null where it is open, or never.
+func (h *Hours) Opens(at time.Time) json.RawMessage {
+	if !h.IsOpen(at) {
+		if next, ok := h.Opening(at); ok {
+			return json.RawMessage(Encode(Time{next}))
 		}
 	}
 	return json.RawMessage("null")

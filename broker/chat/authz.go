@@ -1,6 +1,4 @@
-package broker
-
-import "context"
+package chat
 
 // Action is a command, or a call of the HTTP API that is none.
 type Action string
@@ -94,9 +92,9 @@ type Rule struct {
 	Blocked bool
 }
 
-// table is who may do what. Scripts check again what can change between the look and the deed;
+// Table is who may do what. Scripts check again what can change between the look and the deed;
 // a test walks the table whole, over the WebSocket and HTTP, and so holds them to it, too.
-var table = map[Action]Rule{
+var Table = map[Action]Rule{
 	ActPing:     {May: Anybody},
 	ActOpen:     {May: AnyUser | Host, Blocked: true},
 	ActSend:     {May: Participant | Host, Blocked: true},
@@ -141,8 +139,8 @@ var table = map[Action]Rule{
 
 // Rules is a copy of the table.
 func Rules() map[Action]Rule {
-	out := make(map[Action]Rule, len(table))
-	for action, r := range table {
+	out := make(map[Action]Rule, len(Table))
+	for action, r := range Table {
 		out[action] = r
 	}
 	return out
@@ -161,8 +159,8 @@ func (r Rule) Verdict(is Relation) Code {
 	return CodeForbidden
 }
 
-// relations are those of an actor alone.
-func (a Actor) relations() Relation {
+// Relations are those of an actor alone.
+func (a Actor) Relations() Relation {
 	is := Anybody
 	switch {
 	case a.Host && a.ID == "":
@@ -181,17 +179,17 @@ func (a Actor) relations() Relation {
 	return is | AnyStaff
 }
 
-// relations are what an actor is to the session, as far as the session itself tells: see Broker.relations.
-func (s *state) relations(a Actor) Relation {
-	is := a.relations()
+// Relations are what an actor is to the session, as far as the session itself tells: see Broker.relations.
+func (s *Snapshot) Relations(a Actor) Relation {
+	is := a.Relations()
 	if is&AnyUser != 0 && s.User.ID == a.ID {
 		is |= SessionUser
 	}
 	if is&AnyStaff == 0 {
 		return is
 	}
-	w := who(a.Role, a.ID)
-	_, participant := s.unread[w]
+	w := Who(a.Role, a.ID)
+	_, participant := s.Counts[w]
 	set := func(r Relation, holds bool) {
 		if holds {
 			is |= r
@@ -201,57 +199,24 @@ func (s *state) relations(a Actor) Relation {
 	set(Assistant, participant && is&Owner == 0)
 	set(Stayed, participant && s.State == Ended)
 	set(Target, s.Target != nil && s.Target.ID == a.ID)
-	set(LastTarget, s.offer.last == a.ID && is&Target == 0)
-	set(OfQueue, contains(a.Queues, s.Queue))
+	set(LastTarget, s.Offer.last == a.ID && is&Target == 0)
+	set(OfQueue, Contains(a.Queues, s.Queue))
 	set(InLine, is&OfQueue != 0 && s.State == Waiting)
-	set(s.former(), !participant && s.took[w])
+	set(s.Former(), !participant && s.Took[w])
 	return is
 }
 
-// former is what those are who took part once.
-func (s *state) former() Relation {
+// Former is what those are who took part once.
+func (s *Snapshot) Former() Relation {
 	if s.State == Ended {
 		return Former | FormerAfter
 	}
 	return Former
 }
 
-// relations are all that an actor is to a session. The error is of the log: see tookPart.
-func (b *Broker) relations(ctx context.Context, a Actor, st *state) (Relation, error) {
-	is := st.relations(a)
-	if is&AnyStaff == 0 || !st.unsure[who(a.Role, a.ID)] {
-		return is, nil
-	}
-	took, err := b.tookPart(ctx, st, who(a.Role, a.ID))
-	if took {
-		is |= st.former()
-	}
-	return is, err
-}
-
-// judge is nil if the actor may do that with the session, else what it is told.
-func (b *Broker) judge(ctx context.Context, a Actor, action Action, st *state) error {
-	rule := table[action]
-	if rule.Verdict(st.relations(a)) == "" { // without a look at the log
-		return nil
-	}
-	is, err := b.relations(ctx, a, st)
-	if err != nil {
-		return err
-	}
-	switch code := rule.Verdict(is); code {
-	case "":
-		return nil
-	case CodeWrongState:
-		return &Error{Code: code, Message: "not while the session is " + string(st.State), State: st.State}
-	default:
-		return Errorf(code, "this is not yours to do")
-	}
-}
-
 // Allow is CodeForbidden if the actor may never do that, whatever it is to whom or what.
 func Allow(a Actor, action Action) error {
-	possible := a.relations()
+	possible := a.Relations()
 	switch {
 	case possible&AnyUser != 0:
 		possible |= ofUsers
@@ -261,7 +226,7 @@ func Allow(a Actor, action Action) error {
 	if possible&Supervisor != 0 {
 		possible |= ofSilence
 	}
-	rule := table[action]
+	rule := Table[action]
 	if rule.May&possible != 0 {
 		return nil
 	}
@@ -274,4 +239,4 @@ func Allow(a Actor, action Action) error {
 }
 
 // May tells whether what an actor is by itself is enough.
-func May(a Actor, action Action) bool { return table[action].May&ofActor&a.relations() != 0 }
+func May(a Actor, action Action) bool { return Table[action].May&ofActor&a.Relations() != 0 }

@@ -1,4 +1,4 @@
-package broker
+package chat
 
 import (
 	"bytes"
@@ -11,19 +11,19 @@ import (
 
 // The limits of PROTOCOL.md, in bytes unless said otherwise.
 const (
-	MaxID       = 64
-	MaxName     = 64 // characters
-	MaxSubject  = 256
-	MaxNote     = 1 << 10
-	MaxMeta     = 4 << 10
-	MaxCard     = 16 << 10
-	MaxText     = 16384
-	MaxList     = 200
-	MaxDevices  = 20
-	maxAssists  = 50
-	maxQueues   = 200  // of one agent
-	maxWatched  = 1000 // queues by one connection; likewise sessions, unseen
-	defaultList = 50
+	MaxID          = 64
+	MaxName        = 64 // characters
+	MaxSubject     = 256
+	MaxNote        = 1 << 10
+	MaxMeta        = 4 << 10
+	MaxCard        = 16 << 10
+	MaxText        = 16384
+	MaxList        = 200
+	MaxDevices     = 20
+	MaxAssists     = 50
+	MaxQueuesOfOne = 200  // of one agent
+	MaxWatched     = 1000 // queues by one connection; likewise sessions, unseen
+	DefaultList    = 50
 
 	// DefaultCapacity is how many sessions an agent holds at most unless told otherwise.
 	DefaultCapacity = 10
@@ -31,17 +31,17 @@ const (
 	DefaultQueueID = "default"
 )
 
-// validID accepts any UTF-8 without control characters: ids are data, never
+// ValidID accepts any UTF-8 without control characters: ids are data, never
 // parts of a query, a pattern or a path.
-func validID(field, id string) error {
+func ValidID(field, id string) error {
 	if id == "" || len(id) > MaxID {
 		return Errorf(CodeBadRequest, "%s: 1 to %d bytes", field, MaxID)
 	}
-	return validText(field, id, MaxID)
+	return ValidText(field, id, MaxID)
 }
 
-// validText accepts up to limit bytes of UTF-8 without control characters.
-func validText(field, s string, limit int) error {
+// ValidText accepts up to limit bytes of UTF-8 without control characters.
+func ValidText(field, s string, limit int) error {
 	if len(s) > limit {
 		return Errorf(CodeTooLarge, "%s: at most %d bytes", field, limit)
 	}
@@ -51,16 +51,16 @@ func validText(field, s string, limit int) error {
 	return nil
 }
 
-// validProse is validText that may have line breaks and tabs.
-func validProse(field, s string, limit int) error {
+// ValidProse is validText that may have line breaks and tabs.
+func ValidProse(field, s string, limit int) error {
 	if len(s) > limit { // line breaks count
 		return Errorf(CodeTooLarge, "%s: at most %d bytes", field, limit)
 	}
-	return validText(field, strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s), limit)
+	return ValidText(field, strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s), limit)
 }
 
-// object accepts a JSON object of up to limit bytes, compacted; def where there is none.
-func object(field string, raw json.RawMessage, limit int, def string) (string, error) {
+// ValidObject accepts a JSON object of up to limit bytes, compacted; def where there is none.
+func ValidObject(field string, raw json.RawMessage, limit int, def string) (string, error) {
 	trimmed := bytes.TrimSpace(raw)
 	if len(trimmed) == 0 || bytes.Equal(trimmed, []byte("null")) {
 		if def == "" {
@@ -81,42 +81,42 @@ func object(field string, raw json.RawMessage, limit int, def string) (string, e
 	return b.String(), nil
 }
 
-func (i *Identity) normalize() error {
+func (i *Identity) Normalize() error {
 	switch i.Role {
 	case RoleUser, RoleAgent, RoleSupervisor, RoleBot:
 	default:
 		return Errorf(CodeBadRequest, "role: user, agent, supervisor or bot")
 	}
-	if err := validID("id", i.ID); err != nil {
+	if err := ValidID("id", i.ID); err != nil {
 		return err
 	}
 	if utf8.RuneCountInString(i.Name) > MaxName {
 		return Errorf(CodeTooLarge, "name: at most %d characters", MaxName)
 	}
-	if err := validText("name", i.Name, 4*MaxName); err != nil {
+	if err := ValidText("name", i.Name, 4*MaxName); err != nil {
 		return err
 	}
-	if err := validAvatar("avatar", i.Avatar); err != nil {
+	if err := ValidAvatar("avatar", i.Avatar); err != nil {
 		return err
 	}
 	if i.Priority < 0 || i.Priority > 9 {
 		return Errorf(CodeBadRequest, "priority: 0 to 9")
 	}
 	if i.Role.Staff() {
-		return normalizeStaff(&i.Queues, &i.Capacity)
+		return NormalizeStaff(&i.Queues, &i.Capacity)
 	}
 	return nil
 }
 
-func normalizeStaff(queues *[]string, capacity *int) error {
+func NormalizeStaff(queues *[]string, capacity *int) error {
 	if *queues == nil {
 		*queues = []string{DefaultQueueID}
 	}
-	if len(*queues) > maxQueues {
-		return Errorf(CodeTooLarge, "queues: at most %d", maxQueues)
+	if len(*queues) > MaxQueuesOfOne {
+		return Errorf(CodeTooLarge, "queues: at most %d", MaxQueuesOfOne)
 	}
 	for _, q := range *queues {
-		if err := validID("queues", q); err != nil {
+		if err := ValidID("queues", q); err != nil {
 			return err
 		}
 	}
@@ -129,14 +129,14 @@ func normalizeStaff(queues *[]string, capacity *int) error {
 	return nil
 }
 
-// messageBody checks a body against its type and gives it in the form the log keeps.
+// MessageBody checks a body against its type and gives it in the form the log keeps.
 // base is Options.BasePath.
-func messageBody(kind string, raw json.RawMessage, base string) (string, error) {
+func MessageBody(kind string, raw json.RawMessage, base string) (string, error) {
 	switch kind {
 	case TypeText, TypeNote:
 		return textBody(raw)
 	case TypeCard:
-		return object("body", raw, MaxCard, "")
+		return ValidObject("body", raw, MaxCard, "")
 	case TypeImage, TypeVoice, TypeVideo, TypeFile:
 		return fileBody(raw, base)
 	default:
@@ -161,11 +161,11 @@ func textBody(raw json.RawMessage) (string, error) {
 	if !bytes.Contains(raw, []byte(`\u`)) && utf8.Valid(raw) {
 		return string(raw), nil
 	}
-	return quote(text), nil // an escaped half of a surrogate pair must not reach other clients
+	return Quote(text), nil // an escaped half of a surrogate pair must not reach other clients
 }
 
-// fileInfo is a file's description, the body of a message.
-type fileInfo struct {
+// FileInfo is a file's description, the body of a message.
+type FileInfo struct {
 	URL      string  `json:"url"`
 	Name     string  `json:"name"`
 	Size     int64   `json:"size"`
@@ -177,7 +177,7 @@ type fileInfo struct {
 
 // What a file's description may say at most.
 const (
-	maxFileName = 2048
+	MaxFileName = 2048
 	maxMime     = 255
 	maxFileSize = 1 << 40          // bytes
 	maxPixels   = 1 << 20          // a side
@@ -186,7 +186,7 @@ const (
 
 // fileBody keeps the known fields of a file's description.
 func fileBody(raw json.RawMessage, base string) (string, error) {
-	var f fileInfo
+	var f FileInfo
 	if len(raw) == 0 || raw[0] != '{' {
 		return "", Errorf(CodeBadRequest, "body: {url, name, size, mime, width, height, duration}")
 	}
@@ -198,13 +198,13 @@ func fileBody(raw json.RawMessage, base string) (string, error) {
 		return "", Errorf(CodeBadRequest, "%s: url, name and mime are strings, size, width and height whole numbers, duration is a number", field)
 	}
 	f.URL = withoutBase(base, f.URL)
-	if err := validFileURL("body.url", f.URL); err != nil {
+	if err := ValidFileURL("body.url", f.URL); err != nil {
 		return "", err
 	}
-	if err := validText("body.name", f.Name, maxFileName); err != nil {
+	if err := ValidText("body.name", f.Name, MaxFileName); err != nil {
 		return "", err
 	}
-	if err := validText("body.mime", f.Mime, maxMime); err != nil {
+	if err := ValidText("body.mime", f.Mime, maxMime); err != nil {
 		return "", err
 	}
 	for _, n := range []struct {
@@ -216,12 +216,12 @@ func fileBody(raw json.RawMessage, base string) (string, error) {
 			return "", Errorf(CodeBadRequest, "body.%s: 0 to %.0f", n.field, n.atMost)
 		}
 	}
-	return encode(f), nil
+	return Encode(f), nil
 }
 
-// encode is JSON as we send it: no HTML escapes, no line break at the end. It is
+// Encode is JSON as we send it: no HTML escapes, no line break at the end. It is
 // for values that cannot fail to encode.
-func encode(v any) string {
+func Encode(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -231,12 +231,12 @@ func encode(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// quote is encode for a string; most need no escapes.
-func quote(s string) string {
+// Quote is encode for a string; most need no escapes.
+func Quote(s string) string {
 	if plain(s) && utf8.ValidString(s) {
 		return `"` + s + `"`
 	}
-	return encode(s)
+	return Encode(s)
 }
 
 // plain tells whether a string in JSON needs no escapes.

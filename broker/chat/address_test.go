@@ -1,27 +1,22 @@
-package broker
+package chat
 
 import (
-	"context"
 	"encoding/json"
 	"math"
 	"os"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"bellhop/internal/testenv"
 )
 
 // addresses are the cases that the pages' tests show to a browser, too.
 func addresses(t testing.TB) (accepted, refused []string) {
 	t.Helper()
-	data, err := os.ReadFile("../testdata/hostile/urls.json")
+	data, err := os.ReadFile("../../testdata/hostile/urls.json")
 	require.NoError(t, err)
 	var a struct{ Accepted, Refused []string }
 	require.NoError(t, json.Unmarshal(data, &a))
@@ -45,18 +40,18 @@ func TestAddressesOfFiles(t *testing.T) {
 	accepted = append(accepted, "/api/v1/files/01J_a-Z9", "/api/v1/files/a/thumbnail", "https://a.example/"+strings.Repeat("a", MaxURL-len("https://a.example/")))
 	for _, kind := range fileTypes {
 		for _, u := range accepted {
-			body, err := messageBody(kind, fileWith(t, "url", u), "")
+			body, err := MessageBody(kind, fileWith(t, "url", u), "")
 			require.NoError(t, err, u)
-			var f fileInfo
+			var f FileInfo
 			require.NoError(t, json.Unmarshal([]byte(body), &f))
 			require.Equal(t, u, f.URL)
 		}
 		for _, u := range refused {
-			_, err := messageBody(kind, fileWith(t, "url", u), "")
+			_, err := MessageBody(kind, fileWith(t, "url", u), "")
 			require.ErrorContains(t, err, "body.url", u)
 			code(t, CodeBadRequest, err)
 		}
-		_, err := messageBody(kind, fileWith(t, "url", "https://a.example/"+strings.Repeat("a", MaxURL)), "")
+		_, err := MessageBody(kind, fileWith(t, "url", "https://a.example/"+strings.Repeat("a", MaxURL)), "")
 		code(t, CodeTooLarge, err)
 		require.ErrorContains(t, err, "body.url")
 	}
@@ -66,7 +61,7 @@ func TestAddressesOfAvatars(t *testing.T) {
 	accepted, refused := addresses(t)
 	elsewhere := []string{"", "/", "/desk", "/api/v1/filesa", "/api/v1/files/\u00e9", "/api/v1/files/a?signature=x", "/api/v1/files/a#x", "/api/v1/files/a/thumbnail/b"}
 	for _, u := range append(accepted, append(elsewhere, "/avatars/安.png", "/img?id=7")...) {
-		require.NoError(t, (&Identity{Role: RoleUser, ID: "uma", Avatar: u}).normalize(), u)
+		require.NoError(t, (&Identity{Role: RoleUser, ID: "uma", Avatar: u}).Normalize(), u)
 	}
 	for _, u := range refused {
 		ok := false
@@ -74,7 +69,7 @@ func TestAddressesOfAvatars(t *testing.T) {
 			ok = ok || e == u
 		}
 		if !ok {
-			err := (&Identity{Role: RoleUser, ID: "uma", Avatar: u}).normalize()
+			err := (&Identity{Role: RoleUser, ID: "uma", Avatar: u}).Normalize()
 			require.ErrorContains(t, err, "avatar", u)
 			code(t, CodeBadRequest, err)
 		}
@@ -97,7 +92,7 @@ func TestWhatElseAFileSays(t *testing.T) {
 		{"url", nil, CodeBadRequest}, {"url", 7, CodeBadRequest}, {"url", []string{}, CodeBadRequest},
 	} {
 		for _, kind := range fileTypes {
-			_, err := messageBody(kind, fileWith(t, c.field, c.is), "")
+			_, err := MessageBody(kind, fileWith(t, c.field, c.is), "")
 			if c.code == "" {
 				require.NoError(t, err, c)
 				continue
@@ -107,7 +102,7 @@ func TestWhatElseAFileSays(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"", "null", "[]", `"x"`, "{", "{}", `{"url":`} {
-		_, err := messageBody(TypeFile, json.RawMessage(body), "")
+		_, err := MessageBody(TypeFile, json.RawMessage(body), "")
 		code(t, CodeBadRequest, err)
 	}
 }
@@ -128,7 +123,7 @@ var plausible = rapid.Custom(func(t *rapid.T) string {
 })
 
 func acceptable(t require.TestingT, u string) {
-	for name, valid := range map[string]func(string, string) error{"file": validFileURL, "avatar": validAvatar} {
+	for name, valid := range map[string]func(string, string) error{"file": ValidFileURL, "avatar": ValidAvatar} {
 		if u == "" || valid(name, u) != nil {
 			continue
 		}
@@ -174,59 +169,19 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind string, raw []byte) {
-		body, err := messageBody(kind, raw, "")
+		body, err := MessageBody(kind, raw, "")
 		if err != nil {
 			return
 		}
 		require.True(t, json.Valid([]byte(body)), "%q", body)
-		again, err := messageBody(kind, json.RawMessage(body), "")
+		again, err := MessageBody(kind, json.RawMessage(body), "")
 		require.NoError(t, err)
 		require.Equal(t, body, again)
 	})
 }
 
-// Everywhere an address comes in it is looked at, and one that an older version let be stored does nothing.
-func TestAddressesAtTheDoors(t *testing.T) {
-	ctx := t.Context()
-	claims := Identity{Role: RoleUser, ID: name("uma"), Expires: time.Now().Add(time.Hour), Issued: time.Now()}
-	b := startNode(t, testenv.Shared(t, testenv.EngineEmbedded), func(o *Options) {
-		o.JWT = func(context.Context, string) (Identity, error) { return claims, nil }
-	})
-	id := Identity{Role: RoleUser, ID: name("uma"), Avatar: "//evil.example/x.png"}
-	_, _, err := b.IssueToken(ctx, id, 0)
-	code(t, CodeBadRequest, err)
-	require.ErrorContains(t, err, "avatar")
-	claims.Avatar = id.Avatar
-	_, err = b.Authenticate(ctx, "a.b.c")
-	code(t, CodeUnauthorized, err)
-	require.ErrorContains(t, err, "avatar")
-	claims.Avatar = "https://example.com/x.png"
-	_, err = b.Authenticate(ctx, "a.b.c")
-	require.NoError(t, err)
-	host := Actor{Host: true}
-	_, err = b.Open(ctx, host, OpenRequest{User: id.Person(), Queue: name("q")})
-	code(t, CodeBadRequest, err)
-	require.ErrorContains(t, err, "avatar")
-
-	id.Avatar = "https://example.com/x.png"
-	token, _, err := b.IssueToken(ctx, id, 0)
-	require.NoError(t, err)
-	hash := tokenHash(token)
-	key := b.home(hash).token(hash)
-	record, err := b.rdb.Get(ctx, key).Result()
-	require.NoError(t, err)
-	require.NoError(t, b.rdb.Set(ctx, key, strings.Replace(record, id.Avatar, "//evil.example/x", 1), redis.KeepTTL).Err())
-	old, err := b.Authenticate(ctx, token)
-	require.NoError(t, err)
-	require.Empty(t, old.Avatar)
-	uma := connect(t, b, old, "")
-	s, err := b.Open(ctx, uma.Actor, OpenRequest{Queue: name("q")})
-	require.NoError(t, err)
-	for _, kind := range fileTypes {
-		for _, a := range []Actor{uma.Actor, host} {
-			_, err = b.Send(ctx, a, SendRequest{Session: s.ID, As: RoleUser, Type: kind, Body: json.RawMessage(`{"url":"http://["}`)})
-			code(t, CodeBadRequest, err)
-			require.ErrorContains(t, err, "body.url")
-		}
-	}
+// code wants an error of a code.
+func code(t testing.TB, want Code, err error) {
+	t.Helper()
+	require.Equal(t, want, AsError(err).Code, "%v", err)
 }

@@ -1,6 +1,9 @@
-package broker
+package chat
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
 
 // OpenRequest asks for a session.
 type OpenRequest struct {
@@ -79,7 +82,7 @@ type TransferRequest struct {
 	Queue   string
 	Note    string
 
-	sticky bool // the broker itself offers it
+	Sticky bool // the broker itself offers it
 }
 
 // EndRequest ends a session, or asks its user to confirm that.
@@ -157,3 +160,77 @@ type AgentInfo struct {
 	Status Status `json:"status"`
 	Load   int    `json:"load"`
 }
+
+func (r *OpenRequest) Normalize(user Person, priority int) (meta string, err error) {
+	if r.Queue == "" {
+		r.Queue = DefaultQueueID
+	}
+	if err := ValidID("queue", r.Queue); err != nil {
+		return "", err
+	}
+	owner := Identity{Role: RoleUser, ID: user.ID, Name: user.Name, Avatar: user.Avatar, Priority: priority}
+	if err := owner.Normalize(); err != nil {
+		return "", err
+	}
+	if err := ValidProse("subject", r.Subject, MaxSubject); err != nil {
+		return "", err
+	}
+	return ValidObject("meta", r.Meta, MaxMeta, "{}")
+}
+
+func (q *QueueSettings) Validate() error {
+	if err := ValidID("id", q.ID); err != nil {
+		return err
+	}
+	if q.Name == "" {
+		q.Name = q.ID
+	}
+	if utf8.RuneCountInString(q.Name) > MaxName {
+		return Errorf(CodeTooLarge, "name: at most %d characters", MaxName)
+	}
+	if err := ValidText("name", q.Name, 4*MaxName); err != nil {
+		return err
+	}
+	if q.Routing != "grab" && q.Routing != "auto" {
+		return Errorf(CodeBadRequest, "routing: grab or auto")
+	}
+	for name, v := range map[string]int{"offerTimeout": q.OfferTimeout, "endTimeout": q.EndTimeout,
+		"idleTimeout": q.IdleTimeout, "abandonTimeout": q.AbandonTimeout, "agentGrace": q.AgentGrace,
+		"reopenWindow": q.ReopenWindow, "sticky": q.Sticky, "patience": q.Patience} {
+		if v < 0 || v > maxTimeout {
+			return Errorf(CodeBadRequest, "%s: seconds, 0 to a year", name)
+		}
+	}
+	if q.Priority < 0 || q.Priority > 9 {
+		return Errorf(CodeBadRequest, "priority: 0 to 9")
+	}
+	if err := q.Hours.validate(); err != nil {
+		return err
+	}
+	if q.Bot != "" {
+		if err := ValidID("bot", q.Bot); err != nil {
+			return err
+		}
+	}
+	if err := ValidProse("greeting", q.Greeting, MaxNote); err != nil {
+		return err
+	}
+	return ValidProse("offline", q.Offline, MaxNote)
+}
+
+func (r *SessionsRequest) Matches(st *Snapshot) bool {
+	created := st.Created.UnixMilli()
+	switch {
+	case r.Queue != "" && st.Queue != r.Queue, r.User != "" && st.User.ID != r.User,
+		r.Label != "" && !Contains(st.Labels, r.Label), r.Since > 0 && created < r.Since, r.Until > 0 && created >= r.Until:
+		return false
+	}
+	for _, s := range r.States {
+		if st.State == s {
+			return true
+		}
+	}
+	return len(r.States) == 0
+}
+
+const maxTimeout = 365 * 24 * 3600

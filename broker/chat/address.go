@@ -1,4 +1,4 @@
-package broker
+package chat
 
 import (
 	"net/netip"
@@ -29,23 +29,23 @@ func withoutBase(base, fileURL string) string {
 	return fileURL
 }
 
-// withBase is an entry as clients see it: the address of a file of our own begins with the base path.
-func (b *Broker) withBase(e entry) entry {
+// WithBase is an entry as clients see it: the address of a file of our own begins with the base path.
+func WithBase(base string, e Entry) Entry {
 	const before = `{"url":"` // fileBody puts it first
-	if rest, own := strings.CutPrefix(e.body, before+FilesPath); own && b.opt.BasePath != "" && sendsFile(e.head) {
-		e.body = before + b.opt.BasePath + FilesPath + rest
+	if rest, own := strings.CutPrefix(e.Body, before+FilesPath); own && base != "" && SendsFile(e.Head) {
+		e.Body = before + base + FilesPath + rest
 	}
 	return e
 }
 
-// validFileURL accepts where a message's file may be: in this server's store, or elsewhere on the web.
-func validFileURL(field, s string) error {
+// ValidFileURL accepts where a message's file may be: in this server's store, or elsewhere on the web.
+func ValidFileURL(field, s string) error {
 	return validURL(field, s, func(*url.URL) bool { return ownFile.MatchString(s) }, "the path of an uploaded file")
 }
 
-// validAvatar accepts where a participant's picture may be, or nothing. A path is one of the
+// ValidAvatar accepts where a participant's picture may be, or nothing. A path is one of the
 // origin that serves the pages: a host application may have its pictures there.
-func validAvatar(field, s string) error {
+func ValidAvatar(field, s string) error {
 	if s == "" {
 		return nil
 	}
@@ -55,7 +55,7 @@ func validAvatar(field, s string) error {
 // validURL accepts addresses that everybody who parses them takes for the same: net/url here, the WHATWG's URL in
 // browsers, which take a backslash for a slash, leave out tabs and line breaks, and know hosts that are none.
 func validURL(field, s string, own func(*url.URL) bool, what string) error {
-	if err := validText(field, s, MaxURL); err != nil {
+	if err := ValidText(field, s, MaxURL); err != nil {
 		return err
 	}
 	u, err := url.Parse(s)

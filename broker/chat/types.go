@@ -1,4 +1,4 @@
-package broker
+package chat
 
 import (
 	"encoding/json"
@@ -89,7 +89,7 @@ type Session struct {
 	Unread     int64           `json:"unread"`
 	ReadSeq    int64           `json:"readSeq"`
 
-	quiet int64 // how many changes its user is not to know of
+	Quiet int64 `json:"-"` // how many changes its user is not to know of
 }
 
 // Author is who wrote a message.
@@ -153,8 +153,22 @@ func (i Identity) Person() Person { return Person{i.ID, i.Name, i.Avatar} }
 // everything; Identity then names whom it acts for, if anybody.
 type Actor struct {
 	Identity
-	Conn *Conn
+	Conn Connection
 	Host bool
+}
+
+// Connection is a device of a participant's that commands come from.
+type Connection interface {
+	// ID names the connection among all that ever were.
+	ID() string
+}
+
+// Origin names the connection that a command came by; "" over HTTP.
+func (a Actor) Origin() string {
+	if a.Conn == nil {
+		return ""
+	}
+	return a.Conn.ID()
 }
 
 // Sink is where a connection's events go. The broker defines it and the
@@ -181,3 +195,20 @@ const (
 	CloseRemoved   = 4005
 	CloseSilent    = 4008
 )
+
+// Revoked tells whether a token ended with its participant's last revocation: of an
+// opaque one decides what had been revoked before it, of a JWT when it was issued.
+func (i Identity) Revoked(at, generation int64) bool {
+	if i.Generation > 0 {
+		return i.Generation <= generation
+	}
+	return i.Issued.UnixMilli() <= at
+}
+
+// Who names a participant in keys and in a session's hashes: u:… or a:….
+func Who(r Role, id string) string {
+	if r.Staff() {
+		return "a:" + id
+	}
+	return "u:" + id
+}
