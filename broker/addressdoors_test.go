@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"bellhop/broker/chat"
-	"bellhop/internal/testenv"
 	"context"
 	"encoding/json"
 	"strings"
@@ -11,6 +9,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"bellhop/broker/chat"
+	"bellhop/internal/testenv"
 )
 
 // Everywhere an address comes in it is looked at, and one that an older version let be stored does nothing.
@@ -40,10 +41,10 @@ func TestAddressesAtTheDoors(t *testing.T) {
 	token, _, err := b.IssueToken(ctx, id, 0)
 	require.NoError(t, err)
 	hash := tokenHash(token)
-	key := b.home(hash).token(hash)
-	record, err := b.rdb.Get(ctx, key).Result()
+	key := b.Home(hash).Token(hash)
+	record, err := b.Redis.Get(ctx, key).Result()
 	require.NoError(t, err)
-	require.NoError(t, b.rdb.Set(ctx, key, strings.Replace(record, id.Avatar, "//evil.example/x", 1), redis.KeepTTL).Err())
+	require.NoError(t, b.Redis.Set(ctx, key, strings.Replace(record, id.Avatar, "//evil.example/x", 1), redis.KeepTTL).Err())
 	old, err := b.Authenticate(ctx, token)
 	require.NoError(t, err)
 	require.Empty(t, old.Avatar)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // rateWindow is how long after its end a session can be rated.
@@ -47,22 +48,22 @@ func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat
 }
 
 func (b *Broker) reopen(ctx context.Context, a chat.Actor, s step) (chat.Session, error) {
-	p, _ := b.of(s.Session)
+	p, _ := b.Of(s.Session)
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
 		return chat.Session{}, b.absent(ctx, a, chat.ActReopen, s.Session, err)
 	}
 	for range 5 {
-		keys := p.transition(s.Session, append(endKeys(p, queue, user), p.strange())...)
+		keys := p.Transition(s.Session, append(endKeys(p, queue, user), p.Strange())...)
 		r, err := b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
 			q := b.settings.queue(queue)
-			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, ms(q.ReopenWindow), bound, beginWait(q, time.Now())}
+			return reopenArgs{s.Op, s.Session, s.By, s.Boss, queue, store.Milliseconds(q.ReopenWindow), bound, beginWait(q, time.Now())}
 		})
 		if err != nil {
 			return chat.Session{}, err
 		}
-		if r.str(0) == "moved" {
-			queue, user = r.str(1), r.str(2)
+		if r.Str(0) == "moved" {
+			queue, user = r.Str(1), r.Str(2)
 			continue
 		}
 		st, err := b.begun(ctx, a, s.Session, r)
@@ -87,7 +88,7 @@ func (b *Broker) afterEnd(ctx context.Context, a chat.Actor, action chat.Action,
 	if err := chat.Allow(a, action); err != nil {
 		return chat.Session{}, err
 	}
-	if _, ok := b.of(session); !ok {
+	if _, ok := b.Of(session); !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	s := newStep(a, action, session)

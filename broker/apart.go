@@ -84,7 +84,7 @@ func (b *Broker) readEnded(ctx context.Context, a chat.Actor, session string, un
 	}
 	err := b.tell(ctx, a.Role, a.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
 	if err != nil {
-		b.log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
+		b.Log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -36,7 +37,7 @@ type archiver struct {
 	keep   int           // entries a log keeps
 	expire time.Duration // after its end a session leaves Redis
 
-	calls []borrower // by partition
+	calls []store.Borrower // by partition
 
 	stop context.CancelFunc // nothing more is taken then
 	done chan struct{}      // closed when all that was taken is written
@@ -49,7 +50,7 @@ type archiver struct {
 
 // collected is a session or record that one partition handed to this node.
 type collected struct {
-	part  partition
+	part  store.Partition
 	id    string
 	since string // when the first change was made that waits
 	lease string // its score now
@@ -63,19 +64,19 @@ func newArchiver(b *Broker, o Options) *archiver {
 
 // start begins to archive, until close or the broker's end.
 func (a *archiver) start() {
-	reading, stop := context.WithCancel(a.b.ctx)
+	reading, stop := context.WithCancel(a.b.Life)
 	a.stop, a.done = stop, make(chan struct{})
 	pieces := make(chan *piece, 4*collectLimit) // read ahead while the store writes
-	a.b.wg.Go(func() {
+	a.b.Tasks.Go(func() {
 		defer close(pieces)
 		for a.read(reading, pieces) {
 		}
 	})
-	a.b.wg.Go(func() {
+	a.b.Tasks.Go(func() {
 		defer close(a.done)
-		a.write(a.b.ctx, pieces)
+		a.write(a.b.Life, pieces)
 	})
-	a.b.loop(refusedPause, a.retry)
+	a.b.Loop(refusedPause, a.retry)
 }
 
 // close archives what is dirty, as far as the context allows.
@@ -88,7 +89,7 @@ func (a *archiver) close(ctx context.Context) error {
 	case <-a.done:
 		return a.flush(ctx)
 	case <-ctx.Done():
-		return archiveError("close", ctx.Err())
+		return store.ArchiveError("close", ctx.Err())
 	}
 }
 
@@ -98,23 +99,23 @@ func (a *archiver) read(ctx context.Context, pieces chan<- *piece) bool {
 	more, err := a.pass(ctx, a.delay, func(p *piece) {
 		select {
 		case pieces <- p:
-		case <-a.b.ctx.Done():
+		case <-a.b.Life.Done():
 		}
 	})
 	if err != nil && ctx.Err() == nil {
-		a.b.log.Warn("nothing to archive could be read; again soon", "error", err)
+		a.b.Log.Warn("nothing to archive could be read; again soon", "error", err)
 	}
 	if more && err == nil {
 		return ctx.Err() == nil
 	}
-	return sleep(ctx, jitter(a.delay/2))
+	return store.Sleep(ctx, store.Jitter(a.delay/2))
 }
 
 // pass collects once in every partition; more tells that there was as much as was asked for.
 func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*piece)) (more bool, err error) {
 	var full atomic.Bool
 	var g errgroup.Group
-	for _, p := range a.b.parts {
+	for _, p := range a.b.Parts {
 		g.Go(func() error {
 			list, err := a.collect(ctx, p, delay)
 			if len(list) == collectLimit {
@@ -136,31 +137,31 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 	return full.Load(), err
 }
 
-func (a *archiver) collect(ctx context.Context, p partition, delay time.Duration) ([]collected, error) {
-	return a.b.collect(ctx, &a.calls[p.index], p, "collect|", p.dirty(), p.late(), collectLimit, delay, takeLease-5*time.Second)
+func (a *archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]collected, error) {
+	return a.b.collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, takeLease-5*time.Second)
 }
 
 // collect borrows sessions of a partition for whoever archives or tells them; until bounds what it does with them.
-func (b *Broker) collect(ctx context.Context, l *borrower, p partition, borrower, due, late string, limit int,
+func (b *Broker) collect(ctx context.Context, l *store.Borrower, p store.Partition, borrower, due, late string, limit int,
 	delay, until time.Duration) ([]collected, error) {
-	call, ack := l.begin()
+	call, ack := l.Begin()
 	ends := time.Now().Add(until)
-	r, err := b.runJSON(ctx, "collect", []string{due, late, p.leases()}, struct {
+	r, err := b.RunJSON(ctx, "collect", []string{due, late, p.Leases()}, struct {
 		Borrower string `json:"borrower"`
 		Call     int64  `json:"call"`
 		Ack      int64  `json:"ack"`
 		Limit    int    `json:"limit"`
 		Lease    int64  `json:"lease"` // ms
 		Delay    int64  `json:"delay"` // ms
-	}{borrower + b.node, call, ack, limit, takeLease.Milliseconds(), delay.Milliseconds()})
+	}{borrower + b.Node, call, ack, limit, takeLease.Milliseconds(), delay.Milliseconds()})
 	if err != nil {
 		return nil, err
 	}
-	l.heard(call)
-	members := r.strs(2)
+	l.Heard(call)
+	members := r.Strs(2)
 	out := make([]collected, 0, len(members)/2)
 	for i := 0; i+1 < len(members); i += 2 {
-		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.str(1), now: r.num(0), until: ends})
+		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.Str(1), now: r.Num(0), until: ends})
 	}
 	return out, nil
 }
@@ -189,7 +190,7 @@ func (a *archiver) write(ctx context.Context, pieces <-chan *piece) {
 			backoff = shortest
 			continue
 		}
-		if !sleep(ctx, jitter(backoff)) {
+		if !store.Sleep(ctx, store.Jitter(backoff)) {
 			return
 		}
 		backoff = min(2*backoff, longest)
@@ -248,7 +249,7 @@ func (a *archiver) commit(ctx context.Context, all batch) (batch, error) {
 	}
 	a.failed.Add(1)
 	if ctx.Err() == nil && !a.away.Swap(true) {
-		a.b.log.Error("the archive does not take what it is given; nothing is lost, and it is tried again", "error", err)
+		a.b.Log.Error("the archive does not take what it is given; nothing is lost, and it is tried again", "error", err)
 	}
 	a.giveBack(context.WithoutCancel(ctx), b)
 	return nil, err
@@ -282,7 +283,7 @@ func (a *archiver) put(ctx context.Context, b batch) error {
 			p, m := from[r.Index], &messages[r.Index]
 			p.refuse(m.Seq)
 			a.refused.Add(1)
-			a.b.log.Error("the archive refuses a message; it stays in Redis", "session", p.id, "seq", m.Seq, "error", r.Err)
+			a.b.Log.Error("the archive refuses a message; it stays in Redis", "session", p.id, "seq", m.Seq, "error", r.Err)
 		}
 		a.saved.Add(int64(len(messages) - len(rejected)))
 	}
@@ -294,7 +295,7 @@ func (a *archiver) put(ctx context.Context, b batch) error {
 		for _, r := range rejected {
 			owners[r.Index].docRefused = true
 			a.refused.Add(1)
-			a.b.log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].id, "error", r.Err)
+			a.b.Log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].id, "error", r.Err)
 		}
 	}
 	if len(records) > 0 {
@@ -310,12 +311,12 @@ func (a *archiver) mark(ctx context.Context, b batch) error {
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
-				_, err := a.b.run(ctx, "done", []string{p.part.dirty(), p.part.late()}, p.lease, p.id)
+				_, err := a.b.Run(ctx, "done", []string{p.part.Dirty(), p.part.Late()}, p.lease, p.id)
 				return err
 			}
-			r, err := a.b.runJSON(ctx, "saved", []string{p.part.session(p.id), p.part.log(p.id), p.part.read(p.id),
-				p.part.recalled(p.id), p.part.dirty(), p.part.timers(), p.part.aside(), p.part.late()}, p.mark(a))
-			if err == nil && r.str(0) == "other" { // Redis fell back while this was on its way
+			r, err := a.b.RunJSON(ctx, "saved", []string{p.part.Session(p.id), p.part.Log(p.id), p.part.Read(p.id),
+				p.part.Recalled(p.id), p.part.Dirty(), p.part.Timers(), p.part.Aside(), p.part.Late()}, p.mark(a))
+			if err == nil && r.Str(0) == "other" { // Redis fell back while this was on its way
 				err = (&recovery{b: a.b, p: p.part}).compare(ctx, p.id)
 			}
 			return err
@@ -323,7 +324,7 @@ func (a *archiver) mark(ctx context.Context, b batch) error {
 	}
 	err := g.Wait()
 	if err != nil && ctx.Err() == nil {
-		a.b.log.Warn("what was archived is not marked; it will be archived again", "error", err)
+		a.b.Log.Warn("what was archived is not marked; it will be archived again", "error", err)
 	}
 	return err
 }
@@ -332,7 +333,7 @@ func (a *archiver) giveBack(ctx context.Context, b batch) {
 	ctx, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
 	for _, p := range b {
-		if _, err := a.b.run(ctx, "putback", []string{p.part.dirty(), p.part.late()}, p.lease, p.id, p.since); err != nil {
+		if _, err := a.b.Run(ctx, "putback", []string{p.part.Dirty(), p.part.Late()}, p.lease, p.id, p.since); err != nil {
 			return // it comes back when its lease is over
 		}
 	}
@@ -361,38 +362,38 @@ func (a *archiver) flush(ctx context.Context) error {
 // retry makes dirty again what the store refused, lest it stay in Redis for ever
 // once the store has changed its mind. It also removes records that have expired.
 func (a *archiver) retry(ctx context.Context) {
-	for _, p := range a.b.parts {
-		ids, err := a.b.rdb.ZRange(ctx, p.aside(), 0, 999).Result()
+	for _, p := range a.b.Parts {
+		ids, err := a.b.Redis.ZRange(ctx, p.Aside(), 0, 999).Result()
 		if err != nil || len(ids) == 0 {
 			continue
 		}
-		if err := a.b.fallsDue(ctx, p.dirty(), 0, "NX", ids...); err != nil {
-			a.b.log.Warn("what was set aside is not tried again; later", "partition", p.index, "error", err)
+		if err := a.b.FallsDue(ctx, p.Dirty(), 0, "NX", ids...); err != nil {
+			a.b.Log.Warn("what was set aside is not tried again; later", "partition", p.Index, "error", err)
 		}
 	}
 	if err := a.store.Purge(ctx); err != nil && ctx.Err() == nil {
-		a.b.log.Warn("expired records not removed; later", "error", err)
+		a.b.Log.Warn("expired records not removed; later", "error", err)
 	}
 }
 
 // expire takes a session out of Redis that ended long ago and that the archive has whole.
-func (b *Broker) expire(ctx context.Context, p partition, session string) error {
-	user, err := b.pipe.HGet(ctx, p.session(session), "user").Result()
+func (b *Broker) expire(ctx context.Context, p store.Partition, session string) error {
+	user, err := b.Pipe.HGet(ctx, p.Session(session), "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return redisError("expire", err)
+		return store.RedisError("expire", err)
 	}
-	r, err := b.runJSON(ctx, "expire", []string{p.session(session), p.log(session), p.unread(session), p.read(session),
-		p.authors(session), p.recalled(session), p.keys(session), p.dirty(), p.timers(), p.outbox(),
-		p.listed(chat.Who(chat.RoleUser, user)), p.sessions(), p.states()}, struct {
+	r, err := b.RunJSON(ctx, "expire", []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session),
+		p.Authors(session), p.Recalled(session), p.Keys(session), p.Dirty(), p.Timers(), p.Outbox(),
+		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States()}, struct {
 		Session string `json:"session"`
 		After   int64  `json:"after"` // ms
 	}{session, b.archiver.expire.Milliseconds()})
-	if err != nil || r.str(0) != "ok" {
+	if err != nil || r.Str(0) != "ok" {
 		return err
 	}
 	var effects []string
 	for i := 1; i < len(r); i++ {
-		effects = append(effects, r.str(i))
+		effects = append(effects, r.Str(i))
 	}
 	b.carryOut(ctx, p, effects)
 	return nil

@@ -55,9 +55,9 @@ var errAway = errors.New("away")
 // archived waits until the archive has everything of a session.
 func archived(t testing.TB, b *Broker, session string) {
 	t.Helper()
-	p, _ := b.of(session)
+	p, _ := b.Of(session)
 	require.Eventually(t, func() bool {
-		_, err := b.rdb.ZScore(context.Background(), p.dirty(), session).Result()
+		_, err := b.Redis.ZScore(context.Background(), p.Dirty(), session).Result()
 		return err != nil
 	}, 60*time.Second, 20*time.Millisecond, "not archived: %s", session)
 }
@@ -66,7 +66,7 @@ func archived(t testing.TB, b *Broker, session string) {
 // is over. The node's own next try, where it found it unarchived, is a minute later.
 func shelve(t testing.TB, b *Broker, session string) {
 	t.Helper()
-	p, _ := b.of(session)
+	p, _ := b.Of(session)
 	eventually(t, func() bool {
 		require.NoError(t, b.expire(t.Context(), p, session))
 		st, err := b.lookLive(t.Context(), session)
@@ -114,8 +114,8 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		}
 		first := uma.send(s.ID, "last").Seq
 		archived(t, b, s.ID)
-		p, _ := b.of(s.ID)
-		require.LessOrEqual(t, b.rdb.XLen(ctx, p.log(s.ID)).Val(), int64(keepLog))
+		p, _ := b.Of(s.ID)
+		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(keepLog))
 		code(t, chat.CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
@@ -195,11 +195,11 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	ctx := t.Context()
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
-	p, _ := b.of(s.ID)
+	p, _ := b.Of(s.ID)
 	uma.send(s.ID, "good")
-	require.NoError(t, b.rdb.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
+	require.NoError(t, b.Redis.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
 		redis.call('HSET', KEYS[2], 'seq', 3) redis.call('APPEND', KEYS[3], '\0\1') return 1`,
-		[]string{p.log(s.ID), p.session(s.ID), p.authors(s.ID)}, time.Now().UnixMilli(), "u:"+uma.ID,
+		[]string{p.Log(s.ID), p.Session(s.ID), p.Authors(s.ID)}, time.Now().UnixMilli(), "u:"+uma.ID,
 		chat.Head("01J00000000000000000000000", chat.Author{ID: uma.ID, Role: chat.RoleUser, Name: ""}, chat.TypeText, 0)).Err())
 	for i := range 300 {
 		uma.send(s.ID, fmt.Sprint(i))
@@ -213,7 +213,7 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	list, err := b.archiver.store.Messages(ctx, s.ID, 1, 1000)
 	require.NoError(t, err)
 	require.Len(t, list, 302)
-	require.Equal(t, "3-0", b.rdb.XRangeN(ctx, p.log(s.ID), "-", "+", 1).Val()[0].ID, "nothing of it is trimmed")
+	require.Equal(t, "3-0", b.Redis.XRangeN(ctx, p.Log(s.ID), "-", "+", 1).Val()[0].ID, "nothing of it is trimmed")
 }
 
 // An ended session leaves Redis an hour after its end, and is found all the same.
@@ -228,8 +228,8 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 		live := uma.open(name("q"))
 		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID, Reason: "done"})
 		require.NoError(t, err)
-		p, _ := b.of(s.ID)
-		require.Eventually(t, func() bool { return b.rdb.Exists(ctx, p.session(s.ID), p.log(s.ID), p.keys(s.ID)).Val() == 0 },
+		p, _ := b.Of(s.ID)
+		require.Eventually(t, func() bool { return b.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID), p.Keys(s.ID)).Val() == 0 },
 			20*time.Second, 20*time.Millisecond)
 
 		got, err := b.Session(ctx, uma.Actor, s.ID)
@@ -281,14 +281,14 @@ func TestNothingUnarchivedExpires(t *testing.T) {
 		s := uma.open(name("q"))
 		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		p, _ := b.of(s.ID)
+		p, _ := b.Of(s.ID)
 		expires := func(fields ...any) bool {
-			require.NoError(t, b.rdb.HSet(ctx, p.session(s.ID), fields...).Err())
+			require.NoError(t, b.Redis.HSet(ctx, p.Session(s.ID), fields...).Err())
 			require.NoError(t, b.expire(ctx, p, s.ID))
-			return b.rdb.Exists(ctx, p.session(s.ID), p.log(s.ID)).Val() == 0
+			return b.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID)).Val() == 0
 		}
 		require.False(t, expires("archived", ended.Seq), "what is dirty has changed since")
-		require.NoError(t, b.rdb.ZRem(ctx, p.dirty(), s.ID).Err())
+		require.NoError(t, b.Redis.ZRem(ctx, p.Dirty(), s.ID).Err())
 		require.False(t, expires("archived", ended.Seq-1), "a message")
 		require.False(t, expires("archived", ended.Seq, "aside", "1"), "one that was refused")
 		require.False(t, expires("aside", "", "recalls", "1,"), "a recall")
@@ -376,7 +376,7 @@ func TestRedisIsFull(t *testing.T) {
 	st, err := b.look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, sent, st.Seq)
-	require.Empty(t, auditSession(ctx, t, b, b.parts[b.home(uma.ID).index], st))
+	require.Empty(t, auditSession(ctx, t, b, b.Parts[b.Home(uma.ID).Index], st))
 	store.set(nil, nil)
 	require.Eventually(t, func() bool {
 		_, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body})

@@ -10,6 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+
+	"bellhop/broker/internal/store"
 )
 
 // Violation is a broken promise that lasts.
@@ -54,7 +56,7 @@ func Audit(ctx context.Context, o Options, a AuditOptions) ([]Violation, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = b.pipe.Close() }()
+	defer func() { _ = b.Pipe.Close() }()
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
@@ -89,7 +91,7 @@ func (b *Broker) audit(ctx context.Context, o AuditOptions) ([]Violation, error)
 	}
 	suspects, err := a.all(ctx, checks)
 	for try := 1; err == nil && try < auditTries && len(suspects) > 0; try++ {
-		if !sleep(ctx, auditPause) {
+		if !store.Sleep(ctx, auditPause) {
 			return nil, ctx.Err()
 		}
 		a.done = len(checks) // the bar stays full
@@ -160,12 +162,12 @@ func (a *auditor) note(c *check, what string) {
 // list makes the checks of all sessions, lists and loads there are.
 func (a *auditor) list(ctx context.Context) ([]*check, error) {
 	var checks []*check
-	for _, p := range a.b.parts {
+	for _, p := range a.b.Parts {
 		for start := int64(0); ; start += 1000 {
-			ids, err := a.b.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{Key: p.sessions(), ByScore: true, Start: a.o.since,
+			ids, err := a.b.Redis.ZRangeArgs(ctx, redis.ZRangeArgs{Key: p.Sessions(), ByScore: true, Start: a.o.since,
 				Stop: "+inf", Offset: start, Count: 1000}).Result()
 			if err != nil {
-				return nil, redisError("audit", err)
+				return nil, store.RedisError("audit", err)
 			}
 			for _, id := range ids {
 				checks = append(checks, a.sessionChecks(p, id)...)
@@ -174,7 +176,7 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 				break
 			}
 		}
-		checks = append(checks, a.statesCheck(p), a.dueCheck(p.outbox(), a.o.Slack), a.dueCheck(p.timers(), max(0, a.o.Slack)))
+		checks = append(checks, a.statesCheck(p), a.dueCheck(p.Outbox(), a.o.Slack), a.dueCheck(p.Timers(), max(0, a.o.Slack)))
 	}
 	missing, err := a.missingChecks(ctx)
 	if err != nil {
@@ -197,7 +199,7 @@ func (a *auditor) list(ctx context.Context) ([]*check, error) {
 
 // keyChecks are those of a waiting list or a load.
 func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
-	tag, name, _ := tagged(key)
+	tag, name, _ := store.Tagged(key)
 	part := a.b.byTag(tag)
 	kind, id, _ := strings.Cut(name, ":")
 	if part == nil {
@@ -206,9 +208,9 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 	var checks []*check
 	switch kind {
 	case "waiting":
-		members, err := a.b.rdb.ZRange(ctx, key, 0, -1).Result()
+		members, err := a.b.Redis.ZRange(ctx, key, 0, -1).Result()
 		if err != nil {
-			return nil, redisError("audit", err)
+			return nil, store.RedisError("audit", err)
 		}
 		for _, s := range members {
 			if a.concerns(s) {
@@ -216,9 +218,9 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 			}
 		}
 	case "load":
-		load, err := a.b.rdb.HKeys(ctx, key).Result()
+		load, err := a.b.Redis.HKeys(ctx, key).Result()
 		if err != nil {
-			return nil, redisError("audit", err)
+			return nil, store.RedisError("audit", err)
 		}
 		for _, s := range load {
 			if a.concerns(s) {
@@ -236,10 +238,10 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 
 func (a *auditor) concerns(session string) bool { return createdAt(session, a.o.since) >= a.o.since }
 
-func (b *Broker) byTag(tag string) *partition {
-	for i := range b.parts {
-		if b.parts[i].tag == tag {
-			return &b.parts[i]
+func (b *Broker) byTag(tag string) *store.Partition {
+	for i := range b.Parts {
+		if b.Parts[i].Tag == tag {
+			return &b.Parts[i]
 		}
 	}
 	return nil
@@ -247,7 +249,7 @@ func (b *Broker) byTag(tag string) *partition {
 
 // scan lists keys on every master.
 func (b *Broker) scan(ctx context.Context, pattern string) ([]string, error) {
-	return scanAll(ctx, b.rdb, pattern)
+	return scanAll(ctx, b.Redis, pattern)
 }
 
 func scanAll(ctx context.Context, rdb redis.UniversalClient, pattern string) ([]string, error) {
@@ -269,5 +271,5 @@ func scanAll(ctx context.Context, rdb redis.UniversalClient, pattern string) ([]
 	case *redis.Client:
 		err = each(ctx, c)
 	}
-	return out, redisError("scan", err)
+	return out, store.RedisError("scan", err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // clean runs the audit until it finds nothing, as it must before long: here
@@ -39,7 +40,7 @@ func clean(t testing.TB, b *Broker) {
 
 // auditSession recounts one session from its log, unlike the product's audit,
 // which counts from `authors`.
-func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st *chat.Snapshot) []string {
+func auditSession(ctx context.Context, t testing.TB, b *Broker, p store.Partition, st *chat.Snapshot) []string {
 	t.Helper()
 	var bad []string
 	log, err := b.readLog(ctx, st.ID, 1, st.Seq+10)
@@ -52,7 +53,7 @@ func auditSession(ctx context.Context, t testing.TB, b *Broker, p partition, st 
 	if int64(len(log)) != st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d entries, seq %d", st.ID, len(log), st.Seq))
 	}
-	if n := int64(len(b.rdb.GetRange(ctx, p.authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
+	if n := int64(len(b.Redis.GetRange(ctx, p.Authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d bytes of authors for %d messages", st.ID, n, st.Seq))
 	}
 	for w, n := range st.Counts {

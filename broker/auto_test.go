@@ -117,14 +117,14 @@ func TestABurstIsAssigned(t *testing.T) {
 					t.Error(err)
 				}
 				if i == agents*each/2 {
-					a.stop()
+					a.Stop()
 				}
 			})
 		}
 		wg.Wait()
 		eventually(t, func() bool { n, err := b.waitingCount(ctx, q); return err == nil && n == 0 })
 		for _, id := range ids {
-			require.EqualValues(t, each, b.rdb.HLen(ctx, b.home(id).load(id)).Val())
+			require.EqualValues(t, each, b.Redis.HLen(ctx, b.Home(id).Load(id)).Val())
 		}
 		clean(t, b)
 	})
@@ -143,9 +143,9 @@ func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
 	line, err := a.line(ctx, q, 9)
 	require.NoError(t, err)
 	require.Equal(t, []string{high.ID, low.ID}, line)
-	p, _ := a.of(low.ID)
+	p, _ := a.Of(low.ID)
 	// As if it had waited for an hour: five levels are fifty minutes.
-	require.NoError(t, a.rdb.ZIncrBy(ctx, p.waiting(q), -3600e3, low.ID).Err())
+	require.NoError(t, a.Redis.ZIncrBy(ctx, p.Waiting(q), -3600e3, low.ID).Err())
 	require.NoError(t, a.Close(ctx))
 	b := startNode(t, url)
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
@@ -319,7 +319,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			require.Empty(t, a.owner(t, s.ID), "nobody waits for a bot without room")
 		}
-		held, err := a.rdb.HKeys(ctx, a.home(bot.ID).load(bot.ID)).Result()
+		held, err := a.Redis.HKeys(ctx, a.Home(bot.ID).Load(bot.ID)).Result()
 		require.NoError(t, err)
 		for _, id := range held {
 			_, err = a.End(ctx, host, chat.EndRequest{Session: id})
@@ -330,11 +330,11 @@ func TestStickyAutoAndBots(t *testing.T) {
 
 	t.Log("opened by a node that died before it could route")
 	uma = name("uma")
-	p := a.home(uma)
-	id := a.newSessionID(uma)
+	p := a.Home(uma)
+	id := a.NewSessionID(uma)
 	q2 := a.settings.queue(q)
-	a.mustRun(t, "open", p.transition(id, p.waiting(q), p.open(uma), p.listed("u:"+uma), p.sessions(), p.profile("u:"+uma),
-		p.rate(rateOpen, "u:"+uma), p.strange()),
+	a.mustRun(t, "open", p.Transition(id, p.Waiting(q), p.Open(uma), p.Listed("u:"+uma), p.Sessions(), p.Profile("u:"+uma),
+		p.Rate(rateOpen, "u:"+uma), p.Strange()),
 		struct {
 			Op       string `json:"op"`
 			Session  string `json:"session"`

@@ -32,13 +32,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
-	"bellhop/scripts"
+	"bellhop/broker/internal/store"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -106,17 +105,10 @@ type Options struct {
 
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
-	rdb     redis.UniversalClient
-	pipe    *redis.AutoPipeliner // joins the scripts of concurrent callers into one write
-	sharded bool                 // a cluster: SSUBSCRIBE and SPUBLISH
-	parts   []partition
-	scripts map[string]*redis.Script
-	node    string // this process, among all that ever ran
+	*store.Store
 	opt     Options
-	log     *slog.Logger
-	calls   atomic.Int64 // scripts run, for tests and metrics
-	filed   atomic.Bool  // the list by state is whole
-	reached atomic.Bool  // the archive has answered since the start
+	filed   atomic.Bool // the list by state is whole
+	reached atomic.Bool // the archive has answered since the start
 
 	hub         *hub
 	archiver    *archiver // nil without an archive
@@ -131,17 +123,10 @@ type Broker struct {
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
 	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
-	emptied     atomic.Bool   // Redis has lost everything
 
 	mends seldom
 
-	panics atomic.Int64
-
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
-
-	stop context.CancelFunc // ends the loops
-	ctx  context.Context    //nolint:containedctx // the loops' life, from New to Close
-	wg   sync.WaitGroup
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -157,24 +142,24 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, err := b.rdb.Exists(ctx, restoringKey).Result(); err != nil || n > 0 {
-		return nil, errors.Join(redisError("restoring", err), b.pipe.Close(), ErrRestoring)
+	if n, err := b.Redis.Exists(ctx, store.RestoringKey).Result(); err != nil || n > 0 {
+		return nil, errors.Join(store.RedisError("restoring", err), b.Pipe.Close(), ErrRestoring)
 	}
 	if b.archiver != nil {
 		if err := b.claimArchive(ctx); err != nil {
-			return nil, errors.Join(err, b.pipe.Close())
+			return nil, errors.Join(err, b.Pipe.Close())
 		}
 		b.reached.Store(true)
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
-		return nil, errors.Join(err, b.pipe.Close())
+		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	if err := b.recount(ctx); err != nil {
-		return nil, errors.Join(err, b.pipe.Close())
+		return nil, errors.Join(err, b.Pipe.Close())
 	}
-	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.Begin(ctx)
 	var g sync.WaitGroup
 	for _, p := range b.pulses {
 		g.Go(func() { p.tick(ctx) }) // known to the others before the first connection
@@ -205,7 +190,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{rdb: o.Redis, node: ulid.Make().String(), opt: o, log: o.Log, places: make(chan struct{}, atOnce),
+	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
@@ -216,60 +201,43 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.parts = newPartitions(n)
-	if b.archiver != nil {
-		b.archiver.calls = make([]borrower, n)
+	var told func(store.Partition)
+	if o.Hook != nil {
+		told = func(p store.Partition) { b.hooks.nudge(p) }
 	}
-	for _, p := range b.parts {
-		b.pulses = append(b.pulses, newPulse(b, p))
-	}
-	_, b.sharded = o.Redis.(*redis.ClusterClient)
-	// The embedded Redis takes the first line for a mistake.
-	flags := o.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
-	if b.scripts, err = scripts.Load(scripts.Options{Sharded: b.sharded, Flags: flags, Hooks: o.Hook != nil}); err != nil {
+	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
 	}
+	if b.archiver != nil {
+		b.archiver.calls = make([]store.Borrower, n)
+	}
+	for _, p := range b.Parts {
+		b.pulses = append(b.pulses, newPulse(b, p))
+	}
 	if o.Hook != nil {
-		if b.hooks, err = newHooks(b, o); err != nil {
-			return nil, err
-		}
+		b.hooks = newHooks(b, o)
 	}
-	if err := b.preload(ctx); err != nil {
-		return nil, redisError("preload", err)
-	}
-	b.pipe, err = autoPipeline(o.Redis)
-	return b, err
-}
-
-func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
-	switch c := c.(type) {
-	case *redis.ClusterClient:
-		return c.AutoPipeline()
-	case *redis.Client:
-		return c.AutoPipeline()
-	default:
-		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
-	}
+	return b, nil
 }
 
 // fixPartitions writes the number at the first start and reads it at later ones.
 func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
-	if want < 0 || want > MaxPartitions {
-		return 0, fmt.Errorf("%w: %d is not within 1 and %d", ErrPartitions, want, MaxPartitions)
+	if want < 0 || want > store.MaxPartitions {
+		return 0, fmt.Errorf("%w: %d is not within 1 and %d", ErrPartitions, want, store.MaxPartitions)
 	}
 	first, err := b.firstPartitions(ctx, want)
 	if err != nil {
 		return 0, err
 	}
-	if err := b.rdb.SetNX(ctx, partitionsKey, first, 0).Err(); err != nil {
-		return 0, redisError("partitions", err)
+	if err := b.Redis.SetNX(ctx, store.PartitionsKey, first, 0).Err(); err != nil {
+		return 0, store.RedisError("partitions", err)
 	}
-	text, err := b.rdb.Get(ctx, partitionsKey).Result()
+	text, err := b.Redis.Get(ctx, store.PartitionsKey).Result()
 	if err != nil {
-		return 0, redisError("partitions", err)
+		return 0, store.RedisError("partitions", err)
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > MaxPartitions {
+	if err != nil || n < 1 || n > store.MaxPartitions {
 		return 0, fmt.Errorf("%w: Redis says %q", ErrPartitions, text)
 	}
 	if want != 0 && want != n {
@@ -304,10 +272,10 @@ func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 
 // Ready tells whether Redis answers, and has not been emptied.
 func (b *Broker) Ready(ctx context.Context) error {
-	if b.emptied.Load() {
-		return errEmptied
+	if b.Emptied.Load() {
+		return store.ErrEmptied
 	}
-	return redisError("ping", b.rdb.Ping(ctx).Err())
+	return store.RedisError("ping", b.Redis.Ping(ctx).Err())
 }
 
 // Close lets what is being delivered to the hook end, for a second at most,
@@ -324,32 +292,18 @@ func (b *Broker) Close(ctx context.Context) error {
 			flushed = b.closeStats(ctx)
 		}
 	}
-	b.stop()
+	b.Stop()
 	b.dispatchers.close(ctx)
 	b.hub.close()
-	b.wg.Wait()
-	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, part := range b.parts {
+	b.Tasks.Wait()
+	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, part := range b.Parts {
 			if b.hub.left(part) {
-				p.ZRem(ctx, part.nodes(), b.node)
+				p.ZRem(ctx, part.Nodes(), b.Node)
 			}
-			p.HDel(ctx, part.leases(), "take|"+b.node, "collect|"+b.node, "hooks|"+b.node)
+			p.HDel(ctx, part.Leases(), "take|"+b.Node, "collect|"+b.Node, "hooks|"+b.Node)
 		}
 		return nil
 	})
-	return errors.Join(flushed, redisError("close", err), b.pipe.Close())
-}
-
-// loop runs f every pause, jittered by a quarter downwards, until Close.
-func (b *Broker) loop(pause time.Duration, f func(ctx context.Context)) {
-	b.wg.Go(func() {
-		for sleep(b.ctx, jitter(pause)) {
-			b.round(f)
-		}
-	})
-}
-
-func (b *Broker) round(f func(ctx context.Context)) {
-	defer b.caught("a loop")
-	f(b.ctx)
+	return errors.Join(flushed, store.RedisError("close", err), b.Pipe.Close())
 }

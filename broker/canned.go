@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Limits of canned replies.
@@ -139,12 +140,12 @@ func (b *Broker) Canned(ctx context.Context, a chat.Actor, id string) (Canned, e
 }
 
 func (b *Broker) canned(ctx context.Context, id string) (Canned, error) {
-	data, err := b.pipe.HGet(ctx, b.parts[0].canned(), id).Result()
+	data, err := b.Pipe.HGet(ctx, b.Parts[0].Canned(), id).Result()
 	if errors.Is(err, redis.Nil) {
 		return Canned{}, chat.Errorf(chat.CodeNotFound, "no such canned reply")
 	}
 	if err != nil {
-		return Canned{}, redisError("canned", err)
+		return Canned{}, store.RedisError("canned", err)
 	}
 	return parseCanned(data)
 }
@@ -182,9 +183,9 @@ func (b *Broker) CannedList(ctx context.Context, a chat.Actor, r CannedRequest) 
 	if len(ids) == 0 {
 		return reply, nil
 	}
-	list, err := b.rdb.HMGet(ctx, b.parts[0].canned(), ids...).Result()
+	list, err := b.Redis.HMGet(ctx, b.Parts[0].Canned(), ids...).Result()
 	if err != nil {
-		return reply, redisError("canned", err)
+		return reply, store.RedisError("canned", err)
 	}
 	room := chat.NewPage()
 	for i, data := range list {
@@ -209,7 +210,7 @@ func (b *Broker) CannedList(ctx context.Context, a chat.Actor, r CannedRequest) 
 
 // cannedIDs are those the actor may use.
 func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]string, error) {
-	p := b.parts[0]
+	p := b.Parts[0]
 	var scopes []string
 	switch {
 	case queue != "" && (boss(a) || chat.Contains(a.Queues, queue)):
@@ -217,8 +218,8 @@ func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]s
 	case queue != "":
 		return nil, nil
 	case boss(a):
-		ids, err := b.rdb.HKeys(ctx, p.canned()).Result()
-		return ids, redisError("canned", err)
+		ids, err := b.Redis.HKeys(ctx, p.Canned()).Result()
+		return ids, store.RedisError("canned", err)
 	default:
 		scopes = []string{"", agentScope(a.ID)}
 		for _, q := range a.Queues {
@@ -226,13 +227,13 @@ func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]s
 		}
 	}
 	cmds := make([]*redis.StringSliceCmd, len(scopes))
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, s := range scopes {
-			cmds[i] = pipe.HVals(ctx, p.shortcuts(s))
+			cmds[i] = pipe.HVals(ctx, p.Shortcuts(s))
 		}
 		return nil
 	}); err != nil {
-		return nil, redisError("canned", err)
+		return nil, store.RedisError("canned", err)
 	}
 	var ids []string
 	for _, c := range cmds {
@@ -280,7 +281,7 @@ func (b *Broker) PutCanned(ctx context.Context, a chat.Actor, c Canned) (Canned,
 	if own != "" && c.Agent != own {
 		return c, chat.Errorf(chat.CodeForbidden, "agents write their own canned replies")
 	}
-	p := b.parts[0]
+	p := b.Parts[0]
 	for range 5 {
 		s := cannedStep{c.ID, c.Shortcut, c.scope(), c.scope(), own, c.data(), MaxCanned}
 		old, err := b.canned(ctx, c.ID)
@@ -290,20 +291,20 @@ func (b *Broker) PutCanned(ctx context.Context, a chat.Actor, c Canned) (Canned,
 		case !errors.Is(err, &chat.Error{Code: chat.CodeNotFound}):
 			return c, err
 		}
-		r, err := b.runJSON(ctx, "canned", []string{p.canned(), p.shortcuts(s.Scope), p.shortcuts(s.Was), p.dirty()}, s)
+		r, err := b.RunJSON(ctx, "canned", []string{p.Canned(), p.Shortcuts(s.Scope), p.Shortcuts(s.Was), p.Dirty()}, s)
 		if err != nil {
 			return c, err
 		}
 		switch {
-		case r.str(0) == "moved":
+		case r.Str(0) == "moved":
 			continue
-		case r.str(0) == string(chat.CodeTaken):
-			return c, &chat.Error{Code: chat.CodeTaken, Message: "another reply has that shortcut", By: r.str(1)}
+		case r.Str(0) == string(chat.CodeTaken):
+			return c, &chat.Error{Code: chat.CodeTaken, Message: "another reply has that shortcut", By: r.Str(1)}
 		}
-		if err := refusal(r); err != nil {
+		if err := store.Refused(r); err != nil {
 			return c, err
 		}
-		return parseCanned(r.str(1))
+		return parseCanned(r.Str(1))
 	}
 	return c, errCannedMoves
 }
@@ -317,19 +318,19 @@ func (b *Broker) DeleteCanned(ctx context.Context, a chat.Actor, id string) erro
 	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
-	p := b.parts[0]
+	p := b.Parts[0]
 	for range 5 {
 		old, err := b.canned(ctx, id)
 		if err != nil {
 			return err
 		}
-		r, err := b.runJSON(ctx, "uncanned", []string{p.canned(), p.shortcuts(old.scope()), p.dirty()},
+		r, err := b.RunJSON(ctx, "uncanned", []string{p.Canned(), p.Shortcuts(old.scope()), p.Dirty()},
 			cannedStep{ID: id, Was: old.scope(), Own: own})
 		if err != nil {
 			return err
 		}
-		if r.str(0) != "moved" {
-			return refusal(r)
+		if r.Str(0) != "moved" {
+			return store.Refused(r)
 		}
 	}
 	return errCannedMoves
@@ -384,12 +385,12 @@ func (b *Broker) findCanned(ctx context.Context, a chat.Actor, name, queue strin
 		scopes = append([]string{agentScope(a.ID)}, scopes...)
 	}
 	for _, s := range scopes {
-		id, err := b.pipe.HGet(ctx, b.parts[0].shortcuts(s), name).Result()
+		id, err := b.Pipe.HGet(ctx, b.Parts[0].Shortcuts(s), name).Result()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
 		if err != nil {
-			return c, redisError("canned", err)
+			return c, store.RedisError("canned", err)
 		}
 		c, err := b.canned(ctx, id)
 		if err == nil && c.seen(a) || err != nil && !errors.Is(err, none) {

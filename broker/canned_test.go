@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -148,7 +149,7 @@ func TestCannedShortcuts(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		nodes := []*Broker{startNode(t, url), startNode(t, url)}
 		ctx, q, q2 := t.Context(), name("q"), name("q")
-		p := nodes[0].parts[0]
+		p := nodes[0].Parts[0]
 		put := func(i int, id, shortcut, queue string) error {
 			_, err := nodes[i%2].PutCanned(ctx, host, Canned{ID: id, Shortcut: shortcut, Queue: queue, Text: fmt.Sprint(i)})
 			return err
@@ -193,23 +194,23 @@ func TestCannedShortcuts(t *testing.T) {
 			if scope == c.Queue {
 				want[c.Shortcut] = won
 			}
-			got, err := nodes[0].rdb.HGetAll(ctx, p.shortcuts(queueScope(scope))).Result()
+			got, err := nodes[0].Redis.HGetAll(ctx, p.Shortcuts(queueScope(scope))).Result()
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		}
 
 		t.Log("what is written twice, as the client library may, is as written once")
 		s := cannedStep{won, c.Shortcut, c.scope(), c.scope(), "", c.data(), MaxCanned}
-		keys := []string{p.canned(), p.shortcuts(c.scope()), p.shortcuts(c.scope()), p.dirty()}
-		r, err := nodes[0].runJSON(ctx, "canned", keys, s)
+		keys := []string{p.Canned(), p.Shortcuts(c.scope()), p.Shortcuts(c.scope()), p.Dirty()}
+		r, err := nodes[0].RunJSON(ctx, "canned", keys, s)
 		require.NoError(t, err)
-		again, err := parseCanned(r.str(1))
+		again, err := parseCanned(r.Str(1))
 		require.NoError(t, err)
 		require.Equal(t, c, again)
 		for range 2 {
-			r, err = nodes[0].runJSON(ctx, "uncanned", []string{keys[0], keys[1], keys[3]}, cannedStep{ID: won, Was: c.scope()})
+			r, err = nodes[0].RunJSON(ctx, "uncanned", []string{keys[0], keys[1], keys[3]}, cannedStep{ID: won, Was: c.scope()})
 			require.NoError(t, err)
-			require.NoError(t, refusal(r))
+			require.NoError(t, store.Refused(r))
 		}
 		require.Empty(t, cannedIDs(t, nodes[0], host, c.Queue))
 
@@ -218,7 +219,7 @@ func TestCannedShortcuts(t *testing.T) {
 		for i := range MaxCanned - 1 {
 			fill[fmt.Sprint("s", i)] = fmt.Sprint(q, i)
 		}
-		require.NoError(t, nodes[0].rdb.HSet(ctx, p.shortcuts(queueScope(q)), fill).Err())
+		require.NoError(t, nodes[0].Redis.HSet(ctx, p.Shortcuts(queueScope(q)), fill).Err())
 		require.NoError(t, put(0, q+"-last", "last", q))
 		err = put(1, q+"-more", "more", q)
 		code(t, chat.CodeFull, err)

@@ -12,17 +12,18 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // sessionChecks are those of one session in Redis.
-func (a *auditor) sessionChecks(p partition, id string) []*check {
-	with := func(f func(context.Context, partition, *chat.Snapshot, chat.Flat) (string, error)) func(context.Context) (string, error) {
+func (a *auditor) sessionChecks(p store.Partition, id string) []*check {
+	with := func(f func(context.Context, store.Partition, *chat.Snapshot, chat.Flat) (string, error)) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
-			r, err := a.b.run(ctx, "look", p.looked(id))
+			r, err := a.b.Run(ctx, "look", p.Looked(id))
 			if err != nil {
 				return "", err
 			}
-			st, fields, err := chat.ParseSnapshot(id, r.str(0))
+			st, fields, err := chat.ParseSnapshot(id, r.Str(0))
 			if err != nil || st == nil {
 				return "", err // it may have expired meanwhile
 			}
@@ -30,17 +31,17 @@ func (a *auditor) sessionChecks(p partition, id string) []*check {
 		}
 	}
 	return []*check{
-		{1, []string{p.session(id)}, with(a.owner)},
-		{2, []string{p.session(id), p.log(id), p.recalled(id), p.authors(id)}, with(a.log)},
-		{3, []string{p.unread(id), p.read(id), p.authors(id)}, with(a.unread)},
-		{4, []string{p.session(id)}, with(a.places)},
-		{5, []string{p.session(id)}, with(a.waits)},
-		{5, []string{p.session(id), p.states()}, with(a.filedCheck)},
-		{6, []string{p.session(id), p.dirty()}, with(a.archived)},
+		{1, []string{p.Session(id)}, with(a.owner)},
+		{2, []string{p.Session(id), p.Log(id), p.Recalled(id), p.Authors(id)}, with(a.log)},
+		{3, []string{p.Unread(id), p.Read(id), p.Authors(id)}, with(a.unread)},
+		{4, []string{p.Session(id)}, with(a.places)},
+		{5, []string{p.Session(id)}, with(a.waits)},
+		{5, []string{p.Session(id), p.States()}, with(a.filedCheck)},
+		{6, []string{p.Session(id), p.Dirty()}, with(a.archived)},
 	}
 }
 
-func (a *auditor) owner(_ context.Context, _ partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+func (a *auditor) owner(_ context.Context, _ store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	owned := st.State == chat.Serving || st.State == chat.Transferring || st.State == chat.Ending
 	switch {
 	case st.State != chat.Ended && owned != (st.Agent != nil):
@@ -52,9 +53,9 @@ func (a *auditor) owner(_ context.Context, _ partition, st *chat.Snapshot, _ cha
 }
 
 // log finds every seq once: in the log, recalled, or moved to the archive.
-func (a *auditor) log(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
-	if n, err := a.b.pipe.StrLen(ctx, p.authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
-		return fmt.Sprintf("%d bytes of authors for %d messages", n, st.Seq), redisError("audit", err)
+func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+	if n, err := a.b.Pipe.StrLen(ctx, p.Authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
+		return fmt.Sprintf("%d bytes of authors for %d messages", n, st.Seq), store.RedisError("audit", err)
 	}
 	mids := make(map[string]bool)
 	for from := int64(1); from <= st.Seq; from += 1000 {
@@ -78,10 +79,10 @@ func (a *auditor) log(ctx context.Context, p partition, st *chat.Snapshot, _ cha
 }
 
 // unread counts anew.
-func (a *auditor) unread(ctx context.Context, p partition, st *chat.Snapshot, f chat.Flat) (string, error) {
-	bytes, err := a.b.pipe.GetRange(ctx, p.authors(st.ID), 0, 2*st.Seq-1).Result()
+func (a *auditor) unread(ctx context.Context, p store.Partition, st *chat.Snapshot, f chat.Flat) (string, error) {
+	bytes, err := a.b.Pipe.GetRange(ctx, p.Authors(st.ID), 0, 2*st.Seq-1).Result()
 	if err != nil {
-		return "", redisError("audit", err)
+		return "", store.RedisError("audit", err)
 	}
 	r := &revived{read: chat.Flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
 	for w, n := range st.Counts {
@@ -94,7 +95,7 @@ func (a *auditor) unread(ctx context.Context, p partition, st *chat.Snapshot, f 
 }
 
 // places: the owner's and the target's are held.
-func (a *auditor) places(ctx context.Context, _ partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+func (a *auditor) places(ctx context.Context, _ store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	if st.State == chat.Ended {
 		return "", nil
 	}
@@ -102,9 +103,9 @@ func (a *auditor) places(ctx context.Context, _ partition, st *chat.Snapshot, _ 
 		if who == nil {
 			continue
 		}
-		held, err := a.b.pipe.HExists(ctx, a.b.home(who.ID).load(who.ID), st.ID).Result()
+		held, err := a.b.Pipe.HExists(ctx, a.b.Home(who.ID).Load(who.ID), st.ID).Result()
 		if err != nil || !held {
-			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), redisError("audit", err)
+			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), store.RedisError("audit", err)
 		}
 	}
 	return a.known(ctx, st)
@@ -123,9 +124,9 @@ func (a *auditor) known(ctx context.Context, st *chat.Snapshot) (string, error) 
 		roles[st.Agent.ID] = "owner"
 	}
 	for id, role := range roles {
-		is, err := a.b.pipe.HGet(ctx, a.b.home(id).mine("a:"+id), st.ID).Result()
-		if err != nil && !isNil(err) {
-			return "", redisError("audit", err)
+		is, err := a.b.Pipe.HGet(ctx, a.b.Home(id).Mine("a:"+id), st.ID).Result()
+		if err != nil && !store.IsNil(err) {
+			return "", store.RedisError("audit", err)
 		}
 		if parts := strings.Split(is, "|"); len(parts) != 3 || parts[1] != role {
 			return fmt.Sprintf("%q is its %s and knows it as %q", id, role, is), nil
@@ -134,25 +135,25 @@ func (a *auditor) known(ctx context.Context, st *chat.Snapshot) (string, error) 
 	return "", nil
 }
 
-func (a *auditor) waits(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+func (a *auditor) waits(ctx context.Context, p store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	if st.State != chat.Waiting {
 		return "", nil
 	}
-	err := a.b.pipe.ZScore(ctx, p.waiting(st.Queue), st.ID).Err()
+	err := a.b.Pipe.ZScore(ctx, p.Waiting(st.Queue), st.ID).Err()
 	if errors.Is(err, redis.Nil) {
 		return fmt.Sprintf("it waits in %q and is not in its list", st.Queue), nil
 	}
-	return "", redisError("audit", err)
+	return "", store.RedisError("audit", err)
 }
 
 // archived: what the archive lacks is on its list, and what it is said to have, it has.
-func (a *auditor) archived(ctx context.Context, p partition, st *chat.Snapshot, f chat.Flat) (string, error) {
+func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snapshot, f chat.Flat) (string, error) {
 	if a.b.archiver == nil {
 		return "", nil
 	}
-	err := a.b.pipe.ZScore(ctx, p.dirty(), st.ID).Err()
+	err := a.b.Pipe.ZScore(ctx, p.Dirty(), st.ID).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", redisError("audit", err)
+		return "", store.RedisError("audit", err)
 	}
 	dirty := err == nil
 	if dirty {
@@ -166,7 +167,7 @@ func (a *auditor) archived(ctx context.Context, p partition, st *chat.Snapshot, 
 		return "the archive does not have it", nil
 	}
 	if err != nil {
-		return "", archiveError("audit", err)
+		return "", store.ArchiveError("audit", err)
 	}
 	switch now := document(st, f, "").Version(); {
 	case doc.Version() < now:
@@ -177,23 +178,23 @@ func (a *auditor) archived(ctx context.Context, p partition, st *chat.Snapshot, 
 	return "", nil
 }
 
-func (a *auditor) waitingCheck(p partition, queue, session string) *check {
-	key := p.waiting(queue)
-	return &check{5, []string{key, p.session(session)}, func(ctx context.Context) (string, error) {
-		f, err := a.b.pipe.HMGet(ctx, p.session(session), "state", "queue").Result()
+func (a *auditor) waitingCheck(p store.Partition, queue, session string) *check {
+	key := p.Waiting(queue)
+	return &check{5, []string{key, p.Session(session)}, func(ctx context.Context) (string, error) {
+		f, err := a.b.Pipe.HMGet(ctx, p.Session(session), "state", "queue").Result()
 		if err != nil || (f[0] == string(chat.Waiting) && f[1] == queue) {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
-		err = a.b.pipe.ZScore(ctx, key, session).Err()
+		err = a.b.Pipe.ZScore(ctx, key, session).Err()
 		if errors.Is(err, redis.Nil) {
 			return "", nil
 		}
-		return fmt.Sprintf("in the list of %q, but %v in %v: %s", queue, f[0], f[1], session), redisError("audit", err)
+		return fmt.Sprintf("in the list of %q, but %v in %v: %s", queue, f[0], f[1], session), store.RedisError("audit", err)
 	}}
 }
 
-func (a *auditor) capacityCheck(p partition, agent string) *check {
-	return &check{4, []string{p.load(agent), p.profile("a:" + agent)}, func(ctx context.Context) (string, error) {
+func (a *auditor) capacityCheck(p store.Partition, agent string) *check {
+	return &check{4, []string{p.Load(agent), p.Profile("a:" + agent)}, func(ctx context.Context) (string, error) {
 		prof, load, err := a.b.agent(ctx, agent)
 		if err != nil || load <= max(prof.capacity, prof.granted) { // a capacity lowered since takes nothing away
 			return "", err
@@ -203,14 +204,14 @@ func (a *auditor) capacityCheck(p partition, agent string) *check {
 }
 
 // placeCheck: a place is held for an owner or a target, or was reserved just now.
-func (a *auditor) placeCheck(p partition, agent, session string) *check {
-	return &check{4, []string{p.load(agent)}, func(ctx context.Context) (string, error) {
-		place, err := a.b.pipe.HGet(ctx, p.load(agent), session).Result()
+func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
+	return &check{4, []string{p.Load(agent)}, func(ctx context.Context) (string, error) {
+		place, err := a.b.Pipe.HGet(ctx, p.Load(agent), session).Result()
 		if errors.Is(err, redis.Nil) {
 			return "", nil
 		}
 		if err != nil {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 		_, until, _ := strings.Cut(place, "|")
 		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
@@ -231,9 +232,9 @@ func (a *auditor) placeCheck(p partition, agent, session string) *check {
 func (a *auditor) dueCheck(key string, slack time.Duration) *check {
 	return &check{7, []string{key}, func(ctx context.Context) (string, error) {
 		late := strconv.FormatInt(time.Now().Add(-slack).UnixMilli(), 10)
-		n, err := a.b.pipe.ZCount(ctx, key, "-inf", late).Result()
+		n, err := a.b.Pipe.ZCount(ctx, key, "-inf", late).Result()
 		if err != nil || n == 0 {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 		return fmt.Sprintf("%d are more than %s late", n, max(0, slack)), nil
 	}}

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Conn is one device of a participant at this node. Its methods may be called
@@ -123,7 +124,7 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 		return nil, err
 	}
 	w := chat.Who(id.Role, id.ID)
-	c := &Conn{b: b, id: newConnID(b.node), device: device, sink: sink, ident: id}
+	c := &Conn{b: b, id: newConnID(b.Node), device: device, sink: sink, ident: id}
 	part := b.hub.at(id.ID)
 	m, err := part.join(ctx, w, c)
 	if err != nil {
@@ -166,29 +167,29 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 // register tells Redis that the device is here; again: not for the first time.
 func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
 	id := c.Identity()
-	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
+	w, p := chat.Who(id.Role, id.ID), b.Home(id.ID)
 	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: chat.MaxDevices, Info: chat.Encode(id.Person()),
 		Queues: chat.Encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
 		Generation: id.Generation, Again: again}
 	if id.Role.Staff() {
 		args.Agent = id.ID
 	}
-	r, err := b.runJSON(ctx, "connect", []string{p.conns(w), p.profile(w), p.timers(), p.node(b.node), p.agents(),
-		p.load(id.ID), p.dirty(), p.named(), p.stats()}, args, p.waiting(""))
+	r, err := b.RunJSON(ctx, "connect", []string{p.Conns(w), p.Profile(w), p.Timers(), p.Node(b.Node), p.Agents(),
+		p.Load(id.ID), p.Dirty(), p.Named(), p.Stats()}, args, p.Waiting(""))
 	if err != nil {
 		return err
 	}
-	if r.str(0) == "replaced" {
+	if r.Str(0) == "replaced" {
 		return errReplaced
 	}
-	if r.str(0) == "full" {
+	if r.Str(0) == "full" {
 		return &chat.Error{Code: chat.CodeRateLimited, Message: "too many devices", RetryMS: 60000}
 	}
-	if err := refusal(r); err != nil {
+	if err := store.Refused(r); err != nil {
 		return err
 	}
 	if id.Role.Staff() {
-		c.assign(r.str(1), int(r.num(2)))
+		c.assign(r.Str(1), int(r.Num(2)))
 	}
 	return nil
 }
@@ -239,13 +240,13 @@ func (c *Conn) Close(ctx context.Context) {
 	c.b.hub.at(c.ident.ID).leave(c.m, c)
 	if err := c.b.farewell(ctx, c); err != nil {
 		c.b.farewells.add(c.bye())
-		c.b.log.Warn("disconnect not recorded yet", "error", err)
+		c.b.Log.Warn("disconnect not recorded yet", "error", err)
 	}
 }
 
 func (c *Conn) bye() farewell {
 	id := c.Identity()
-	return farewell{disconnectArgs{Who: chat.Who(id.Role, id.ID), Node: c.b.node, Device: c.device, Conn: c.id}, id}
+	return farewell{disconnectArgs{Who: chat.Who(id.Role, id.ID), Node: c.b.Node, Device: c.device, Conn: c.id}, id}
 }
 
 // farewell tells Redis that a connection is gone.
@@ -304,11 +305,11 @@ type disconnectArgs struct {
 // unregister tells Redis that a device, or all of a node's, is gone. alive: nothing
 // was done, since the node that was thought dead has been heard of.
 func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id chat.Identity) (alive bool, err error) {
-	p := b.home(id.ID)
+	p := b.Home(id.ID)
 	if args.Who[0] == 'a' {
 		args.Agent = id.ID
 	}
-	r, err := b.ruled(ctx, "disconnect", p, []string{p.conns(args.Who), p.profile(args.Who), p.timers(), p.node(args.Node), p.nodes(), p.rules()},
+	r, err := b.ruled(ctx, "disconnect", p, []string{p.Conns(args.Who), p.Profile(args.Who), p.Timers(), p.Node(args.Node), p.Nodes(), p.Rules()},
 		func() any {
 			if args.Agent != "" {
 				args.Grace = b.grace(id.Queues)
@@ -316,7 +317,7 @@ func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id chat.Id
 			args.Keep = b.settings.keep()
 			return args
 		})
-	return r.str(0) == "alive", err
+	return r.Str(0) == "alive", err
 }
 
 // grace is how long an agent may be without a connection: the longest of its
@@ -333,5 +334,5 @@ func (b *Broker) grace(queues []string) int64 {
 		}
 		longest = max(longest, g)
 	}
-	return ms(longest)
+	return store.Milliseconds(longest)
 }

@@ -48,7 +48,7 @@ func (v *view) present(presence, idle string) {
 		Capacity int
 	}
 	if err := json.Unmarshal([]byte(presence), &p); err != nil {
-		v.h.b.log.Error("unreadable event", "queue", v.queue, "error", err)
+		v.h.b.Log.Error("unreadable event", "queue", v.queue, "error", err)
 		return
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // letter is an event that was given up, as Redis keeps it: not its body, which
@@ -70,7 +71,7 @@ func (b *Broker) parseGrave(id string) (g grave, ok bool) {
 	ms, err2 := strconv.ParseUint(f[1], 10, 63)
 	n, err3 := strconv.ParseUint(f[2], 10, 63)
 	g = grave{ms, n, int(part)}
-	return g, errors.Join(err1, err2, err3) == nil && g.part < len(b.parts) && g.String() == id
+	return g, errors.Join(err1, err2, err3) == nil && g.part < len(b.Parts) && g.String() == id
 }
 
 // DeadLetters lists the events that were given up, the oldest first. The
@@ -87,9 +88,9 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 			return DeadLetters{}, chat.Errorf(chat.CodeBadRequest, "cursor: not one of ours")
 		}
 	}
-	cmds := make([]*redis.XMessageSliceCmd, len(b.parts))
-	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
+	cmds := make([]*redis.XMessageSliceCmd, len(b.Parts))
+	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
 			from := strconv.FormatUint(after.ms, 10) // of the same millisecond, too
 			switch {
 			case i == after.part:
@@ -97,12 +98,12 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 			case i < after.part:
 				from = strconv.FormatUint(after.ms+1, 10)
 			}
-			cmds[i] = pipe.XRangeN(ctx, p.dead(), from, "+", int64(limit)+1)
+			cmds[i] = pipe.XRangeN(ctx, p.Dead(), from, "+", int64(limit)+1)
 		}
 		return nil
 	})
 	if err != nil {
-		return DeadLetters{}, redisError("dead letters", err)
+		return DeadLetters{}, store.RedisError("dead letters", err)
 	}
 	var graves []grave
 	texts := map[grave]string{}
@@ -150,10 +151,10 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 	if !ok {
 		return errNoLetter()
 	}
-	p := b.parts[g.part]
-	found, err := b.rdb.XRange(ctx, p.dead(), g.entry(), g.entry()).Result()
+	p := b.Parts[g.part]
+	found, err := b.Redis.XRange(ctx, p.Dead(), g.entry(), g.entry()).Result()
 	if err != nil {
-		return redisError("dead letters", err)
+		return store.RedisError("dead letters", err)
 	}
 	if len(found) == 0 {
 		return errNoLetter()
@@ -170,7 +171,7 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 	if err := b.hooks.attempt(ctx, ev); err != nil {
 		return &chat.Error{Code: chat.CodeUnavailable, Message: "it was not taken: " + short(err.Error(), 300), Err: err}
 	}
-	return redisError("dead letters", b.rdb.XDel(ctx, p.dead(), g.entry()).Err())
+	return store.RedisError("dead letters", b.Redis.XDel(ctx, p.Dead(), g.entry()).Err())
 }
 
 // exhume makes a letter's event anew.
@@ -203,9 +204,9 @@ func (b *Broker) DeleteDeadLetter(ctx context.Context, id string) error {
 	if !ok {
 		return errNoLetter()
 	}
-	n, err := b.rdb.XDel(ctx, b.parts[g.part].dead(), g.entry()).Result()
+	n, err := b.Redis.XDel(ctx, b.Parts[g.part].Dead(), g.entry()).Result()
 	if err != nil {
-		return redisError("dead letters", err)
+		return store.RedisError("dead letters", err)
 	}
 	if n == 0 {
 		return errNoLetter()

@@ -66,7 +66,7 @@ func (ds *dispatchers) tend(ctx context.Context) {
 			d := &dispatcher{b: ds.b, queue: id, stop: stop, done: make(chan struct{}), kick: make(chan struct{}, 1),
 				passed: map[string]time.Time{}, botted: map[string]time.Time{}}
 			ds.by[id] = d
-			ds.b.wg.Go(func() { d.run(ctx) })
+			ds.b.Tasks.Go(func() { d.run(ctx) })
 		}
 	}
 	for id, d := range ds.by {
@@ -84,7 +84,7 @@ func (ds *dispatchers) close(ctx context.Context) {
 	for _, d := range ds.by {
 		<-d.done
 		if d.view != nil {
-			_, _ = d.b.run(ctx, "hold", []string{d.b.home(d.queue).dispatch(d.queue)}, d.b.node, 0) // else its lease runs out
+			_, _ = d.b.Run(ctx, "hold", []string{d.b.Home(d.queue).Dispatch(d.queue)}, d.b.Node, 0) // else its lease runs out
 		}
 	}
 }
@@ -116,9 +116,9 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 		return true
 	}
 	d.asked = time.Now()
-	key := d.b.home(d.queue).dispatch(d.queue)
-	r, err := d.b.run(ctx, "hold", []string{key}, d.b.node, dispatchLease.Milliseconds())
-	if err != nil || r.num(0) != 1 {
+	key := d.b.Home(d.queue).Dispatch(d.queue)
+	r, err := d.b.Run(ctx, "hold", []string{key}, d.b.Node, dispatchLease.Milliseconds())
+	if err != nil || r.Num(0) != 1 {
 		if d.view != nil {
 			d.letGo(d.view)
 			d.view = nil
@@ -182,7 +182,7 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	}
 	waiting, err := d.head(ctx)
 	if err != nil {
-		d.b.log.Warn("nothing assigned", "queue", d.queue, "error", err)
+		d.b.Log.Warn("nothing assigned", "queue", d.queue, "error", err)
 		return false
 	}
 	bot, jobs := d.plan(waiting, q.Bot)
@@ -328,7 +328,7 @@ func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool 
 		delete(d.view.crew, agent) // its next presence brings it back
 		return true
 	}
-	d.b.log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
+	d.b.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
 	return false
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // End ends a session: at once by its user, a supervisor or with force; by its
@@ -22,7 +23,7 @@ func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat
 	}
 	s := newStep(a, chat.ActEnd, r.Session)
 	s.By, s.Name, s.Force, s.Reason = chat.Who(a.Role, a.ID), a.ID, r.Force, r.Reason
-	p, ok := b.of(r.Session)
+	p, ok := b.Of(r.Session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -56,6 +57,6 @@ func (b *Broker) endAgain(ctx context.Context, a chat.Actor, session string, err
 }
 
 // endKeys are the further keys of a script that ends a session, or begins it anew.
-func endKeys(p partition, queue, user string) []string {
-	return []string{p.waiting(queue), p.open(user), p.profile("u:" + user)}
+func endKeys(p store.Partition, queue, user string) []string {
+	return []string{p.Waiting(queue), p.Open(user), p.Profile("u:" + user)}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -41,18 +41,18 @@ func (f *fallible) fall() {
 // image is what one partition held at a time.
 type image map[string]string
 
-func imageOf(t testing.TB, b *Broker, p partition) image {
+func imageOf(t testing.TB, b *Broker, p store.Partition) image {
 	t.Helper()
 	ctx, out := t.Context(), image{}
 	keys, err := b.scan(ctx, "*")
 	require.NoError(t, err)
 	rdb := admin(t, b)
 	for _, key := range keys {
-		if !strings.HasPrefix(key, p.prefix) {
+		if tag, _, _ := store.Tagged(key); tag != p.Tag {
 			continue
 		}
 		data, err := rdb.Dump(ctx, key).Result()
-		if !isNil(err) {
+		if !store.IsNil(err) {
 			require.NoError(t, err)
 			out[key] = data
 		}
@@ -61,7 +61,7 @@ func imageOf(t testing.TB, b *Broker, p partition) image {
 }
 
 // restore takes a partition back to what it held, under running nodes: its server stays.
-func (i image) restore(t testing.TB, b *Broker, p partition) {
+func (i image) restore(t testing.TB, b *Broker, p store.Partition) {
 	t.Helper()
 	ctx := t.Context()
 	now := imageOf(t, b, p)
@@ -328,12 +328,12 @@ func TestKeysGoBackUnderChat(t *testing.T) {
 	bare := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
 	nodes := []*Broker{startNode(t, server.URL(), bare), startNode(t, server.URL(), bare)}
 	c := startChats(t, nodes, 8)
-	images := []image{imageOf(t, nodes[0], nodes[0].parts[0]), imageOf(t, nodes[0], nodes[0].parts[1])}
+	images := []image{imageOf(t, nodes[0], nodes[0].Parts[0]), imageOf(t, nodes[0], nodes[0].Parts[1])}
 	stop := make(chan struct{})
 	wg := c.talk(stop, false)
 	time.Sleep(2 * time.Second) // some ticks
 	for i, img := range images {
-		img.restore(t, nodes[0], nodes[0].parts[i])
+		img.restore(t, nodes[0], nodes[0].Parts[i])
 	}
 	time.Sleep(3 * time.Second)
 	close(stop)
@@ -376,7 +376,7 @@ func TestOwnersAfterAFallBack(t *testing.T) {
 	for _, p := range []*party{uma, ann} {
 		eventually(t, func() bool { st, agent := last(p); return st == chat.Waiting && agent == nil })
 	}
-	eventually(t, func() bool { return nodes[0].rdb.HLen(t.Context(), nodes[0].home(ann.ID).load(ann.ID)).Val() == 0 })
+	eventually(t, func() bool { return nodes[0].Redis.HLen(t.Context(), nodes[0].Home(ann.ID).Load(ann.ID)).Val() == 0 })
 	bea.grab(s.ID)
 	eventually(t, func() bool {
 		st, agent := last(uma)
@@ -420,8 +420,8 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 		return err == nil && st.State == chat.Waiting && statusOf(t, nodes[1], leaves.ID) == chat.Offline
 	})
 	eventually(t, func() bool {
-		return nodes[0].rdb.HLen(ctx, nodes[0].home(late).conns("u:"+late)).Val() == 1 &&
-			nodes[0].rdb.HLen(ctx, nodes[0].home(lateAgent.ID).conns("a:"+lateAgent.ID)).Val() == 1
+		return nodes[0].Redis.HLen(ctx, nodes[0].Home(late).Conns("u:"+late)).Val() == 1 &&
+			nodes[0].Redis.HLen(ctx, nodes[0].Home(lateAgent.ID).Conns("a:"+lateAgent.ID)).Val() == 1
 	})
 	require.NotEqual(t, chat.Offline, statusOf(t, nodes[0], lateAgent.ID))
 	time.Sleep(4 * time.Second) // longer than a user may be away
@@ -455,7 +455,7 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 			set := testenv.Cluster(t)
 			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
 			promoted(t, nodes, func(while func()) {
-				old := set.LoseTail(nodes[0].parts[0].timers(), while)
+				old := set.LoseTail(nodes[0].Parts[0].Timers(), while)
 				set.WaitOK()
 				old.Restart()
 			})

@@ -7,21 +7,22 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // open subscribes, then reads the session: what happens after the read is heard.
 func (f *feed) open(context.Context) {
 	// Others wait for this feed, too: it must not end with the first one's context.
-	ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(f.h.b.Life, feedPatience)
 	defer cancel()
 	defer close(f.loaded)
 	defer func() {
 		if p := recover(); p != nil { // others wait for it
-			f.h.b.panicked("a session's feed", p)
+			f.h.b.Panicked("a session's feed", p)
 			f.failed = chat.Errorf(chat.CodeInternal, "something went wrong on our side")
 		}
 	}()
-	if f.failed = f.part.sub.add(ctx, f.part.session(f.id)); f.failed != nil {
+	if f.failed = f.part.sub.Add(ctx, f.part.Session(f.id)); f.failed != nil {
 		return
 	}
 	f.subscribed = true
@@ -47,7 +48,7 @@ func (f *feed) handle(payload string) {
 	case !f.apply(payload):
 		f.busy = true
 		f.wait(payload)
-		f.h.b.wg.Go(f.fill)
+		f.h.b.Tasks.Go(f.fill)
 	}
 }
 
@@ -73,7 +74,7 @@ func (f *feed) reread() {
 		return
 	}
 	f.busy = true
-	f.h.b.wg.Go(f.fill)
+	f.h.b.Tasks.Go(f.fill)
 }
 
 // unlock frees the lock and does what must not be done under it.
@@ -86,7 +87,7 @@ func (f *feed) unlock() {
 	}
 	for _, w := range came {
 		if m := f.h.at(chat.IDOf(w)).member(w); m != nil {
-			f.h.b.wg.Go(func() {
+			f.h.b.Tasks.Go(func() {
 				defer m.ruined("welcome")
 				f.h.welcome(m, f.id)
 			})
@@ -102,7 +103,7 @@ func (f *feed) fill() {
 		old := len(f.backlog) // published before Redis is read
 		f.again = false
 		f.mu.Unlock()
-		ctx, cancel := context.WithTimeout(f.h.b.ctx, feedPatience)
+		ctx, cancel := context.WithTimeout(f.h.b.Life, feedPatience)
 		err := f.refresh(ctx)
 		cancel()
 		if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
@@ -113,7 +114,7 @@ func (f *feed) fill() {
 			f.drain(old)
 			return
 		}
-		if !sleep(f.h.b.ctx, jitter(pause)) {
+		if !store.Sleep(f.h.b.Life, store.Jitter(pause)) {
 			return
 		}
 	}
@@ -129,14 +130,14 @@ func (f *feed) drain(old int) {
 		if old > 0 {
 			f.passed(f.backlog[0])
 		} else if !f.apply(f.backlog[0]) {
-			f.h.b.wg.Go(f.fill)
+			f.h.b.Tasks.Go(f.fill)
 			return
 		}
 		f.weight -= len(f.backlog[0])
 		f.backlog = f.backlog[1:]
 	}
 	if f.backlog, f.weight = nil, 0; f.again {
-		f.h.b.wg.Go(f.fill)
+		f.h.b.Tasks.Go(f.fill)
 		return
 	}
 	f.busy = false
@@ -222,7 +223,7 @@ func (f *feed) restart(st *chat.Snapshot) {
 	b := f.h.b
 	b.resets.Add(1)
 	b.lost.Add(max(0, f.seq-st.Seq))
-	b.log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
+	b.Log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
 		"rev", f.st.Rev, "revNow", st.Rev)
 	f.everyone(resetLine(f.id), "")
 	f.seq, f.mid, f.placed, f.sending = st.Seq, st.LastMid, [2]int{}, nil
@@ -302,7 +303,7 @@ func (f *feed) odd(e *chat.Entry) bool {
 func (f *feed) transition(payload string) bool {
 	said, snap, err := chat.ParseSaid(payload)
 	if err != nil {
-		f.h.b.log.Error("unreadable event", "session", f.id, "error", err)
+		f.h.b.Log.Error("unreadable event", "session", f.id, "error", err)
 		return true
 	}
 	for i := range said {
@@ -315,7 +316,7 @@ func (f *feed) transition(payload string) bool {
 	}
 	st, err := chat.ParseState(f.id, snap)
 	if err != nil || st == nil {
-		f.h.b.log.Error("unreadable snapshot", "session", f.id, "error", err)
+		f.h.b.Log.Error("unreadable snapshot", "session", f.id, "error", err)
 		return true
 	}
 	if st.Seq > f.seq {

@@ -35,11 +35,11 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 			return nil
 		}, nil)
 		ann, uma, s := served(t, b)
-		p, _ := b.of(s.ID)
+		p, _ := b.Of(s.ID)
 		ctx := t.Context()
 		eventually(t, func() bool { return b.hub.live(s.ID) != nil })
 		for _, seq := range []int64{99, s.Seq + 3, 99} {
-			require.NoError(t, b.publish(ctx, p.session(s.ID), ghost(seq, "u:"+uma.ID)))
+			require.NoError(t, b.publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
 		}
 		uma.send(s.ID, "real")
 		ann.await("message", func(e event) bool { return e["body"] == "real" })
@@ -62,10 +62,10 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 func TestAnEventThatRedisLost(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ann, uma, s := served(t, b)
-	p, _ := b.of(s.ID)
+	p, _ := b.Of(s.ID)
 	st, err := b.look(t.Context(), s.ID)
 	require.NoError(t, err)
-	require.NoError(t, b.publish(t.Context(), p.session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
+	require.NoError(t, b.publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
 	ann.await("message", func(e event) bool { return e["body"] == "ghost" })
 	uma.send(s.ID, "real") // under the same seq
 	ann.await("reset", inSession(s.ID))
@@ -80,7 +80,7 @@ func TestAResyncOfABusyFeed(t *testing.T) {
 	b, spoil := sabotaged(t, url)
 	other := startNode(t, url)
 	ann, uma, s := served(t, b)
-	p, _ := b.of(s.ID)
+	p, _ := b.Of(s.ID)
 	f := b.hub.live(s.ID)
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	var asked atomic.Bool
@@ -93,21 +93,12 @@ func TestAResyncOfABusyFeed(t *testing.T) {
 	})
 	f.reread()
 	<-reached
-	f.part.sub.silence(t, p.session(s.ID)) // this node hears nothing of it
+	require.NoError(t, f.part.sub.Silence(t.Context(), p.Session(s.ID))) // this node hears nothing of it
 	_, err := other.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: []byte(`"unheard"`)})
 	require.NoError(t, err)
 	f.reread() // as a resync does
 	close(goOn)
 	ann.await("message", func(e event) bool { return e["body"] == "unheard" })
-}
-
-// silence has Redis publish a channel to others only.
-func (s *subscriber) silence(t testing.TB, channel string) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving[channel]++
-	require.NoError(t, s.ps.Unsubscribe(t.Context(), channel))
 }
 
 // served is a session that an agent serves, at one node.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -27,7 +28,7 @@ func keepFull(t *testing.T, rdb *redis.Client) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for sleep(ctx, 2*time.Millisecond) {
+		for store.Sleep(ctx, 2*time.Millisecond) {
 			fill(ctx, 1)
 		}
 	})
@@ -98,7 +99,7 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 		st, err := a.look(ctx, expired.ID)
 		return err == nil && st.Target == nil
 	})
-	eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(bob.ID).load(bob.ID)).Val() == 0 })
+	eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(bob.ID).Load(bob.ID)).Val() == 0 })
 	_, err = a.Send(ctx, ann.Actor, chat.SendRequest{Session: left.ID, Body: json.RawMessage(`"still full"`)})
 	code(t, chat.CodeOverloaded, err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // bounded fails what takes longer than anything that is asked of these may.
@@ -113,18 +114,18 @@ func FuzzLuaReplies(f *testing.F) {
 		bounded(t, func() {
 			var list []any
 			if json.Unmarshal([]byte(text), &list) == nil {
-				r := reply(lua(list).([]any)) //nolint:forcetypeassert // lua keeps arrays
-				_ = refusal(r)
+				r := store.Reply(lua(list).([]any)) //nolint:forcetypeassert // lua keeps arrays
+				_ = store.Refused(r)
 				for i := range len(r) + 2 {
-					r.str(i)
-					r.num(i)
-					r.strs(i)
+					r.Str(i)
+					r.Num(i)
+					r.Strs(i)
 				}
 				for _, e := range unsavedEntries(r) {
 					_, _ = e.Message("s", true)
 				}
-				shows(t, r.str(0))
-				shows(t, r.str(1))
+				shows(t, r.Str(0))
+				shows(t, r.Str(1))
 			}
 			shows(t, text)
 			if e, _, _, ok := chat.ParseMessage(text); ok {
@@ -178,7 +179,7 @@ func FuzzTokens(f *testing.F) {
 	b := startNode(f, "redis://"+miniredis.RunT(f).Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
 	token, _, err := b.IssueToken(f.Context(), chat.Identity{Role: chat.RoleUser, ID: "uma"}, time.Hour)
 	require.NoError(f, err)
-	held, err := b.rdb.Get(f.Context(), b.home(tokenHash(token)).token(tokenHash(token))).Result()
+	held, err := b.Redis.Get(f.Context(), b.Home(tokenHash(token)).Token(tokenHash(token))).Result()
 	require.NoError(f, err)
 	for _, seed := range [][2]string{{token, held}, {"", ""}, {"a b", ""}, {"x", "{}"}, {"x", `{"role":"admin","id":"x","expires":9999999999999}`}, {"x", "nonsense"}, {"x.1.y", ""}, {"x..y", ""},
 		{"x", `{"role":"user","id":"","expires":9999999999999}`}, {"x", `{"role":"user","id":"u","issued":-1,"expires":-1}`}, {"x", `null`}} {
@@ -187,7 +188,7 @@ func FuzzTokens(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token, held string) {
 		if tokenShape(token) {
 			hash := tokenHash(token)
-			require.NoError(t, b.rdb.Set(t.Context(), b.home(hash).token(hash), held, time.Minute).Err())
+			require.NoError(t, b.Redis.Set(t.Context(), b.Home(hash).Token(hash), held, time.Minute).Err())
 		}
 		bounded(t, func() {
 			id, err := b.Authenticate(t.Context(), token)

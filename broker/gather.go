@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // gathered is what a member has to do with now, as much of it as one event holds.
@@ -154,16 +155,16 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 	}
 	found := make([]*redis.SliceCmd, len(over))
 	counts := make([]*redis.StringCmd, len(over))
-	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, id := range over {
-			if p, ok := b.of(id); ok {
-				found[i], counts[i] = pipe.HMGet(ctx, p.session(id), "state", "ended"), pipe.HGet(ctx, p.unread(id), m.who)
+			if p, ok := b.Of(id); ok {
+				found[i], counts[i] = pipe.HMGet(ctx, p.Session(id), "state", "ended"), pipe.HGet(ctx, p.Unread(id), m.who)
 			}
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, nil, redisError("hello", err)
+		return nil, nil, store.RedisError("hello", err)
 	}
 	cut := time.Now().Add(-lately).UnixMilli()
 	for i, id := range over {
@@ -195,15 +196,15 @@ func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
 // partition knows, and all others.
 func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, err error) {
 	id := chat.IDOf(m.who)
-	p := b.home(id)
+	p := b.Home(id)
 	if m.user() {
 		// All that Redis has: the open ones, and those that ended not long ago.
-		ids, err := b.pipe.ZRange(ctx, p.listed(m.who), 0, -1).Result()
-		return nil, ids, redisError("listed", err)
+		ids, err := b.Pipe.ZRange(ctx, p.Listed(m.who), 0, -1).Result()
+		return nil, ids, store.RedisError("listed", err)
 	}
-	live, err := b.pipe.HGetAll(ctx, p.mine(m.who)).Result()
+	live, err := b.Pipe.HGetAll(ctx, p.Mine(m.who)).Result()
 	if err != nil {
-		return nil, nil, redisError("mine", err)
+		return nil, nil, store.RedisError("mine", err)
 	}
 	var old []string
 	cut := time.Now().Add(-lately).UnixMilli()
@@ -221,8 +222,8 @@ func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, 
 		}
 	}
 	if len(old) > 0 {
-		if err := b.pipe.HDel(ctx, p.mine(m.who), old...).Err(); err != nil {
-			return nil, nil, redisError("mine", err)
+		if err := b.Pipe.HDel(ctx, p.Mine(m.who), old...).Err(); err != nil {
+			return nil, nil, store.RedisError("mine", err)
 		}
 	}
 	return open, over, nil

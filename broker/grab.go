@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // placeTTL is how long a reserved place waits for its claim or offer, by the clock
@@ -49,24 +50,24 @@ type reserveHow struct {
 
 // reserve holds a place in an agent's load.
 func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session string, how reserveHow) (place, error) {
-	part := b.home(agent.ID)
+	part := b.Home(agent.ID)
 	if agent.Capacity == 0 {
 		agent.Capacity = chat.DefaultCapacity
 	}
 	if agent.Queues == nil {
 		agent.Queues = []string{}
 	}
-	r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + agent.ID), part.load(agent.ID), part.timers()},
+	r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + agent.ID), part.Load(agent.ID), part.Timers()},
 		reserveArgs{agent.ID, session, ulid.Make().String(), placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
 			chat.Encode(agent.Queues), chat.Encode(agent.Person())})
 	if err != nil {
 		return place{}, err
 	}
-	if err := refusal(r); err != nil {
+	if err := store.Refused(r); err != nil {
 		return place{}, err
 	}
-	pl := place{agent: agent.ID, token: r.str(3), info: r.str(2)}
-	if err := json.Unmarshal([]byte(r.str(1)), &pl.queues); err != nil {
+	pl := place{agent: agent.ID, token: r.Str(3), info: r.Str(2)}
+	if err := json.Unmarshal([]byte(r.Str(1)), &pl.queues); err != nil {
 		return place{}, err
 	}
 	return pl, nil
@@ -76,7 +77,7 @@ func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session strin
 func (b *Broker) free(ctx context.Context, pl place, session string) {
 	err := b.settle(ctx, effect{Agent: pl.agent, Session: session, Role: "none", Token: pl.token})
 	if err != nil {
-		b.log.Warn("place not freed; its timer will", "agent", pl.agent, "session", session, "error", err)
+		b.Log.Warn("place not freed; its timer will", "agent", pl.agent, "session", session, "error", err)
 	}
 }
 
@@ -86,7 +87,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 	if err := chat.Allow(a, chat.ActGrab); err != nil {
 		return chat.Session{}, err
 	}
-	if _, ok := b.of(session); !ok {
+	if _, ok := b.Of(session); !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for {
@@ -99,7 +100,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 		select {
 		case <-g.done:
 		case <-ctx.Done():
-			return chat.Session{}, redisError("grab", ctx.Err())
+			return chat.Session{}, store.RedisError("grab", ctx.Err())
 		}
 		// What the one before saw is an answer for those who waited, unless they won themselves.
 		if g.winner != "" && g.winner != a.ID {
@@ -126,7 +127,7 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 			return chat.Session{}, err
 		}
 		s, err := b.win(ctx, a, pl, session)
-		if !errors.Is(err, errLate) {
+		if !errors.Is(err, store.ErrLate) {
 			return s, err
 		}
 	}
@@ -139,17 +140,17 @@ func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string
 	if err != nil {
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
-	if r.str(0) == "kept" || r.str(0) == "mine" {
+	if r.Str(0) == "kept" || r.Str(0) == "mine" {
 		b.adopt(ctx, pl.agent, session)
 	}
-	if r.str(0) == "kept" {
-		return chat.Session{}, refusal(r[1:])
+	if r.Str(0) == "kept" {
+		return chat.Session{}, store.Refused(r[1:])
 	}
-	if r.str(0) == "mine" {
+	if r.Str(0) == "mine" {
 		r[0] = "ok"
 		return b.done(ctx, a, session, r)
 	}
-	if err := refusal(r); err != nil {
+	if err := store.Refused(r); err != nil {
 		b.free(ctx, pl, session)
 		return chat.Session{}, b.absent(ctx, a, chat.ActGrab, session, err)
 	}
@@ -160,19 +161,19 @@ func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string
 // token again, after a reservation that was for nothing. If that fails, the
 // place's timer does it.
 func (b *Broker) adopt(ctx context.Context, agent, session string) {
-	if err := b.resolve(ctx, b.home(agent), agent, session, true); err != nil {
-		b.log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
+	if err := b.resolve(ctx, b.Home(agent), agent, session, true); err != nil {
+		b.Log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
 	}
 }
 
-func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (reply, error) {
-	p, _ := b.of(session)
+func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (store.Reply, error) {
+	p, _ := b.Of(session)
 	lists := make([]string, len(pl.queues))
 	for i, q := range pl.queues {
-		lists[i] = p.waiting(q)
+		lists[i] = p.Waiting(q)
 	}
 	op := ulid.Make().String()
-	keys, arg := p.transition(session, lists...), func() any {
+	keys, arg := p.Transition(session, lists...), func() any {
 		return claimArgs{op, session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto}
 	}
 	if !pl.auto {
@@ -180,8 +181,8 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 	}
 	// Who assigns went by the settings before: it must think again.
 	r, err := b.underRules(ctx, "claim", p, keys, arg)
-	if err == nil && r.str(0) == "stale" {
-		r, err = reply{"late"}, b.settings.renew(ctx, b, p, r.str(1))
+	if err == nil && r.Str(0) == "stale" {
+		r, err = store.Reply{"late"}, b.settings.renew(ctx, b, p, r.Str(1))
 	}
 	return r, err
 }
@@ -234,7 +235,7 @@ func (b *Broker) GrabQueue(ctx context.Context, a chat.Actor, queue string) (cha
 				return chat.Session{}, err
 			}
 		}
-		if !sleep(ctx, jitter(5*time.Millisecond)) {
+		if !store.Sleep(ctx, store.Jitter(5*time.Millisecond)) {
 			break
 		}
 	}
@@ -258,15 +259,15 @@ func (b *Broker) line(ctx context.Context, queue string, n int64) ([]string, err
 
 // lines are those who wait in a queue, up to a rank in each partition; -1: all.
 func (b *Broker) lines(ctx context.Context, queue string, last int64) ([]redis.Z, error) {
-	cmds := make([]*redis.ZSliceCmd, len(b.parts))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
-			cmds[i] = pipe.ZRangeWithScores(ctx, p.waiting(queue), 0, last)
+	cmds := make([]*redis.ZSliceCmd, len(b.Parts))
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
+			cmds[i] = pipe.ZRangeWithScores(ctx, p.Waiting(queue), 0, last)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, redisError("waiting", err)
+		return nil, store.RedisError("waiting", err)
 	}
 	var all []redis.Z
 	for _, c := range cmds {

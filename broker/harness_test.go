@@ -20,6 +20,7 @@ import (
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -234,26 +235,20 @@ func code(t testing.TB, want chat.Code, err error) {
 
 // loseSubscriber cuts the connection that hears a session's channel.
 func loseSubscriber(b *Broker, session string) {
-	p, _ := b.of(session)
-	sub := b.hub.parts[p.index].sub
-	sub.mu.Lock()
-	ps := sub.ps
-	sub.mu.Unlock()
-	if ps != nil {
-		_ = ps.Close()
-	}
+	p, _ := b.Of(session)
+	b.hub.parts[p.Index].sub.Cut()
 }
 
 // bury takes a node for dead in one partition, as others do that hear nothing of it.
-func bury(t testing.TB, b *Broker, p partition, node string) {
+func bury(t testing.TB, b *Broker, p store.Partition, node string) {
 	t.Helper()
 	ctx := t.Context()
 	eventually(t, func() bool { // it may beat between the look and the burial
-		beats, err := b.rdb.ZScore(ctx, p.nodes(), node).Result()
+		beats, err := b.Redis.ZScore(ctx, p.Nodes(), node).Result()
 		require.NoError(t, err)
-		r, err := b.run(ctx, "bury", []string{p.nodes(), p.clearing(), p.leases(), p.timers()}, node, int64(beats))
+		r, err := b.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers()}, node, int64(beats))
 		require.NoError(t, err)
-		return r.num(0) == 1
+		return r.Num(0) == 1
 	})
 	require.NoError(t, b.clear(ctx, p, node))
 }

@@ -25,7 +25,7 @@ type hello struct {
 
 // hello attaches a new connection to its sessions and makes its first event.
 func (b *Broker) hello(ctx context.Context, c *Conn) ([]byte, error) {
-	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: b.node, Heartbeat: 25}
+	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: b.Node, Heartbeat: 25}
 	room := chat.NewPage()
 	room.Left -= chat.Sized(out)
 	g, err := b.gather(ctx, c.m, &room)
@@ -70,7 +70,7 @@ func (m *member) seated(session string) bool {
 func (p *hubPart) personal(m *member, payload string) {
 	var ev chat.Personal
 	if err := json.Unmarshal([]byte(payload), &ev); err != nil {
-		p.h.b.log.Error("unreadable event", "participant", m.who, "error", err)
+		p.h.b.Log.Error("unreadable event", "participant", m.who, "error", err)
 		return
 	}
 	for _, c := range m.all() {
@@ -90,12 +90,12 @@ func (p *hubPart) personal(m *member, payload string) {
 	}
 	switch ev.Kind {
 	case "mine":
-		p.h.b.wg.Go(func() {
+		p.h.b.Tasks.Go(func() {
 			defer m.ruined("an event of one's own")
 			p.h.mine(m, ev)
 		})
 	case "settings":
-		p.h.b.wg.Go(func() {
+		p.h.b.Tasks.Go(func() {
 			defer m.ruined("settings")
 			p.h.reassign(m)
 		})
@@ -133,11 +133,11 @@ func (m *member) offerEnded(session, outcome string) {
 }
 
 func (h *hub) offered(m *member, ev chat.Personal) {
-	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
 	st, err := h.b.look(ctx, ev.Session)
 	if err != nil {
-		h.b.log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
+		h.b.Log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
 		return
 	}
 	if st.Target == nil || st.Target.ID != chat.IDOf(m.who) {
@@ -159,11 +159,11 @@ func (h *hub) offered(m *member, ev chat.Personal) {
 
 // reassign takes over an agent's queues and capacity after they were set.
 func (h *hub) reassign(m *member) {
-	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
 	p, err := h.b.profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {
-		h.b.log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
+		h.b.Log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
 		return
 	}
 	for _, c := range m.all() {

@@ -9,12 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // readLog gives a session's entries from one seq to another, both inclusive,
 // ascending. Recalled ones have no body.
 func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -33,10 +34,10 @@ func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([
 	return out, nil
 }
 
-func (b *Broker) readChunk(ctx context.Context, p partition, session string, from, to int64) ([]chat.Entry, error) {
-	found, err := b.pipe.XRange(ctx, p.log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
+func (b *Broker) readChunk(ctx context.Context, p store.Partition, session string, from, to int64) ([]chat.Entry, error) {
+	found, err := b.Pipe.XRange(ctx, p.Log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
 	if err != nil {
-		return nil, redisError("log", err)
+		return nil, store.RedisError("log", err)
 	}
 	out := make([]chat.Entry, 0, to-from+1)
 	var missing []string
@@ -59,10 +60,10 @@ func (b *Broker) readChunk(ctx context.Context, p partition, session string, fro
 // fillMissing puts what the log does not have (any more) where it belongs: heads
 // of recalled entries, and what has moved to the archive. What nobody has does
 // not exist yet.
-func (b *Broker) fillMissing(ctx context.Context, p partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
-	heads, err := b.pipe.HMGet(ctx, p.recalled(session), missing...).Result()
+func (b *Broker) fillMissing(ctx context.Context, p store.Partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
+	heads, err := b.Pipe.HMGet(ctx, p.Recalled(session), missing...).Result()
 	if err != nil {
-		return nil, redisError("recalled", err)
+		return nil, store.RedisError("recalled", err)
 	}
 	found := make(map[int64]chat.Entry, len(heads))
 	first, last := int64(0), int64(0)
@@ -104,7 +105,7 @@ func (b *Broker) moved(ctx context.Context, session string, from, to int64, foun
 	}
 	list, err := b.archiver.store.Messages(ctx, session, from, to)
 	if err != nil {
-		return archiveError("messages", err)
+		return store.ArchiveError("messages", err)
 	}
 	mids := make(map[int64]string, len(list))
 	for i := range list {
@@ -282,10 +283,10 @@ func (b *Broker) backward(ctx context.Context, session string, to int64, n int, 
 // publish sends one event on a session's or queue's channel, from outside a script.
 func (b *Broker) publish(ctx context.Context, channel, payload string) error {
 	var cmd *redis.IntCmd
-	if b.sharded {
-		cmd = b.pipe.SPublish(ctx, channel, payload)
+	if b.Sharded {
+		cmd = b.Pipe.SPublish(ctx, channel, payload)
 	} else {
-		cmd = b.pipe.Publish(ctx, channel, payload)
+		cmd = b.Pipe.Publish(ctx, channel, payload)
 	}
-	return redisError("publish", cmd.Err())
+	return store.RedisError("publish", cmd.Err())
 }

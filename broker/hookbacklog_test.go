@@ -37,16 +37,16 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 	require.NoError(t, err)
 	archived(t, b, long.ID)
 	archived(t, b, over.ID)
-	p, _ := b.of(over.ID)
-	ended := func() bool { return b.rdb.Exists(ctx, p.session(over.ID)).Val() == 0 }
+	p, _ := b.Of(over.ID)
+	ended := func() bool { return b.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, b.expire(ctx, p, over.ID))
 	require.False(t, ended(), "it has something to tell")
 	require.NoError(t, b.Close(ctx))
 
 	next := startNode(t, url, tellsTo(t, r), soon, short)
-	pl, _ := b.of(long.ID)
-	require.LessOrEqual(t, next.rdb.XLen(ctx, pl.log(long.ID)).Val(), int64(keepLog))
+	pl, _ := b.Of(long.ID)
+	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(keepLog))
 	r.answers(nil)
 	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
 	r.mu.Lock()
@@ -84,8 +84,8 @@ func TestNodesWithAndWithoutAHook(t *testing.T) {
 	}
 	send(with, "the first one told")
 	r.until("it", func() bool { return last(r.taken, s.ID) == 3 })
-	p, _ := with.of(s.ID)
-	require.Eventually(t, func() bool { return with.rdb.ZScore(ctx, p.hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
+	p, _ := with.Of(s.ID)
+	require.Eventually(t, func() bool { return with.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
 	send(without, "made without")
 	require.NoError(t, with.Close(ctx))
 	startNode(t, url, tellsTo(t, r)) // it looks once at its start
@@ -112,7 +112,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			uma.send(s.ID, "x")
 		}
 		calls := map[string]int64{}
-		info, err := b.rdb.(*redis.Client).InfoMap(t.Context(), "commandstats").Result() //nolint:forcetypeassert // standalone
+		info, err := b.Redis.(*redis.Client).InfoMap(t.Context(), "commandstats").Result() //nolint:forcetypeassert // standalone
 		require.NoError(t, err)
 		for name, stat := range info["Commandstats"] {
 			var n int64
@@ -120,8 +120,8 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			require.NoError(t, err)
 			calls[strings.TrimPrefix(name, "cmdstat_")] = n
 		}
-		p, _ := b.of(s.ID)
-		require.Equal(t, b.hooks != nil, b.rdb.Exists(t.Context(), p.hooks()).Val() == 1)
+		p, _ := b.Of(s.ID)
+		require.Equal(t, b.hooks != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
 		return calls
 	}
 	off, on := count(), count(func(o *Options) { o.Hook = refuser{} })
@@ -191,15 +191,15 @@ func TestOnlyTheHolderMarks(t *testing.T) {
 		uma := user(t, b, name("uma"))
 		s := uma.open(name("q"))
 		uma.send(s.ID, "hello")
-		p, _ := b.of(s.ID)
+		p, _ := b.Of(s.ID)
 		const lease = 7_777_777_777_777
-		keys := []string{p.session(s.ID), p.hooks(), p.hooksLate(), p.dead(), p.dirty()}
+		keys := []string{p.Session(s.ID), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty()}
 		mark := func(m hookMark) string {
 			m.Session, m.Keep = s.ID, 1000
-			return b.mustRun(t, "hooked", keys, m).str(0)
+			return b.mustRun(t, "hooked", keys, m).Str(0)
 		}
-		hooked := func() string { return b.rdb.HGet(t.Context(), p.session(s.ID), "hooked").Val() }
-		require.NoError(t, b.rdb.ZAdd(t.Context(), p.hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
+		hooked := func() string { return b.Redis.HGet(t.Context(), p.Session(s.ID), "hooked").Val() }
+		require.NoError(t, b.Redis.ZAdd(t.Context(), p.Hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
 		require.Equal(t, "0", hooked())
 		letter := chat.Encode(letter{Event: name("evt"), Session: s.ID})
 		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
@@ -214,7 +214,7 @@ func TestOnlyTheHolderMarks(t *testing.T) {
 		require.Equal(t, "3", hooked())
 		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 4}))
 		require.Equal(t, "4", hooked())
-		require.Error(t, b.rdb.ZScore(t.Context(), p.hooks(), s.ID).Err(), "nothing is left to tell")
+		require.Error(t, b.Redis.ZScore(t.Context(), p.Hooks(), s.ID).Err(), "nothing is left to tell")
 		require.NoError(t, b.DeleteDeadLetter(t.Context(), letters(t, b, s.ID)[0].ID))
 	})
 }

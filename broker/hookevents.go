@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // The types of events that are not a session's, whose types are `session.` and
@@ -99,18 +100,18 @@ func newHookEvent(kind, id, session string, e *chat.Entry, data hookData, step i
 
 // unheard makes the event that the user has no connection and has not read a
 // message; nil where that is not so.
-func (b *Broker) unheard(ctx context.Context, p partition, st *chat.Snapshot, e *chat.Entry) (*hookEvent, error) {
+func (b *Broker) unheard(ctx context.Context, p store.Partition, st *chat.Snapshot, e *chat.Entry) (*hookEvent, error) {
 	w := "u:" + st.User.ID
 	if e.Note || e.By == "" || e.By == w || e.Body == "" {
 		return nil, nil //nolint:nilnil // nothing to be heard by the user
 	}
-	pipe := b.pipe
-	conns, mark := pipe.HLen(ctx, p.conns(w)), pipe.HGet(ctx, p.read(st.ID), w)
+	pipe := b.Pipe
+	conns, mark := pipe.HLen(ctx, p.Conns(w)), pipe.HGet(ctx, p.Read(st.ID), w)
 	if err := conns.Err(); err != nil {
-		return nil, redisError("connections", err)
+		return nil, store.RedisError("connections", err)
 	}
 	if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, redisError("read", err)
+		return nil, store.RedisError("read", err)
 	}
 	if read, _ := mark.Int64(); conns.Val() > 0 || read >= e.Seq {
 		return nil, nil //nolint:nilnil // heard

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/internal/store"
 )
 
 // HookStats are one node's counts since it started.
@@ -53,18 +55,18 @@ func (b *Broker) HookLag(ctx context.Context) (HookLag, error) {
 	}
 	var lag HookLag
 	now := time.Now().UnixMilli()
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		var size, dead *redis.IntCmd
 		var due, late *redis.ZSliceCmd
-		_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			size, dead = pipe.ZCard(ctx, p.hooks()), pipe.XLen(ctx, p.dead())
+		_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			size, dead = pipe.ZCard(ctx, p.Hooks()), pipe.XLen(ctx, p.Dead())
 			// What is being told or waits to be tried again has a score to come; since when it waits is in late.
-			due = pipe.ZRangeByScoreWithScores(ctx, p.hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
-			late = pipe.ZRangeWithScores(ctx, p.hooksLate(), 0, 0)
+			due = pipe.ZRangeByScoreWithScores(ctx, p.Hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
+			late = pipe.ZRangeWithScores(ctx, p.HooksLate(), 0, 0)
 			return nil
 		})
 		if err != nil {
-			return lag, redisError("hook lag", err)
+			return lag, store.RedisError("hook lag", err)
 		}
 		lag.Sessions += size.Val()
 		lag.Dead += dead.Val()

@@ -6,6 +6,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // owed brings ended sessions back whose events have not all been told, where
@@ -19,7 +20,7 @@ func (r *restore) owed(ctx context.Context) error {
 	for {
 		page, err := r.b.archiver.store.Sessions(ctx, q)
 		if err != nil {
-			return archiveError("sessions", err)
+			return store.ArchiveError("sessions", err)
 		}
 		if len(page) == 0 {
 			return nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"bellhop/scripts"
+	"bellhop/broker/internal/store"
 )
 
 // Hook is told, one event at a time for each session, what happens in it. The
@@ -54,12 +54,10 @@ type hooks struct {
 	patience time.Duration // of one attempt
 	keep     int           // letters of a partition
 
-	scripts map[string]bool // those that make events
-	byTag   map[string]int  // partition
-	calls   []borrower      // by partition
-	due     []atomic.Bool   // by partition: this node made an event there
-	wake    chan struct{}
-	places  chan struct{} // one for each session being told of
+	calls  []store.Borrower // by partition
+	due    []atomic.Bool    // by partition: this node made an event there
+	wake   chan struct{}
+	places chan struct{} // one for each session being told of
 
 	stop    context.CancelFunc // nothing more is taken then
 	cut     context.CancelFunc // nor delivered
@@ -73,14 +71,10 @@ type hooks struct {
 	lag                              hookLagCache
 }
 
-func newHooks(b *Broker, o Options) (*hooks, error) {
-	names, err := scripts.Hooked()
-	if err != nil {
-		return nil, err
-	}
-	h := &hooks{b: b, hook: o.Hook, retries: o.HookRetries, scripts: names, byTag: make(map[string]int, len(b.parts)),
-		due: make([]atomic.Bool, len(b.parts)), calls: make([]borrower, len(b.parts)), wake: make(chan struct{}, 1), places: make(chan struct{}, hooksAtOnce),
-		patience: cmp.Or(o.hookPatience, hookPatience), keep: max(1, cmp.Or(o.hookKeep, deadLetters)/len(b.parts))}
+func newHooks(b *Broker, o Options) *hooks {
+	h := &hooks{b: b, hook: o.Hook, retries: o.HookRetries,
+		due: make([]atomic.Bool, len(b.Parts)), calls: make([]store.Borrower, len(b.Parts)), wake: make(chan struct{}, 1), places: make(chan struct{}, hooksAtOnce),
+		patience: cmp.Or(o.hookPatience, hookPatience), keep: max(1, cmp.Or(o.hookKeep, deadLetters)/len(b.Parts))}
 	if h.retries == nil {
 		h.retries = hookRetries
 	}
@@ -90,22 +84,12 @@ func newHooks(b *Broker, o Options) (*hooks, error) {
 			h.life += longest(pause) + h.patience
 		}
 	}
-	for i, p := range b.parts {
-		h.byTag[p.tag] = i
-	}
-	return h, nil
+	return h
 }
 
-// key is `hooks` of the partition that another key is in.
-func (h *hooks) key(beside string) string {
-	tag, _, _ := tagged(beside)
-	return h.b.parts[h.byTag[tag]].hooks()
-}
-
-// nudge says that an event may have been made in a key's partition. It never waits.
-func (h *hooks) nudge(key string) {
-	tag, _, _ := tagged(key)
-	h.due[h.byTag[tag]].Store(true)
+// nudge says that an event may have been made in a partition. It never waits.
+func (h *hooks) nudge(p store.Partition) {
+	h.due[p.Index].Store(true)
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -114,11 +98,11 @@ func (h *hooks) nudge(key string) {
 
 // start begins to deliver, until close or the broker's end.
 func (h *hooks) start() {
-	ctx, stop := context.WithCancel(h.b.ctx)
-	h.telling, h.cut = context.WithCancel(h.b.ctx)
+	ctx, stop := context.WithCancel(h.b.Life)
+	h.telling, h.cut = context.WithCancel(h.b.Life)
 	h.stop, h.taking = stop, make(chan struct{})
-	h.b.wg.Go(func() { h.sweep(ctx) })
-	h.b.wg.Go(func() {
+	h.b.Tasks.Go(func() { h.sweep(ctx) })
+	h.b.Tasks.Go(func() {
 		defer close(h.taking)
 		h.run(ctx)
 	})
@@ -158,16 +142,16 @@ func (h *hooks) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			all = true
-			tick.Reset(jitter(hookPause))
+			tick.Reset(store.Jitter(hookPause))
 		case <-h.wake:
-			if !sleep(ctx, hookGather) {
+			if !store.Sleep(ctx, hookGather) {
 				return
 			}
 		}
-		first := rand.IntN(len(h.b.parts)) //nolint:gosec // no secret
-		for i := range h.b.parts {
-			p := h.b.parts[(first+i)%len(h.b.parts)]
-			if h.due[p.index].Swap(false) || all {
+		first := rand.IntN(len(h.b.Parts)) //nolint:gosec // no secret
+		for i := range h.b.Parts {
+			p := h.b.Parts[(first+i)%len(h.b.Parts)]
+			if h.due[p.Index].Swap(false) || all {
 				h.take(ctx, p)
 			}
 		}
@@ -175,7 +159,7 @@ func (h *hooks) run(ctx context.Context) {
 }
 
 // take takes as many sessions of a partition as there are places for; it waits for one.
-func (h *hooks) take(ctx context.Context, p partition) {
+func (h *hooks) take(ctx context.Context, p store.Partition) {
 	select {
 	case h.places <- struct{}{}:
 	case <-ctx.Done():
@@ -192,7 +176,7 @@ func (h *hooks) take(ctx context.Context, p partition) {
 	}
 	list, err := h.collect(ctx, p, n)
 	if err != nil && ctx.Err() == nil {
-		h.b.log.Warn("no events could be taken; again soon", "partition", p.index, "error", err)
+		h.b.Log.Warn("no events could be taken; again soon", "partition", p.Index, "error", err)
 	}
 	for _, c := range list {
 		h.turns.Go(func() {
@@ -204,27 +188,27 @@ func (h *hooks) take(ctx context.Context, p partition) {
 		<-h.places
 	}
 	if len(list) == n { // there may be more
-		h.nudge(p.hooks())
+		h.nudge(p)
 	}
 }
 
 // collect takes sessions; `until` is when the last attempt may begin.
-func (h *hooks) collect(ctx context.Context, p partition, limit int) ([]collected, error) {
-	return h.b.collect(ctx, &h.calls[p.index], p, "hooks|", p.hooks(), p.hooksLate(), limit, 0, takeLease-h.patience-hookMargin)
+func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]collected, error) {
+	return h.b.collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, takeLease-h.patience-hookMargin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no
 // node with a hook made: they were made by one without, or come from a restore.
 func (h *hooks) sweep(ctx context.Context) {
-	for _, p := range h.b.parts {
+	for _, p := range h.b.Parts {
 		for cursor := uint64(0); ; {
-			list, next, err := h.b.rdb.ZScan(ctx, p.sessions(), cursor, "", 500).Result()
+			list, next, err := h.b.Redis.ZScan(ctx, p.Sessions(), cursor, "", 500).Result()
 			if err == nil {
 				err = h.owed(ctx, p, list)
 			}
 			if err != nil {
 				if ctx.Err() == nil {
-					h.b.log.Warn("not all sessions were looked through for events; those with a next one are told of it then", "error", err)
+					h.b.Log.Warn("not all sessions were looked through for events; those with a next one are told of it then", "error", err)
 				}
 				return
 			}
@@ -237,16 +221,16 @@ func (h *hooks) sweep(ctx context.Context) {
 
 // owed puts those sessions into `hooks` whose events have not all been told.
 // list is members and scores in turn.
-func (h *hooks) owed(ctx context.Context, p partition, list []string) error {
+func (h *hooks) owed(ctx context.Context, p store.Partition, list []string) error {
 	var got []*redis.SliceCmd
-	_, err := h.b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := h.b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := 0; i < len(list); i += 2 {
-			got = append(got, pipe.HMGet(ctx, p.session(list[i]), "seq", "hooked"))
+			got = append(got, pipe.HMGet(ctx, p.Session(list[i]), "seq", "hooked"))
 		}
 		return nil
 	})
 	if err != nil {
-		return redisError("hooks", err)
+		return store.RedisError("hooks", err)
 	}
 	owed := []any{0, "NX"}
 	for i, cmd := range got {
@@ -257,7 +241,7 @@ func (h *hooks) owed(ctx context.Context, p partition, list []string) error {
 	if len(owed) == 2 {
 		return nil
 	}
-	_, err = h.b.run(ctx, "later", []string{p.hooks()}, owed...)
+	_, err = h.b.Run(ctx, "later", []string{p.Hooks()}, owed...)
 	return err
 }
 

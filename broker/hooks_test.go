@@ -78,8 +78,8 @@ func TestTheHookIsToldEverything(t *testing.T) {
 		require.Len(t, of(r.tried, s.ID), len(all), "each once")
 		r.mu.Unlock()
 		told := func() bool { // nothing is left to tell
-			p, _ := b.of(s.ID)
-			return b.rdb.ZScore(ctx, p.hooks(), s.ID).Err() != nil && b.rdb.ZScore(ctx, p.hooksLate(), s.ID).Err() != nil
+			p, _ := b.Of(s.ID)
+			return b.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil && b.Redis.ZScore(ctx, p.HooksLate(), s.ID).Err() != nil
 		}
 		require.Eventually(t, told, 5*time.Second, 10*time.Millisecond)
 	})
@@ -241,8 +241,8 @@ func TestAHangingHookDoesNotDelayChat(t *testing.T) {
 		hung[0].send(hungIDs[0], "more")
 	}
 	archived(t, b, hungIDs[0])
-	p, _ := b.of(hungIDs[0])
-	require.LessOrEqual(t, b.rdb.XLen(t.Context(), p.log(hungIDs[0])).Val(), int64(keepLog), "what is not told is trimmed all the same")
+	p, _ := b.Of(hungIDs[0])
+	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(keepLog), "what is not told is trimmed all the same")
 	require.Eventually(t, func() bool {
 		lag, err := b.HookLag(t.Context())
 		return err == nil && lag.Sessions > 0 && lag.Seconds > 0

@@ -49,7 +49,7 @@ func (h *hooks) turn(ctx context.Context, c collected) {
 		return
 	}
 	if ctx.Err() == nil {
-		h.b.log.Warn("a session's events are not told for now; soon again", "session", c.id, "error", err)
+		h.b.Log.Warn("a session's events are not told for now; soon again", "session", c.id, "error", err)
 	}
 	if t.st != nil && !t.over { // if this fails, too, or nothing is known of it, the lease runs out
 		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: number(t.since)})
@@ -58,11 +58,11 @@ func (h *hooks) turn(ctx context.Context, c collected) {
 
 func (t *turn) run(ctx context.Context) error {
 	p := t.part
-	r, err := t.b.run(ctx, "look", p.looked(t.id))
+	r, err := t.b.Run(ctx, "look", p.Looked(t.id))
 	if err != nil {
 		return err
 	}
-	st, fields, err := chat.ParseSnapshot(t.id, r.str(0))
+	st, fields, err := chat.ParseSnapshot(t.id, r.Str(0))
 	if err != nil {
 		return fmt.Errorf("session %s: %w", t.id, err)
 	}
@@ -154,7 +154,7 @@ func (h *hooks) attempt(ctx context.Context, ev *hookEvent) error {
 	}
 	failed := h.failed.Add(1)
 	if h.warned.again() {
-		h.b.log.Warn("an event was not taken; nothing is lost, and it is tried again", "event", ev.id, "type", ev.kind,
+		h.b.Log.Warn("an event was not taken; nothing is lost, and it is tried again", "event", ev.id, "type", ev.kind,
 			"session", ev.session, "error", err, "attempts", failed)
 	}
 	return err
@@ -189,7 +189,7 @@ func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
 	err := t.mark(context.WithoutCancel(ctx), hookMark{Again: keepOn, Letter: letter})
 	if err == nil && !t.over {
 		if n := t.dead.Add(1); t.buried.again() {
-			t.b.log.Error("an event is given up and among the dead letters", "event", ev.id, "type", ev.kind,
+			t.b.Log.Error("an event is given up and among the dead letters", "event", ev.id, "type", ev.kind,
 				"session", ev.session, "error", cause, "letters", n)
 		}
 		t.tries = 0
@@ -204,19 +204,19 @@ func (t *turn) mark(ctx context.Context, m hookMark) error {
 	defer cancel()
 	m.Session, m.Lease, m.At, m.Keep, m.Mid = t.id, t.lease, t.at, t.keep, t.mids[(t.at+1)/stepsOfMessage]
 	p := t.part
-	r, err := t.b.runJSON(ctx, "hooked", []string{p.session(t.id), p.hooks(), p.hooksLate(), p.dead(), p.dirty(), p.log(t.id), p.recalled(t.id)}, m)
+	r, err := t.b.RunJSON(ctx, "hooked", []string{p.Session(t.id), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty(), p.Log(t.id), p.Recalled(t.id)}, m)
 	if err != nil {
 		return err
 	}
 	t.kept = t.at
-	t.over = m.Again != keepOn || r.str(0) == "lost"
-	if n := r.num(2); n > 0 {
+	t.over = m.Again != keepOn || r.Str(0) == "lost"
+	if n := r.Num(2); n > 0 {
 		if all := t.dropped.Add(n); t.missed.again() {
-			t.b.log.Error("there are too many dead letters; the oldest are gone", "gone", all)
+			t.b.Log.Error("there are too many dead letters; the oldest are gone", "gone", all)
 		}
 	}
-	if t.over && r.num(1) > 0 {
-		t.nudge(p.hooks())
+	if t.over && r.Num(1) > 0 {
+		t.nudge(p)
 	}
 	return nil
 }

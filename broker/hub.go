@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // hub is what this node holds live: the participants connected here, and a
@@ -18,9 +19,9 @@ type hub struct {
 }
 
 type hubPart struct {
-	partition
+	store.Partition
 	h   *hub
-	sub *subscriber
+	sub *store.Subscriber
 
 	mu      sync.Mutex
 	feeds   map[string]*feed
@@ -31,23 +32,32 @@ type hubPart struct {
 
 func newHub(b *Broker) *hub {
 	h := &hub{b: b, byTag: map[string]*hubPart{}}
-	for _, p := range b.parts {
-		part := &hubPart{partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
+	for _, p := range b.Parts {
+		part := &hubPart{Partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
 		h.parts = append(h.parts, part)
-		h.byTag[p.tag] = part
+		h.byTag[p.Tag] = part
 	}
 	for _, part := range h.parts {
 		switch {
-		case b.sharded:
-			part.sub = newSubscriber(h, part)
-		case part.index == 0:
-			part.sub = newSubscriber(h, h.parts...)
+		case b.Sharded:
+			part.sub = store.NewSubscriber(b.Store, h.handle, func() { h.resync(part) })
+		case part.Index == 0:
+			part.sub = store.NewSubscriber(b.Store, h.handle, func() { h.resync(h.parts...) })
 		default:
 			part.sub = h.parts[0].sub
 		}
 	}
 	h.views.init(h)
 	return h
+}
+
+// resync compares what this node holds of partitions with Redis, while their
+// subscribers go on delivering.
+func (h *hub) resync(parts ...*hubPart) {
+	for _, p := range parts {
+		h.b.Tasks.Go(func() { p.resync(h.b.Life) })
+	}
+	h.b.Tasks.Go(h.views.resync)
 }
 
 // close ends what connections are left.
@@ -72,8 +82,8 @@ func (h *hub) everybody() []*member {
 }
 
 // left tells whether no participant of the partition is connected here.
-func (h *hub) left(p partition) bool {
-	part := h.parts[p.index]
+func (h *hub) left(p store.Partition) bool {
+	part := h.parts[p.Index]
 	part.mu.Lock()
 	defer part.mu.Unlock()
 	return len(part.members) == 0
@@ -81,8 +91,8 @@ func (h *hub) left(p partition) bool {
 
 // handle takes one message off a subscriber.
 func (h *hub) handle(channel, payload string) {
-	defer h.b.caught("an event")
-	tag, name, ok := tagged(channel)
+	defer h.b.Caught("an event")
+	tag, name, ok := store.Tagged(channel)
 	p := h.byTag[tag]
 	if !ok || p == nil || payload == "" {
 		return
@@ -116,7 +126,7 @@ func (p *hubPart) member(who string) *member {
 }
 
 // at is the live side of the partition of a participant's id.
-func (h *hub) at(id string) *hubPart { return h.parts[h.b.home(id).index] }
+func (h *hub) at(id string) *hubPart { return h.parts[h.b.Home(id).Index] }
 
 // join puts a connection among its participant's, and hears the participant's channel.
 func (p *hubPart) join(ctx context.Context, w string, c *Conn) (*member, error) {
@@ -128,7 +138,7 @@ func (p *hubPart) join(ctx context.Context, w string, c *Conn) (*member, error) 
 	}
 	m.add(c)
 	p.mu.Unlock()
-	if err := p.sub.add(ctx, p.profile(w)); err != nil {
+	if err := p.sub.Add(ctx, p.Profile(w)); err != nil {
 		p.drop(m, c)
 		return nil, err
 	}
@@ -138,7 +148,7 @@ func (p *hubPart) join(ctx context.Context, w string, c *Conn) (*member, error) 
 // leave is join's opposite; the last connection takes the member with it.
 func (p *hubPart) leave(m *member, c *Conn) {
 	p.drop(m, c)
-	p.sub.remove(p.profile(m.who))
+	p.sub.Remove(p.Profile(m.who))
 }
 
 func (p *hubPart) drop(m *member, c *Conn) {
@@ -160,11 +170,11 @@ func (p *hubPart) drop(m *member, c *Conn) {
 
 // live is a session's feed at this node, if there is one.
 func (h *hub) live(session string) *feed {
-	p, ok := h.b.of(session)
+	p, ok := h.b.Of(session)
 	if !ok {
 		return nil
 	}
-	return h.parts[p.index].feed(session)
+	return h.parts[p.Index].feed(session)
 }
 
 // hold finds or makes a session's feed, as up to date as Redis is now. Whoever
@@ -183,11 +193,11 @@ func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
 
 // find is hold without a look at Redis where there is a feed already.
 func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
-	p, ok := h.b.of(session)
+	p, ok := h.b.Of(session)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	part := h.parts[p.index]
+	part := h.parts[p.Index]
 	part.mu.Lock()
 	f = part.feeds[session]
 	fresh = f == nil
@@ -204,7 +214,7 @@ func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, er
 	case <-f.loaded:
 	case <-ctx.Done():
 		h.release(f)
-		return nil, false, redisError("session", ctx.Err())
+		return nil, false, store.RedisError("session", ctx.Err())
 	}
 	if f.failed != nil {
 		h.release(f)
@@ -223,7 +233,7 @@ func (h *hub) release(f *feed) {
 	}
 	f.part.mu.Unlock()
 	if last && f.subscribed {
-		f.part.sub.remove(f.part.session(f.id))
+		f.part.sub.Remove(f.part.Session(f.id))
 	}
 }
 
@@ -244,11 +254,11 @@ func (h *hub) attach(ctx context.Context, m *member, session string) (s chat.Ses
 
 // welcome attaches a member to a session it has become part of, and shows it.
 func (h *hub) welcome(m *member, session string) {
-	ctx, cancel := context.WithTimeout(h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
 	s, fresh, err := h.attach(ctx, m, session)
 	if err != nil {
-		h.b.log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
+		h.b.Log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
 		return
 	}
 	if fresh {

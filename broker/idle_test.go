@@ -83,15 +83,15 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	s, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: uma.ID}, Queue: q})
 	require.NoError(t, err)
-	a.stop() // dead, and silent about it
+	a.Stop() // dead, and silent about it
 	uma.await("message", what("long-wait"))
 	for range 3 {
-		require.NoError(t, b.fire(ctx, b.home(uma.ID), "patience|"+s.ID), "taken again")
+		require.NoError(t, b.fire(ctx, b.Home(uma.ID), "patience|"+s.ID), "taken again")
 	}
 	agent(t, b, name("ann"), q).grab(s.ID)
 	uma.await("session", inStateOf(chat.Ended))
 	for range 3 {
-		require.NoError(t, b.fire(ctx, b.home(uma.ID), "idle|"+s.ID))
+		require.NoError(t, b.fire(ctx, b.Home(uma.ID), "idle|"+s.ID))
 	}
 	entries, err := b.readLog(ctx, s.ID, 1, 99)
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // MaxLabels is how many labels a session has at most, each of MaxID bytes.
@@ -32,7 +33,7 @@ func (b *Broker) Label(ctx context.Context, a chat.Actor, r LabelRequest) (chat.
 	}
 	s := newStep(a, chat.ActLabel, r.Session)
 	s.Add, s.Remove, s.Max = r.Add, r.Remove, MaxLabels
-	keys := func(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }
+	keys := func(p store.Partition, queue, _ string) []string { return []string{p.Waiting(queue)} }
 	st, err := b.relocate(ctx, a, "label", s, keys)
 	if !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return st, err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -66,14 +67,14 @@ func TestLabels(t *testing.T) {
 		_, err = a.Label(ctx, uma.Actor, LabelRequest{Session: s.ID, Remove: []string{"vip"}})
 		code(t, chat.CodeForbidden, err)
 		require.Equal(t, []string{"a b", "sue", "vip"}, label(t, a, sue.Actor, s.ID, []string{"sue"}, nil).Labels)
-		for _, none := range []string{"x", a.newSessionID(uma.ID)} {
+		for _, none := range []string{"x", a.NewSessionID(uma.ID)} {
 			_, err = a.Label(ctx, host, LabelRequest{Session: none, Add: []string{"x"}})
 			code(t, chat.CodeNotFound, err)
 		}
 
-		p, _ := a.of(s.ID)
-		r := a.mustRun(t, "label", p.transition(s.ID, p.waiting("other")), step{Op: name("op"), Session: s.ID, Boss: true, Queue: "other", Add: []string{"x"}})
-		require.Equal(t, reply{"moved", q, uma.ID}, r, "it was thought to be elsewhere")
+		p, _ := a.Of(s.ID)
+		r := a.mustRun(t, "label", p.Transition(s.ID, p.Waiting("other")), step{Op: name("op"), Session: s.ID, Boss: true, Queue: "other", Add: []string{"x"}})
+		require.Equal(t, store.Reply{"moved", q, uma.ID}, r, "it was thought to be elsewhere")
 
 		t.Log("what a label is")
 		twenty := make([]string, MaxLabels)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/internal/store"
 )
 
 // Lag is how far the archive is behind.
@@ -42,7 +44,7 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 	}
 	var lag Lag
 	now := time.Now().UnixMilli()
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		if err := b.addLag(ctx, p, now, &lag); err != nil {
 			return lag, err
 		}
@@ -51,17 +53,17 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 	return lag, nil
 }
 
-func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) error {
+func (b *Broker) addLag(ctx context.Context, p store.Partition, now int64, lag *Lag) error {
 	var size, aside *redis.IntCmd
 	var oldest, late *redis.ZSliceCmd
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		size, aside = pipe.ZCard(ctx, p.dirty()), pipe.ZCard(ctx, p.aside())
-		oldest = pipe.ZRangeWithScores(ctx, p.dirty(), 0, lagSample-1)
-		late = pipe.ZRangeWithScores(ctx, p.late(), 0, 0)
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		size, aside = pipe.ZCard(ctx, p.Dirty()), pipe.ZCard(ctx, p.Aside())
+		oldest = pipe.ZRangeWithScores(ctx, p.Dirty(), 0, lagSample-1)
+		late = pipe.ZRangeWithScores(ctx, p.Late(), 0, 0)
 		return nil
 	})
 	if err != nil {
-		return redisError("lag", err)
+		return store.RedisError("lag", err)
 	}
 	lag.Aside += aside.Val()
 	list := oldest.Val()
@@ -72,10 +74,10 @@ func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) e
 		lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
 	}
 	marks := make([]*redis.SliceCmd, 0, len(list))
-	_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, z := range list {
 			id, _ := z.Member.(string)
-			marks = append(marks, pipe.HMGet(ctx, p.session(id), "seq", "archived"))
+			marks = append(marks, pipe.HMGet(ctx, p.Session(id), "seq", "archived"))
 		}
 		return nil
 	})
@@ -87,7 +89,7 @@ func (b *Broker) addLag(ctx context.Context, p partition, now int64, lag *Lag) e
 	}
 	lag.Sessions += size.Val()
 	lag.Messages += behind * size.Val() / int64(len(list))
-	return redisError("lag", err)
+	return store.RedisError("lag", err)
 }
 
 func number(v any) int64 {
@@ -121,7 +123,7 @@ func (b *Broker) ArchiveReady(ctx context.Context) error {
 	if err == nil {
 		b.reached.Store(true)
 	}
-	return archiveError("ping", err)
+	return store.ArchiveError("ping", err)
 }
 
 // ArchiveReached tells whether the archive has answered since this node started,
@@ -129,4 +131,4 @@ func (b *Broker) ArchiveReady(ctx context.Context) error {
 func (b *Broker) ArchiveReached() bool { return b.archiver == nil || b.reached.Load() }
 
 // ScriptsRun is how many scripts this node has run since it started.
-func (b *Broker) ScriptsRun() int64 { return b.calls.Load() }
+func (b *Broker) ScriptsRun() int64 { return b.Calls.Load() }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // How fast a participant may do what: docs/limits.md. A user's sends and opens
@@ -81,10 +82,6 @@ type sender struct {
 	until     time.Time // staff: nothing more before, for what was sent at all nodes
 }
 
-func tooFast(wait int64) *chat.Error {
-	return &chat.Error{Code: chat.CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
-}
-
 // sends is the quota of a participant's sends.
 func (l *limiter) sends(w string) quota {
 	switch {
@@ -132,7 +129,7 @@ func (s *sender) ask(now time.Time) (p quota, late *chat.Error, flood bool) {
 		return quota{}, nil, false
 	}
 	if wait := take(s.flood, now); wait > 0 {
-		return quota{}, tooFast(wait.Milliseconds()), true
+		return quota{}, store.TooFast(wait.Milliseconds()), true
 	}
 	if s.own == nil {
 		return s.quota, nil, false
@@ -144,7 +141,7 @@ func (s *sender) ask(now time.Time) (p quota, late *chat.Error, flood bool) {
 		wait = take(s.own, now)
 	}
 	if wait > 0 {
-		return duplicatesOnly, tooFast(wait.Milliseconds()), false
+		return duplicatesOnly, store.TooFast(wait.Milliseconds()), false
 	}
 	return quota{}, nil, false
 }
@@ -171,17 +168,17 @@ func (b *Broker) count(w string, s *sender) {
 	}
 	n := s.done
 	s.done, s.reporting = 0, true
-	b.beside("report", func() { b.report(w, s, n) })
+	b.Beside("report", func() { b.report(w, s, n) })
 }
 
 // report counts sends in the agent's own partition. What it cannot tell because
 // Redis is away, it forgets: nothing is sent then either.
 func (b *Broker) report(w string, s *sender, n int64) {
-	ctx, cancel := context.WithTimeout(b.ctx, reportWithin)
+	ctx, cancel := context.WithTimeout(b.Life, reportWithin)
 	defer cancel()
 	wait, err := b.permit(ctx, rateSend, w, s.quota, n, true)
 	if err != nil && ctx.Err() == nil {
-		b.log.Warn("sends not counted for the other nodes", "participant", w, "error", err)
+		b.Log.Warn("sends not counted for the other nodes", "participant", w, "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,11 +195,11 @@ func (b *Broker) permit(ctx context.Context, what, w string, p quota, n int64, d
 	if done {
 		flag = "1"
 	}
-	r, err := b.run(ctx, "permit", []string{b.home(chat.IDOf(w)).rate(what, w)}, p.interval, p.burst, ulid.Make().String(), n, flag)
+	r, err := b.Run(ctx, "permit", []string{b.Home(chat.IDOf(w)).Rate(what, w)}, p.interval, p.burst, ulid.Make().String(), n, flag)
 	if err != nil {
 		return 0, err
 	}
-	return r.num(1), refusal(r)
+	return r.Num(1), store.Refused(r)
 }
 
 // AllowList counts one list that a participant asks for, at this node: 20 a
@@ -213,7 +210,7 @@ func (b *Broker) AllowList(a chat.Actor) error {
 		return nil
 	}
 	if wait := take(b.limits.reader(chat.Who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
-		return tooFast(wait.Milliseconds())
+		return store.TooFast(wait.Milliseconds())
 	}
 	return nil
 }
@@ -231,7 +228,7 @@ func (b *Broker) AllowRead(a chat.Actor, bytes int) error {
 	l, now := b.limits.reader(chat.Who(a.Role, a.ID)).bytes, time.Now()
 	if left := l.TokensAt(now); left < 1 {
 		wait := time.Duration((1 - left) / float64(l.Limit()) * float64(time.Second))
-		return tooFast(wait.Milliseconds() + 1)
+		return store.TooFast(wait.Milliseconds() + 1)
 	}
 	l.ReserveN(now, min(bytes, l.Burst()))
 	return nil

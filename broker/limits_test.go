@@ -25,7 +25,7 @@ func sendRate(r float64) func(*Options) { return func(o *Options) { o.SendRate =
 // redisTime is the clock that limits are counted by.
 func redisTime(t testing.TB, b *Broker) time.Time {
 	t.Helper()
-	at, err := b.rdb.Time(t.Context()).Result()
+	at, err := b.Redis.Time(t.Context()).Result()
 	require.NoError(t, err)
 	return at
 }
@@ -162,7 +162,7 @@ func TestNoLimit(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Nil(t, b.limits.sender("u:"+uma.ID))
-	require.Zero(t, b.rdb.Exists(t.Context(), b.home(uma.ID).rate(rateSend, "u:"+uma.ID)).Val())
+	require.Zero(t, b.Redis.Exists(t.Context(), b.Home(uma.ID).Rate(rateSend, "u:"+uma.ID)).Val())
 }
 
 // Staff are limited at each node exactly, and over the nodes but for what these
@@ -189,18 +189,18 @@ func TestStaffAreLimitedOverAllNodes(t *testing.T) {
 func TestPermitTwice(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
-		key := []string{b.home("x").rate(rateSend, name("a:ann"))}
+		key := []string{b.Home("x").Rate(rateSend, name("a:ann"))}
 		args := func(op string, n int, done string) []any { return []any{1_000_000, 5, op, n, done} }
 		for range 2 {
 			r := b.mustRaw(t, "permit", key, args("op1", 4, "1")...)
 			require.Equal(t, []any{"ok", int64(0)}, []any(r))
 		}
-		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).str(0))
-		require.Equal(t, "rate_limited", b.mustRaw(t, "permit", key, args("op3", 1, "0")...).str(0))
-		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).str(0), "the second run of op2")
+		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).Str(0))
+		require.Equal(t, "rate_limited", b.mustRaw(t, "permit", key, args("op3", 1, "0")...).Str(0))
+		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).Str(0), "the second run of op2")
 		r := b.mustRaw(t, "permit", key, args("op4", 10, "1")...)
-		require.Equal(t, "ok", r.str(0))
-		require.InDelta(t, 11_000, float64(r.num(1)), 900, "ten more than fit must be waited for")
+		require.Equal(t, "ok", r.Str(0))
+		require.InDelta(t, 11_000, float64(r.Num(1)), 900, "ten more than fit must be waited for")
 	})
 }
 
@@ -280,7 +280,7 @@ func TestRateAgainstAModel(t *testing.T) {
 			}
 			level = math.Max(0, level-float64(now-at)/float64(interval))
 			at = now
-			text, err := b.rdb.Eval(ctx, src, []string{key}, now, interval, burst).Text()
+			text, err := b.Redis.Eval(ctx, src, []string{key}, now, interval, burst).Text()
 			require.NoError(r, err)
 			wait, err := strconv.ParseFloat(text, 64)
 			require.NoError(r, err)
@@ -304,7 +304,7 @@ func TestAClockThatWasFast(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
 	ahead := redisTime(t, b).Add(time.Hour).UnixMicro()
-	require.NoError(t, b.rdb.Set(context.WithoutCancel(t.Context()), b.home(uma.ID).rate(rateSend, "u:"+uma.ID), ahead, 0).Err())
+	require.NoError(t, b.Redis.Set(context.WithoutCancel(t.Context()), b.Home(uma.ID).Rate(rateSend, "u:"+uma.ID), ahead, 0).Err())
 	_, err := b.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
 	code(t, chat.CodeRateLimited, err)
 	require.LessOrEqual(t, chat.AsError(err).RetryMS, int64(100))

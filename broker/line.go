@@ -7,6 +7,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // wait is what scripts are told of a queue in which a session begins to wait.
@@ -27,7 +28,7 @@ type greeting struct {
 
 // beginWait is for a session that a user begins.
 func beginWait(q chat.QueueSettings, now time.Time) wait {
-	w := wait{Abandon: ms(q.AbandonTimeout), Patience: ms(q.Patience), Sticky: ms(q.Sticky), Bot: q.Bot != ""}
+	w := wait{Abandon: store.Milliseconds(q.AbandonTimeout), Patience: store.Milliseconds(q.Patience), Sticky: store.Milliseconds(q.Sticky), Bot: q.Bot != ""}
 	switch {
 	case !q.Hours.IsOpen(now):
 		w.Closed, w.Patience, w.Sticky = true, 0, 0
@@ -41,14 +42,14 @@ func beginWait(q chat.QueueSettings, now time.Time) wait {
 // obey puts into a step what the settings say now: of the queue that its session is in,
 // and of the one that it shall wait in.
 func (s *step) obey(b *Broker, queue string) {
-	s.Queue, s.Idle, s.TTL, s.Keep = queue, b.idle(queue), ms(b.settings.queue(queue).EndTimeout), b.settings.keep()
+	s.Queue, s.Idle, s.TTL, s.Keep = queue, b.idle(queue), store.Milliseconds(b.settings.queue(queue).EndTimeout), b.settings.keep()
 	if s.To == "" {
 		return
 	}
 	q := b.settings.queue(s.To)
-	s.Abandon, s.Patience = ms(q.AbandonTimeout), 0
+	s.Abandon, s.Patience = store.Milliseconds(q.AbandonTimeout), 0
 	if q.Hours.IsOpen(time.Now()) {
-		s.Patience = ms(q.Patience)
+		s.Patience = store.Milliseconds(q.Patience)
 	}
 }
 
@@ -56,20 +57,20 @@ func (s *step) obey(b *Broker, queue string) {
 func (b *Broker) idle(queues ...string) map[string]int64 {
 	out := make(map[string]int64, len(queues))
 	for _, q := range queues {
-		out[q] = ms(b.settings.queue(q).IdleTimeout)
+		out[q] = store.Milliseconds(b.settings.queue(q).IdleTimeout)
 	}
 	return out
 }
 
 // longWait tells a user who has waited long so.
 func (b *Broker) longWait(ctx context.Context, session string) error {
-	p, _ := b.of(session)
+	p, _ := b.Of(session)
 	queue, _, err := b.where(ctx, p, session)
 	if err != nil {
 		return err
 	}
 	op := ulid.Make().String()
-	r, err := b.ruled(ctx, "patience", p, p.transition(session), func() any {
+	r, err := b.ruled(ctx, "patience", p, p.Transition(session), func() any {
 		q := b.settings.queue(queue)
 		return struct {
 			Op      string `json:"op"`
@@ -78,8 +79,8 @@ func (b *Broker) longWait(ctx context.Context, session string) error {
 			Opens   string `json:"opens"` // JSON
 		}{op, session, q.Offline, string(q.Hours.Opens(time.Now()))}
 	})
-	if err != nil || r.str(0) == "too_early" {
+	if err != nil || r.Str(0) == "too_early" {
 		return err
 	}
-	return refusal(r)
+	return store.Refused(r)
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -68,11 +69,12 @@ var one = porcupine.Model{
 func impatient(url string) func(*Options) {
 	return func(o *Options) {
 		_ = o.Redis.Close()
-		c, err := redis.ParseURL(url)
+		dialled, err := Dial(url)
 		if err != nil {
 			panic(err)
 		}
-		single(c)
+		c := dialled.(*redis.Client).Options()
+		_ = dialled.Close()
 		c.ReadTimeout, c.WriteTimeout, c.MaxRetries = 200*time.Millisecond, 200*time.Millisecond, 10
 		o.Redis = redis.NewClient(c)
 	}
@@ -84,7 +86,7 @@ func stalls(t testing.TB, server *testenv.RedisServer, every, most time.Duration
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for sleep(ctx, jitter(every)) {
+		for store.Sleep(ctx, store.Jitter(every)) {
 			server.Pause()
 			time.Sleep(time.Duration(rand.Int64N(int64(most))))
 			server.Resume()

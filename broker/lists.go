@@ -7,6 +7,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // list is one source of sessions, newest first, read a page at a time.
@@ -63,15 +64,15 @@ func (b *Broker) liveLists(a chat.Actor, r *chat.SessionsRequest, after *listed,
 	filed := b.filed.Load()
 	switch {
 	case !boss(a):
-		lists := []*list{b.liveList(r, after, limit, source{key: b.home(a.ID).listed(chat.Who(a.Role, a.ID))})}
+		lists := []*list{b.liveList(r, after, limit, source{key: b.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
 		if a.Role.Staff() && chat.Contains(r.States, chat.Waiting) && chat.Contains(a.Queues, r.Queue) {
 			lists = append(lists, b.liveList(r, after, limit, b.inLine(r.Queue, filed)...))
 		}
 		return lists
 	case r.User != "":
-		return []*list{b.liveList(r, after, limit, source{key: b.home(r.User).listed("u:" + r.User)})}
+		return []*list{b.liveList(r, after, limit, source{key: b.Home(r.User).Listed("u:" + r.User)})}
 	case r.Agent != "":
-		return []*list{b.liveList(r, after, limit, source{key: b.home(r.Agent).listed("a:" + r.Agent)})}
+		return []*list{b.liveList(r, after, limit, source{key: b.Home(r.Agent).Listed("a:" + r.Agent)})}
 	case filed && (r.Queue != "" || len(r.States) > 0):
 		return []*list{b.liveList(r, after, limit, b.byState(r.States, r.Queue)...)}
 	}
@@ -135,7 +136,7 @@ func (b *Broker) shelfList(a chat.Actor, r chat.SessionsRequest, after *listed, 
 		}
 		docs, err := b.archiver.store.Sessions(ctx, q)
 		if err != nil || len(docs) == 0 {
-			return nil, after, false, archiveError("sessions", err)
+			return nil, after, false, store.ArchiveError("sessions", err)
 		}
 		places := make([]listed, len(docs))
 		for i := range docs {
@@ -171,7 +172,7 @@ func (b *Broker) fromShelf(ctx context.Context, session string) (*chat.Snapshot,
 		return nil, d, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	if err != nil {
-		return nil, d, archiveError("session", err)
+		return nil, d, store.ArchiveError("session", err)
 	}
 	st, err := chat.ParseState(session, d.Snapshot)
 	if err == nil && st == nil {

@@ -14,34 +14,34 @@ const (
 // leases but those that take.lua and collect.lua give.
 func (b *Broker) loops() {
 	for _, p := range b.pulses {
-		b.wg.Go(func() { p.run(b.ctx) })
+		b.Tasks.Go(func() { p.run(b.Life) })
 	}
-	b.loop(settingsPause, func(ctx context.Context) {
+	b.Loop(settingsPause, func(ctx context.Context) {
 		if err := b.settings.load(ctx, b); err != nil && ctx.Err() == nil {
-			b.log.Warn("queue settings not read; the last ones hold", "error", err)
+			b.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
-	b.loop(tidyPause, func(context.Context) {
+	b.Loop(tidyPause, func(context.Context) {
 		b.limits.sweep()
 		b.gates.sweep()
 		b.hub.sweep()
 		b.hub.fade()
 	})
-	b.loop(reassertPause, func(ctx context.Context) {
+	b.Loop(reassertPause, func(ctx context.Context) {
 		for _, p := range b.hub.parts {
 			p.reassert(ctx)
 		}
 	})
-	b.loop(tickPause, func(ctx context.Context) { b.farewells.say(ctx, b) })
-	b.loop(positionPause, b.positions)
-	b.loop(tickPause, b.dispatchers.tend)
+	b.Loop(tickPause, func(ctx context.Context) { b.farewells.say(ctx, b) })
+	b.Loop(positionPause, b.positions)
+	b.Loop(tickPause, b.dispatchers.tend)
 	if !b.opt.NoArchiver {
-		b.loop(statsPause, b.statsLoop)
+		b.Loop(statsPause, b.statsLoop)
 	}
-	b.loop(resetPause, func(context.Context) { b.hub.views.resync() })
+	b.Loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.start()
-		b.loop(reindexPause, b.archiver.reindex)
+		b.Loop(reindexPause, b.archiver.reindex)
 	}
 	if b.hooks != nil {
 		b.hooks.start()

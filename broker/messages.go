@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // What a host application says in its own name is a bot's.
@@ -34,7 +35,7 @@ type draft struct {
 // A participant that sends too fast gets CodeRateLimited, and nothing is stored;
 // what it had sent with the same key before is answered all the same.
 func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (chat.SendReply, error) {
-	p, ok := b.of(r.Session)
+	p, ok := b.Of(r.Session)
 	if !ok {
 		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -55,23 +56,23 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 			f.sends(mid, origin)
 		}
 	}
-	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s),
-		p.rate(rateSend, d.by)}
+	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
+		p.Rate(rateSend, d.by)}
 	if d.by[0] == 'a' || d.from.Role == chat.RoleBot {
-		keys = append(keys, p.stats())
+		keys = append(keys, p.Stats())
 	} else {
-		keys = append(keys, p.states())
+		keys = append(keys, p.States())
 	}
 	bot := ""
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+	reply, err := b.Run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
-	if d.refused != nil && reply.str(0) == string(chat.CodeRateLimited) {
+	if d.refused != nil && reply.Str(0) == string(chat.CodeRateLimited) {
 		return chat.SendReply{}, d.refused // it has a key, and may be tried again
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
@@ -152,11 +153,11 @@ func (d *draft) hurry(b *Broker, r chat.SendRequest) error {
 	return nil
 }
 
-func (b *Broker) sent(ctx context.Context, session, mid string, r reply) (chat.SendReply, error) {
-	if r.str(0) != "dup" {
-		return chat.SendReply{Seq: r.num(1), Mid: mid, At: chat.At(r.num(2))}, refusal(r)
+func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (chat.SendReply, error) {
+	if r.Str(0) != "dup" {
+		return chat.SendReply{Seq: r.Num(1), Mid: mid, At: chat.At(r.Num(2))}, store.Refused(r)
 	}
-	out := chat.SendReply{Seq: r.num(1), At: chat.At(r.num(2)), Mid: headMid(r.str(3)), Duplicate: true}
+	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: headMid(r.Str(3)), Duplicate: true}
 	if out.Mid != "" {
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
@@ -211,7 +212,7 @@ func keySum(by, key, mid string) []byte {
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
 func (b *Broker) Read(ctx context.Context, a chat.Actor, session string, seq int64) (chat.ReadReply, error) {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return chat.ReadReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -229,22 +230,22 @@ func (b *Broker) Read(ctx context.Context, a chat.Actor, session string, seq int
 	return b.read(ctx, p, a, session, seq)
 }
 
-func (b *Broker) read(ctx context.Context, p partition, a chat.Actor, session string, seq int64) (chat.ReadReply, error) {
-	r, err := b.run(ctx, "read", []string{p.session(session), p.unread(session), p.read(session), p.authors(session),
-		p.dirty()}, session, chat.Who(a.Role, a.ID), seq, a.Origin())
+func (b *Broker) read(ctx context.Context, p store.Partition, a chat.Actor, session string, seq int64) (chat.ReadReply, error) {
+	r, err := b.Run(ctx, "read", []string{p.Session(session), p.Unread(session), p.Read(session), p.Authors(session),
+		p.Dirty()}, session, chat.Who(a.Role, a.ID), seq, a.Origin())
 	if err != nil {
 		return chat.ReadReply{}, err
 	}
-	if err := refusal(r); err != nil {
+	if err := store.Refused(r); err != nil {
 		return chat.ReadReply{}, err
 	}
-	b.readEnded(ctx, a, session, r.num(1))
-	return chat.ReadReply{Unread: r.num(1), ReadSeq: r.num(2)}, nil
+	b.readEnded(ctx, a, session, r.Num(1))
+	return chat.ReadReply{Unread: r.Num(1), ReadSeq: r.Num(2)}, nil
 }
 
 // Recall takes one's own message back within two minutes.
 func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq int64) error {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -256,19 +257,19 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 		return err
 	}
 	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
-	keys := []string{p.session(session), p.log(session), p.recalled(session), p.authors(session), p.dirty()}
-	r, err := b.run(ctx, "recall", keys, args...)
-	if err == nil && r.str(0) == "archived" {
+	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
+	r, err := b.Run(ctx, "recall", keys, args...)
+	if err == nil && r.Str(0) == "archived" {
 		r, err = b.recallArchived(ctx, session, seq, keys, args)
 	}
 	if err != nil {
 		return err
 	}
-	if r.str(0) == "no_message" {
+	if r.Str(0) == "no_message" {
 		b.keepFile(ctx, file)
 		return chat.Errorf(chat.CodeNotFound, "no such message")
 	}
-	if err = refusal(r); err != nil {
+	if err = store.Refused(r); err != nil {
 		b.keepFile(ctx, file)
 		return b.absent(ctx, a, chat.ActRecall, session, err)
 	}
@@ -277,7 +278,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 
 // recallArchived recalls a message that has left the log already: the script is
 // told what the archive knows of it.
-func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (reply, error) {
+func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (store.Reply, error) {
 	found := map[int64]chat.Entry{}
 	if err := b.moved(ctx, session, seq, seq, found); err != nil {
 		return nil, err
@@ -285,17 +286,17 @@ func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, 
 	e, ok := found[seq]
 	switch {
 	case !ok:
-		return reply{string(chat.CodeTooLate)}, nil
+		return store.Reply{string(chat.CodeTooLate)}, nil
 	case e.By == args[1] && e.Body == "":
-		return reply{"ok"}, nil // recalled before
+		return store.Reply{"ok"}, nil // recalled before
 	}
-	return b.run(ctx, "recall", keys, append(args, e.At, e.By, e.Key, e.Head)...)
+	return b.Run(ctx, "recall", keys, append(args, e.At, e.By, e.Key, e.Head)...)
 }
 
 // Typing passes on that a participant is typing, at most once a second for
 // each session and participant; more is dropped.
 func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string) error {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -317,7 +318,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.publish(ctx, p.session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.

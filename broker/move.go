@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -71,17 +72,17 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 		return Move{}, err
 	}
 	id := ulid.Make().String()
-	p := b.home(id)
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	p := b.Home(id)
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := 0; i < len(sessions); i += revivePage {
-			pipe.SAdd(ctx, p.left(id), sessions[i:min(i+revivePage, len(sessions))]...)
+			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+revivePage, len(sessions))]...)
 		}
-		pipe.Expire(ctx, p.left(id), moveKept)
+		pipe.Expire(ctx, p.Left(id), moveKept)
 		return nil
 	}); err != nil {
-		return Move{}, redisError("move", err)
+		return Move{}, store.RedisError("move", err)
 	}
-	if _, err := b.run(ctx, "move", []string{p.move(id), p.left(id), p.timers()}, id, chat.Encode(r), chat.Encode(a.Identity),
+	if _, err := b.Run(ctx, "move", []string{p.Move(id), p.Left(id), p.Timers()}, id, chat.Encode(r), chat.Encode(a.Identity),
 		moveKept.Milliseconds()); err != nil {
 		return Move{}, err
 	}
@@ -92,11 +93,11 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 	var out []any
 	if r.FromAgent != "" {
-		held, err := b.rdb.HKeys(ctx, b.home(r.FromAgent).load(r.FromAgent)).Result()
+		held, err := b.Redis.HKeys(ctx, b.Home(r.FromAgent).Load(r.FromAgent)).Result()
 		for _, s := range held {
 			out = append(out, s)
 		}
-		return out, redisError("load", err)
+		return out, store.RedisError("load", err)
 	}
 	list, err := b.lines(ctx, r.FromQueue, -1)
 	for _, z := range list {
@@ -113,14 +114,14 @@ func (b *Broker) MoveStatus(ctx context.Context, a chat.Actor, id string) (Move,
 	if _, err := ulid.ParseStrict(id); err != nil {
 		return Move{}, chat.Errorf(chat.CodeNotFound, "no such move")
 	}
-	p := b.home(id)
+	p := b.Home(id)
 	var job *redis.MapStringStringCmd
 	var left, failed *redis.IntCmd
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		job, left, failed = pipe.HGetAll(ctx, p.move(id)), pipe.SCard(ctx, p.left(id)), pipe.SCard(ctx, p.failed(id))
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		job, left, failed = pipe.HGetAll(ctx, p.Move(id)), pipe.SCard(ctx, p.Left(id)), pipe.SCard(ctx, p.Failed(id))
 		return nil
 	}); err != nil {
-		return Move{}, redisError("move", err)
+		return Move{}, store.RedisError("move", err)
 	}
 	f := chat.Flat(job.Val())
 	var r MoveRequest
@@ -138,10 +139,10 @@ func (b *Broker) MoveStatus(ctx context.Context, a chat.Actor, id string) (Move,
 
 // carryMove moves for a while, and lets the move's timer go on where more is left.
 func (b *Broker) carryMove(ctx context.Context, id string) error {
-	p := b.home(id)
-	f, err := b.rdb.HMGet(ctx, p.move(id), "request", "by").Result()
+	p := b.Home(id)
+	f, err := b.Redis.HMGet(ctx, p.Move(id), "request", "by").Result()
 	if err != nil {
-		return redisError("move", err)
+		return store.RedisError("move", err)
 	}
 	var r MoveRequest
 	var by chat.Identity
@@ -154,19 +155,19 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 		return err
 	}
 	for until := time.Now().Add(moveTurn); time.Now().Before(until); {
-		batch, err := b.rdb.SRandMemberN(ctx, p.left(id), moveBatch).Result()
+		batch, err := b.Redis.SRandMemberN(ctx, p.Left(id), moveBatch).Result()
 		if err != nil || len(batch) == 0 {
-			return redisError("move", err)
+			return store.RedisError("move", err)
 		}
 		if err := b.moveBatch(ctx, p, id, chat.Actor{Identity: by, Host: by.ID == ""}, r, batch); err != nil {
 			return err
 		}
 	}
-	_, err = b.run(ctx, "later", []string{p.timers()}, 0, "", "move|"+id)
+	_, err = b.Run(ctx, "later", []string{p.Timers()}, 0, "", "move|"+id)
 	return err
 }
 
-func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a chat.Actor, r MoveRequest, batch []string) error {
+func (b *Broker) moveBatch(ctx context.Context, p store.Partition, id string, a chat.Actor, r MoveRequest, batch []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(moveWidth)
 	for _, session := range batch {
@@ -179,7 +180,7 @@ func (b *Broker) moveBatch(ctx context.Context, p partition, id string, a chat.A
 			if moved {
 				done = 1
 			}
-			_, err = b.run(ctx, "moved", []string{p.left(id), p.failed(id)}, session, done, moveKept.Milliseconds())
+			_, err = b.Run(ctx, "moved", []string{p.Left(id), p.Failed(id)}, session, done, moveKept.Milliseconds())
 			return err
 		})
 	}

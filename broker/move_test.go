@@ -77,8 +77,8 @@ func TestAQueueMoves(t *testing.T) {
 	m, err := a.MoveAll(ctx, host, MoveRequest{FromQueue: q, Queue: q2})
 	require.NoError(t, err)
 	require.EqualValues(t, len(ids), m.Total)
-	p := b.home(m.ID)
-	require.NoError(t, b.rdb.ZRem(ctx, p.timers(), "move|"+m.ID).Err()) // in the hands of one that is slow
+	p := b.Home(m.ID)
+	require.NoError(t, b.Redis.ZRem(ctx, p.Timers(), "move|"+m.ID).Err()) // in the hands of one that is slow
 	var wg sync.WaitGroup
 	ours := map[string]bool{}
 	wg.Go(func() {

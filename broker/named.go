@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Each partition counts how many of its agents name each queue, in the scripts that
@@ -28,14 +29,14 @@ type servedQueues struct {
 
 // namedQueues are those that known agents name.
 func (b *Broker) namedQueues(ctx context.Context) (map[string]bool, error) {
-	cmds := make([]*redis.StringSliceCmd, len(b.parts))
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
-			cmds[i] = pipe.HKeys(ctx, p.named())
+	cmds := make([]*redis.StringSliceCmd, len(b.Parts))
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
+			cmds[i] = pipe.HKeys(ctx, p.Named())
 		}
 		return nil
 	}); err != nil {
-		return nil, redisError("named", err)
+		return nil, store.RedisError("named", err)
 	}
 	out := map[string]bool{}
 	for _, c := range cmds {
@@ -49,21 +50,21 @@ func (b *Broker) namedQueues(ctx context.Context) (map[string]bool, error) {
 // recount counts anew which queues agents name. A node does so when it starts: nodes of a
 // version that does not count may have run before, or be running still.
 func (b *Broker) recount(ctx context.Context) error {
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		for again := true; again; {
-			ids, err := b.rdb.SMembers(ctx, p.agents()).Result()
+			ids, err := b.Redis.SMembers(ctx, p.Agents()).Result()
 			if err != nil {
-				return redisError("recount", err)
+				return store.RedisError("recount", err)
 			}
-			keys, args := []string{p.named(), p.agents()}, make([]any, len(ids))
+			keys, args := []string{p.Named(), p.Agents()}, make([]any, len(ids))
 			for i, id := range ids {
-				keys, args[i] = append(keys, p.profile("a:"+id)), id
+				keys, args[i] = append(keys, p.Profile("a:"+id)), id
 			}
-			r, err := b.run(ctx, "recount", keys, args...)
+			r, err := b.Run(ctx, "recount", keys, args...)
 			if err != nil {
 				return err
 			}
-			again = r.str(0) == "moved"
+			again = r.Str(0) == "moved"
 		}
 	}
 	return nil
@@ -101,7 +102,7 @@ type bounds struct {
 
 // bounded runs a script by which a session of a user's begins to wait in a queue. Where
 // there are too many queues that were made up, those in which nobody waits any more go first.
-func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p partition, queue string, keys []string, arg func(bounds) any) (reply, error) {
+func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p store.Partition, queue string, keys []string, arg func(bounds) any) (store.Reply, error) {
 	bound := bounds{StrangeMost: maxStrange}
 	if !a.Host {
 		bound.Most = max(0, b.opt.OpenSessions)
@@ -112,7 +113,7 @@ func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p par
 			return nil, err
 		}
 		r, err := b.ruled(ctx, script, p, keys, func() any { return arg(bound) })
-		if err != nil || r.str(0) != "crowded" || crowded {
+		if err != nil || r.Str(0) != "crowded" || crowded {
 			return r, err
 		}
 		if err := b.tidy(ctx, p); err != nil {
@@ -122,15 +123,15 @@ func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p par
 }
 
 // tidy forgets the made-up queues of a partition in which nobody waits any more.
-func (b *Broker) tidy(ctx context.Context, p partition) error {
-	queues, err := b.rdb.SMembers(ctx, p.strange()).Result()
+func (b *Broker) tidy(ctx context.Context, p store.Partition) error {
+	queues, err := b.Redis.SMembers(ctx, p.Strange()).Result()
 	if err != nil {
-		return redisError("queues", err)
+		return store.RedisError("queues", err)
 	}
-	keys, args := []string{p.strange()}, make([]any, len(queues))
+	keys, args := []string{p.Strange()}, make([]any, len(queues))
 	for i, q := range queues {
-		keys, args[i] = append(keys, p.waiting(q)), q
+		keys, args[i] = append(keys, p.Waiting(q)), q
 	}
-	_, err = b.run(ctx, "tidy", keys, args...)
+	_, err = b.Run(ctx, "tidy", keys, args...)
 	return err
 }

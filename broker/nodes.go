@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // deadTicks is how many of a node's own heartbeats go by without one of another
@@ -46,24 +47,24 @@ func (s silence) hear(beats map[string]int64) []string {
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
 func (p *pulse) bury(ctx context.Context, node string, beats int64) {
 	k := p.part
-	r, err := p.b.run(ctx, "bury", []string{k.nodes(), k.clearing(), k.leases(), k.timers(), k.outbox(), k.clearing(), k.dirty()},
+	r, err := p.b.Run(ctx, "bury", []string{k.Nodes(), k.Clearing(), k.Leases(), k.Timers(), k.Outbox(), k.Clearing(), k.Dirty()},
 		node, beats)
 	if err != nil {
-		p.b.log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
+		p.b.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
 		return
 	}
-	if r.num(0) == 1 {
-		p.b.log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", k.index)
+	if r.Num(0) == 1 {
+		p.b.Log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", k.Index)
 	}
 }
 
 // clear unregisters all connections of a node that died. Each is looked at again
 // in the script: a node that is back keeps what is left, and registers the rest anew.
-func (b *Broker) clear(ctx context.Context, p partition, node string) error {
+func (b *Broker) clear(ctx context.Context, p store.Partition, node string) error {
 	for {
-		members, err := b.rdb.SRandMemberN(ctx, p.node(node), 200).Result()
+		members, err := b.Redis.SRandMemberN(ctx, p.Node(node), 200).Result()
 		if err != nil || len(members) == 0 {
-			return redisError("clear", err)
+			return store.RedisError("clear", err)
 		}
 		for _, w := range members {
 			id := chat.Identity{ID: chat.IDOf(w)}

@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Open opens a session for a user, or gives the one it has open in that queue.
@@ -27,8 +28,8 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 		chat.MaxSubject); err != nil {
 		return chat.Session{}, err
 	}
-	p, w, id := b.home(user.ID), "u:"+user.ID, b.newSessionID(user.ID)
-	keys := p.transition(id, p.waiting(r.Queue), p.open(user.ID), p.listed(w), p.sessions(), p.profile(w), p.rate(rateOpen, w), p.strange())
+	p, w, id := b.Home(user.ID), "u:"+user.ID, b.NewSessionID(user.ID)
+	keys := p.Transition(id, p.Waiting(r.Queue), p.Open(user.ID), p.Listed(w), p.Sessions(), p.Profile(w), p.Rate(rateOpen, w), p.Strange())
 	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.opens(a)
 	args.Interval, args.Burst = quota.interval, quota.burst
@@ -62,9 +63,9 @@ type openArgs struct {
 
 // begun is the answer of a script that lets a user's session wait, or names
 // another one that the user has open in the queue.
-func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r reply) (chat.Session, error) {
-	if r.str(0) == "exists" {
-		st, err := b.look(ctx, r.str(1))
+func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
+	if r.Str(0) == "exists" {
+		st, err := b.look(ctx, r.Str(1))
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -73,7 +74,7 @@ func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r repl
 		}
 		return st.As("u:" + st.User.ID), nil
 	}
-	if err := refusal(r); err != nil {
+	if err := store.Refused(r); err != nil {
 		return chat.Session{}, err
 	}
 	s, err := b.done(ctx, a, session, r)

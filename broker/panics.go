@@ -1,36 +1,8 @@
 package broker
 
 import (
-	"fmt"
-	"runtime/debug"
-
 	"bellhop/broker/chat"
 )
-
-// Panics is how many panics this node has outlived.
-func (b *Broker) Panics() int64 { return b.panics.Load() }
-
-// panicked counts a panic and tells where it was. The node goes on: what runs
-// for one client or session must not end what runs for others.
-func (b *Broker) panicked(where string, p any) {
-	b.panics.Add(1)
-	b.log.Error("panic", "in", where, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-}
-
-// caught, deferred, is for what leaves nothing half done behind.
-func (b *Broker) caught(where string) {
-	if p := recover(); p != nil {
-		b.panicked(where, p)
-	}
-}
-
-// beside runs something for one client or session beside its commands.
-func (b *Broker) beside(where string, f func()) {
-	b.wg.Go(func() {
-		defer b.caught(where)
-		f()
-	})
-}
 
 // ruined, deferred, makes a panic end the feed it was in: those who follow the
 // session here are disconnected, and come back to one that is made anew.
@@ -39,7 +11,7 @@ func (f *feed) ruined(where string) {
 	if p == nil {
 		return
 	}
-	f.h.b.panicked(where, p)
+	f.h.b.Panicked(where, p)
 	f.part.mu.Lock()
 	if f.part.feeds[f.id] == f {
 		delete(f.part.feeds, f.id)
@@ -70,7 +42,7 @@ func (m *member) ruined(where string) {
 	if p == nil {
 		return
 	}
-	m.part.h.b.panicked(where, p)
+	m.part.h.b.Panicked(where, p)
 	for _, c := range m.all() {
 		c.shut(chat.CloseInternal, "something went wrong on our side")
 	}

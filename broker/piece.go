@@ -10,6 +10,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // piece is what the archive lacks of one session, as it was at one instant, or one record.
@@ -75,13 +76,13 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 		return &piece{collected: c, record: rec}, err
 	}
 	s := c.id
-	r, err := b.run(ctx, "unsaved", []string{c.part.session(s), c.part.log(s), c.part.unread(s), c.part.read(s),
-		c.part.recalled(s)}, unsavedLimit)
+	r, err := b.Run(ctx, "unsaved", []string{c.part.Session(s), c.part.Log(s), c.part.Unread(s), c.part.Read(s),
+		c.part.Recalled(s)}, unsavedLimit)
 	if err != nil {
 		return nil, err
 	}
-	p := &piece{collected: c, recalls: r.str(2)}
-	st, fields, err := chat.ParseSnapshot(s, r.str(0))
+	p := &piece{collected: c, recalls: r.Str(2)}
+	st, fields, err := chat.ParseSnapshot(s, r.Str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", s, err)
 	}
@@ -89,7 +90,7 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 		return p, nil // expired meanwhile: `saved` takes it off the list
 	}
 	p.codes = fields.Num("codes")
-	p.doc = document(st, fields, r.str(0))
+	p.doc = document(st, fields, r.Str(0))
 	p.doc.NewAgents = p.codes > fields.Num("codes_saved")
 	for _, e := range unsavedEntries(r) {
 		p.messages = append(p.messages, archivedEntry(&e, p.doc))
@@ -99,9 +100,9 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 }
 
 // unsavedEntries are the log's, then the recalled ones.
-func unsavedEntries(r reply) []chat.Entry {
+func unsavedEntries(r store.Reply) []chat.Entry {
 	var out []chat.Entry
-	for _, item := range r.list(1) {
+	for _, item := range r.List(1) {
 		pair, _ := item.([]any)
 		if len(pair) != 2 {
 			continue
@@ -116,7 +117,7 @@ func unsavedEntries(r reply) []chat.Entry {
 		}
 		out = append(out, parseEntry(seq, fields))
 	}
-	recalled := r.strs(3)
+	recalled := r.Strs(3)
 	for i := 0; i+1 < len(recalled); i += 2 {
 		if e, ok := parseRecalled(recalled[i], recalled[i+1]); ok {
 			out = append(out, e)

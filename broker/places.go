@@ -5,27 +5,29 @@ import (
 	"strings"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/internal/store"
 )
 
 // resolve finds out what became of a place that was reserved and never settled.
 // remind: where that cannot be said yet, its timer asks again soon.
-func (b *Broker) resolve(ctx context.Context, p partition, agent, session string, remind bool) error {
+func (b *Broker) resolve(ctx context.Context, p store.Partition, agent, session string, remind bool) error {
 	again := ""
 	if remind {
 		again = "1"
 	}
-	r, err := b.run(ctx, "place", []string{p.load(agent), p.timers()}, agent, session, again)
+	r, err := b.Run(ctx, "place", []string{p.Load(agent), p.Timers()}, agent, session, again)
 	if err != nil {
 		return err
 	}
-	token, is := r.str(0), r.str(1)
+	token, is := r.Str(0), r.Str(1)
 	switch {
 	case token == "" || is == "held":
 		return nil
 	case is == "early" && !remind:
 		return errAgain // reserved anew since the timer was set
 	}
-	home, ok := b.of(session)
+	home, ok := b.Of(session)
 	if !ok {
 		return b.settle(ctx, effect{Agent: agent, Session: session, Role: "none", Token: token})
 	}
@@ -33,11 +35,11 @@ func (b *Broker) resolve(ctx context.Context, p partition, agent, session string
 	if is == "due" {
 		due = "1"
 	}
-	if r, err = b.run(ctx, "resolve", []string{home.session(session)}, agent, token, due); err != nil || r.str(0) == "later" {
+	if r, err = b.Run(ctx, "resolve", []string{home.Session(session)}, agent, token, due); err != nil || r.Str(0) == "later" {
 		return err // then its timer asks
 	}
-	return b.settle(ctx, effect{Agent: agent, Session: session, Rev: r.num(1), Role: r.str(0), Token: token,
-		Hold: r.num(2) == 1, Ended: r.num(3) == 1, Created: createdAt(session, 0)})
+	return b.settle(ctx, effect{Agent: agent, Session: session, Rev: r.Num(1), Role: r.Str(0), Token: token,
+		Hold: r.Num(2) == 1, Ended: r.Num(3) == 1, Created: createdAt(session, 0)})
 }
 
 // createdAt reads the time in a session's id, in ms; def if it has none.

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // profile is what Redis knows of a participant besides its sessions.
@@ -28,9 +29,9 @@ type profile struct {
 }
 
 func (b *Broker) profile(ctx context.Context, role chat.Role, id string) (profile, error) {
-	f, err := b.pipe.HGetAll(ctx, b.home(id).profile(chat.Who(role, id))).Result()
+	f, err := b.Pipe.HGetAll(ctx, b.Home(id).Profile(chat.Who(role, id))).Result()
 	if err != nil {
-		return profile{}, redisError("profile", err)
+		return profile{}, store.RedisError("profile", err)
 	}
 	return parseProfile(id, f), nil
 }
@@ -53,8 +54,8 @@ func parseProfile(id string, f map[string]string) profile {
 // introduce makes an agent known, with its token's queues and capacity unless they
 // were set, or it is connected with another token.
 func (b *Broker) introduce(ctx context.Context, id chat.Identity) error {
-	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
-	r, err := b.runJSON(ctx, "introduce", []string{p.profile(w), p.conns(w), p.agents(), p.named(), p.dirty()}, struct {
+	w, p := chat.Who(id.Role, id.ID), b.Home(id.ID)
+	r, err := b.RunJSON(ctx, "introduce", []string{p.Profile(w), p.Conns(w), p.Agents(), p.Named(), p.Dirty()}, struct {
 		Who      string `json:"who"`
 		Agent    string `json:"agent"`
 		Info     string `json:"info"`
@@ -64,7 +65,7 @@ func (b *Broker) introduce(ctx context.Context, id chat.Identity) error {
 	if err != nil {
 		return err
 	}
-	return refusal(r)
+	return store.Refused(r)
 }
 
 // AgentActor is an actor for a host application that acts as a known agent.
@@ -115,16 +116,16 @@ func info(p profile, load int) chat.AgentInfo {
 }
 
 func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
-	part := b.home(id)
+	part := b.Home(id)
 	var fields *redis.MapStringStringCmd
 	var load *redis.IntCmd
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		fields = pipe.HGetAll(ctx, part.profile("a:"+id))
-		load = pipe.HLen(ctx, part.load(id))
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		fields = pipe.HGetAll(ctx, part.Profile("a:"+id))
+		load = pipe.HLen(ctx, part.Load(id))
 		return nil
 	})
 	if err != nil {
-		return profile{}, 0, redisError("agent", err)
+		return profile{}, 0, store.RedisError("agent", err)
 	}
 	return parseProfile(id, fields.Val()), int(load.Val()), nil
 }
@@ -145,24 +146,24 @@ func (b *Broker) allAgents(ctx context.Context) ([]chat.AgentInfo, error) {
 
 // eachAgent calls f with every known agent and its load.
 func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) error {
-	for _, part := range b.parts {
-		ids, err := b.rdb.SMembers(ctx, part.agents()).Result()
+	for _, part := range b.Parts {
+		ids, err := b.Redis.SMembers(ctx, part.Agents()).Result()
 		if err != nil {
-			return redisError("agents", err)
+			return store.RedisError("agents", err)
 		}
 		fields := make([]*redis.MapStringStringCmd, len(ids))
 		loads := make([]*redis.IntCmd, len(ids))
 		if len(ids) == 0 {
 			continue
 		}
-		_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i, id := range ids {
-				fields[i], loads[i] = pipe.HGetAll(ctx, part.profile("a:"+id)), pipe.HLen(ctx, part.load(id))
+				fields[i], loads[i] = pipe.HGetAll(ctx, part.Profile("a:"+id)), pipe.HLen(ctx, part.Load(id))
 			}
 			return nil
 		})
 		if err != nil {
-			return redisError("agents", err)
+			return store.RedisError("agents", err)
 		}
 		for i, id := range ids {
 			f(parseProfile(id, fields[i].Val()), int(loads[i].Val()))
@@ -188,17 +189,17 @@ func (b *Broker) PutAgent(ctx context.Context, a chat.Actor, id string, s chat.A
 		return chat.AgentInfo{}, err
 	}
 	args.Defaults.Queues, args.Defaults.Capacity = chat.Encode([]string{chat.DefaultQueueID}), chat.DefaultCapacity
-	p := b.home(id)
-	r, err := b.runJSON(ctx, "agent", []string{p.profile(args.Who), p.load(id), p.agents(), p.named(), p.dirty(), p.stats()}, args,
-		p.waiting("")) // watchers are shown its capacity
+	p := b.Home(id)
+	r, err := b.RunJSON(ctx, "agent", []string{p.Profile(args.Who), p.Load(id), p.Agents(), p.Named(), p.Dirty(), p.Stats()}, args,
+		p.Waiting("")) // watchers are shown its capacity
 	if err != nil {
 		return chat.AgentInfo{}, err
 	}
 	var fields chat.Flat
-	if err := json.Unmarshal([]byte(r.str(1)), &fields); err != nil {
+	if err := json.Unmarshal([]byte(r.Str(1)), &fields); err != nil {
 		return chat.AgentInfo{}, err
 	}
-	return info(parseProfile(id, fields), int(r.num(2))), nil
+	return info(parseProfile(id, fields), int(r.Num(2))), nil
 }
 
 type agentArgs struct {
@@ -225,22 +226,22 @@ func (b *Broker) SetStatus(ctx context.Context, a chat.Actor, s chat.Status) (ch
 }
 
 func (b *Broker) setStatus(ctx context.Context, agent string, s chat.Status, gone bool) (chat.StatusReply, error) {
-	part := b.home(agent)
-	r, err := b.runJSON(ctx, "status", []string{part.profile("a:" + agent), part.load(agent), part.conns("a:" + agent),
-		part.dirty(), part.epoch(), part.stats()},
+	part := b.Home(agent)
+	r, err := b.RunJSON(ctx, "status", []string{part.Profile("a:" + agent), part.Load(agent), part.Conns("a:" + agent),
+		part.Dirty(), part.Epoch(), part.Stats()},
 		struct {
 			Agent  string      `json:"agent"`
 			Status chat.Status `json:"status"`
 			Gone   bool        `json:"gone,omitempty"`
-		}{agent, s, gone}, part.waiting(""))
+		}{agent, s, gone}, part.Waiting(""))
 	if err != nil {
 		return chat.StatusReply{}, err
 	}
-	switch r.str(0) {
+	switch r.Str(0) {
 	case "back":
 		return chat.StatusReply{Status: chat.Online}, nil
 	case "early":
 		return chat.StatusReply{}, errAgain
 	}
-	return chat.StatusReply{Status: chat.Status(r.str(1)), Capacity: int(r.num(2)), Load: int(r.num(3))}, refusal(r)
+	return chat.StatusReply{Status: chat.Status(r.Str(1)), Capacity: int(r.Num(2)), Load: int(r.Num(3))}, store.Refused(r)
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -20,10 +22,10 @@ const (
 // each other: a server that is away must not make the others' timers late.
 type pulse struct {
 	b     *Broker
-	part  partition
-	calls borrower
-	books outcomes
-	epoch epoch
+	part  store.Partition
+	calls store.Borrower
+	books store.Outcomes
+	epoch store.Epoch
 	quiet silence
 	last  time.Time // of the last heartbeat by which silence is judged
 	beats int64     // of this node, as Redis told them last
@@ -36,14 +38,14 @@ type pulse struct {
 	eased   chan struct{} // there is room for more work
 }
 
-func newPulse(b *Broker, p partition) *pulse {
+func newPulse(b *Broker, p store.Partition) *pulse {
 	return &pulse{b: b, part: p, quiet: silence{}, eased: make(chan struct{}, 1)}
 }
 
 // run looks after the partition until the context ends: once a second, and at
 // once again where as much was due as was asked for.
 func (p *pulse) run(ctx context.Context) {
-	for sleep(ctx, jitter(tickPause)) {
+	for store.Sleep(ctx, store.Jitter(tickPause)) {
 		for p.tick(ctx) {
 		}
 	}
@@ -62,7 +64,7 @@ func (p *pulse) tick(ctx context.Context) bool {
 	t, err := p.take(ctx, limit)
 	if err != nil {
 		if p.deaf = true; ctx.Err() == nil {
-			p.b.log.Warn("nothing taken", "partition", p.part.index, "error", err)
+			p.b.Log.Warn("nothing taken", "partition", p.part.Index, "error", err)
 		}
 		return false
 	}
@@ -89,7 +91,7 @@ func (p *pulse) wait(ctx context.Context) bool {
 
 // taken is what one call handed to this node.
 type taken struct {
-	epoch   epoch
+	epoch   store.Epoch
 	fresh   bool // Redis did not know this node
 	lease   string
 	timers  []string
@@ -99,10 +101,10 @@ type taken struct {
 }
 
 func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
-	call, ack := p.calls.begin()
-	done, back := p.books.open()
+	call, ack := p.calls.Begin()
+	done, back := p.books.Open()
 	k := p.part
-	r, err := p.b.runJSON(ctx, "take", []string{k.timers(), k.outbox(), k.nodes(), k.clearing(), k.leases(), k.epoch()}, struct {
+	r, err := p.b.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch()}, struct {
 		Node  string      `json:"node"`
 		Call  int64       `json:"call"`
 		Ack   int64       `json:"ack"`
@@ -111,42 +113,44 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 		Retry int64       `json:"retry"` // ms
 		Done  [][3]string `json:"done"`
 		Back  [][3]string `json:"back"`
-	}{p.b.node, call, ack, limit, takeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+	}{p.b.Node, call, ack, limit, takeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
 	if err != nil {
 		return taken{}, err
 	}
-	p.calls.heard(call)
-	p.books.told(len(done), len(back))
-	t := taken{epoch: epoch{r.str(0), r.num(1), r.num(2)}, fresh: r.num(3) == 1, lease: r.str(4), timers: r.strs(5), effects: r.strs(6),
-		dead: r.strs(7), beats: map[string]int64{}}
-	beats := r.list(8)
-	pairs := reply(beats)
+	p.calls.Heard(call)
+	p.books.Told(len(done), len(back))
+	t := taken{epoch: store.Epoch{Run: r.Str(0), N: r.Num(1), Ticks: r.Num(2)}, fresh: r.Num(3) == 1, lease: r.Str(4), timers: r.Strs(5), effects: r.Strs(6),
+		dead: r.Strs(7), beats: map[string]int64{}}
+	beats := r.List(8)
+	pairs := store.Reply(beats)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		t.beats[pairs.str(i)] = pairs.num(i + 1)
+		t.beats[pairs.Str(i)] = pairs.Num(i + 1)
 	}
 	return t, nil
 }
 
 // look sees who else is there, and whether Redis is what it was.
 func (p *pulse) look(ctx context.Context, t taken) {
-	if p.part.index == 0 && p.b.emptied.Load() {
-		p.b.lookRestored(ctx)
+	if p.part.Index == 0 && p.b.Emptied.Load() {
+		if p.b.LookRestored(ctx) {
+			p.b.restored()
+		}
 	}
 	before := p.epoch
 	p.epoch = t.epoch
-	if before.fell(t.epoch) {
+	if before.Fell(t.epoch) {
 		p.b.fellBack(ctx, p, before)
 	}
 	// That it was unknown may have been the answer to a call whose answer was lost.
-	if t.fresh || t.beats[p.b.node] <= p.beats || p.deaf {
-		p.b.hub.parts[p.part.index].owe()
+	if t.fresh || t.beats[p.b.Node] <= p.beats || p.deaf {
+		p.b.hub.parts[p.part.Index].owe()
 	}
-	p.beats, p.deaf = t.beats[p.b.node], false
+	p.beats, p.deaf = t.beats[p.b.Node], false
 	if time.Since(p.last) < tickPause/2 {
 		return
 	}
 	p.last = time.Now()
-	delete(t.beats, p.b.node)
+	delete(t.beats, p.b.Node)
 	for _, node := range p.quiet.hear(t.beats) {
 		p.later(func(ctx context.Context) { p.bury(ctx, node, t.beats[node]) })
 	}
@@ -155,21 +159,21 @@ func (p *pulse) look(ctx context.Context, t taken) {
 // work begins what was taken.
 func (p *pulse) work(t taken) {
 	for _, data := range t.effects {
-		w := lent{lentEffect, t.lease, data}
-		p.later(func(ctx context.Context) { p.books.add(w, p.b.carry(ctx, data)) })
+		w := store.Lent{Kind: store.LentEffect, Lease: t.lease, Member: data}
+		p.later(func(ctx context.Context) { p.books.Add(w, p.b.carry(ctx, data)) })
 	}
 	for _, timer := range t.timers {
-		w := lent{lentTimer, t.lease, timer}
+		w := store.Lent{Kind: store.LentTimer, Lease: t.lease, Member: timer}
 		p.later(func(ctx context.Context) { p.finish(ctx, w) })
 	}
 	for _, node := range t.dead {
-		w := lent{lentDead, t.lease, node}
+		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}
 		p.later(func(ctx context.Context) {
 			err := p.b.clear(ctx, p.part, node)
 			if err != nil {
-				p.b.log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
+				p.b.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
 			}
-			p.books.add(w, err == nil)
+			p.books.Add(w, err == nil)
 		})
 	}
 }
@@ -178,7 +182,7 @@ func (p *pulse) work(t taken) {
 func (p *pulse) later(f func(ctx context.Context)) {
 	b := p.b
 	p.working.Add(1)
-	b.wg.Go(func() {
+	b.Tasks.Go(func() {
 		defer func() {
 			if p.working.Add(-1) == pulseWork/2 {
 				select {
@@ -187,7 +191,7 @@ func (p *pulse) later(f func(ctx context.Context)) {
 				}
 			}
 		}()
-		ctx, cancel := context.WithTimeout(b.ctx, takeLease)
+		ctx, cancel := context.WithTimeout(b.Life, takeLease)
 		defer cancel()
 		select {
 		case b.places <- struct{}{}:

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -161,29 +162,29 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		code(t, chat.CodeFull, err)
 
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
-		require.Eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
 		r, err := b.claim(ctx, pl, s.ID, false)
 		require.NoError(t, err)
-		require.Equal(t, "late", r.str(0))
+		require.Equal(t, "late", r.Str(0))
 
 		t.Log("killed between claim and settle: the place stays")
 		pl, err = b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		require.NoError(t, err)
 		r, err = b.claim(ctx, pl, s.ID, false)
 		require.NoError(t, err)
-		require.Equal(t, "ok", r.str(0))
+		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
 		code(t, chat.CodeFull, err)
 
 		t.Log("killed after the end, before the place was freed")
-		p, _ := b.of(s.ID)
+		p, _ := b.Of(s.ID)
 		step := newStep(ann.Actor, chat.ActTakeOver, s.ID)
 		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
-		r, err = b.runJSON(ctx, "end", p.transition(s.ID, endKeys(p, q, s.User.ID)...), step)
+		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...), step)
 		require.NoError(t, err)
-		require.Equal(t, "ok", r.str(0))
+		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
 		ann.grab(other.ID)
 	})
@@ -198,7 +199,7 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		s := user(t, b, name("uma")).open(q)
 		ann.grab(s.ID)
 		clean(t, b)
-		token, _, _ := strings.Cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val(), "|")
+		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
 		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 		ann.grab(s.ID)
@@ -227,15 +228,15 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		stale := reserve()
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
 		code(t, chat.CodeWrongState, err)
-		home, _ := b.of(s.ID)
-		r, err := b.run(ctx, "resolve", []string{home.session(s.ID)}, ann.ID, stale.token, "")
+		home, _ := b.Of(s.ID)
+		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.token, "")
 		require.NoError(t, err)
-		require.Equal(t, "target", r.str(0))
-		token, _, _ := strings.Cut(b.rdb.HGet(ctx, b.home(ann.ID).load(ann.ID), s.ID).Val(), "|")
-		require.Equal(t, token, b.rdb.HGet(ctx, home.session(s.ID), "target_res").Val())
+		require.Equal(t, "target", r.Str(0))
+		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
+		require.Equal(t, token, b.Redis.HGet(ctx, home.Session(s.ID), "target_res").Val())
 		_, err = b.Decline(ctx, ann.Actor, s.ID, "")
 		require.NoError(t, err)
-		eventually(t, func() bool { return b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val() == 0 })
+		eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 })
 		clean(t, b)
 	})
 }
@@ -254,15 +255,15 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
-		load := b.home(ann.ID).load(ann.ID)
-		eventually(t, func() bool { return b.rdb.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
+		load := b.Home(ann.ID).Load(ann.ID)
+		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
 		_, err = b.win(ctx, ann.Actor, grab, s.ID)
 		require.NoError(t, err)
 		clean(t, b)
 		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		clean(t, b)
-		require.Zero(t, b.rdb.HLen(ctx, load).Val())
+		require.Zero(t, b.Redis.HLen(ctx, load).Val())
 	})
 }
 
@@ -271,13 +272,13 @@ func TestAReservationSentTwice(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
 	ann, s := agent(t, b, name("ann"), name("q")), "00-"+ulid.Make().String()
-	part := b.home(ann.ID)
+	part := b.Home(ann.ID)
 	var tokens [2]string
 	for i := range tokens {
-		r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + ann.ID), part.load(ann.ID), part.timers()},
+		r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
 			reserveArgs{ann.ID, s, "once", 1, false, "", nil, 1, "[]", "{}"})
 		require.NoError(t, err)
-		tokens[i] = r.str(3)
+		tokens[i] = r.Str(3)
 	}
 	require.Equal(t, tokens[0], tokens[1])
 }
@@ -288,12 +289,12 @@ func TestRoundTrips(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 	s := uma.open(q)
-	b.stop() // the loops' scripts would count, too
-	b.wg.Wait()
+	b.Stop() // the loops' scripts would count, too
+	b.Tasks.Wait()
 	calls := func(f func(ctx context.Context) error) int64 {
-		before := b.calls.Load()
+		before := b.Calls.Load()
 		require.NoError(t, f(ctx))
-		return b.calls.Load() - before
+		return b.Calls.Load() - before
 	}
 	pl := func(ctx context.Context) error {
 		p, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
@@ -339,12 +340,12 @@ func TestClocksApart(t *testing.T) {
 		b := startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		ann := agent(t, b, name("ann"), q)
-		part := b.home(ann.ID)
+		part := b.Home(ann.ID)
 		reserve := func(session string, ahead time.Duration) place {
-			r, err := b.runJSON(ctx, "reserve", []string{part.profile("a:" + ann.ID), part.load(ann.ID), part.timers()},
+			r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
 				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: chat.Encode([]string{q}), Info: "{}"})
 			require.NoError(t, err)
-			return place{agent: ann.ID, token: r.str(3), info: r.str(2), queues: []string{q}}
+			return place{agent: ann.ID, token: r.Str(3), info: r.Str(2), queues: []string{q}}
 		}
 		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
 			s := user(t, b, name("uma")).open(q)
@@ -354,9 +355,9 @@ func TestClocksApart(t *testing.T) {
 		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
 		s := user(t, b, name("uma")).open(q)
 		late := reserve(s.ID, -time.Minute)
-		eventually(t, func() bool { return isNil(b.rdb.HGet(ctx, part.load(ann.ID), s.ID).Err()) })
+		eventually(t, func() bool { return store.IsNil(b.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
 		_, err := b.win(ctx, ann.Actor, late, s.ID)
-		require.ErrorIs(t, err, errLate)
+		require.ErrorIs(t, err, store.ErrLate)
 		ann.grab(s.ID)
 		clean(t, b)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // tookPart tells whether an agent takes part in a session, or did. An earlier version kept of those
@@ -27,9 +28,9 @@ func (b *Broker) tookPart(ctx context.Context, st *chat.Snapshot, w string) (boo
 	if took {
 		kept = "1"
 	}
-	p, _ := b.of(st.ID)
-	if _, err := b.run(ctx, "enrol", []string{p.session(st.ID)}, agent, kept); err != nil {
-		b.log.Warn("who took part is not kept; the log tells again", "session", st.ID, "error", err)
+	p, _ := b.Of(st.ID)
+	if _, err := b.Run(ctx, "enrol", []string{p.Session(st.ID)}, agent, kept); err != nil {
+		b.Log.Warn("who took part is not kept; the log tells again", "session", st.ID, "error", err)
 	}
 	return took, nil
 }
@@ -39,15 +40,15 @@ const logPage = 500
 
 // enrolled tells whether an agent whom a script refused may ask again: it took part before an
 // earlier version, which did not keep that, was replaced, and now that is kept.
-func (b *Broker) enrolled(ctx context.Context, a chat.Actor, session string, r reply) (bool, error) {
-	if r.str(0) != string(chat.CodeForbidden) || !a.Role.Staff() {
+func (b *Broker) enrolled(ctx context.Context, a chat.Actor, session string, r store.Reply) (bool, error) {
+	if r.Str(0) != string(chat.CodeForbidden) || !a.Role.Staff() {
 		return false, nil
 	}
-	p, _ := b.of(session)
+	p, _ := b.Of(session)
 	w := chat.Who(a.Role, a.ID)
-	f, err := b.pipe.HMGet(ctx, p.session(session), "c:"+w, "m:"+w).Result()
+	f, err := b.Pipe.HMGet(ctx, p.Session(session), "c:"+w, "m:"+w).Result()
 	if err != nil {
-		return false, redisError("session", err)
+		return false, store.RedisError("session", err)
 	}
 	if f[0] == nil || f[1] != nil {
 		return false, nil

@@ -46,14 +46,14 @@ func newReaders(t *testing.T, b *Broker) *readers {
 // asBefore makes the session's data what an earlier version left.
 func (r *readers) asBefore() {
 	r.Helper()
-	p, _ := r.b.of(r.session)
-	fields, err := r.b.rdb.HKeys(r.Context(), p.session(r.session)).Result()
+	p, _ := r.b.Of(r.session)
+	fields, err := r.b.Redis.HKeys(r.Context(), p.Session(r.session)).Result()
 	require.NoError(r, err)
 	fields = slices.DeleteFunc(fields, func(f string) bool { return !strings.HasPrefix(f, "m:") })
 	if len(fields) > 0 {
-		require.NoError(r, r.b.rdb.HDel(r.Context(), p.session(r.session), fields...).Err())
+		require.NoError(r, r.b.Redis.HDel(r.Context(), p.Session(r.session), fields...).Err())
 	}
-	require.NoError(r, r.b.rdb.ZAdd(r.Context(), r.b.home(r.bea.ID).listed("a:"+r.bea.ID), z(r.session)).Err())
+	require.NoError(r, r.b.Redis.ZAdd(r.Context(), r.b.Home(r.bea.ID).Listed("a:"+r.bea.ID), z(r.session)).Err())
 }
 
 // check asks in every way there is.
@@ -132,9 +132,9 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				r.check(true)
 				archived(t, b, r.session) // the archiver must not be at it while the data are made old by hand
 				before()
-				p, _ := b.of(r.session)
-				require.NoError(t, b.rdb.HIncrBy(ctx, p.session(r.session), "rev", 1).Err())
-				require.NoError(t, b.rdb.ZAdd(ctx, p.dirty(), z(r.session)).Err())
+				p, _ := b.Of(r.session)
+				require.NoError(t, b.Redis.HIncrBy(ctx, p.Session(r.session), "rev", 1).Err())
+				require.NoError(t, b.Redis.ZAdd(ctx, p.Dirty(), z(r.session)).Err())
 				shelve(t, b, r.session)
 				st, err := b.shelved(ctx, r.session)
 				require.NoError(t, err)

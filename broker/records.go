@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // The kinds of records: what is no session and must outlive Redis all the same.
@@ -32,30 +33,30 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 	rec := &archive.Record{Kind: kind, ID: id, Version: c.now}
 	switch kind {
 	case recordQueue:
-		data, err := b.pipe.HGet(ctx, c.part.queues(), id).Bytes()
+		data, err := b.Pipe.HGet(ctx, c.part.Queues(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, redisError("queue", err)
+			return nil, store.RedisError("queue", err)
 		}
 		rec.Data = data
 	case recordCanned:
-		data, err := b.pipe.HGet(ctx, c.part.canned(), id).Bytes()
+		data, err := b.Pipe.HGet(ctx, c.part.Canned(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, redisError("canned", err)
+			return nil, store.RedisError("canned", err)
 		}
 		rec.Data = data
 	case recordToken:
-		data, err := b.pipe.Get(ctx, c.part.token(id)).Bytes()
+		data, err := b.Pipe.Get(ctx, c.part.Token(id)).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, redisError("token", err)
+			return nil, store.RedisError("token", err)
 		}
 		var r tokenRecord
 		if rec.Data = data; json.Unmarshal(data, &r) == nil {
 			rec.Expires = r.Expires
 		}
 	case recordProfile:
-		fields, err := b.pipe.HMGet(ctx, c.part.profile(id), lasting...).Result()
+		fields, err := b.Pipe.HMGet(ctx, c.part.Profile(id), lasting...).Result()
 		if err != nil {
-			return nil, redisError("profile", err)
+			return nil, store.RedisError("profile", err)
 		}
 		kept := map[string]string{}
 		for i, v := range fields {
@@ -81,19 +82,19 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 		for after := ""; ; {
 			list, err := b.archiver.store.Records(ctx, kind, after, 500)
 			if err != nil {
-				return archiveError("records", err)
+				return store.ArchiveError("records", err)
 			}
 			if len(list) == 0 {
 				break
 			}
 			after = list[len(list)-1].ID
-			if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 				for i := range list {
 					b.restoreRecord(ctx, pipe, &list[i])
 				}
 				return nil
 			}); err != nil {
-				return redisError("restore", err)
+				return store.RedisError("restore", err)
 			}
 			step(len(list))
 		}
@@ -104,27 +105,27 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
 	switch r.Kind {
 	case recordQueue:
-		pipe.HSet(ctx, b.parts[0].queues(), r.ID, r.Data)
+		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
 	case recordCanned:
 		if c, err := parseCanned(string(r.Data)); err == nil {
-			pipe.HSet(ctx, b.parts[0].canned(), c.ID, r.Data)
-			pipe.HSet(ctx, b.parts[0].shortcuts(c.scope()), c.Shortcut, c.ID)
+			pipe.HSet(ctx, b.Parts[0].Canned(), c.ID, r.Data)
+			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
 		}
 	case recordToken:
 		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
-			pipe.Set(ctx, b.home(r.ID).token(r.ID), r.Data, left)
+			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
 		}
 	case recordProfile:
 		var fields map[string]string
 		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
 			return
 		}
-		p := b.home(chat.IDOf(r.ID))
-		pipe.HSet(ctx, p.profile(r.ID), fields)
+		p := b.Home(chat.IDOf(r.ID))
+		pipe.HSet(ctx, p.Profile(r.ID), fields)
 		if r.ID[0] == 'a' {
-			pipe.SAdd(ctx, p.agents(), chat.IDOf(r.ID))
+			pipe.SAdd(ctx, p.Agents(), chat.IDOf(r.ID))
 		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
-			pipe.PExpire(ctx, p.profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
+			pipe.PExpire(ctx, p.Profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
 		}
 	}
 }
@@ -135,12 +136,12 @@ func (b *Broker) claimArchive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.rdb.SetNX(ctx, archiveKey, mine, 0).Err(); err != nil {
-		return redisError("archive", err)
+	if err := b.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
+		return store.RedisError("archive", err)
 	}
-	theirs, err := b.rdb.Get(ctx, archiveKey).Result()
+	theirs, err := b.Redis.Get(ctx, store.ArchiveKey).Result()
 	if err != nil {
-		return redisError("archive", err)
+		return store.RedisError("archive", err)
 	}
 	if theirs != mine {
 		return ErrArchive
@@ -157,7 +158,7 @@ func (b *Broker) archiveID(ctx context.Context) (string, error) {
 	if err != nil || id != "" {
 		return id, err
 	}
-	if err := b.setDeployment(ctx, "archive", b.node); err != nil {
+	if err := b.setDeployment(ctx, "archive", b.Node); err != nil {
 		return "", err
 	}
 	return b.deployment(ctx, "archive") // another node's, if both made one
@@ -175,7 +176,7 @@ func (b *Broker) archivedPartitions(ctx context.Context) (int, error) {
 func (b *Broker) deployment(ctx context.Context, name string) (string, error) {
 	list, err := b.archiver.store.Records(ctx, recordDeployment, "", 10)
 	if err != nil {
-		return "", archiveError("records", err)
+		return "", store.ArchiveError("records", err)
 	}
 	for _, r := range list {
 		var value string
@@ -190,6 +191,6 @@ func (b *Broker) deployment(ctx context.Context, name string) (string, error) {
 func (b *Broker) setDeployment(ctx context.Context, name, value string) error {
 	// The earlier it is written, the later its version.
 	version := int64(1)<<62 - time.Now().UnixMilli()
-	return archiveError("records", b.archiver.store.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
+	return store.ArchiveError("records", b.archiver.store.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
 		Version: version, Data: []byte(chat.Encode(value))}}))
 }

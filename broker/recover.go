@@ -15,6 +15,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // recoverLease is how long a node that compares a fallen partition may be silent
@@ -24,24 +25,24 @@ const recoverLease = 15 * time.Second
 // recovered carries out the timer `recover` of a partition that fell back: the
 // archive's side and the places of agents are compared with it and mended. One
 // node at a time does it; all of it may be done any number of times.
-func (b *Broker) recovered(_ context.Context, p partition, id string) error {
-	pulse := b.pulses[p.index]
+func (b *Broker) recovered(_ context.Context, p store.Partition, id string) error {
+	pulse := b.pulses[p.Index]
 	if !pulse.mending.TryLock() {
 		return errAgain
 	}
 	defer pulse.mending.Unlock()
-	ctx, cancel := context.WithCancel(b.ctx) // it takes as long as it takes: the lease is its own
+	ctx, cancel := context.WithCancel(b.Life) // it takes as long as it takes: the lease is its own
 	defer cancel()
 	lease := func(ttl time.Duration) (bool, error) {
-		r, err := b.run(ctx, "hold", []string{p.recovering()}, b.node, ttl.Milliseconds())
-		return r.num(0) == 1, err
+		r, err := b.Run(ctx, "hold", []string{p.Recovering()}, b.Node, ttl.Milliseconds())
+		return r.Num(0) == 1, err
 	}
 	if mine, err := lease(recoverLease); err != nil || !mine {
 		return errors.Join(err, errAgain)
 	}
 	defer func() { _, _ = lease(0) }() // else it runs out
-	b.wg.Go(func() {
-		for sleep(ctx, recoverLease/3) {
+	b.Tasks.Go(func() {
+		for store.Sleep(ctx, recoverLease/3) {
 			if mine, err := lease(recoverLease); err == nil && !mine {
 				cancel() // it was silent for too long
 			}
@@ -49,20 +50,20 @@ func (b *Broker) recovered(_ context.Context, p partition, id string) error {
 	})
 	if err := b.mend(ctx, p, id); err != nil {
 		if b.mends.again() && ctx.Err() == nil {
-			b.log.Warn("a partition is not compared to the end; it is tried again", "partition", p.index, "error", err)
+			b.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
 		}
 		return errAgain
 	}
-	_, err := b.run(ctx, "done", []string{p.timers()}, "", "recover|"+id)
+	_, err := b.Run(ctx, "done", []string{p.Timers()}, "", "recover|"+id)
 	return err
 }
 
 // mend compares one partition with the archive, and with the loads of all agents it
 // concerns; those once for each id, though the archive may keep it waiting.
-func (b *Broker) mend(ctx context.Context, p partition, id string) error {
-	began, pulse := time.Now(), b.pulses[p.index]
+func (b *Broker) mend(ctx context.Context, p store.Partition, id string) error {
+	began, pulse := time.Now(), b.pulses[p.Index]
 	// One server has all partitions: each looks after its own then.
-	r := &recovery{b: b, p: p, alone: !b.sharded && strings.Contains(id, "|server")}
+	r := &recovery{b: b, p: p, alone: !b.Sharded && strings.Contains(id, "|server")}
 	err := r.archived(ctx)
 	if err == nil || pulse.placed != id {
 		placing := r.places(ctx)
@@ -73,7 +74,7 @@ func (b *Broker) mend(ctx context.Context, p partition, id string) error {
 	}
 	if err == nil {
 		pulse.placed = ""
-		b.log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.index, "sessions", r.seen.Load(),
+		b.Log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.Index, "sessions", r.seen.Load(),
 			"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
 			"places", r.placed.Load(), "requeued", r.evicted.Load(), "took", time.Since(began).Round(time.Millisecond))
 	}
@@ -83,7 +84,7 @@ func (b *Broker) mend(ctx context.Context, p partition, id string) error {
 // recovery is one comparison of a partition.
 type recovery struct {
 	b     *Broker
-	p     partition
+	p     store.Partition
 	alone bool // what other partitions have is compared by their own
 
 	seen, recovered, superseded, placed, evicted atomic.Int64
@@ -104,7 +105,7 @@ func (r *recovery) archived(ctx context.Context) error {
 			if err == nil || chat.AsError(err).Code == chat.CodeUnavailable || ctx.Err() != nil {
 				return err
 			}
-			r.b.log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
+			r.b.Log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
 			return nil
 		})
 	})
@@ -124,12 +125,12 @@ func (r *recovery) each(ctx context.Context, ids []string, f func(context.Contex
 }
 
 // eachSession gives the ids of all sessions of a partition, some at a time.
-func (b *Broker) eachSession(ctx context.Context, p partition, f func(ctx context.Context, ids []string) error) error {
+func (b *Broker) eachSession(ctx context.Context, p store.Partition, f func(ctx context.Context, ids []string) error) error {
 	after := "-inf"
 	for {
-		list, err := b.rdb.ZRangeByScoreWithScores(ctx, p.sessions(), &redis.ZRangeBy{Min: after, Max: "+inf", Count: 500}).Result()
+		list, err := b.Redis.ZRangeByScoreWithScores(ctx, p.Sessions(), &redis.ZRangeBy{Min: after, Max: "+inf", Count: 500}).Result()
 		if err != nil {
-			return redisError("sessions", err)
+			return store.RedisError("sessions", err)
 		}
 		ids := make([]string, 0, len(list))
 		for _, z := range list {
@@ -180,7 +181,7 @@ func (r *recovery) compare(ctx context.Context, id string) error {
 
 // both reads a session on both sides; nil where there is nothing to compare.
 func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
-	p, ok := b.of(id)
+	p, ok := b.Of(id)
 	if !ok {
 		return nil, nil //nolint:nilnil // not one of ours
 	}
@@ -189,13 +190,13 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 		return nil, nil //nolint:nilnil // Redis is ahead
 	}
 	if err != nil {
-		return nil, archiveError("session", err)
+		return nil, store.ArchiveError("session", err)
 	}
-	reply, err := b.run(ctx, "look", p.looked(id))
+	reply, err := b.Run(ctx, "look", p.Looked(id))
 	if err != nil {
 		return nil, err
 	}
-	st, fields, err := chat.ParseSnapshot(id, reply.str(0))
+	st, fields, err := chat.ParseSnapshot(id, reply.Str(0))
 	if err != nil || st == nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
 	}
 	list, err := b.archiver.store.Messages(ctx, c.st.ID, c.st.Seq, c.st.Seq+1)
 	if err != nil {
-		return false, archiveError("messages", err)
+		return false, store.ArchiveError("messages", err)
 	}
 	return len(list) == 1 && list[0].Mid == c.st.LastMid, nil
 }
@@ -235,7 +236,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 	for more := true; more; from += comparePage {
 		list, err := b.archiver.store.Messages(ctx, c.st.ID, from, from+comparePage-1)
 		if err != nil {
-			return archiveError("messages", err)
+			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
 		held, err := b.readLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
@@ -337,13 +338,13 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 	}
 	if len(c.lost) > 0 {
 		if _, err := b.archiver.store.PutMessages(ctx, c.lost); err != nil {
-			return archiveError("supersede", err)
+			return store.ArchiveError("supersede", err)
 		}
 	}
 	r.superseded.Add(int64(len(c.lost)))
 	b.superseded.Add(int64(len(c.lost)))
-	p, _ := b.of(c.st.ID)
-	_, err := b.run(ctx, "outrank", []string{p.session(c.st.ID), p.dirty()}, c.st.ID, c.doc.Rev)
+	p, _ := b.Of(c.st.ID)
+	_, err := b.Run(ctx, "outrank", []string{p.Session(c.st.ID), p.Dirty()}, c.st.ID, c.doc.Rev)
 	return err
 }
 
@@ -353,14 +354,14 @@ func (r *recovery) missing(ctx context.Context) error {
 	for {
 		page, err := r.b.archiver.store.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {
-			return archiveError("sessions", err)
+			return store.ArchiveError("sessions", err)
 		}
 		last := page[len(page)-1]
 		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
 		g, within := errgroup.WithContext(ctx)
 		g.SetLimit(16)
 		for _, doc := range page {
-			if p, ok := r.b.of(doc.ID); ok && p.index == r.p.index {
+			if p, ok := r.b.Of(doc.ID); ok && p.Index == r.p.Index {
 				g.Go(func() error { return r.openMissing(within, doc) })
 			}
 		}
@@ -371,9 +372,9 @@ func (r *recovery) missing(ctx context.Context) error {
 }
 
 func (r *recovery) openMissing(ctx context.Context, doc archive.Session) error {
-	n, err := r.b.pipe.Exists(ctx, r.p.session(doc.ID)).Result()
+	n, err := r.b.Pipe.Exists(ctx, r.p.Session(doc.ID)).Result()
 	if err != nil || n > 0 {
-		return redisError("session", err)
+		return store.RedisError("session", err)
 	}
 	back, fresh, err := r.b.restoreSession(ctx, doc, nil)
 	if err != nil || !fresh {

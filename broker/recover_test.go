@@ -18,13 +18,13 @@ func settledDown(t testing.TB, b *Broker) {
 	t.Helper()
 	ctx := t.Context()
 	eventually(t, func() bool {
-		for _, p := range b.parts {
-			for _, timer := range b.rdb.ZRange(ctx, p.timers(), 0, -1).Val() {
+		for _, p := range b.Parts {
+			for _, timer := range b.Redis.ZRange(ctx, p.Timers(), 0, -1).Val() {
 				if strings.HasPrefix(timer, "recover|") && !strings.HasSuffix(timer, "|again") {
 					return false
 				}
 			}
-			if b.rdb.Exists(ctx, p.recovering()).Val() > 0 {
+			if b.Redis.Exists(ctx, p.Recovering()).Val() > 0 {
 				return false
 			}
 		}
@@ -112,7 +112,7 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	}
 	before := seen(nodes)
 	server.fall()
-	noticed(t, nodes, before, len(a.parts))
+	noticed(t, nodes, before, len(a.Parts))
 
 	look := func(i int) *chat.Snapshot {
 		st, err := a.look(ctx, sessions[i].ID)
@@ -131,8 +131,8 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	st, err := a.look(ctx, opened.ID)
 	require.NoError(t, err)
 	require.Equal(t, bea.ID, st.Agent.ID)
-	require.ElementsMatch(t, []string{sessions[1].ID, sessions[3].ID, sessions[4].ID}, a.rdb.HKeys(ctx, a.home(ann.ID).load(ann.ID)).Val())
-	require.ElementsMatch(t, []string{sessions[2].ID, opened.ID}, a.rdb.HKeys(ctx, a.home(bea.ID).load(bea.ID)).Val())
+	require.ElementsMatch(t, []string{sessions[1].ID, sessions[3].ID, sessions[4].ID}, a.Redis.HKeys(ctx, a.Home(ann.ID).Load(ann.ID)).Val())
+	require.ElementsMatch(t, []string{sessions[2].ID, opened.ID}, a.Redis.HKeys(ctx, a.Home(bea.ID).Load(bea.ID)).Val())
 	require.Positive(t, nodes[0].Fallbacks().Recovered+nodes[1].Fallbacks().Recovered)
 	newcomer.send(opened.ID, "still there")
 	bea.await("message", func(e event) bool { return e["body"] == "still there" })
@@ -151,8 +151,8 @@ func TestRedisHasGoneOn(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	archived(t, a, s.ID)
-	for _, p := range a.parts { // nobody compares before Redis has gone on
-		require.NoError(t, a.rdb.Set(ctx, p.recovering(), "somebody slow", time.Minute).Err())
+	for _, p := range a.Parts { // nobody compares before Redis has gone on
+		require.NoError(t, a.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
 	}
 	server.save()
 	for range 3 {
@@ -168,10 +168,10 @@ func TestRedisHasGoneOn(t *testing.T) {
 		return err == nil
 	})
 	eventually(t, func() bool {
-		return seen(nodes)[0] >= before[0]+int64(len(a.parts)) && seen(nodes)[1] >= before[1]+int64(len(a.parts))
+		return seen(nodes)[0] >= before[0]+int64(len(a.Parts)) && seen(nodes)[1] >= before[1]+int64(len(a.Parts))
 	})
-	for _, p := range a.parts {
-		require.NoError(t, a.rdb.Del(ctx, p.recovering()).Err())
+	for _, p := range a.Parts {
+		require.NoError(t, a.Redis.Del(ctx, p.Recovering()).Err())
 	}
 	settledDown(t, a)
 	require.Equal(t, []string{"kept", "new words"}, texts(t, a, ann.Actor, s.ID))
@@ -194,8 +194,8 @@ func TestRedisHasGoneOn(t *testing.T) {
 	doc, err := a.archiver.store.Session(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, string(chat.Ended), doc.State)
-	p, _ := a.of(s.ID)
-	require.NoError(t, a.rdb.Del(ctx, p.session(s.ID), p.log(s.ID)).Err())
+	p, _ := a.Of(s.ID)
+	require.NoError(t, a.Redis.Del(ctx, p.Session(s.ID), p.Log(s.ID)).Err())
 	require.Equal(t, []string{"kept", "new words"}, texts(t, a, ann.Actor, s.ID), "and so is its history")
 }
 
@@ -209,7 +209,7 @@ func TestOnePartitionFallsBack(t *testing.T) {
 	b, ctx := nodes[0], t.Context()
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.home(id).index == part {
+			if id := name("id"); b.Home(id).Index == part {
 				return id
 			}
 		}
@@ -223,12 +223,12 @@ func TestOnePartitionFallsBack(t *testing.T) {
 			if part == 0 {
 				ann.grab(s.ID)
 			}
-			eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
-			img := imageOf(t, b, b.parts[part])
+			eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+			img := imageOf(t, b, b.Parts[part])
 			then(t, ann, s, uma)
 			time.Sleep(2100 * time.Millisecond) // the clock of ticks goes on
 			before := seen(nodes)
-			img.restore(t, b, b.parts[part])
+			img.restore(t, b, b.Parts[part])
 			noticed(t, nodes, before, 1)
 			clean(t, b)
 		})
@@ -259,9 +259,9 @@ func TestARecoveryIsTakenOver(t *testing.T) {
 	server := testenv.Redis(t)
 	b := startNode(t, server.URL())
 	ctx := t.Context()
-	p := b.parts[0]
-	require.NoError(t, b.rdb.Set(ctx, p.recovering(), "a node that died", time.Second).Err())
-	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	p := b.Parts[0]
+	require.NoError(t, b.Redis.Set(ctx, p.Recovering(), "a node that died", time.Second).Err())
+	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.Fallbacks().Seen == 1 })
 	settledDown(t, b)

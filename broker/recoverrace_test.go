@@ -40,12 +40,12 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
 	require.NoError(t, err)
-	p, _ := a.of(s.ID)
+	p, _ := a.Of(s.ID)
 	late, err := a.piece(ctx, collected{part: p, id: s.ID, since: "0", lease: "1", until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	before := seen(nodes)
 	server.fall()
-	noticed(t, nodes, before, len(a.parts))
+	noticed(t, nodes, before, len(a.Parts))
 	uma.send(s.ID, "new words")
 	require.NoError(t, a.archiver.save(ctx, batch{late})) // lands now
 	for range 3 {
@@ -57,8 +57,8 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 		for range 3 {
 			require.NoError(t, a.archiver.flush(ctx))
 		}
-		p, _ := a.of(s.ID)
-		t.Log("dirty:", a.rdb.ZScore(ctx, p.dirty(), s.ID).Err(), "timers:", a.rdb.ZRange(ctx, p.timers(), 0, -1).Val())
+		p, _ := a.Of(s.ID)
+		t.Log("dirty:", a.Redis.ZScore(ctx, p.Dirty(), s.ID).Err(), "timers:", a.Redis.ZRange(ctx, p.Timers(), 0, -1).Val())
 	}
 	doc, err := a.archiver.store.Session(ctx, s.ID)
 	require.NoError(t, err)
@@ -100,20 +100,20 @@ func TestTheAnswerThatANodeIsNewIsLost(t *testing.T) {
 	b, s := sabotaged(t, url)
 	other := startNode(t, url)
 	uma := user(t, b, name("uma"))
-	p := b.home(uma.ID)
+	p := b.Home(uma.ID)
 	var lost atomic.Int64
 	s.spoil(nil, func(cmd redis.Cmder) error {
-		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.tag) && other.rdb.HLen(context.Background(), p.conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
+		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.Tag) && other.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
 			return errSabotage
 		}
 		return nil
 	})
-	bury(t, other, p, b.node)
+	bury(t, other, p, b.Node)
 	for range 24 {
 		time.Sleep(500 * time.Millisecond)
-		t.Log("lost", lost.Load(), other.rdb.HLen(t.Context(), p.conns("u:"+uma.ID)).Val(), other.rdb.ZRangeWithScores(t.Context(), p.nodes(), 0, -1).Val(), b.node)
+		t.Log("lost", lost.Load(), other.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val(), other.Redis.ZRangeWithScores(t.Context(), p.Nodes(), 0, -1).Val(), b.Node)
 	}
-	require.EqualValues(t, 1, other.rdb.HLen(t.Context(), p.conns("u:"+uma.ID)).Val())
+	require.EqualValues(t, 1, other.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val())
 }
 
 // an assistant's partition falls back alone.
@@ -124,7 +124,7 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.home(id).index == part {
+			if id := name("id"); b.Home(id).Index == part {
 				return id
 			}
 		}
@@ -134,14 +134,14 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	bea := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
 	ann.grab(s.ID)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
-	img := imageOf(t, b, b.parts[1])
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	img := imageOf(t, b, b.Parts[1])
 	_, err := b.Join(ctx, bea.Actor, s.ID, false)
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.parts[1])
+	img.restore(t, b, b.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
 	clean(t, b)
 	st, err := b.look(ctx, s.ID)
@@ -161,7 +161,7 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.home(id).index == part {
+			if id := name("id"); b.Home(id).Index == part {
 				return id
 			}
 		}
@@ -169,19 +169,19 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	uma := user(t, b, in(0))
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
-	img := imageOf(t, b, b.parts[0])
+	img := imageOf(t, b, b.Parts[0])
 	ann.grab(s.ID)
 	_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.parts[0])
+	img.restore(t, b, b.Parts[0])
 	noticed(t, []*Broker{b}, before, 1)
 	clean(t, b)
 	ann.grab(s.ID)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
-	t.Log(b.rdb.HGetAll(ctx, b.parts[1].mine("a:"+ann.ID)).Val())
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	t.Log(b.Redis.HGetAll(ctx, b.Parts[1].Mine("a:"+ann.ID)).Val())
 	clean(t, b)
 	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: ann.ID, Queues: []string{q}}, "")
 	hello := again.await("hello", nil)
@@ -197,13 +197,13 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	ann := connect(t, other, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 	s, s2 := user(t, other, name("uma")).open(q), user(t, other, name("uma")).open(q)
-	p := b.home(ann.ID)
-	held := func() bool { return strings.HasSuffix(other.rdb.HGet(ctx, p.load(ann.ID), s.ID).Val(), "|held") }
+	p := b.Home(ann.ID)
+	held := func() bool { return strings.HasSuffix(other.Redis.HGet(ctx, p.Load(ann.ID), s.ID).Val(), "|held") }
 	for _, between := range []func(redis.Cmder) bool{
 		func(cmd redis.Cmder) bool { return running(b, "look", cmd) },
 		func(cmd redis.Cmder) bool { return running(b, "rectify", cmd) },
 		func(cmd redis.Cmder) bool {
-			return strings.EqualFold(cmd.Name(), "hget") && cmd.Args()[1] == p.load(ann.ID)
+			return strings.EqualFold(cmd.Name(), "hget") && cmd.Args()[1] == p.Load(ann.ID)
 		},
 	} {
 		var once sync.Once
@@ -216,7 +216,7 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		require.NoError(t, b.rectify(ctx, ann.ID, s.ID, &recovery{b: b, p: b.parts[0]}))
+		require.NoError(t, b.rectify(ctx, ann.ID, s.ID, &recovery{b: b, p: b.Parts[0]}))
 		sp.spoil(nil, nil)
 		ann.grab(s.ID)
 		eventually(t, held)
@@ -239,16 +239,16 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	archived(t, b, s.ID)
-	p, _ := b.of(s.ID)
-	for _, p := range b.parts {
-		require.NoError(t, b.rdb.Set(ctx, p.recovering(), "somebody slow", time.Minute).Err())
+	p, _ := b.Of(s.ID)
+	for _, p := range b.Parts {
+		require.NoError(t, b.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
 	}
 	server.save()
 	uma.send(s.ID, "lost?")
 	archived(t, b, s.ID)
 	before := seen([]*Broker{b, other})
 	server.fall()
-	eventually(t, func() bool { return seen([]*Broker{b})[0] >= before[0]+int64(len(b.parts)) })
+	eventually(t, func() bool { return seen([]*Broker{b})[0] >= before[0]+int64(len(b.Parts)) })
 	var once sync.Once
 	var mark int64
 	sp.spoil(func(cmd redis.Cmder) error {
@@ -270,7 +270,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 
 func inPart(b *Broker, part int) string {
 	for {
-		if id := name("id"); b.home(id).index == part {
+		if id := name("id"); b.Home(id).Index == part {
 			return id
 		}
 	}
@@ -286,15 +286,15 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
 	sx, sy := x.open(q), y.open(q)
 	ann.grab(sx.ID)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
-	img := imageOf(t, b, b.parts[1])
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	img := imageOf(t, b, b.Parts[1])
 	_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: sx.ID})
 	require.NoError(t, err)
 	ann.grab(sy.ID)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.parts[1])
+	img.restore(t, b, b.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
 	st, err := b.look(ctx, sy.ID)
 	require.NoError(t, err)
@@ -308,23 +308,23 @@ func TestTwoFallBacksOfOneServer(t *testing.T) {
 	b := startNode(t, server.URL(), parts)
 	ctx, q := t.Context(), name("q")
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
-	img := imageOf(t, b, b.parts[1])
+	img := imageOf(t, b, b.Parts[1])
 	for i := range 2 {
 		x := user(t, b, inPart(b, 0))
 		s := x.open(q)
 		ann.grab(s.ID)
-		eventually(t, func() bool { return b.rdb.ZCard(ctx, b.parts[0].outbox()).Val() == 0 })
+		eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
 		time.Sleep(2100 * time.Millisecond)
 		before := seen([]*Broker{b})
-		img.restore(t, b, b.parts[1])
+		img.restore(t, b, b.Parts[1])
 		noticed(t, []*Broker{b}, before, 1)
 		time.Sleep(time.Second)
 		settledDown(t, b)
-		t.Log("fall-back", i+1, b.rdb.HGetAll(ctx, b.parts[1].epoch()).Val(), b.rdb.HGetAll(ctx, b.parts[1].load(ann.ID)).Val())
-		require.True(t, b.rdb.HExists(ctx, b.parts[1].load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
+		t.Log("fall-back", i+1, b.Redis.HGetAll(ctx, b.Parts[1].Epoch()).Val(), b.Redis.HGetAll(ctx, b.Parts[1].Load(ann.ID)).Val())
+		require.True(t, b.Redis.HExists(ctx, b.Parts[1].Load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
 		_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		eventually(t, func() bool { return b.rdb.HLen(ctx, b.parts[1].load(ann.ID)).Val() == 0 })
+		eventually(t, func() bool { return b.Redis.HLen(ctx, b.Parts[1].Load(ann.ID)).Val() == 0 })
 	}
 }
 
@@ -333,21 +333,21 @@ func TestComparisonsDoNotPileUp(t *testing.T) {
 	server := testenv.Redis(t)
 	b, sp := sabotaged(t, server.URL())
 	ctx := t.Context()
-	p := b.parts[3]
+	p := b.Parts[3]
 	var inside atomic.Int64
 	free := make(chan struct{})
 	sp.spoil(func(cmd redis.Cmder) error {
-		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == p.sessions() {
+		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == p.Sessions() {
 			inside.Add(1)
 			<-free
 		}
 		return nil
 	}, nil)
-	r, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	r, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	eventually(t, func() bool { return inside.Load() == 1 })
 	for range 3 { // its lease runs out
-		require.NoError(t, b.rdb.ZAdd(ctx, p.timers(), redis.Z{Score: 1, Member: "recover|" + r.str(0)}).Err())
+		require.NoError(t, b.Redis.ZAdd(ctx, p.Timers(), redis.Z{Score: 1, Member: "recover|" + r.Str(0)}).Err())
 		time.Sleep(1500 * time.Millisecond)
 	}
 	n := inside.Load()
@@ -379,7 +379,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	time.Sleep(2500 * time.Millisecond)
-	p := b.parts[0]
+	p := b.Parts[0]
 	t.Cleanup(func() {
 		select {
 		case <-h.wait:
@@ -400,11 +400,11 @@ func TestAHookAfterAFallBack(t *testing.T) {
 	}
 	// the tail is lost: the last message, not the lease that was lent before (a replica has it)
 	for key, data := range img {
-		if key != p.hooks() && key != p.leases() && key != p.epoch() && key != p.hooksLate() {
+		if key != p.Hooks() && key != p.Leases() && key != p.Epoch() && key != p.HooksLate() {
 			require.NoError(t, admin(t, b).RestoreReplace(ctx, key, 0, data).Err())
 		}
 	}
-	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	time.Sleep(2500 * time.Millisecond)
 	r := uma.send(s.ID, "brand new")
@@ -418,7 +418,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 				return
 			}
 		case <-deadline:
-			t.Log(b.rdb.HGet(ctx, p.session(s.ID), "hooked").Val(), b.rdb.ZScore(ctx, p.hooks(), s.ID).Err())
+			t.Log(b.Redis.HGet(ctx, p.Session(s.ID), "hooked").Val(), b.Redis.ZScore(ctx, p.Hooks(), s.ID).Err())
 			t.Fatal("the webhook never heard of an acknowledged message")
 		}
 	}
@@ -432,16 +432,16 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 	s := uma.open(q)
 	ann.grab(s.ID)
-	p := b.parts[0]
+	p := b.Parts[0]
 	time.Sleep(500 * time.Millisecond)
 	img := imageOf(t, b, p)
 	_, err := b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"lost"}})
 	require.NoError(t, err)
-	require.NoError(t, admin(t, b).RestoreReplace(ctx, p.session(s.ID), 0, img[p.session(s.ID)]).Err())
+	require.NoError(t, admin(t, b).RestoreReplace(ctx, p.Session(s.ID), 0, img[p.Session(s.ID)]).Err())
 	_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"new"}})
 	require.NoError(t, err)
 	before := seen([]*Broker{b})
-	_, err = b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	_, err = b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	noticed(t, []*Broker{b}, before, 1)
 	time.Sleep(2 * time.Second)
@@ -478,16 +478,16 @@ func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
 	s := uma.open(q)
 	archived(t, b, s.ID)
 	store.away.Store(true)
-	p, _ := b.of(s.ID)
+	p, _ := b.Of(s.ID)
 	var n atomic.Int64
-	other := b.parts[(p.index+1)%16]
+	other := b.Parts[(p.Index+1)%16]
 	sp.spoil(func(cmd redis.Cmder) error {
-		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == other.sessions() {
+		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == other.Sessions() {
 			n.Add(1)
 		}
 		return nil
 	}, nil)
-	_, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, "")
+	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	time.Sleep(12 * time.Second)
 	t.Log("all sessions of another partition were read", n.Load(), "times in 12 s, for one partition that fell back")

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 func (r *recovery) level() slog.Level {
@@ -22,9 +23,9 @@ func (r *recovery) level() slog.Level {
 // the partition's agents hold, and what anybody holds of its sessions. The session
 // is the truth.
 func (r *recovery) places(ctx context.Context) error {
-	parts := r.b.parts
+	parts := r.b.Parts
 	if r.alone {
-		parts = []partition{r.p}
+		parts = []store.Partition{r.p}
 	}
 	for _, q := range parts { // what is held for nothing goes first: it may be the room for what is not
 		if err := r.held(ctx, q); err != nil {
@@ -42,24 +43,24 @@ func (r *recovery) places(ctx context.Context) error {
 
 // concerns tells whether a place can be wrong because the partition fell back.
 func (r *recovery) concerns(agent, session string) bool {
-	home, ok := r.b.of(session)
-	return !ok || home.index == r.p.index || r.b.home(agent).index == r.p.index
+	home, ok := r.b.Of(session)
+	return !ok || home.Index == r.p.Index || r.b.Home(agent).Index == r.p.Index
 }
 
 // held looks at what the agents of a partition hold, or know to be theirs.
-func (r *recovery) held(ctx context.Context, q partition) error {
-	agents, err := r.b.rdb.SMembers(ctx, q.agents()).Result()
+func (r *recovery) held(ctx context.Context, q store.Partition) error {
+	agents, err := r.b.Redis.SMembers(ctx, q.Agents()).Result()
 	if err != nil {
-		return redisError("agents", err)
+		return store.RedisError("agents", err)
 	}
 	return r.each(ctx, agents, func(ctx context.Context, agent string) error {
-		load, err := r.b.pipe.HKeys(ctx, q.load(agent)).Result()
+		load, err := r.b.Pipe.HKeys(ctx, q.Load(agent)).Result()
 		if err != nil {
-			return redisError("load", err)
+			return store.RedisError("load", err)
 		}
-		mine, err := r.b.pipe.HKeys(ctx, q.mine("a:"+agent)).Result()
+		mine, err := r.b.Pipe.HKeys(ctx, q.Mine("a:"+agent)).Result()
 		if err != nil {
-			return redisError("mine", err)
+			return store.RedisError("mine", err)
 		}
 		for _, s := range append(load, mine...) {
 			if !r.concerns(agent, s) {
@@ -74,18 +75,18 @@ func (r *recovery) held(ctx context.Context, q partition) error {
 }
 
 // owned looks at whom a partition's sessions name: those that are open, or ended lately.
-func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
+func (r *recovery) owned(ctx context.Context, q store.Partition, ids []string) error {
 	cmds := make([]*redis.MapStringStringCmd, len(ids))
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := r.b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	if _, err := r.b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = pipe.HGetAll(ctx, q.session(id))
+			cmds[i] = pipe.HGetAll(ctx, q.Session(id))
 		}
 		return nil
 	}); err != nil {
-		return redisError("sessions", err)
+		return store.RedisError("sessions", err)
 	}
 	cut := time.Now().Add(-lately).UnixMilli()
 	for i, id := range ids {
@@ -116,9 +117,9 @@ func (r *recovery) owned(ctx context.Context, q partition, ids []string) error {
 func (b *Broker) rectify(ctx context.Context, agent, session string, r *recovery) error {
 	for try := range 5 {
 		// The place first: what changes after the session was read changes the place, too, and that is seen.
-		was, err := b.pipe.HGet(ctx, b.home(agent).load(agent), session).Result()
-		if err != nil && !isNil(err) {
-			return redisError("load", err)
+		was, err := b.Pipe.HGet(ctx, b.Home(agent).Load(agent), session).Result()
+		if err != nil && !store.IsNil(err) {
+			return store.RedisError("load", err)
 		}
 		st, fields, err := b.lookFields(ctx, session)
 		if err != nil {
@@ -156,17 +157,17 @@ func (b *Broker) rectify(ctx context.Context, agent, session string, r *recovery
 
 // rectifyOthers takes away what an agent without room holds for nothing.
 func (b *Broker) rectifyOthers(ctx context.Context, agent, but string, r *recovery) error {
-	load, err := b.pipe.HKeys(ctx, b.home(agent).load(agent)).Result()
+	load, err := b.Pipe.HKeys(ctx, b.Home(agent).Load(agent)).Result()
 	if err != nil {
-		return redisError("load", err)
+		return store.RedisError("load", err)
 	}
 	for _, s := range load {
 		if s == but {
 			continue
 		}
-		was, err := b.pipe.HGet(ctx, b.home(agent).load(agent), s).Result()
-		if err != nil && !isNil(err) {
-			return redisError("load", err)
+		was, err := b.Pipe.HGet(ctx, b.Home(agent).Load(agent), s).Result()
+		if err != nil && !store.IsNil(err) {
+			return store.RedisError("load", err)
 		}
 		st, fields, err := b.lookFields(ctx, s)
 		if err != nil {
@@ -188,15 +189,15 @@ func (b *Broker) rectifyOthers(ctx context.Context, agent, but string, r *recove
 
 // lookFields reads a session in Redis; nil where it is not there.
 func (b *Broker) lookFields(ctx context.Context, session string) (*chat.Snapshot, chat.Flat, error) {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return nil, nil, nil
 	}
-	r, err := b.run(ctx, "look", p.looked(session))
+	r, err := b.Run(ctx, "look", p.Looked(session))
 	if err != nil {
 		return nil, nil, err
 	}
-	return chat.ParseSnapshot(session, r.str(0))
+	return chat.ParseSnapshot(session, r.Str(0))
 }
 
 // roleOf is what an agent is to a session, and the token of the place that needs; "" for none.
@@ -226,7 +227,7 @@ func roleOf(st *chat.Snapshot, f chat.Flat, agent string) (role, token string) {
 
 // rectifyPlace gives or takes a place where the load is not as the session says.
 func (b *Broker) rectifyPlace(ctx context.Context, agent, session, was, token string) (changed, full bool, err error) {
-	p, w := b.home(agent), "a:"+agent
+	p, w := b.Home(agent), "a:"+agent
 	held, until, _ := strings.Cut(was, "|")
 	switch {
 	case was == "" && token == "", until == "held" && held == token:
@@ -234,20 +235,20 @@ func (b *Broker) rectifyPlace(ctx context.Context, agent, session, was, token st
 	case was != "" && until != "held" && held >= token:
 		return false, false, nil // reserved just now, or its timer asks
 	}
-	reply, err := b.runJSON(ctx, "rectify", []string{p.profile(w), p.load(agent), p.timers(), p.stats()}, map[string]string{
-		"agent": agent, "session": session, "was": was, "token": token}, p.waiting(""))
+	reply, err := b.RunJSON(ctx, "rectify", []string{p.Profile(w), p.Load(agent), p.Timers(), p.Stats()}, map[string]string{
+		"agent": agent, "session": session, "was": was, "token": token}, p.Waiting(""))
 	if err != nil {
 		return false, false, err
 	}
-	return reply.str(0) == "ok" || reply.str(0) == "moved", reply.str(0) == "full", nil
+	return reply.Str(0) == "ok" || reply.Str(0) == "moved", reply.Str(0) == "full", nil
 }
 
 // rectifyList tells an agent's partition what the agent is to the session, where it knows it otherwise.
 func (b *Broker) rectifyList(ctx context.Context, st *chat.Snapshot, agent, session, role string) (bool, error) {
-	p, w := b.home(agent), "a:"+agent
-	is, err := b.pipe.HGet(ctx, p.mine(w), session).Result()
-	if err != nil && !isNil(err) {
-		return false, redisError("mine", err)
+	p, w := b.Home(agent), "a:"+agent
+	is, err := b.Pipe.HGet(ctx, p.Mine(w), session).Result()
+	if err != nil && !store.IsNil(err) {
+		return false, store.RedisError("mine", err)
 	}
 	over := role == "none" || role == "past" || st != nil && st.State == chat.Ended
 	parts := strings.Split(is, "|") // rev, role, since when it is over
@@ -268,6 +269,6 @@ func (b *Broker) rectifyList(ctx context.Context, st *chat.Snapshot, agent, sess
 // evict takes an agent out of a session for which it has no room: both its owner
 // and its capacity cannot be kept. The session waits again, ahead of its queue.
 func (b *Broker) evict(ctx context.Context, agent, session string) error {
-	b.log.Warn("an agent has no room for a session that it owned before Redis fell back; it waits again", "agent", agent, "session", session)
+	b.Log.Warn("an agent has no room for a session that it owned before Redis fell back; it waits again", "agent", agent, "session", session)
 	return settled(b.vacate(ctx, agent, session, "full"))
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // reassertPause is how often every connection is told to Redis again, whatever happened.
@@ -49,7 +50,7 @@ func (p *hubPart) owe() {
 	}
 	if !r.busy && len(r.owed) > 0 {
 		r.busy = true
-		p.h.b.wg.Go(p.register)
+		p.h.b.Tasks.Go(p.register)
 	}
 }
 
@@ -70,17 +71,17 @@ func (p *hubPart) register() {
 		r.mu.Unlock()
 		if err := p.registerAll(list); err == nil {
 			continue
-		} else if b.ctx.Err() == nil {
-			b.log.Warn("connections not registered again yet", "partition", p.index, "error", err)
+		} else if b.Life.Err() == nil {
+			b.Log.Warn("connections not registered again yet", "partition", p.Index, "error", err)
 		}
-		if !sleep(b.ctx, jitter(pause)) {
+		if !store.Sleep(b.Life, store.Jitter(pause)) {
 			return
 		}
 	}
 }
 
 func (p *hubPart) registerAll(list []*Conn) error {
-	ctx, cancel := context.WithTimeout(p.h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(p.h.b.Life, feedPatience)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(64)
@@ -128,7 +129,7 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 func (p *hubPart) reassert(ctx context.Context) {
 	p.owe()
 	if err := p.strays(ctx); err != nil && ctx.Err() == nil {
-		p.h.b.log.Warn("connections of this node not compared; again in some minutes", "partition", p.index, "error", err)
+		p.h.b.Log.Warn("connections of this node not compared; again in some minutes", "partition", p.Index, "error", err)
 	}
 }
 
@@ -137,9 +138,9 @@ func (p *hubPart) reassert(ctx context.Context) {
 func (p *hubPart) strays(ctx context.Context) error {
 	b := p.h.b
 	for cursor := uint64(0); ; {
-		names, next, err := b.rdb.SScan(ctx, p.node(b.node), cursor, "", 200).Result()
+		names, next, err := b.Redis.SScan(ctx, p.Node(b.Node), cursor, "", 200).Result()
 		if err != nil {
-			return redisError("strays", err)
+			return store.RedisError("strays", err)
 		}
 		for _, w := range names {
 			if err := p.stray(ctx, w); err != nil {
@@ -154,9 +155,9 @@ func (p *hubPart) strays(ctx context.Context) error {
 
 func (p *hubPart) stray(ctx context.Context, w string) error {
 	b := p.h.b
-	held, err := b.pipe.HGetAll(ctx, p.partition.conns(w)).Result()
+	held, err := b.Pipe.HGetAll(ctx, p.Partition.Conns(w)).Result()
 	if err != nil {
-		return redisError("strays", err)
+		return store.RedisError("strays", err)
 	}
 	here := map[string]bool{} // after that, so that none is missing that was there
 	if m := p.member(w); m != nil {
@@ -166,7 +167,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 	}
 	id := chat.Identity{ID: chat.IDOf(w)}
 	for device, conn := range held {
-		if !strings.HasPrefix(conn, b.node+"/") || here[conn] {
+		if !strings.HasPrefix(conn, b.Node+"/") || here[conn] {
 			continue
 		}
 		if w[0] == 'a' && id.Queues == nil {
@@ -176,8 +177,8 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			}
 			id.Queues = prof.queues
 		}
-		b.log.Warn("a connection that has ended was still registered", "participant", w)
-		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.node, Device: device, Conn: conn}, id); err != nil {
+		b.Log.Warn("a connection that has ended was still registered", "participant", w)
+		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.Node, Device: device, Conn: conn}, id); err != nil {
 			return err
 		}
 	}

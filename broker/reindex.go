@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -22,7 +24,7 @@ func (a *archiver) reindex(ctx context.Context) {
 		n, err := a.store.Reindex(ctx, reindexBatch)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.b.log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
+				a.b.Log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
 			}
 			return
 		}
@@ -31,23 +33,23 @@ func (a *archiver) reindex(ctx context.Context) {
 		}
 		if total += n; total == n || time.Since(told) > time.Minute {
 			told = time.Now()
-			a.b.log.Info("what an earlier version archived is being indexed again", "messages", total)
+			a.b.Log.Info("what an earlier version archived is being indexed again", "messages", total)
 		}
-		if !sleep(ctx, min(reindexRest*time.Since(start), reindexLease/2)) {
+		if !store.Sleep(ctx, min(reindexRest*time.Since(start), reindexLease/2)) {
 			return
 		}
 	}
 	if total > 0 {
-		a.b.log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
+		a.b.Log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
 	}
 }
 
 // leased tells whether this node is the one, for another while.
 func (a *archiver) leased(ctx context.Context) bool {
-	mine, err := a.b.rdb.SetNX(ctx, reindexKey, a.b.node, reindexLease).Result()
+	mine, err := a.b.Redis.SetNX(ctx, store.ReindexKey, a.b.Node, reindexLease).Result()
 	if err != nil || mine {
 		return err == nil
 	}
-	holder, err := a.b.rdb.Get(ctx, reindexKey).Result()
-	return err == nil && holder == a.b.node && a.b.rdb.Expire(ctx, reindexKey, reindexLease).Err() == nil
+	holder, err := a.b.Redis.Get(ctx, store.ReindexKey).Result()
+	return err == nil && holder == a.b.Node && a.b.Redis.Expire(ctx, store.ReindexKey, reindexLease).Err() == nil
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	keys "bellhop/broker/internal/store"
 	"context"
 	"path/filepath"
 	"sync"
@@ -79,10 +80,10 @@ func TestOneNodeReindexes(t *testing.T) {
 	require.Equal(t, 3*reindexBatch, s.left)
 	s.set(3*reindexBatch, nil)
 	b.archiver.reindex(ctx)
-	holder, err := b.rdb.Get(ctx, reindexKey).Result()
+	holder, err := b.Redis.Get(ctx, keys.ReindexKey).Result()
 	require.NoError(t, err)
-	require.Equal(t, holder != b.node, s.left > 0, "only who has the lease")
-	require.NoError(t, b.rdb.Del(ctx, reindexKey).Err()) // as when the other is gone for long enough
+	require.Equal(t, holder != b.Node, s.left > 0, "only who has the lease")
+	require.NoError(t, b.Redis.Del(ctx, keys.ReindexKey).Err()) // as when the other is gone for long enough
 	b.archiver.reindex(ctx)
 	require.Zero(t, s.left)
 

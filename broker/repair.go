@@ -9,16 +9,17 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // registrationCheck: a connection that Redis holds is of a node that lives, or that
 // is being cleared away, and that node's own list names it. (The node's connections
 // themselves only the node knows: it compares them every few minutes.)
-func (a *auditor) registrationCheck(p partition, w string) *check {
-	return &check{7, []string{p.conns(w), p.nodes()}, func(ctx context.Context) (string, error) {
-		held, err := a.b.pipe.HGetAll(ctx, p.conns(w)).Result()
+func (a *auditor) registrationCheck(p store.Partition, w string) *check {
+	return &check{7, []string{p.Conns(w), p.Nodes()}, func(ctx context.Context) (string, error) {
+		held, err := a.b.Pipe.HGetAll(ctx, p.Conns(w)).Result()
 		if err != nil {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 		for device, conn := range held {
 			node, _, _ := strings.Cut(conn, "/")
@@ -29,9 +30,9 @@ func (a *auditor) registrationCheck(p partition, w string) *check {
 			if !alive {
 				return fmt.Sprintf("device %q of %q is registered at a node that is not there, and nobody will clear it: %s", device, w, conn), nil
 			}
-			listed, err := a.b.pipe.SIsMember(ctx, p.node(node), w).Result()
+			listed, err := a.b.Pipe.SIsMember(ctx, p.Node(node), w).Result()
 			if err != nil || !listed {
-				return fmt.Sprintf("device %q of %q is not in its node's list: %s", device, w, conn), redisError("audit", err)
+				return fmt.Sprintf("device %q of %q is not in its node's list: %s", device, w, conn), store.RedisError("audit", err)
 			}
 		}
 		return "", nil
@@ -39,14 +40,14 @@ func (a *auditor) registrationCheck(p partition, w string) *check {
 }
 
 // watched tells whether a node lives, or is being cleared away.
-func (b *Broker) watched(ctx context.Context, p partition, node string) (bool, error) {
-	for _, key := range []string{p.nodes(), p.clearing()} {
-		err := b.pipe.ZScore(ctx, key, node).Err()
+func (b *Broker) watched(ctx context.Context, p store.Partition, node string) (bool, error) {
+	for _, key := range []string{p.Nodes(), p.Clearing()} {
+		err := b.Pipe.ZScore(ctx, key, node).Err()
 		if err == nil {
 			return true, nil
 		}
-		if !isNil(err) {
-			return false, redisError("nodes", err)
+		if !store.IsNil(err) {
+			return false, store.RedisError("nodes", err)
 		}
 	}
 	return false, nil
@@ -62,29 +63,29 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 	for {
 		page, err := a.b.archiver.store.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {
-			return checks, archiveError("audit", err)
+			return checks, store.ArchiveError("audit", err)
 		}
 		last := page[len(page)-1]
 		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
 		for _, doc := range page {
-			if p, ok := a.b.of(doc.ID); ok && a.concerns(doc.ID) {
+			if p, ok := a.b.Of(doc.ID); ok && a.concerns(doc.ID) {
 				checks = append(checks, a.missingCheck(p, doc.ID))
 			}
 		}
 	}
 }
 
-func (a *auditor) missingCheck(p partition, session string) *check {
-	return &check{6, []string{p.session(session)}, func(ctx context.Context) (string, error) {
-		n, err := a.b.pipe.Exists(ctx, p.session(session)).Result()
+func (a *auditor) missingCheck(p store.Partition, session string) *check {
+	return &check{6, []string{p.Session(session)}, func(ctx context.Context) (string, error) {
+		n, err := a.b.Pipe.Exists(ctx, p.Session(session)).Result()
 		if err != nil || n > 0 {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 		doc, err := a.b.archiver.store.Session(ctx, session)
 		if errors.Is(err, archive.ErrNotFound) || err == nil && doc.State == string(chat.Ended) {
 			return "", nil
 		}
-		return fmt.Sprintf("the archive has it %s, and Redis does not have it", doc.State), archiveError("audit", err)
+		return fmt.Sprintf("the archive has it %s, and Redis does not have it", doc.State), store.ArchiveError("audit", err)
 	}}
 }
 
@@ -92,11 +93,11 @@ func (a *auditor) missingCheck(p partition, session string) *check {
 // registered again (by the nodes), those of nodes that are not there are cleared,
 // the archive and agents' places are compared.
 func (b *Broker) repair(ctx context.Context) error {
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		if err := b.strangers(ctx, p); err != nil {
 			return err
 		}
-		if _, err := b.run(ctx, "renew", []string{p.epoch(), p.timers()}, ""); err != nil {
+		if _, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, ""); err != nil {
 			return err
 		}
 		if err := b.mend(ctx, p, "by hand"); err != nil {
@@ -107,18 +108,18 @@ func (b *Broker) repair(ctx context.Context) error {
 }
 
 // strangers unregisters connections of nodes that nobody watches any more.
-func (b *Broker) strangers(ctx context.Context, p partition) error {
-	keys, err := b.scan(ctx, p.all("conns"))
+func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
+	keys, err := b.scan(ctx, p.All("conns"))
 	if err != nil {
 		return err
 	}
 	var gone []string
 	for _, key := range keys {
-		_, name, _ := tagged(key)
+		_, name, _ := store.Tagged(key)
 		_, w, _ := strings.Cut(name, ":")
-		held, err := b.pipe.HGetAll(ctx, key).Result()
+		held, err := b.Pipe.HGetAll(ctx, key).Result()
 		if err != nil {
-			return redisError("repair", err)
+			return store.RedisError("repair", err)
 		}
 		for device, conn := range held {
 			node, _, _ := strings.Cut(conn, "/")
@@ -143,7 +144,7 @@ func (b *Broker) strangers(ctx context.Context, p partition) error {
 		}
 	}
 	if len(gone) > 0 {
-		b.log.Warn("connections of nodes that are not there were cleared", "partition", p.index, "nodes", gone)
+		b.Log.Warn("connections of nodes that are not there were cleared", "partition", p.Index, "nodes", gone)
 	}
 	return nil
 }

@@ -44,13 +44,13 @@ func TestAuditRepairs(t *testing.T) {
 	require.Empty(t, audited(t, url, false))
 
 	// A place is gone, another is held for nothing, one agent does not know of its session.
-	home, p := b.home(ann.ID), b.parts[0]
-	token := b.rdb.HGet(ctx, home.load(ann.ID), kept.ID).Val()
-	require.NoError(t, b.rdb.HDel(ctx, home.load(ann.ID), kept.ID).Err())
-	require.NoError(t, b.rdb.HDel(ctx, home.mine("a:"+ann.ID), ended.ID).Err())
-	require.NoError(t, b.rdb.HSet(ctx, b.home(bea.ID).load(bea.ID), kept.ID, token).Err())
+	home, p := b.Home(ann.ID), b.Parts[0]
+	token := b.Redis.HGet(ctx, home.Load(ann.ID), kept.ID).Val()
+	require.NoError(t, b.Redis.HDel(ctx, home.Load(ann.ID), kept.ID).Err())
+	require.NoError(t, b.Redis.HDel(ctx, home.Mine("a:"+ann.ID), ended.ID).Err())
+	require.NoError(t, b.Redis.HSet(ctx, b.Home(bea.ID).Load(bea.ID), kept.ID, token).Err())
 	// A session of the archive's is not in Redis, another is there in an older form.
-	at, _ := b.of(lost.ID)
+	at, _ := b.Of(lost.ID)
 	before := imageOf(t, b, at)
 	_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: lost.ID})
 	require.NoError(t, err)
@@ -58,16 +58,16 @@ func TestAuditRepairs(t *testing.T) {
 	before.restore(t, b, at)
 	gone := user(t, b, name("gone")).open(q)
 	archived(t, b, gone.ID)
-	g, _ := b.of(gone.ID)
-	require.NoError(t, b.rdb.Del(ctx, g.session(gone.ID), g.log(gone.ID), g.unread(gone.ID), g.read(gone.ID)).Err())
-	require.NoError(t, b.rdb.ZRem(ctx, g.sessions(), gone.ID).Err())
-	require.NoError(t, b.rdb.ZRem(ctx, g.waiting(q), gone.ID).Err())
+	g, _ := b.Of(gone.ID)
+	require.NoError(t, b.Redis.Del(ctx, g.Session(gone.ID), g.Log(gone.ID), g.Unread(gone.ID), g.Read(gone.ID)).Err())
+	require.NoError(t, b.Redis.ZRem(ctx, g.Sessions(), gone.ID).Err())
+	require.NoError(t, b.Redis.ZRem(ctx, g.Waiting(q), gone.ID).Err())
 	// A connection is registered at a node that nobody knows.
-	require.NoError(t, b.rdb.HSet(ctx, p.conns("u:ghost"), "phone", "01GONE/1.1").Err())
+	require.NoError(t, b.Redis.HSet(ctx, p.Conns("u:ghost"), "phone", "01GONE/1.1").Err())
 
 	require.Subset(t, keysOfInt(audited(t, url, false)), []int{4, 6, 7})
 	require.Empty(t, audited(t, url, true))
-	require.Zero(t, b.rdb.HLen(context.Background(), p.conns("u:ghost")).Val())
+	require.Zero(t, b.Redis.HLen(context.Background(), p.Conns("u:ghost")).Val())
 	st, err := b.look(ctx, lost.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Ended, st.State)

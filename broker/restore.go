@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // ErrNotEmpty says that a Redis to restore into holds something already.
@@ -35,14 +36,14 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err != nil {
 		return Restored{}, err
 	}
-	defer func() { _ = b.pipe.Close() }()
+	defer func() { _ = b.Pipe.Close() }()
 	if err := b.claimArchive(ctx); err != nil {
 		return Restored{}, err
 	}
 	q := openSessions()
 	total, err := b.archiver.store.CountSessions(ctx, q)
 	if err != nil {
-		return Restored{}, archiveError("sessions", err)
+		return Restored{}, store.ArchiveError("sessions", err)
 	}
 	r := &restore{b: b, total: int(total), progress: progress, agents: map[string]bool{}}
 	if err := r.run(ctx, q); err != nil {
@@ -51,7 +52,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := r.owed(ctx); err != nil {
 		return r.done, err
 	}
-	return r.done, redisError("restored", b.rdb.Del(ctx, restoringKey).Err())
+	return r.done, store.RedisError("restored", b.Redis.Del(ctx, store.RestoringKey).Err())
 }
 
 // onlyOurs is nil where a Redis that is no deployment any more holds nothing but what
@@ -62,7 +63,7 @@ func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
 		return err
 	}
 	for _, key := range keys {
-		if _, _, ours := tagged(key); !ours {
+		if _, _, ours := store.Tagged(key); !ours {
 			return ErrNotEmpty
 		}
 	}
@@ -76,13 +77,13 @@ func openSessions() archive.SessionQuery {
 
 // mayRestore marks a Redis as being restored, if it is empty or marked already.
 func mayRestore(ctx context.Context, rdb redis.UniversalClient) error {
-	begun, err := rdb.Exists(ctx, restoringKey).Result()
+	begun, err := rdb.Exists(ctx, store.RestoringKey).Result()
 	if err != nil || begun > 0 {
-		return redisError("restore", err)
+		return store.RedisError("restore", err)
 	}
-	there, err := rdb.Exists(ctx, partitionsKey).Result()
+	there, err := rdb.Exists(ctx, store.PartitionsKey).Result()
 	if err != nil {
-		return redisError("restore", err)
+		return store.RedisError("restore", err)
 	}
 	if there > 0 {
 		return ErrNotEmpty
@@ -90,7 +91,7 @@ func mayRestore(ctx context.Context, rdb redis.UniversalClient) error {
 	if err := onlyOurs(ctx, rdb); err != nil {
 		return err
 	}
-	return redisError("restore", rdb.Set(ctx, restoringKey, time.Now().UTC().Format(time.RFC3339), 0).Err())
+	return store.RedisError("restore", rdb.Set(ctx, store.RestoringKey, time.Now().UTC().Format(time.RFC3339), 0).Err())
 }
 
 // restore is one under way.
@@ -116,7 +117,7 @@ func (r *restore) run(ctx context.Context, q archive.SessionQuery) error {
 	for {
 		page, err := r.b.archiver.store.Sessions(ctx, q)
 		if err != nil {
-			return archiveError("sessions", err)
+			return store.ArchiveError("sessions", err)
 		}
 		if len(page) == 0 {
 			break
@@ -178,7 +179,7 @@ func (r *restore) grace(ctx context.Context) error {
 		if grace == 0 {
 			continue
 		}
-		if err := b.fallsDue(ctx, b.home(agent).timers(), grace, "NX", "gone|"+agent); err != nil {
+		if err := b.FallsDue(ctx, b.Home(agent).Timers(), grace, "NX", "gone|"+agent); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // resync is for a partition whose channels were not heard for a while: all
@@ -31,9 +32,9 @@ func (p *hubPart) resync(ctx context.Context) {
 		g.Go(func() error { return p.recheck(ctx, m) })
 	}
 	if err := g.Wait(); err != nil {
-		p.h.b.log.Warn("resync incomplete; again soon", "partition", p.index, "error", err)
-		if sleep(ctx, jitter(time.Second)) {
-			p.h.b.wg.Go(func() { p.resync(ctx) })
+		p.h.b.Log.Warn("resync incomplete; again soon", "partition", p.Index, "error", err)
+		if store.Sleep(ctx, store.Jitter(time.Second)) {
+			p.h.b.Tasks.Go(func() { p.resync(ctx) })
 		}
 		return
 	}

@@ -13,6 +13,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // revived is a session on its way back from the archive into Redis.
@@ -52,7 +53,7 @@ const revivePage = 1000 // messages read at a time
 // messages tell how far it had got: the document may be a little older. Not
 // fresh if the session was there already, and is not as over has it.
 func (b *Broker) restoreSession(ctx context.Context, doc archive.Session, over *older) (r *revived, fresh bool, err error) {
-	p, ok := b.of(doc.ID)
+	p, ok := b.Of(doc.ID)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
 	}
@@ -63,7 +64,7 @@ func (b *Broker) restoreSession(ctx context.Context, doc archive.Session, over *
 	for {
 		page, err := b.archiver.store.Messages(ctx, doc.ID, r.seq+1, r.seq+revivePage)
 		if err != nil {
-			return nil, false, archiveError("messages", err)
+			return nil, false, store.ArchiveError("messages", err)
 		}
 		if len(page) == 0 {
 			break
@@ -149,13 +150,13 @@ func (r *revived) code(by string) int64 {
 }
 
 // restoreKeys writes the keys read so far; a session that is not there yet does not mind.
-func (b *Broker) restoreKeys(ctx context.Context, p partition, r *revived) error {
+func (b *Broker) restoreKeys(ctx context.Context, p store.Partition, r *revived) error {
 	keys := r.keys
 	r.keys = nil
 	if len(keys) == 0 {
 		return nil
 	}
-	return redisError("restore", b.rdb.HSet(ctx, p.keys(r.doc.ID), keys...).Err())
+	return store.RedisError("restore", b.Redis.HSet(ctx, p.Keys(r.doc.ID), keys...).Err())
 }
 
 // unread counts anew: others' messages above the mark that the reader may see.
@@ -171,13 +172,13 @@ func (r *revived) unread(w string) int64 {
 	return n
 }
 
-func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bool, error) {
+func (b *Broker) finishRevival(ctx context.Context, p store.Partition, r *revived) (bool, error) {
 	f := r.hash
 	f["seq"], f["archived"], f["recalls"], f["aside"] = strconv.FormatInt(r.seq, 10), strconv.FormatInt(r.seq, 10), "", ""
 	f["codes"] = strconv.FormatInt(r.next, 10)
-	blocked, err := b.pipe.HExists(ctx, p.profile(chat.Who(chat.RoleUser, f["user"])), "blocked").Result()
+	blocked, err := b.Pipe.HExists(ctx, p.Profile(chat.Who(chat.RoleUser, f["user"])), "blocked").Result()
 	if err != nil {
-		return false, redisError("restore", err)
+		return false, store.RedisError("restore", err)
 	}
 	delete(f, "blocked") // as it was when it was archived
 	if blocked {
@@ -219,9 +220,9 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 	if r.over != nil {
 		was = r.over.Queue
 	}
-	reply, err := b.run(ctx, "revive", p.transition(s, p.recalled(s), p.waiting(queue), p.open(user),
-		p.listed(chat.Who(chat.RoleUser, user)), p.sessions(), p.waiting(was)), args...)
-	return reply.str(0) == "ok", err
+	reply, err := b.Run(ctx, "revive", p.Transition(s, p.Recalled(s), p.Waiting(queue), p.Open(user),
+		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.Waiting(was)), args...)
+	return reply.Str(0) == "ok", err
 }
 
 // restorePlaces gives the agents' partitions back what they knew of a session.
@@ -229,18 +230,18 @@ func (b *Broker) finishRevival(ctx context.Context, p partition, r *revived) (bo
 func (b *Broker) restorePlaces(ctx context.Context, r *revived) error {
 	f, s := r.hash, r.doc.ID
 	ended := r.doc.State == string(chat.Ended)
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, agent := range r.doc.Agents {
-			w, home, role := chat.Who(chat.RoleAgent, agent), b.home(agent), "past"
+			w, home, role := chat.Who(chat.RoleAgent, agent), b.Home(agent), "past"
 			switch {
 			case f["agent"] == agent:
 				role = "owner"
 			case f["as:"+agent] != "":
 				role = "assistant"
 			}
-			pipe.ZAdd(ctx, home.listed(w), redis.Z{Score: float64(r.doc.Created), Member: s})
+			pipe.ZAdd(ctx, home.Listed(w), redis.Z{Score: float64(r.doc.Created), Member: s})
 			if !ended && role != "past" {
-				pipe.HSet(ctx, home.mine(w), s, f["rev"]+"|"+role+"|0")
+				pipe.HSet(ctx, home.Mine(w), s, f["rev"]+"|"+role+"|0")
 			}
 		}
 		if ended {
@@ -250,13 +251,13 @@ func (b *Broker) restorePlaces(ctx context.Context, r *revived) error {
 			if agent == "" {
 				continue
 			}
-			home := b.home(agent)
-			pipe.HSet(ctx, home.load(agent), s, token+"|held")
+			home := b.Home(agent)
+			pipe.HSet(ctx, home.Load(agent), s, token+"|held")
 			if agent == f["target"] {
-				pipe.HSetNX(ctx, home.mine(chat.Who(chat.RoleAgent, agent)), s, f["rev"]+"|target|0")
+				pipe.HSetNX(ctx, home.Mine(chat.Who(chat.RoleAgent, agent)), s, f["rev"]+"|target|0")
 			}
 		}
 		return nil
 	})
-	return redisError("restore", err)
+	return store.RedisError("restore", err)
 }

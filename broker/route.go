@@ -10,16 +10,16 @@ import (
 // soon routes a session that has just begun to wait. If this node dies
 // before it is through, the session's timer makes another do it.
 func (b *Broker) soon(session string) {
-	b.beside("route", func() {
-		ctx, cancel := context.WithTimeout(b.ctx, settlePatience)
+	b.Beside("route", func() {
+		ctx, cancel := context.WithTimeout(b.Life, settlePatience)
 		defer cancel()
-		p, _ := b.of(session)
+		p, _ := b.Of(session)
 		err := settled(b.route(ctx, session))
 		if err == nil {
-			_, err = b.run(ctx, "done", []string{p.timers()}, "", "route|"+session)
+			_, err = b.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
 		}
 		if err != nil && ctx.Err() == nil {
-			b.log.Warn("session not routed; its timer will", "session", session, "error", err)
+			b.Log.Warn("session not routed; its timer will", "session", session, "error", err)
 		}
 	})
 }

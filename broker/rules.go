@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Settings that were answered for hold for whatever begins afterwards, on every
@@ -22,44 +23,44 @@ import (
 // fallen back is one more change.
 
 // knows is the last change of which a partition told before the settings were read.
-func (s *settings) knows(p partition) string {
+func (s *settings) knows(p store.Partition) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.seen[p.index]
+	return s.seen[p.Index]
 }
 
-func (s *settings) know(p partition, change string) {
+func (s *settings) know(p store.Partition, change string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
 		s.seen = map[int]string{}
 	}
-	s.seen[p.index] = change
+	s.seen[p.Index] = change
 }
 
 // start reads the settings for the first time.
 func (s *settings) start(ctx context.Context, b *Broker) error {
-	changes := make([]*redis.StringCmd, len(b.parts))
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
-			changes[i] = pipe.Get(ctx, p.rules())
+	changes := make([]*redis.StringCmd, len(b.Parts))
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
+			changes[i] = pipe.Get(ctx, p.Rules())
 		}
 		return nil
 	}); err != nil && !errors.Is(err, redis.Nil) {
-		return redisError("queues", err)
+		return store.RedisError("queues", err)
 	}
 	if err := s.load(ctx, b); err != nil {
 		return err
 	}
-	for i, p := range b.parts {
+	for i, p := range b.Parts {
 		s.know(p, changes[i].Val())
 	}
 	return nil
 }
 
 // renew reads the settings after a partition told of a change, once for all who heard of it.
-func (s *settings) renew(ctx context.Context, b *Broker, p partition, change string) error {
-	again := s.once.DoChan(strconv.Itoa(p.index)+"|"+change, func() (any, error) {
+func (s *settings) renew(ctx context.Context, b *Broker, p store.Partition, change string) error {
+	again := s.once.DoChan(strconv.Itoa(p.Index)+"|"+change, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
 		defer cancel()
 		err := s.load(ctx, b)
@@ -72,19 +73,19 @@ func (s *settings) renew(ctx context.Context, b *Broker, p partition, change str
 	case r := <-again:
 		return r.Err
 	case <-ctx.Done():
-		return redisError("queues", ctx.Err())
+		return store.RedisError("queues", ctx.Err())
 	}
 }
 
 // ruled runs a script that uses queues' settings, with one JSON argument, which arg
 // makes anew each time.
-func (b *Broker) ruled(ctx context.Context, script string, p partition, keys []string, arg func() any) (reply, error) {
+func (b *Broker) ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
 	for range 5 {
 		r, err := b.underRules(ctx, script, p, keys, arg)
-		if err != nil || r.str(0) != "stale" {
+		if err != nil || r.Str(0) != "stale" {
 			return r, err
 		}
-		if err := b.settings.renew(ctx, b, p, r.str(1)); err != nil {
+		if err := b.settings.renew(ctx, b, p, r.Str(1)); err != nil {
 			return nil, err
 		}
 	}
@@ -92,12 +93,12 @@ func (b *Broker) ruled(ctx context.Context, script string, p partition, keys []s
 }
 
 // underRules runs it once; it may answer 'stale'.
-func (b *Broker) underRules(ctx context.Context, script string, p partition, keys []string, arg func() any) (reply, error) {
+func (b *Broker) underRules(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
 	rules := b.settings.knows(p) // before the settings are looked at
 	data, err := json.Marshal(arg())
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}
 	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+chat.Quote(rules)+`}`...)
-	return b.run(ctx, script, keys, string(data))
+	return b.Run(ctx, script, keys, string(data))
 }

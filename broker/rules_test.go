@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -30,18 +31,18 @@ type rulesStage struct {
 
 func (g *rulesStage) field(name string) int64 {
 	g.t.Helper()
-	p, _ := g.b.of(g.s.ID)
-	n, err := g.b.rdb.HGet(g.t.Context(), p.session(g.s.ID), name).Int64()
+	p, _ := g.b.Of(g.s.ID)
+	n, err := g.b.Redis.HGet(g.t.Context(), p.Session(g.s.ID), name).Int64()
 	require.NoError(g.t, err)
 	return n
 }
 
 // left is how long until a timer of the session falls due.
-func (g *rulesStage) left(p partition, timer string) int64 {
+func (g *rulesStage) left(p store.Partition, timer string) int64 {
 	g.t.Helper()
-	due, err := g.b.rdb.ZScore(g.t.Context(), p.timers(), timer).Result()
+	due, err := g.b.Redis.ZScore(g.t.Context(), p.Timers(), timer).Result()
 	require.NoError(g.t, err)
-	now, err := g.b.rdb.Time(g.t.Context()).Result()
+	now, err := g.b.Redis.Time(g.t.Context()).Result()
 	require.NoError(g.t, err)
 	return int64(due) - now.UnixMilli()
 }
@@ -65,7 +66,7 @@ var everythingThatObeys = []obeying{
 	{"grab", waitingOne, func(g *rulesStage) int64 { g.ann.grab(g.s.ID); return g.field("idle") }},
 	{"transfer to an agent", servedOne, func(g *rulesStage) int64 {
 		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, chat.TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
-		p, _ := g.b.of(g.s.ID)
+		p, _ := g.b.Of(g.s.ID)
 		return g.left(p, "offer|"+g.s.ID)
 	}},
 	{"accept", func(g *rulesStage) {
@@ -81,7 +82,7 @@ var everythingThatObeys = []obeying{
 	}},
 	{"end", servedOne, func(g *rulesStage) int64 {
 		g.must(g.b.End(g.t.Context(), g.ann.Actor, chat.EndRequest{Session: g.s.ID}))
-		p, _ := g.b.of(g.s.ID)
+		p, _ := g.b.Of(g.s.ID)
 		return g.left(p, "end|"+g.s.ID)
 	}},
 	{"transfer to the queue", servedOne, func(g *rulesStage) int64 {
@@ -97,7 +98,7 @@ var everythingThatObeys = []obeying{
 	}},
 	{"disconnect", func(*rulesStage) {}, func(g *rulesStage) int64 {
 		g.bea.Conn.Close(context.WithoutCancel(g.t.Context()))
-		return g.left(g.b.home(g.bea.ID), "gone|"+g.bea.ID)
+		return g.left(g.b.Home(g.bea.ID), "gone|"+g.bea.ID)
 	}},
 }
 
@@ -117,7 +118,7 @@ func TestSettingsHoldEverywhereOnceAnswered(t *testing.T) {
 				a.set(t, g.q, func(s *chat.QueueSettings) {
 					s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace, s.Patience, s.ReopenWindow = v, v, v, v, v, v, v
 				})
-				require.InDelta(t, ms(v), o.act(g), 900, "round %d", i)
+				require.InDelta(t, store.Milliseconds(v), o.act(g), 900, "round %d", i)
 				_, err := a.End(t.Context(), host, chat.EndRequest{Session: g.s.ID})
 				if g.s.ID != "" {
 					require.NoError(t, err)
@@ -162,8 +163,8 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "grab" })
 		s := openFor(t, a, q, uma.ID)
 		err := b.assign(ctx, s.ID, ann.ID, chat.RoleAgent, reserveHow{offer: true, queue: q})
-		require.ErrorIs(t, err, errLate)
-		require.Zero(t, b.rdb.HLen(ctx, b.home(ann.ID).load(ann.ID)).Val())
+		require.ErrorIs(t, err, store.ErrLate)
+		require.Zero(t, b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val())
 		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		ann.Conn.Close(ctx)
@@ -177,11 +178,11 @@ func TestAChangeThatEndedHalfWay(t *testing.T) {
 	a := startNode(t, url)
 	ctx, q := t.Context(), name("q")
 	a.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 77 })
-	p := a.parts[0]
-	_, err := a.run(ctx, "queue", []string{p.queues(), p.dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
+	p := a.Parts[0]
+	_, err := a.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
 	require.NoError(t, err)
-	for _, p := range a.parts[:len(a.parts)/2] {
-		require.NoError(t, a.rdb.Set(ctx, p.rules(), name("half"), 0).Err())
+	for _, p := range a.Parts[:len(a.Parts)/2] {
+		require.NoError(t, a.Redis.Set(ctx, p.Rules(), name("half"), 0).Err())
 	}
 	g := &rulesStage{t: t, b: a, q: q}
 	eventually(t, func() bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -18,7 +19,7 @@ import (
 type stage struct {
 	t             *testing.T
 	b             *Broker
-	p             partition
+	p             store.Partition
 	q, q2         string
 	session, user string
 	ann, bea, cay string
@@ -39,7 +40,7 @@ func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	opened, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: g.user}, Queue: g.q})
 	require.NoError(t, err)
 	g.session = opened.ID
-	g.p, _ = b.of(opened.ID)
+	g.p, _ = b.Of(opened.ID)
 	as := func(id string) chat.Actor {
 		return chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Queues: []string{g.q}}}
 	}
@@ -66,9 +67,9 @@ func (g *stage) step(by string) step {
 	return step{Op: g.op, Session: g.session, By: by, Queues: []string{g.q}, Max: chat.MaxAssists}
 }
 
-func (g *stage) run(script string, s any, more ...string) reply {
+func (g *stage) run(script string, s any, more ...string) store.Reply {
 	g.t.Helper()
-	r, err := g.b.runJSON(g.t.Context(), script, g.p.transition(g.session, more...), s)
+	r, err := g.b.RunJSON(g.t.Context(), script, g.p.Transition(g.session, more...), s)
 	require.NoError(g.t, err)
 	return r
 }
@@ -84,24 +85,24 @@ func (g *stage) place(agent string) place {
 	return pl
 }
 
-func (g *stage) claim(agent string) reply {
+func (g *stage) claim(agent string) store.Reply {
 	pl := g.place(agent)
 	return g.run("claim", struct {
 		step
 		Queues []string `json:"queues"`
-	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token}, pl.queues}, g.p.waiting(g.q))
+	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token}, pl.queues}, g.p.Waiting(g.q))
 }
 
-func (g *stage) send(by string) reply {
+func (g *stage) send(by string) store.Reply {
 	g.t.Helper()
 	p, s := g.p, g.session
-	keys := []string{p.session(s), p.log(s), p.unread(s), p.read(s), p.authors(s), p.timers(), p.dirty(), p.keys(s), p.rate(rateSend, by)}
+	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s), p.Rate(rateSend, by)}
 	if by[0] == 'a' {
-		keys = append(keys, p.stats())
+		keys = append(keys, p.Stats())
 	} else {
-		keys = append(keys, p.states())
+		keys = append(keys, p.States())
 	}
-	r, err := g.b.run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
+	r, err := g.b.Run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
 	require.NoError(g.t, err)
 	return r
 }
@@ -109,168 +110,168 @@ func (g *stage) send(by string) reply {
 // transitions under test: who does what, and what each state answers.
 var matrix = []struct {
 	name   string
-	do     func(g *stage) reply
+	do     func(g *stage) store.Reply
 	first  [5]string // waiting, serving, transferring, ending, ended
 	second map[string]string
 }{
-	{"open by the user", func(g *stage) reply {
-		id := g.p.index
+	{"open by the user", func(g *stage) store.Reply {
+		id := g.p.Index
 		s := fmt.Sprintf("%02x-%s", id, g.op)
-		return g.b.mustRun(g.t, "open", g.p.transition(s, g.p.waiting(g.q), g.p.open(g.user), g.p.listed("u:"+g.user),
-			g.p.sessions(), g.p.profile("u:"+g.user), g.p.rate(rateOpen, "u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
+		return g.b.mustRun(g.t, "open", g.p.Transition(s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Listed("u:"+g.user),
+			g.p.Sessions(), g.p.Profile("u:"+g.user), g.p.Rate(rateOpen, "u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
 			"info": chat.Encode(chat.Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
-	{"send by the user", func(g *stage) reply { return g.send("u:" + g.user) },
+	{"send by the user", func(g *stage) store.Reply { return g.send("u:" + g.user) },
 		[5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
-	{"send by ann", func(g *stage) reply { return g.send("a:" + g.ann) },
+	{"send by ann", func(g *stage) store.Reply { return g.send("a:" + g.ann) },
 		[5]string{"forbidden", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
-	{"send by bea", func(g *stage) reply { return g.send("a:" + g.bea) },
+	{"send by bea", func(g *stage) store.Reply { return g.send("a:" + g.bea) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"read by the user", func(g *stage) reply {
+	{"read by the user", func(g *stage) store.Reply {
 		p, s := g.p, g.session
-		return g.b.mustRaw(g.t, "read", []string{p.session(s), p.unread(s), p.read(s), p.authors(s), p.dirty()}, s, "u:"+g.user, 99, "")
+		return g.b.mustRaw(g.t, "read", []string{p.Session(s), p.Unread(s), p.Read(s), p.Authors(s), p.Dirty()}, s, "u:"+g.user, 99, "")
 	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"recall by the user", func(g *stage) reply {
+	{"recall by the user", func(g *stage) store.Reply {
 		p, s := g.p, g.session
-		return g.b.mustRaw(g.t, "recall", []string{p.session(s), p.log(s), p.recalled(s), p.authors(s), p.dirty()}, s, "u:"+g.user,
+		return g.b.mustRaw(g.t, "recall", []string{p.Session(s), p.Log(s), p.Recalled(s), p.Authors(s), p.Dirty()}, s, "u:"+g.user,
 			2, g.op, 120000)
 	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"recall of another's", func(g *stage) reply {
+	{"recall of another's", func(g *stage) store.Reply {
 		p, s := g.p, g.session
-		return g.b.mustRaw(g.t, "recall", []string{p.session(s), p.log(s), p.recalled(s), p.authors(s), p.dirty()}, s, "a:"+g.ann,
+		return g.b.mustRaw(g.t, "recall", []string{p.Session(s), p.Log(s), p.Recalled(s), p.Authors(s), p.Dirty()}, s, "a:"+g.ann,
 			2, g.op, 120000)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"claim by ann", func(g *stage) reply { return g.claim(g.ann) }, [5]string{"ok", "mine", "mine", "mine", "ended"},
+	{"claim by ann", func(g *stage) store.Reply { return g.claim(g.ann) }, [5]string{"ok", "mine", "mine", "mine", "ended"},
 		map[string]string{"ok": "mine"}},
-	{"claim by cay", func(g *stage) reply { return g.claim(g.cay) }, [5]string{"ok", "taken", "taken", "taken", "ended"},
+	{"claim by cay", func(g *stage) store.Reply { return g.claim(g.cay) }, [5]string{"ok", "taken", "taken", "taken", "ended"},
 		map[string]string{"ok": "mine"}},
-	{"take over by cay", func(g *stage) reply {
+	{"take over by cay", func(g *stage) store.Reply {
 		pl := g.place(g.cay)
 		s := g.step(g.cay)
 		s.Agent, s.Info, s.Token, s.Queue = g.cay, pl.info, pl.token, g.q
-		return g.run("takeover", s, g.p.waiting(g.q))
+		return g.run("takeover", s, g.p.Waiting(g.q))
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "mine"}},
-	{"offer by a supervisor to cay", func(g *stage) reply {
+	{"offer by a supervisor to cay", func(g *stage) store.Reply {
 		pl := g.place(g.cay)
 		s := g.step("boss")
 		s.Agent, s.Info, s.Token, s.TTL, s.Boss = g.cay, pl.info, pl.token, 30000, true
 		return g.run("offer", s)
 	}, [5]string{"ok", "ok", "wrong_state", "wrong_state", "ended"}, nil},
-	{"rate by the user", func(g *stage) reply {
+	{"rate by the user", func(g *stage) store.Reply {
 		s := g.step("u:" + g.user)
 		s.Score, s.Window = 5, 60000
 		return g.run("rate", s)
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
-	{"rate by ann", func(g *stage) reply {
+	{"rate by ann", func(g *stage) store.Reply {
 		s := g.step("a:" + g.ann)
 		s.Score, s.Window = 5, 60000
 		return g.run("rate", s)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"reopen by the user", func(g *stage) reply {
+	{"reopen by the user", func(g *stage) store.Reply {
 		return g.run("reopen", map[string]any{"op": g.op, "session": g.session, "by": "u:" + g.user, "queue": g.q, "window": 60000,
 			"abandon": 0, "patience": 0, "sticky": 60000}, endKeys(g.p, g.q, g.user)...)
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
-	{"label by ann", func(g *stage) reply { return g.label(g.ann, false) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
-	{"label by bea", func(g *stage) reply { return g.label(g.bea, false) },
+	{"label by ann", func(g *stage) store.Reply { return g.label(g.ann, false) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"label by bea", func(g *stage) store.Reply { return g.label(g.bea, false) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"label by a supervisor", func(g *stage) reply { return g.label("boss", true) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"idle before its time", func(g *stage) reply {
+	{"label by a supervisor", func(g *stage) store.Reply { return g.label("boss", true) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"idle before its time", func(g *stage) store.Reply {
 		s := g.step("")
 		s.Queue = g.q
 		return g.run("idle", s, endKeys(g.p, g.q, g.user)...)
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
-	{"long wait", func(g *stage) reply {
+	{"long wait", func(g *stage) store.Reply {
 		return g.run("patience", map[string]any{"op": g.op, "session": g.session, "text": "", "opens": "null"})
 	}, [5]string{"ok", "too_early", "too_early", "too_early", "too_early"}, map[string]string{"ok": "too_early"}},
-	{"offer by ann to cay", func(g *stage) reply {
+	{"offer by ann to cay", func(g *stage) store.Reply {
 		pl := g.place(g.cay)
 		s := g.step(g.ann)
 		s.Agent, s.Info, s.Token, s.TTL = g.cay, pl.info, pl.token, 30000
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "ok", "wrong_state", "wrong_state", "ended"}, nil},
-	{"offer by bea to cay", func(g *stage) reply {
+	{"offer by bea to cay", func(g *stage) store.Reply {
 		pl := g.place(g.cay)
 		s := g.step(g.bea)
 		s.Agent, s.Info, s.Token = g.cay, pl.info, pl.token
 		return g.run("offer", s)
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"accept by bea", func(g *stage) reply { return g.accept(g.bea) },
+	{"accept by bea", func(g *stage) store.Reply { return g.accept(g.bea) },
 		[5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
-	{"accept by cay", func(g *stage) reply { return g.accept(g.cay) },
+	{"accept by cay", func(g *stage) store.Reply { return g.accept(g.cay) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"decline by bea", func(g *stage) reply {
+	{"decline by bea", func(g *stage) store.Reply {
 		s := g.step(g.bea)
 		s.Outcome = "declined"
 		return g.run("withdraw", s)
 	}, [5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
-	{"cancel by ann", func(g *stage) reply {
+	{"cancel by ann", func(g *stage) store.Reply {
 		s := g.step(g.ann)
 		s.Outcome = "cancelled"
 		return g.run("withdraw", s)
 	}, [5]string{"forbidden", "wrong_state", "ok", "wrong_state", "ended"}, nil},
-	{"expiry before its time", func(g *stage) reply {
+	{"expiry before its time", func(g *stage) store.Reply {
 		s := g.step("")
 		s.Outcome = "expired"
 		return g.run("withdraw", s)
 	}, [5]string{"wrong_state", "wrong_state", "too_early", "wrong_state", "ended"}, nil},
-	{"transfer to a queue by ann", func(g *stage) reply { return g.requeue(g.step(g.ann)) },
+	{"transfer to a queue by ann", func(g *stage) store.Reply { return g.requeue(g.step(g.ann)) },
 		[5]string{"forbidden", "ok", "ok", "ok", "ended"}, nil},
-	{"transfer to a queue by a supervisor", func(g *stage) reply {
+	{"transfer to a queue by a supervisor", func(g *stage) store.Reply {
 		s := g.step("boss")
 		s.Boss = true
 		return g.requeue(s)
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "ok"}},
-	{"requeue for ann who is gone", func(g *stage) reply {
+	{"requeue for ann who is gone", func(g *stage) store.Reply {
 		s := g.step("")
 		s.Gone, s.Front, s.Reason = g.ann, true, "agent-gone"
 		return g.requeue(s)
 	}, [5]string{"forbidden", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "forbidden"}},
-	{"end by the user", func(g *stage) reply { return g.end("u:"+g.user, g.user, nil) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"end by ann", func(g *stage) reply { return g.end("a:"+g.ann, g.ann, nil) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
-	{"end by ann with force", func(g *stage) reply {
+	{"end by the user", func(g *stage) store.Reply { return g.end("u:"+g.user, g.user, nil) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"end by ann", func(g *stage) store.Reply { return g.end("a:"+g.ann, g.ann, nil) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"end by ann with force", func(g *stage) store.Reply {
 		return g.end("a:"+g.ann, g.ann, func(s *step) { s.Force = true })
 	}, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
-	{"end by bea", func(g *stage) reply { return g.end("a:"+g.bea, g.bea, nil) },
+	{"end by bea", func(g *stage) store.Reply { return g.end("a:"+g.bea, g.bea, nil) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"end by a supervisor", func(g *stage) reply {
+	{"end by a supervisor", func(g *stage) store.Reply {
 		return g.end("a:boss", "boss", func(s *step) { s.Boss = true })
 	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"end before its time", func(g *stage) reply { return g.end("", "", func(s *step) { s.Due = true }) },
+	{"end before its time", func(g *stage) store.Reply { return g.end("", "", func(s *step) { s.Due = true }) },
 		[5]string{"too_early", "too_early", "too_early", "too_early", "ok"}, nil},
-	{"abandon before its time", func(g *stage) reply {
+	{"abandon before its time", func(g *stage) store.Reply {
 		s := g.step("")
 		s.Queue = g.q
-		return g.run("abandon", s, g.p.waiting(g.q), g.p.open(g.user), g.p.profile("u:"+g.user), g.p.conns("u:"+g.user), g.p.epoch())
+		return g.run("abandon", s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Profile("u:"+g.user), g.p.Conns("u:"+g.user), g.p.Epoch())
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
-	{"join by bea", func(g *stage) reply {
+	{"join by bea", func(g *stage) store.Reply {
 		s := g.step(g.bea)
 		s.Info = chat.Encode(chat.Person{ID: g.bea})
 		return g.run("join", s)
 	}, [5]string{"wrong_state", "ok", "ok", "ok", "ended"}, nil},
-	{"leave by ann", func(g *stage) reply { return g.run("leave", g.step(g.ann)) },
+	{"leave by ann", func(g *stage) store.Reply { return g.run("leave", g.step(g.ann)) },
 		[5]string{"forbidden", "wrong_state", "wrong_state", "wrong_state", "wrong_state"}, nil},
-	{"leave by bea", func(g *stage) reply { return g.run("leave", g.step(g.bea)) },
+	{"leave by bea", func(g *stage) store.Reply { return g.run("leave", g.step(g.bea)) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 }
 
-func (g *stage) label(by string, boss bool) reply {
+func (g *stage) label(by string, boss bool) store.Reply {
 	s := g.step(by)
 	s.Boss, s.Queue, s.Add, s.Remove, s.Max = boss, g.q, []string{"vip"}, []string{"old"}, MaxLabels
-	return g.run("label", s, g.p.waiting(g.q))
+	return g.run("label", s, g.p.Waiting(g.q))
 }
 
-func (g *stage) accept(by string) reply {
+func (g *stage) accept(by string) store.Reply {
 	s := g.step(by)
 	s.Queue, s.Idle = g.q, map[string]int64{g.q: 60000}
-	return g.run("accept", s, g.p.waiting(g.q))
+	return g.run("accept", s, g.p.Waiting(g.q))
 }
 
-func (g *stage) requeue(s step) reply {
+func (g *stage) requeue(s step) store.Reply {
 	s.Queue, s.To = g.q, g.q2
-	return g.run("requeue", s, g.p.waiting(g.q), g.p.open(g.user), g.p.waiting(g.q2))
+	return g.run("requeue", s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Waiting(g.q2))
 }
 
-func (g *stage) end(by, id string, change func(*step)) reply {
+func (g *stage) end(by, id string, change func(*step)) store.Reply {
 	s := g.step(by)
 	s.Name, s.Queue, s.TTL = id, g.q, 60000
 	if change != nil {
@@ -279,16 +280,16 @@ func (g *stage) end(by, id string, change func(*step)) reply {
 	return g.run("end", s, endKeys(g.p, g.q, g.user)...)
 }
 
-func (b *Broker) mustRaw(t *testing.T, script string, keys []string, args ...any) reply {
+func (b *Broker) mustRaw(t *testing.T, script string, keys []string, args ...any) store.Reply {
 	t.Helper()
-	r, err := b.run(t.Context(), script, keys, args...)
+	r, err := b.Run(t.Context(), script, keys, args...)
 	require.NoError(t, err)
 	return r
 }
 
-func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) reply {
+func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) store.Reply {
 	t.Helper()
-	r, err := b.runJSON(t.Context(), script, keys, arg)
+	r, err := b.RunJSON(t.Context(), script, keys, arg)
 	require.NoError(t, err)
 	return r
 }
@@ -308,20 +309,20 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 					t.Run(m.name+"/"+string(state), func(t *testing.T) {
 						g := newStage(t, b, state)
 						first := m.do(g)
-						if first.str(0) == "kept" {
+						if first.Str(0) == "kept" {
 							first = first[1:]
 						}
-						require.Equal(t, m.first[i], first.str(0), "%v", first)
+						require.Equal(t, m.first[i], first.Str(0), "%v", first)
 						after := g.everything()
 						second := m.do(g)
-						if second.str(0) == "kept" {
+						if second.Str(0) == "kept" {
 							second = second[1:]
 						}
 						want := m.first[i]
 						if other, ok := m.second[want]; ok {
 							want = other
 						}
-						require.Equal(t, want, second.str(0), "the second run: %v", second)
+						require.Equal(t, want, second.Str(0), "the second run: %v", second)
 						require.Equal(t, after, g.everything(), "the second run changed something")
 						g.sound()
 					})
@@ -334,19 +335,19 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 
 // everything is all that Redis holds of the session.
 func (g *stage) everything() map[string]any {
-	ctx, p, s, r := g.t.Context(), g.p, g.session, g.b.rdb
-	out := map[string]any{"session": r.HGetAll(ctx, p.session(s)).Val(), "log": r.XRange(ctx, p.log(s), "-", "+").Val(),
-		"unread": r.HGetAll(ctx, p.unread(s)).Val(), "read": r.HGetAll(ctx, p.read(s)).Val(),
-		"authors": r.Get(ctx, p.authors(s)).Val(), "recalled": r.HGetAll(ctx, p.recalled(s)).Val(),
-		"keys": r.HGetAll(ctx, p.keys(s)).Val(), "open": r.HGetAll(ctx, p.open(g.user)).Val(),
-		"waiting": r.ZRangeWithScores(ctx, p.waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.waiting(g.q2), 0, -1).Val()}
-	for field, n := range r.HGetAll(ctx, p.stats()).Val() { // what was counted, once
+	ctx, p, s, r := g.t.Context(), g.p, g.session, g.b.Redis
+	out := map[string]any{"session": r.HGetAll(ctx, p.Session(s)).Val(), "log": r.XRange(ctx, p.Log(s), "-", "+").Val(),
+		"unread": r.HGetAll(ctx, p.Unread(s)).Val(), "read": r.HGetAll(ctx, p.Read(s)).Val(),
+		"authors": r.Get(ctx, p.Authors(s)).Val(), "recalled": r.HGetAll(ctx, p.Recalled(s)).Val(),
+		"keys": r.HGetAll(ctx, p.Keys(s)).Val(), "open": r.HGetAll(ctx, p.Open(g.user)).Val(),
+		"waiting": r.ZRangeWithScores(ctx, p.Waiting(g.q), 0, -1).Val(), "waiting2": r.ZRangeWithScores(ctx, p.Waiting(g.q2), 0, -1).Val()}
+	for field, n := range r.HGetAll(ctx, p.Stats()).Val() { // what was counted, once
 		if _, of, ok := strings.Cut(field, "|"); ok && (strings.Contains(of, "|"+g.q+chat.SepField) || strings.Contains(of, "|"+g.q2+chat.SepField)) {
 			out[field] = n
 		}
 	}
 	for _, timer := range []string{"offer", "end", "idle", "patience", "route"} {
-		out[timer] = r.ZScore(ctx, p.timers(), timer+"|"+s).Val()
+		out[timer] = r.ZScore(ctx, p.Timers(), timer+"|"+s).Val()
 	}
 	return out
 }
@@ -358,7 +359,7 @@ func (g *stage) sound() {
 	require.NoError(g.t, err)
 	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
 	for _, q := range []string{g.q, g.q2} {
-		listed := g.b.rdb.ZScore(context.WithoutCancel(g.t.Context()), g.p.waiting(q), g.session).Err() == nil
+		listed := g.b.Redis.ZScore(context.WithoutCancel(g.t.Context()), g.p.Waiting(q), g.session).Err() == nil
 		require.Equal(g.t, st.State == chat.Waiting && st.Queue == q, listed, "in the list of %s", q)
 	}
 }

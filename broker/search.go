@@ -13,6 +13,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // SearchRequest asks for archived messages that hold every word of Query, in
@@ -56,7 +57,7 @@ func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (Sea
 	for {
 		page, err := b.archiver.store.Search(ctx, q)
 		if err != nil {
-			return reply, archiveError("search", err)
+			return reply, store.ArchiveError("search", err)
 		}
 		recalled, err := b.recalledSince(ctx, page)
 		if err != nil {
@@ -177,11 +178,11 @@ func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]b
 	if len(page) == 0 {
 		return out, nil
 	}
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range page {
-			p, ok := b.of(page[i].Session)
+			p, ok := b.Of(page[i].Session)
 			if ok && !page[i].Superseded {
-				cmds[i] = pipe.HExists(ctx, p.recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
+				cmds[i] = pipe.HExists(ctx, p.Recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
 			}
 		}
 		return nil
@@ -189,5 +190,5 @@ func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]b
 	for i, c := range cmds {
 		out[i] = c != nil && c.Val()
 	}
-	return out, redisError("recalled", err)
+	return out, store.RedisError("recalled", err)
 }

@@ -257,15 +257,15 @@ func TestGoodbyeWhileRedisIsAway(t *testing.T) {
 	proxy := testenv.Proxy(t, server.Addr())
 	b := startNode(t, server.Through(proxy.Addr()))
 	uma := user(t, b, name("uma"))
-	p, w := b.home(uma.ID), "u:"+uma.ID
-	require.EqualValues(t, 1, b.rdb.HLen(t.Context(), p.conns(w)).Val())
+	p, w := b.Home(uma.ID), "u:"+uma.ID
+	require.EqualValues(t, 1, b.Redis.HLen(t.Context(), p.Conns(w)).Val())
 	proxy.Cut()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	uma.Conn.Close(ctx)
 	proxy.Restore()
 	eventually(t, func() bool {
-		n, err := b.rdb.HLen(t.Context(), p.conns(w)).Result()
+		n, err := b.Redis.HLen(t.Context(), p.Conns(w)).Result()
 		return err == nil && n == 0
 	})
 }
@@ -279,8 +279,8 @@ func TestARevocationNobodyHeard(t *testing.T) {
 	id, err := b.Authenticate(ctx, token)
 	require.NoError(t, err)
 	uma := connect(t, b, id, "")
-	require.NoError(t, b.rdb.Del(ctx, b.home(id.TokenID).token(id.TokenID)).Err())
-	b.hub.parts[b.home(uma.ID).index].resync(context.WithoutCancel(ctx))
+	require.NoError(t, b.Redis.Del(ctx, b.Home(id.TokenID).Token(id.TokenID)).Err())
+	b.hub.parts[b.Home(uma.ID).Index].resync(context.WithoutCancel(ctx))
 	uma.awaitClose(chat.CloseRevoked)
 	_, err = b.Connect(ctx, id, "", &wire{more: make(chan struct{})})
 	code(t, chat.CodeUnauthorized, err)

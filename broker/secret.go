@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+
+	"bellhop/broker/internal/store"
 )
 
 // FilesKey is what all nodes sign links to files with: made by the first that
@@ -10,9 +12,9 @@ import (
 func (b *Broker) FilesKey(ctx context.Context) ([]byte, error) {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
-	if err := b.rdb.SetNX(ctx, filesKey, fresh, 0).Err(); err != nil {
-		return nil, redisError("files", err)
+	if err := b.Redis.SetNX(ctx, store.FilesKey, fresh, 0).Err(); err != nil {
+		return nil, store.RedisError("files", err)
 	}
-	key, err := b.rdb.Get(ctx, filesKey).Bytes()
-	return key, redisError("files", err)
+	key, err := b.Redis.Get(ctx, store.FilesKey).Bytes()
+	return key, store.RedisError("files", err)
 }

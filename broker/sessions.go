@@ -23,15 +23,15 @@ func (b *Broker) look(ctx context.Context, session string) (*chat.Snapshot, erro
 
 // lookLive reads a session in Redis; nil where it is not (any more).
 func (b *Broker) lookLive(ctx context.Context, session string) (*chat.Snapshot, error) {
-	p, ok := b.of(session)
+	p, ok := b.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	r, err := b.run(ctx, "look", p.looked(session))
+	r, err := b.Run(ctx, "look", p.Looked(session))
 	if err != nil {
 		return nil, err
 	}
-	st, err := chat.ParseState(session, r.str(0))
+	st, err := chat.ParseState(session, r.Str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", session, err)
 	}

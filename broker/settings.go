@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // settings are the queues' rules, kept in one hash and read again every second.
@@ -46,7 +47,7 @@ func (s *settings) keep() int64 {
 	for _, q := range s.queues {
 		longest = max(longest, q.Sticky, q.AbandonTimeout)
 	}
-	return ms(longest) + (24 * time.Hour).Milliseconds()
+	return store.Milliseconds(longest) + (24 * time.Hour).Milliseconds()
 }
 
 func (s *settings) load(ctx context.Context, b *Broker) error {
@@ -54,15 +55,15 @@ func (s *settings) load(ctx context.Context, b *Broker) error {
 	s.begun++
 	turn := s.begun
 	s.mu.Unlock()
-	all, err := b.rdb.HGetAll(ctx, b.parts[0].queues()).Result()
+	all, err := b.Redis.HGetAll(ctx, b.Parts[0].Queues()).Result()
 	if err != nil {
-		return redisError("queues", err)
+		return store.RedisError("queues", err)
 	}
 	queues := make(map[string]chat.QueueSettings, len(all))
 	for id, data := range all {
 		q := chat.DefaultQueue(id)
 		if err := json.Unmarshal([]byte(data), &q); err != nil {
-			b.log.Error("unreadable queue settings", "queue", id, "error", err)
+			b.Log.Error("unreadable queue settings", "queue", id, "error", err)
 		}
 		queues[id] = q
 	}
@@ -106,13 +107,13 @@ func (b *Broker) Queue(ctx context.Context, a chat.Actor, id string) (chat.Queue
 	if err := chat.ValidID("id", id); err != nil {
 		return chat.QueueSettings{}, err
 	}
-	data, err := b.rdb.HGet(ctx, b.parts[0].queues(), id).Bytes()
+	data, err := b.Redis.HGet(ctx, b.Parts[0].Queues(), id).Bytes()
 	q := chat.DefaultQueue(id)
 	if errors.Is(err, redis.Nil) {
 		return q, nil
 	}
 	if err != nil {
-		return q, redisError("queue", err)
+		return q, store.RedisError("queue", err)
 	}
 	return q, json.Unmarshal(data, &q)
 }
@@ -131,7 +132,7 @@ func (b *Broker) PutQueue(ctx context.Context, a chat.Actor, q chat.QueueSetting
 	if _, err := b.keepQueue(ctx, q.ID, chat.Encode(q)); err != nil {
 		return q, err
 	}
-	b.dispatchers.tend(b.ctx)
+	b.dispatchers.tend(b.Life)
 	return q, nil
 }
 
@@ -157,25 +158,25 @@ func (b *Broker) DeleteQueue(ctx context.Context, a chat.Actor, id string) error
 // Then every partition hears that there was a change: what begins there afterwards, on
 // whichever node, obeys it. If this ends half way, nodes read it within a second all the same.
 func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err error) {
-	p := b.parts[0]
-	r, err := b.run(ctx, "queue", []string{p.queues(), p.dirty()}, id, data)
+	p := b.Parts[0]
+	r, err := b.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, id, data)
 	if err != nil {
 		return false, err
 	}
 	change := ulid.Make().String()
-	if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, p := range b.parts {
-			pipe.Set(ctx, p.rules(), change, 0)
+	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range b.Parts {
+			pipe.Set(ctx, p.Rules(), change, 0)
 		}
 		return nil
 	}); err != nil {
-		return false, redisError("queue", err)
+		return false, store.RedisError("queue", err)
 	}
 	if err := b.settings.load(ctx, b); err != nil {
 		return false, err
 	}
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		b.settings.know(p, change)
 	}
-	return r.num(1) == 1, nil
+	return r.Num(1) == 1, nil
 }

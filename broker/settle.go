@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // effect is what an agent's partition must learn of a session's.
@@ -32,9 +33,9 @@ func (b *Broker) settle(ctx context.Context, e effect) error {
 }
 
 func (b *Broker) settleRaw(ctx context.Context, agent, data string) error {
-	p, w := b.home(agent), "a:"+agent
-	_, err := b.run(ctx, "settle", []string{p.profile(w), p.load(agent), p.mine(w), p.listed(w), p.timers(), p.stats()}, data,
-		p.waiting(""))
+	p, w := b.Home(agent), "a:"+agent
+	_, err := b.Run(ctx, "settle", []string{p.Profile(w), p.Load(agent), p.Mine(w), p.Listed(w), p.Timers(), p.Stats()}, data,
+		p.Waiting(""))
 	return err
 }
 
@@ -42,11 +43,11 @@ func (b *Broker) settleRaw(ctx context.Context, agent, data string) error {
 func (b *Broker) carry(ctx context.Context, data string) bool {
 	var e effect
 	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		b.log.Error("unreadable effect", "error", err)
+		b.Log.Error("unreadable effect", "error", err)
 		return true
 	}
 	if err := b.settleRaw(ctx, e.Agent, data); err != nil {
-		b.log.Warn("effect not settled; it stays in the outbox", "agent", e.Agent, "session", e.Session, "error", err)
+		b.Log.Warn("effect not settled; it stays in the outbox", "agent", e.Agent, "session", e.Session, "error", err)
 		return false
 	}
 	return true
@@ -54,7 +55,7 @@ func (b *Broker) carry(ctx context.Context, data string) bool {
 
 // carryOut settles what a session's partition owes and takes it off the outbox.
 // What fails stays there, and some node does it within seconds.
-func (b *Broker) carryOut(ctx context.Context, p partition, effects []string) {
+func (b *Broker) carryOut(ctx context.Context, p store.Partition, effects []string) {
 	done := []any{""}
 	for _, data := range effects {
 		if b.carry(ctx, data) {
@@ -64,8 +65,8 @@ func (b *Broker) carryOut(ctx context.Context, p partition, effects []string) {
 	if len(done) == 1 {
 		return
 	}
-	if _, err := b.run(ctx, "done", []string{p.outbox()}, done...); err != nil {
-		b.log.Warn("outbox not cleared; its effects will run again", "error", err)
+	if _, err := b.Run(ctx, "done", []string{p.Outbox()}, done...); err != nil {
+		b.Log.Warn("outbox not cleared; its effects will run again", "error", err)
 	}
 }
 
@@ -74,19 +75,19 @@ const settlePatience = 10 * time.Second
 
 // done turns a transition's reply into its answer, and carries out what it owes
 // elsewhere. A transition that frees a place answers when the place is free.
-func (b *Broker) done(ctx context.Context, a chat.Actor, session string, r reply) (chat.Session, error) {
-	st, err := chat.ParseState(session, r.str(1))
+func (b *Broker) done(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
+	st, err := chat.ParseState(session, r.Str(1))
 	if err != nil {
 		return chat.Session{}, err
 	}
 	var effects []string
 	for i := 2; i < len(r); i++ {
-		effects = append(effects, r.str(i))
+		effects = append(effects, r.Str(i))
 	}
-	p, _ := b.of(session)
+	p, _ := b.Of(session)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
 	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
-		b.beside("settle", func() { // a grab: nothing waits for it
+		b.Beside("settle", func() { // a grab: nothing waits for it
 			defer cancel()
 			b.carryOut(ctx, p, effects)
 		})

@@ -67,7 +67,7 @@ func (b *Broker) unshare(ctx context.Context, r chat.SendRequest, m *FileMessage
 		return
 	}
 	if err := b.opt.Files.Unsent(ctx, *m); err != nil {
-		b.log.Warn("a file that was not sent can be read in its session", "session", r.Session, "error", err)
+		b.Log.Warn("a file that was not sent can be read in its session", "session", r.Session, "error", err)
 	}
 }
 
@@ -99,6 +99,6 @@ func (b *Broker) keepFile(ctx context.Context, m *FileMessage) {
 		return
 	}
 	if err := b.opt.Files.Recalled(ctx, *m, true); err != nil {
-		b.log.Warn("a file cannot be read, though its message stays", "session", m.Session, "error", err)
+		b.Log.Warn("a file cannot be read, though its message stays", "session", m.Session, "error", err)
 	}
 }

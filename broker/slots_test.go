@@ -25,10 +25,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	cluster := testenv.Cluster(t)
 	a, b := startNode(t, cluster.URL()), startNode(t, cluster.URL())
 	nodes, ctx, q := []*Broker{a, b}, t.Context(), name("q")
-	home := a.home(name("uma"))
+	home := a.Home(name("uma"))
 	inHome := func(prefix string) string {
 		for {
-			if id := name(prefix); a.home(id) == home {
+			if id := name(prefix); a.Home(id) == home {
 				return id
 			}
 		}
@@ -82,7 +82,7 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	eventually(t, func() bool { return rounds.Load() > 10 })
 	for range 2 {
 		began, before := time.Now(), rounds.Load()
-		cluster.MoveSlot(home.timers(), 2*time.Millisecond)
+		cluster.MoveSlot(home.Timers(), 2*time.Millisecond)
 		t.Logf("moved in %v, %d rounds meanwhile", time.Since(began), rounds.Load()-before)
 		after := rounds.Load()
 		eventually(t, func() bool { return t.Failed() || rounds.Load() > after+10 })
@@ -109,10 +109,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 func TestAMovingSlotEndsPatience(t *testing.T) {
 	cluster := testenv.Cluster(t)
 	b := startNode(t, cluster.URL())
-	home := b.home(name("uma"))
+	home := b.Home(name("uma"))
 	for range 40 {
 		id := name("uma")
-		for b.home(id) != home {
+		for b.Home(id) != home {
 			id = name("uma")
 		}
 		openFor(t, b, name("q"), id)
@@ -121,11 +121,11 @@ func TestAMovingSlotEndsPatience(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		close(moving)
-		cluster.MoveSlot(home.timers(), 20*time.Millisecond)
+		cluster.MoveSlot(home.Timers(), 20*time.Millisecond)
 	})
 	<-moving
 	id := name("uma")
-	for b.home(id) != home {
+	for b.Home(id) != home {
 		id = name("uma")
 	}
 	impatient := 0

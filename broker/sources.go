@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -22,9 +23,9 @@ type source struct{ key, prefix string }
 
 // everything is all there is in Redis.
 func (b *Broker) everything() []source {
-	out := make([]source, len(b.parts))
-	for i, p := range b.parts {
-		out[i].key = p.sessions()
+	out := make([]source, len(b.Parts))
+	for i, p := range b.Parts {
+		out[i].key = p.Sessions()
 	}
 	return out
 }
@@ -35,14 +36,14 @@ func (b *Broker) byState(states []chat.State, queue string) []source {
 		states = []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended}
 	}
 	var out []source
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		for i, s := range states {
 			switch {
 			case chat.Contains(states[:i], s): // named twice
 			case queue == "":
-				out = append(out, source{p.states(), byState(s)})
+				out = append(out, source{p.States(), byState(s)})
 			default:
-				out = append(out, source{p.states(), byStateAndQueue(s, queue)})
+				out = append(out, source{p.States(), byStateAndQueue(s, queue)})
 			}
 		}
 	}
@@ -95,14 +96,14 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *listed, si
 // placesOf merges the next n places of several sources.
 func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, since int64, n int) ([]listed, error) {
 	got := make([]func() []listed, len(sources))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, s := range sources {
 			got[i] = s.ask(ctx, pipe, after, since, n)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, redisError("sessions", err)
+		return nil, store.RedisError("sessions", err)
 	}
 	var all []listed
 	for _, f := range got {
@@ -119,16 +120,16 @@ func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, 
 // sieve keeps the sessions that are in the states and the queue asked for.
 func (b *Broker) sieve(ctx context.Context, r *chat.SessionsRequest, places []listed) ([]listed, error) {
 	fields := make([]*redis.SliceCmd, len(places))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, l := range places {
-			if p, ok := b.of(l.id); ok {
-				fields[i] = pipe.HMGet(ctx, p.session(l.id), "state", "queue")
+			if p, ok := b.Of(l.id); ok {
+				fields[i] = pipe.HMGet(ctx, p.Session(l.id), "state", "queue")
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, redisError("sessions", err)
+		return nil, store.RedisError("sessions", err)
 	}
 	kept := places[:0:0]
 	for i, f := range fields {

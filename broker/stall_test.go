@@ -87,7 +87,7 @@ func (s *spoiler) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 // running tells whether a command runs one of a broker's scripts.
 func running(b *Broker, script string, cmd redis.Cmder) bool {
 	args := cmd.Args()
-	return len(args) > 1 && strings.HasPrefix(strings.ToLower(cmd.Name()), "eval") && args[1] == b.scripts[script].Hash()
+	return len(args) > 1 && strings.HasPrefix(strings.ToLower(cmd.Name()), "eval") && args[1] == b.Hash(script)
 }
 
 var errSabotage = errors.New("read tcp: i/o timeout (sabotaged)")
@@ -153,7 +153,7 @@ func TestAStallOfRedis(t *testing.T) {
 	for range 15 { // longer than a node is waited for
 		for _, ann := range agents {
 			require.Equal(t, chosen[ann.ID], statusOf(t, nodes[0], ann.ID))
-			require.EqualValues(t, 1, nodes[0].rdb.HLen(ctx, nodes[0].home(ann.ID).conns("a:"+ann.ID)).Val())
+			require.EqualValues(t, 1, nodes[0].Redis.HLen(ctx, nodes[0].Home(ann.ID).Conns("a:"+ann.ID)).Val())
 		}
 		time.Sleep(time.Second)
 	}
@@ -188,7 +188,7 @@ func TestAStallOfANode(t *testing.T) {
 	gone := func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
 		}
 		return n == 0
 	}
@@ -199,7 +199,7 @@ func TestAStallOfANode(t *testing.T) {
 	eventually(t, func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
 		}
 		return n == 3
 	})
@@ -236,12 +236,12 @@ func TestOnlyTheDeadAreCleared(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b, ctx := startNode(t, url), t.Context()
 	uma := user(t, b, name("uma"))
-	p := b.home(uma.ID)
-	beats := int64(b.rdb.ZScore(ctx, p.nodes(), b.node).Val())
-	eventually(t, func() bool { return int64(b.rdb.ZScore(ctx, p.nodes(), b.node).Val()) > beats })
-	b.pulses[p.index].bury(ctx, b.node, beats)
-	require.NoError(t, b.clear(ctx, p, b.node))
-	require.EqualValues(t, 1, b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val())
+	p := b.Home(uma.ID)
+	beats := int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val())
+	eventually(t, func() bool { return int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val()) > beats })
+	b.pulses[p.Index].bury(ctx, b.Node, beats)
+	require.NoError(t, b.clear(ctx, p, b.Node))
+	require.EqualValues(t, 1, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
 }
 
 // Errors while connections are registered again do not last: each is told until it stands.
@@ -267,12 +267,12 @@ func TestARegistrationThatFails(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	for _, p := range b.parts {
-		bury(t, b, p, b.node)
+	for _, p := range b.Parts {
+		bury(t, b, p, b.Node)
 	}
 	eventually(t, func() bool {
 		for _, p := range all {
-			if other.rdb.HLen(ctx, other.home(p.ID).conns(p.Conn.m.who)).Val() != 1 {
+			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val() != 1 {
 				return false
 			}
 		}
@@ -296,13 +296,13 @@ func TestARegistrationBeforeHello(t *testing.T) {
 	b, s := sabotaged(t, url)
 	other, ctx := startNode(t, url), t.Context()
 	uma := name("uma")
-	p := b.home(uma)
+	p := b.Home(uma)
 	held := make(chan struct{})
 	var once sync.Once
 	reached := make(chan struct{})
 	s.spoil(func(cmd redis.Cmder) error {
 		args := cmd.Args()
-		if cmd.Name() == "zrange" && len(args) > 1 && args[1] == p.listed("u:"+uma) { // hello asks for its sessions
+		if cmd.Name() == "zrange" && len(args) > 1 && args[1] == p.Listed("u:"+uma) { // hello asks for its sessions
 			once.Do(func() { close(reached) })
 			<-held
 		}
@@ -311,11 +311,11 @@ func TestARegistrationBeforeHello(t *testing.T) {
 	done := make(chan *party)
 	go func() { done <- user(t, b, uma) }()
 	<-reached
-	bury(t, other, p, b.node)
-	require.Zero(t, other.rdb.HLen(ctx, p.conns("u:"+uma)).Val())
+	bury(t, other, p, b.Node)
+	require.Zero(t, other.Redis.HLen(ctx, p.Conns("u:"+uma)).Val())
 	close(held)
 	<-done
-	eventually(t, func() bool { return other.rdb.HLen(ctx, p.conns("u:"+uma)).Val() == 1 })
+	eventually(t, func() bool { return other.Redis.HLen(ctx, p.Conns("u:"+uma)).Val() == 1 })
 }
 
 // What a call borrowed whose answer nobody heard is due again at the borrower's next
@@ -394,36 +394,36 @@ func TestManyTimersAtOnce(t *testing.T) {
 	if raceDetector {
 		many = 500 // ten times as slow
 	}
-	p := b.parts[0]
+	p := b.Parts[0]
 	var g errgroup.Group
 	g.SetLimit(256)
 	for range many {
 		g.Go(func() error {
 			u := name("uma")
-			for b.home(u).index != p.index {
+			for b.Home(u).Index != p.Index {
 				u = name("uma")
 			}
 			s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: u}, Queue: q})
 			if err == nil {
-				err = b.rdb.HSet(ctx, p.session(s.ID), "abandon", 1).Err()
+				err = b.Redis.HSet(ctx, p.Session(s.ID), "abandon", 1).Err()
 			}
 			return err
 		})
 	}
 	require.NoError(t, g.Wait())
-	due := b.rdb.Time(ctx).Val().Add(2 * time.Second)
-	ids := b.rdb.ZRange(ctx, p.sessions(), 0, -1).Val()
+	due := b.Redis.Time(ctx).Val().Add(2 * time.Second)
+	ids := b.Redis.ZRange(ctx, p.Sessions(), 0, -1).Val()
 	require.Len(t, ids, many)
-	pipe := b.rdb.Pipeline()
+	pipe := b.Redis.Pipeline()
 	for _, id := range ids {
-		pipe.ZAdd(ctx, p.timers(), redis.Z{Score: float64(due.UnixMilli()), Member: "abandon|" + id})
+		pipe.ZAdd(ctx, p.Timers(), redis.Z{Score: float64(due.UnixMilli()), Member: "abandon|" + id})
 	}
 	_, err := pipe.Exec(ctx)
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.rdb.ZCard(ctx, p.waiting(q)).Val() == 0 })
+	eventually(t, func() bool { return b.Redis.ZCard(ctx, p.Waiting(q)).Val() == 0 })
 	late := time.Duration(0)
 	for _, id := range ids {
-		ended := b.rdb.HGet(ctx, p.session(id), "ended").Val()
+		ended := b.Redis.HGet(ctx, p.Session(id), "ended").Val()
 		ms, err := strconv.ParseInt(ended, 10, 64)
 		require.NoError(t, err)
 		late = max(late, time.UnixMilli(ms).Sub(due))

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // The partition's list by state (scripts/lib/states.lua) is kept by the scripts
@@ -47,16 +48,16 @@ func unfile(member string) string { return member[strings.LastIndexByte(member, 
 
 // fileStates puts the list by state right at the node's start, and once more later.
 func (b *Broker) fileStates() {
-	if b.wholeStates(b.ctx) {
+	if b.wholeStates(b.Life) {
 		b.filed.Store(true)
 	}
-	b.wg.Go(func() {
+	b.Tasks.Go(func() {
 		for again := false; ; again = true {
-			err := b.fileAll(b.ctx)
+			err := b.fileAll(b.Life)
 			if err == nil {
 				b.filed.Store(true)
-			} else if b.ctx.Err() == nil {
-				b.log.Warn("the list of sessions by state could not be looked through; again later", "error", err)
+			} else if b.Life.Err() == nil {
+				b.Log.Warn("the list of sessions by state could not be looked through; again later", "error", err)
 			}
 			pause := fileAgain
 			if err != nil {
@@ -64,7 +65,7 @@ func (b *Broker) fileStates() {
 			} else if again {
 				return
 			}
-			if !sleep(b.ctx, jitter(pause)) {
+			if !store.Sleep(b.Life, store.Jitter(pause)) {
 				return
 			}
 		}
@@ -73,9 +74,9 @@ func (b *Broker) fileStates() {
 
 // wholeStates tells whether every partition's list was whole once.
 func (b *Broker) wholeStates(ctx context.Context) bool {
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, p := range b.parts {
-			pipe.ZScore(ctx, p.states(), wholeMark)
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range b.Parts {
+			pipe.ZScore(ctx, p.States(), wholeMark)
 		}
 		return nil
 	})
@@ -84,12 +85,12 @@ func (b *Broker) wholeStates(ctx context.Context) bool {
 
 func (b *Broker) fileAll(ctx context.Context) error {
 	pace := rate.NewLimiter(fileRate, fileRate/10)
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		if err := b.fileSessions(ctx, p, pace); err != nil {
 			return err
 		}
-		if err := b.rdb.ZAdd(ctx, p.states(), redis.Z{Member: wholeMark}).Err(); err != nil {
-			return redisError("states", err)
+		if err := b.Redis.ZAdd(ctx, p.States(), redis.Z{Member: wholeMark}).Err(); err != nil {
+			return store.RedisError("states", err)
 		}
 		if err := b.fileMembers(ctx, p, pace); err != nil {
 			return err
@@ -99,24 +100,24 @@ func (b *Broker) fileAll(ctx context.Context) error {
 }
 
 // fileSessions adds what is missing.
-func (b *Broker) fileSessions(ctx context.Context, p partition, pace *rate.Limiter) error {
-	return b.eachMember(ctx, p.sessions(), pace, func(session string) error {
+func (b *Broker) fileSessions(ctx context.Context, p store.Partition, pace *rate.Limiter) error {
+	return b.eachMember(ctx, p.Sessions(), pace, func(session string) error {
 		return b.file(ctx, p, session, "")
 	}, func(pipe redis.Pipeliner, session string) func() bool {
-		f := pipe.HMGet(ctx, p.session(session), "state", "queue", "created")
+		f := pipe.HMGet(ctx, p.Session(session), "state", "queue", "created")
 		return func() bool { return f.Err() == nil && len(f.Val()) == 3 && f.Val()[0] != nil }
 	})
 }
 
 // fileMembers removes what is wrong.
-func (b *Broker) fileMembers(ctx context.Context, p partition, pace *rate.Limiter) error {
-	return b.eachMember(ctx, p.states(), pace, func(member string) error {
+func (b *Broker) fileMembers(ctx context.Context, p store.Partition, pace *rate.Limiter) error {
+	return b.eachMember(ctx, p.States(), pace, func(member string) error {
 		return b.file(ctx, p, unfile(member), member)
 	}, func(pipe redis.Pipeliner, member string) func() bool {
 		if member == wholeMark {
 			return func() bool { return false }
 		}
-		f := pipe.HMGet(ctx, p.session(unfile(member)), "state", "queue")
+		f := pipe.HMGet(ctx, p.Session(unfile(member)), "state", "queue")
 		return func() bool { return f.Err() == nil && misfiled(member, f.Val()) }
 	})
 }
@@ -133,18 +134,18 @@ func misfiled(member string, at []any) bool {
 func (b *Broker) eachMember(ctx context.Context, key string, pace *rate.Limiter, do func(member string) error,
 	wrong func(pipe redis.Pipeliner, member string) func() bool) error {
 	for cursor := uint64(0); ; {
-		list, next, err := b.rdb.ZScan(ctx, key, cursor, "", 200).Result()
+		list, next, err := b.Redis.ZScan(ctx, key, cursor, "", 200).Result()
 		if err != nil {
-			return redisError("states", err)
+			return store.RedisError("states", err)
 		}
 		verdicts := map[string]func() bool{}
-		if _, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i := 0; i < len(list); i += 2 {
 				verdicts[list[i]] = wrong(pipe, list[i])
 			}
 			return nil
 		}); err != nil {
-			return redisError("states", err)
+			return store.RedisError("states", err)
 		}
 		for member, bad := range verdicts {
 			if err := pace.Wait(ctx); err != nil {
@@ -162,43 +163,43 @@ func (b *Broker) eachMember(ctx context.Context, key string, pace *rate.Limiter,
 	}
 }
 
-func (b *Broker) file(ctx context.Context, p partition, session, suspect string) error {
-	_, err := b.run(ctx, "file", []string{p.session(session), p.states()}, session, suspect)
+func (b *Broker) file(ctx context.Context, p store.Partition, session, suspect string) error {
+	_, err := b.Run(ctx, "file", []string{p.Session(session), p.States()}, session, suspect)
 	return err
 }
 
 // filedCheck finds the session under its state, and its state and queue.
-func (a *auditor) filedCheck(ctx context.Context, p partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
+func (a *auditor) filedCheck(ctx context.Context, p store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	place := filedAs(st.Created.UnixMilli(), st.ID)
 	for _, member := range []string{wholeMark, byState(st.State) + place, byStateAndQueue(st.State, st.Queue) + place} {
-		err := a.b.pipe.ZScore(ctx, p.states(), member).Err()
+		err := a.b.Pipe.ZScore(ctx, p.States(), member).Err()
 		switch {
 		case errors.Is(err, redis.Nil) && member == wholeMark:
 			return "", nil // made by a version before: the first node of this one makes it whole
 		case errors.Is(err, redis.Nil):
 			return fmt.Sprintf("it is %s in %q and not in the list by state as %q", st.State, st.Queue, member), nil
 		case err != nil:
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 	}
 	return "", nil
 }
 
 // statesCheck: nothing else is in the list by state.
-func (a *auditor) statesCheck(p partition) *check {
-	return &check{5, []string{p.states(), p.sessions()}, func(ctx context.Context) (string, error) {
+func (a *auditor) statesCheck(p store.Partition) *check {
+	return &check{5, []string{p.States(), p.Sessions()}, func(ctx context.Context) (string, error) {
 		var filed, all *redis.IntCmd
 		var whole *redis.FloatCmd
 		// No transaction: a full Redis queues none. What changes in between is not seen every time.
-		_, err := a.b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			filed, all, whole = pipe.ZCard(ctx, p.states()), pipe.ZCard(ctx, p.sessions()), pipe.ZScore(ctx, p.states(), wholeMark)
+		_, err := a.b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			filed, all, whole = pipe.ZCard(ctx, p.States()), pipe.ZCard(ctx, p.Sessions()), pipe.ZScore(ctx, p.States(), wholeMark)
 			return nil
 		})
 		if errors.Is(whole.Err(), redis.Nil) {
 			return "", nil // made by a version before: the first node of this one makes it whole
 		}
 		if err != nil || filed.Val()-1 == 2*all.Val() {
-			return "", redisError("audit", err)
+			return "", store.RedisError("audit", err)
 		}
 		return fmt.Sprintf("%d members by state for %d sessions", filed.Val()-1, all.Val()), nil
 	}}

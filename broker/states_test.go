@@ -38,7 +38,7 @@ func opens(t testing.TB, b *Broker, q string, n int) []chat.Session {
 // commands is how many Redis has carried out, those in scripts included.
 func commands(t testing.TB, b *Broker) int64 {
 	t.Helper()
-	info, err := b.rdb.Info(t.Context(), "commandstats").Result()
+	info, err := b.Redis.Info(t.Context(), "commandstats").Result()
 	require.NoError(t, err)
 	var n int64
 	for _, m := range regexp.MustCompile(`cmdstat_\S+:calls=(\d+)`).FindAllStringSubmatch(info, -1) {
@@ -152,12 +152,12 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 	q := name("q")
 	old := startNode(t, url)
 	want := opens(t, old, q, 50)
-	for _, p := range old.parts {
-		require.NoError(t, old.rdb.Del(t.Context(), p.states()).Err())
+	for _, p := range old.Parts {
+		require.NoError(t, old.Redis.Del(t.Context(), p.States()).Err())
 	}
 	wrong := want[7]
-	p, _ := old.of(wrong.ID)
-	require.NoError(t, old.rdb.ZAdd(t.Context(), p.states(), zs(byState(chat.Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
+	p, _ := old.Of(wrong.ID)
+	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(byState(chat.Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
 		zs(byStateAndQueue(chat.Ended, q)+filedAs(1, "00-gone"))).Err())
 	b := startNode(t, url)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q}), 50)
@@ -171,12 +171,12 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 func TestTheAuditSeesTheListByState(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL())
 	s := opens(t, b, name("q"), 1)[0]
-	p, _ := b.of(s.ID)
+	p, _ := b.Of(s.ID)
 	clean(t, b)
 	member := byState(chat.Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
-	require.NoError(t, b.rdb.ZRem(t.Context(), p.states(), member).Err())
+	require.NoError(t, b.Redis.ZRem(t.Context(), p.States(), member).Err())
 	require.NotEmpty(t, violations(t, b))
-	require.NoError(t, b.rdb.ZAdd(t.Context(), p.states(), zs(member), zs(byState(chat.Serving)+filedAs(1, s.ID))).Err())
+	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(byState(chat.Serving)+filedAs(1, s.ID))).Err())
 	require.NotEmpty(t, violations(t, b))
 }
 
@@ -244,23 +244,20 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 		})
 	}
 	require.NoError(t, g.Wait())
-	p := b.home(id.ID)
+	p := b.Home(id.ID)
 	eventually(t, func() bool { // what is owed is told
-		load, err := b.rdb.HLen(t.Context(), p.load(id.ID)).Result()
+		load, err := b.Redis.HLen(t.Context(), p.Load(id.ID)).Result()
 		return err == nil && load == 0
 	})
-	before, began := b.calls.Load(), time.Now()
+	before, began := b.Calls.Load(), time.Now()
 	ann := connect(t, b, id, "")
 	hello := ann.await("hello", nil)
-	t.Logf("hello after %s and %d scripts, of %d sessions", time.Since(began), b.calls.Load()-before, len(hello["sessions"].([]any)))
-	require.Less(t, b.calls.Load()-before, int64(n/2))
+	t.Logf("hello after %s and %d scripts, of %d sessions", time.Since(began), b.Calls.Load()-before, len(hello["sessions"].([]any)))
+	require.Less(t, b.Calls.Load()-before, int64(n/2))
 	require.Equal(t, true, hello["more"])
 	require.EqualValues(t, n, hello["unread"])
 	require.LessOrEqual(t, chat.Sized(hello), chat.PageBytes)
-	sub := b.hub.at(id.ID).sub
-	sub.mu.Lock()
-	require.Less(t, len(sub.want), n/2)
-	sub.mu.Unlock()
+	require.Less(t, b.hub.at(id.ID).sub.Channels(), n/2)
 	shown := map[string]bool{}
 	for _, s := range hello["sessions"].([]any) {
 		s := s.(map[string]any)

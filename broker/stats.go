@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -136,11 +137,11 @@ func (b *Broker) Stats(ctx context.Context, a chat.Actor, r StatsRequest) (Stats
 	case b.counting <- struct{}{}:
 		defer func() { <-b.counting }()
 	case <-ctx.Done():
-		return StatsReply{}, redisError("statistics", ctx.Err())
+		return StatsReply{}, store.RedisError("statistics", ctx.Err())
 	}
-	now, err := b.rdb.Time(ctx).Result()
+	now, err := b.Redis.Time(ctx).Result()
 	if err != nil {
-		return StatsReply{}, redisError("time", err)
+		return StatsReply{}, store.RedisError("time", err)
 	}
 	scans, err := b.scanAll(ctx)
 	if err != nil {
@@ -155,10 +156,10 @@ func (b *Broker) Stats(ctx context.Context, a chat.Actor, r StatsRequest) (Stats
 }
 
 func (b *Broker) scanAll(ctx context.Context) ([]*statsScan, error) {
-	scans := make([]*statsScan, len(b.parts))
+	scans := make([]*statsScan, len(b.Parts))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for i, p := range b.parts {
+	for i, p := range b.Parts {
 		g.Go(func() (err error) {
 			scans[i], err = b.scanStats(ctx, p)
 			return err
@@ -236,18 +237,18 @@ func (b *Broker) waitingNow(ctx context.Context, queues []string) (map[string]in
 	out, mu := map[string]int64{}, sync.Mutex{}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		g.Go(func() error {
 			for some := range slices.Chunk(queues, 100) {
 				sizes := make([]*redis.IntCmd, len(some))
-				_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 					for i, q := range some {
-						sizes[i] = pipe.ZCard(ctx, p.waiting(q))
+						sizes[i] = pipe.ZCard(ctx, p.Waiting(q))
 					}
 					return nil
 				})
 				if err != nil {
-					return redisError("waiting", err)
+					return store.RedisError("waiting", err)
 				}
 				mu.Lock()
 				for i, q := range some {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -116,8 +117,8 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		require.NoError(t, err)
 		gone, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("gus")}, Queue: q})
 		require.NoError(t, err)
-		p, _ := a.of(gone.ID)
-		require.NoError(t, a.rdb.HSet(ctx, p.session(gone.ID), "abandon", 1, "waiting_since", 1).Err())
+		p, _ := a.Of(gone.ID)
+		require.NoError(t, a.Redis.HSet(ctx, p.Session(gone.ID), "abandon", 1, "waiting_since", 1).Err())
 		require.NoError(t, a.fire(ctx, p, "abandon|"+gone.ID))
 
 		r = b.stats(t, StatsRequest{Queue: q})
@@ -170,12 +171,12 @@ func TestStatsPercentiles(t *testing.T) {
 					all = append(all, math.Floor(draw(rnd)))
 				}
 				// Spread over agents and partitions, as they are.
-				for i, part := range b.parts {
+				for i, part := range b.Parts {
 					args := []any{q, name("ann")}
-					for j := i; j < n; j += len(b.parts) {
+					for j := i; j < n; j += len(b.Parts) {
 						args = append(args, all[j])
 					}
-					require.NoError(t, took.Run(t.Context(), b.rdb, []string{part.stats()}, args...).Err())
+					require.NoError(t, took.Run(t.Context(), b.Redis, []string{part.Stats()}, args...).Err())
 				}
 				slices.Sort(all)
 				got := b.stats(t, StatsRequest{Queue: q}).Totals.WaitingTime
@@ -201,7 +202,7 @@ func TestStatsRatings(t *testing.T) {
 		g := newStage(t, b, chat.Serving)
 		rate := libScript(t, "rated(a.score) return 1", "time", "unread", "session", "seats", "places", "stats", "counts")
 		for _, score := range []int{5, 5, 2} {
-			err := rate.Run(t.Context(), b.rdb, g.p.transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
+			err := rate.Run(t.Context(), b.Redis, g.p.Transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
 			require.NoError(t, err)
 		}
 		r := b.stats(t, StatsRequest{Queue: g.q})
@@ -231,7 +232,7 @@ func TestStatsNamesHaveAnEnd(t *testing.T) {
 	open("set")
 	served := open("served")
 	agent(t, b, name("ann"), "served").grab(served.ID)
-	scan, err := b.scanStats(ctx, b.home(eve.ID))
+	scan, err := b.scanStats(ctx, b.Home(eve.ID))
 	require.NoError(t, err)
 	rows := map[string]int64{}
 	for _, h := range scan.hours {
@@ -265,9 +266,9 @@ func TestStatsRowsHaveAnEnd(t *testing.T) {
 }
 
 // shift makes the statistics of a partition's Redis so many hours older.
-func shift(t testing.TB, b *Broker, p partition, hours int64) {
+func shift(t testing.TB, b *Broker, p store.Partition, hours int64) {
 	t.Helper()
-	all, err := b.rdb.HGetAll(t.Context(), p.stats()).Result()
+	all, err := b.Redis.HGetAll(t.Context(), p.Stats()).Result()
 	require.NoError(t, err)
 	for field, value := range all {
 		hour, rest, _ := strings.Cut(field, "|")
@@ -275,9 +276,9 @@ func shift(t testing.TB, b *Broker, p partition, hours int64) {
 		if err != nil {
 			continue
 		}
-		_, err = b.rdb.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
-			pipe.HDel(context.Background(), p.stats(), field)
-			pipe.HSet(context.Background(), p.stats(), fmt.Sprintf("%d|%s", n-hours, rest), value)
+		_, err = b.Redis.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
+			pipe.HDel(context.Background(), p.Stats(), field)
+			pipe.HSet(context.Background(), p.Stats(), fmt.Sprintf("%d|%s", n-hours, rest), value)
 			return nil
 		})
 		require.NoError(t, err)

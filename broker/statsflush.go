@@ -12,6 +12,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -25,21 +26,21 @@ const (
 // statsLoop flushes every minute. Any node does it; they keep off each other's
 // partitions, and where that fails nothing is harmed.
 func (b *Broker) statsLoop(ctx context.Context) {
-	var mine []partition
-	for _, p := range b.parts {
-		free, err := b.rdb.SetNX(ctx, p.flusher(), b.node, statsLease).Result()
+	var mine []store.Partition
+	for _, p := range b.Parts {
+		free, err := b.Redis.SetNX(ctx, p.Flusher(), b.Node, statsLease).Result()
 		if err == nil && free {
 			mine = append(mine, p)
 		}
 	}
 	if err := b.flushStats(ctx, mine...); err != nil && ctx.Err() == nil {
-		b.log.Warn("statistics not archived; they stay in Redis, and it is tried again", "error", err)
+		b.Log.Warn("statistics not archived; they stay in Redis, and it is tried again", "error", err)
 	}
 }
 
 // flush is one partition's part of a flush.
 type flush struct {
-	part    partition
+	part    store.Partition
 	sealed  int64 // the last hour that could not change any more before the scan began
 	scan    *statsScan
 	records []archive.Record
@@ -48,7 +49,7 @@ type flush struct {
 // flushStats counts agents' time up to now, archives the hours of partitions as
 // they are, and removes from Redis those that the archive has the last of. It may
 // be stopped anywhere and run anew, and anywhere else at the same time.
-func (b *Broker) flushStats(ctx context.Context, parts ...partition) error {
+func (b *Broker) flushStats(ctx context.Context, parts ...store.Partition) error {
 	flushes := make([]*flush, len(parts))
 	var g errgroup.Group
 	g.SetLimit(8)
@@ -65,7 +66,7 @@ func (b *Broker) flushStats(ctx context.Context, parts ...partition) error {
 	}
 	if len(records) > 0 {
 		if err := b.archiver.store.PutRecords(ctx, records); err != nil {
-			return archiveError("statistics", err)
+			return store.ArchiveError("statistics", err)
 		}
 	}
 	for _, f := range flushes {
@@ -86,17 +87,17 @@ func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
 	if err := b.rollStats(ctx, f.part, scan); err != nil || b.archiver == nil {
 		return err
 	}
-	r, err := b.run(ctx, "seal", []string{f.part.stats()}, statsGrace.Milliseconds())
+	r, err := b.Run(ctx, "seal", []string{f.part.Stats()}, statsGrace.Milliseconds())
 	if err != nil {
 		return err
 	}
-	f.sealed = r.num(1)
+	f.sealed = r.Num(1)
 	for n, h := range scan.hours {
 		if h.name != "" {
 			continue
 		}
-		if err := b.rdb.HSetNX(ctx, f.part.stats(), hourField(n, "name"), ulid.Make().String()).Err(); err != nil {
-			return redisError("statistics", err)
+		if err := b.Redis.HSetNX(ctx, f.part.Stats(), hourField(n, "name"), ulid.Make().String()).Err(); err != nil {
+			return store.RedisError("statistics", err)
 		}
 	}
 	if f.scan, err = b.scanStats(ctx, f.part); err != nil {
@@ -104,20 +105,20 @@ func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
 	}
 	for n, h := range f.scan.hours {
 		if h.name != "" && len(h.rows) > 0 {
-			f.records = append(f.records, h.record(n, f.part.index))
+			f.records = append(f.records, h.record(n, f.part.Index))
 		}
 	}
 	return nil
 }
 
 // rollStats counts agents' time up to now.
-func (b *Broker) rollStats(ctx context.Context, p partition, scan *statsScan) error {
+func (b *Broker) rollStats(ctx context.Context, p store.Partition, scan *statsScan) error {
 	agents := make([]any, 0, len(scan.agents))
 	for id := range scan.agents {
 		agents = append(agents, id)
 	}
 	for batch := range slices.Chunk(agents, rollBatch) {
-		if _, err := b.run(ctx, "roll", []string{p.stats()}, batch...); err != nil {
+		if _, err := b.Run(ctx, "roll", []string{p.Stats()}, batch...); err != nil {
 			return err
 		}
 	}
@@ -131,18 +132,18 @@ func hourField(hour int64, what string) string { return strconv.FormatInt(hour, 
 // last, so that what is left of one is known for a part of it: it sums up to less,
 // and is an earlier version of its record.
 func (b *Broker) trimStats(ctx context.Context, f *flush) error {
-	key := f.part.stats()
+	key := f.part.Stats()
 	for n, h := range f.scan.hours {
 		if n > f.sealed || h.name == "" {
 			continue
 		}
 		for batch := range slices.Chunk(h.fields(n), trimBatch) {
-			if err := b.rdb.HDel(ctx, key, batch...).Err(); err != nil {
-				return redisError("statistics", err)
+			if err := b.Redis.HDel(ctx, key, batch...).Err(); err != nil {
+				return store.RedisError("statistics", err)
 			}
 		}
-		if err := b.rdb.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
-			return redisError("statistics", err)
+		if err := b.Redis.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
+			return store.RedisError("statistics", err)
 		}
 	}
 	return nil
@@ -167,9 +168,9 @@ func (b *Broker) closeStats(ctx context.Context) error {
 	if b.opt.NoArchiver {
 		return nil
 	}
-	err := b.flushStats(ctx, b.parts...)
+	err := b.flushStats(ctx, b.Parts...)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return archiveError("close", err)
+		return store.ArchiveError("close", err)
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func busyHour(t testing.TB) (b *Broker, l *ledger, q string, want StatsReply) {
 			require.NoError(t, err)
 		}
 	}
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		shift(t, b, p, 3)
 	}
 	want = b.stats(t, StatsRequest{Queue: q})
@@ -97,7 +97,7 @@ func same(t testing.TB, want, got StatsReply) {
 func held(t testing.TB, b *Broker) map[int64]bool {
 	t.Helper()
 	out := map[int64]bool{}
-	for _, p := range b.parts {
+	for _, p := range b.Parts {
 		scan, err := b.scanStats(t.Context(), p)
 		require.NoError(t, err)
 		for n := range scan.hours {
@@ -116,38 +116,38 @@ func TestStatsOutliveRedis(t *testing.T) {
 		"nothing": func(*Broker, *ledger) {},
 		"the archive is away": func(b *Broker, l *ledger) {
 			l.set(func() error { return errAway }, nil)
-			require.Error(t, b.flushStats(ctx, b.parts...))
+			require.Error(t, b.flushStats(ctx, b.Parts...))
 			require.True(t, held(t, b)[old-1] || held(t, b)[old], "nothing leaves unarchived")
 		},
 		"it is unknown whether the archive took it": func(b *Broker, l *ledger) {
 			l.set(nil, func() error { return errAway })
-			require.Error(t, b.flushStats(ctx, b.parts...))
+			require.Error(t, b.flushStats(ctx, b.Parts...))
 		},
 		"a crash between archiving and removing": func(b *Broker, l *ledger) {
 			dying, die := context.WithCancel(ctx)
 			l.set(nil, func() error { die(); return nil })
-			require.Error(t, b.flushStats(dying, b.parts...))
+			require.Error(t, b.flushStats(dying, b.Parts...))
 		},
 		"a crash while removing": func(b *Broker, _ *ledger) {
-			for _, p := range b.parts {
+			for _, p := range b.Parts {
 				f := &flush{part: p}
 				require.NoError(t, b.gatherStats(ctx, f))
 				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
 				for n, h := range f.scan.hours {
 					if n <= f.sealed {
 						gone := h.fields(n)
-						require.NoError(t, b.rdb.HDel(ctx, p.stats(), gone[:len(gone)/2]...).Err())
+						require.NoError(t, b.Redis.HDel(ctx, p.Stats(), gone[:len(gone)/2]...).Err())
 					}
 				}
 			}
 		},
 		"somebody removes it after another's scan": func(b *Broker, l *ledger) {
 			slow := map[int]*flush{}
-			for _, p := range b.parts {
-				slow[p.index] = &flush{part: p}
-				require.NoError(t, b.gatherStats(ctx, slow[p.index]))
+			for _, p := range b.Parts {
+				slow[p.Index] = &flush{part: p}
+				require.NoError(t, b.gatherStats(ctx, slow[p.Index]))
 			}
-			require.NoError(t, b.flushStats(ctx, b.parts...))
+			require.NoError(t, b.flushStats(ctx, b.Parts...))
 			for _, f := range slow {
 				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
 				require.NoError(t, b.trimStats(ctx, f))
@@ -155,7 +155,7 @@ func TestStatsOutliveRedis(t *testing.T) {
 		},
 		"somebody removes it during another's scan": func(b *Broker, l *ledger) {
 			partial := map[int]*flush{}
-			for _, p := range b.parts {
+			for _, p := range b.Parts {
 				f := &flush{part: p}
 				require.NoError(t, b.gatherStats(ctx, f))
 				f.records = nil
@@ -164,11 +164,11 @@ func TestStatsOutliveRedis(t *testing.T) {
 						delete(h.rows, w)
 						break
 					}
-					f.records = append(f.records, h.record(n, p.index))
+					f.records = append(f.records, h.record(n, p.Index))
 				}
-				partial[p.index] = f
+				partial[p.Index] = f
 			}
-			require.NoError(t, b.flushStats(ctx, b.parts...))
+			require.NoError(t, b.flushStats(ctx, b.Parts...))
 			for _, f := range partial {
 				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
 			}
@@ -180,13 +180,13 @@ func TestStatsOutliveRedis(t *testing.T) {
 			same(t, want, b.stats(t, StatsRequest{Queue: q}))
 			l.set(nil, nil)
 			for range 3 {
-				require.NoError(t, b.flushStats(ctx, b.parts...))
+				require.NoError(t, b.flushStats(ctx, b.Parts...))
 				same(t, want, b.stats(t, StatsRequest{Queue: q}))
 			}
 			for n := range held(t, b) {
 				require.Greater(t, n, old, "what the archive has leaves Redis")
 			}
-			for _, p := range b.parts {
+			for _, p := range b.Parts {
 				scan, err := b.scanStats(ctx, p)
 				require.NoError(t, err)
 				for n, h := range scan.hours {
@@ -201,13 +201,13 @@ func TestStatsOutliveRedis(t *testing.T) {
 func TestStatsSealedHoursStaySealed(t *testing.T) {
 	b, _, q, want := busyHour(t)
 	ctx, now := t.Context(), time.Now().UnixMilli()/hourMS
-	for _, p := range b.parts {
-		require.NoError(t, b.rdb.HSet(ctx, p.stats(), "sealed", now).Err()) // by a clock that was ahead
+	for _, p := range b.Parts {
+		require.NoError(t, b.Redis.HSet(ctx, p.Stats(), "sealed", now).Err()) // by a clock that was ahead
 	}
-	require.NoError(t, b.flushStats(ctx, b.parts...))
+	require.NoError(t, b.flushStats(ctx, b.Parts...))
 	_, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 	require.NoError(t, err)
-	require.NoError(t, b.flushStats(ctx, b.parts...))
+	require.NoError(t, b.flushStats(ctx, b.Parts...))
 	require.True(t, held(t, b)[now+1])
 	r := b.stats(t, StatsRequest{Queue: q, Until: (now + 2) * hourMS})
 	require.EqualValues(t, want.Totals.Opened+1, r.Totals.Opened)
@@ -242,7 +242,7 @@ func TestStatsFlushedWhileCounting(t *testing.T) {
 					return
 				default:
 				}
-				if err := b.flushStats(ctx, b.parts...); err != nil {
+				if err := b.flushStats(ctx, b.Parts...); err != nil {
 					t.Error(err)
 				}
 				r, err := b.Stats(ctx, host, StatsRequest{Queue: q})
@@ -307,7 +307,7 @@ func TestStatsAfterRestore(t *testing.T) {
 		require.Equal(t, StatsCounts{Opened: 2, Grabbed: 1, Ended: 1, WaitingTime: times(1), Handling: times(1)}, only(r.Totals))
 		require.Zero(t, r.Serving)
 		require.EqualValues(t, 1, r.Waiting)
-		require.NoError(t, c.flushStats(ctx, c.parts...))
+		require.NoError(t, c.flushStats(ctx, c.Parts...))
 	}
 }
 
@@ -319,7 +319,7 @@ func TestStatsOccupancy(t *testing.T) {
 			b := startNode(t, start(t), func(o *Options) { o.Archive = nil }) // nothing is sealed
 			ctx, q := t.Context(), name("q")
 			ann := agent(t, b, name("ann"), q)
-			p := b.home(ann.ID)
+			p := b.Home(ann.ID)
 			occupancy := func() (per []float64, busy []float64) {
 				r := b.stats(t, StatsRequest{Agent: ann.ID, Since: time.Now().UnixMilli() - hourMS})
 				sum := 0.0
@@ -333,7 +333,7 @@ func TestStatsOccupancy(t *testing.T) {
 			hour := time.Now().UnixMilli() / hourMS * hourMS
 			began := hour - 600_000 // ten minutes before the hour
 			back := func(flags string) {
-				require.NoError(t, b.rdb.HSet(ctx, p.stats(), "now|agent|\x1f"+ann.ID, flags+"|"+strconv.FormatInt(began, 10)).Err())
+				require.NoError(t, b.Redis.HSet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID, flags+"|"+strconv.FormatInt(began, 10)).Err())
 			}
 			back("1")
 			past := func() float64 { return float64(time.Now().UnixMilli()-hour) / 1000 }
@@ -355,7 +355,7 @@ func TestStatsOccupancy(t *testing.T) {
 			s := user(t, b, name("uma")).open(q)
 			ann.grab(s.ID)
 			require.Eventually(t, func() bool { // what a grab owes is settled after its answer
-				v, _ := b.rdb.HGet(ctx, p.stats(), "now|agent|\x1f"+ann.ID).Result()
+				v, _ := b.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
 				return v != "" && v[0] == '3'
 			}, 5*time.Second, 5*time.Millisecond)
 			back("3")
@@ -364,12 +364,12 @@ func TestStatsOccupancy(t *testing.T) {
 			online, busy = occupancy()
 			check("at work", []float64{1200, 2 * past()}, online)
 			check("at work", []float64{600, past()}, busy)
-			v, err := b.rdb.HGet(ctx, p.stats(), "now|agent|\x1f"+ann.ID).Result()
+			v, err := b.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
 			require.NoError(t, err)
 			require.Equal(t, "2", v[:1], "away, and still at work")
 			_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 			require.NoError(t, err)
-			require.False(t, b.rdb.HExists(ctx, p.stats(), "now|agent|\x1f"+ann.ID).Val())
+			require.False(t, b.Redis.HExists(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Val())
 			require.InDelta(t, 0.5, *b.stats(t, StatsRequest{Agent: ann.ID}).agent(ann.ID).Occupancy.Rate, 0.01)
 			require.Nil(t, b.stats(t, StatsRequest{Queue: q}).agent(ann.ID).Occupancy, "a queue has none")
 

@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // recordStats is the kind of an hour's statistics of one partition.
@@ -78,13 +79,13 @@ type agentTime struct {
 
 // scanStats reads a partition's statistics, some at a time: they may be large.
 // So it is no snapshot, but of an hour that is sealed it is all there is.
-func (b *Broker) scanStats(ctx context.Context, p partition) (*statsScan, error) {
+func (b *Broker) scanStats(ctx context.Context, p store.Partition) (*statsScan, error) {
 	for try := 1; ; try++ {
 		s := &statsScan{hours: map[int64]*statsHour{}, serving: map[statsWho]int64{}, agents: map[string]agentTime{}}
 		for cursor := uint64(0); ; {
-			list, next, err := b.rdb.HScan(ctx, p.stats(), cursor, "", 200).Result()
+			list, next, err := b.Redis.HScan(ctx, p.Stats(), cursor, "", 200).Result()
 			if err != nil {
-				return nil, redisError("statistics", err)
+				return nil, store.RedisError("statistics", err)
 			}
 			for i := 0; i+1 < len(list); i += 2 {
 				s.field(list[i], list[i+1])
@@ -204,7 +205,7 @@ func (b *Broker) archivedStats(ctx context.Context, from, to int64, each func(id
 	for after := statsDay(from); ; {
 		list, err := b.archiver.store.Records(ctx, recordStats, after, 200)
 		if err != nil {
-			return archiveError("statistics", err)
+			return store.ArchiveError("statistics", err)
 		}
 		for i := range list {
 			hour, rows, err := parseStats(&list[i])

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // TakeOver makes a supervisor the owner of a session, whatever state it is in
@@ -27,7 +28,7 @@ func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (ch
 		if refused(err) {
 			b.free(ctx, pl, session)
 		}
-		if !errors.Is(err, errLate) {
+		if !errors.Is(err, store.ErrLate) {
 			return st, err
 		}
 	}
@@ -42,7 +43,7 @@ func refused(err error) bool {
 		return false
 	}
 	var e *chat.Error
-	return errors.Is(err, errLate) || errors.As(err, &e) && e.Code != chat.CodeUnavailable
+	return errors.Is(err, store.ErrLate) || errors.As(err, &e) && e.Code != chat.CodeUnavailable
 }
 
-func acceptKeys(p partition, queue, _ string) []string { return []string{p.waiting(queue)} }
+func acceptKeys(p store.Partition, queue, _ string) []string { return []string{p.Waiting(queue)} }

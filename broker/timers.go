@@ -6,42 +6,32 @@ import (
 	"strings"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
-
-// fallsDue puts members into a sorted set by time, in so many ms by Redis's clock; how:
-// "NX" for those only that are not there yet, or "".
-func (b *Broker) fallsDue(ctx context.Context, key string, in int64, how string, members ...string) error {
-	args := []any{in, how}
-	for _, m := range members {
-		args = append(args, m)
-	}
-	_, err := b.run(ctx, "later", []string{key}, args...)
-	return err
-}
 
 // errAgain says that a timer should be tried again in a second.
 var errAgain = errors.New("not yet")
 
 // finish carries a timer out. Where Redis was away it comes again in a second;
 // what else went wrong is tried again when its lease is over.
-func (p *pulse) finish(ctx context.Context, w lent) {
-	err := p.b.fire(ctx, p.part, w.member)
+func (p *pulse) finish(ctx context.Context, w store.Lent) {
+	err := p.b.fire(ctx, p.part, w.Member)
 	if err == nil {
-		p.books.add(w, true)
+		p.books.Add(w, true)
 		return
 	}
 	code := chat.AsError(err).Code
 	if errors.Is(err, errAgain) || code == chat.CodeUnavailable || code == chat.CodeOverloaded {
-		p.books.add(w, false)
+		p.books.Add(w, false)
 	}
 	if !errors.Is(err, errAgain) && ctx.Err() == nil {
-		p.b.log.Warn("timer not carried out; it comes again", "timer", w.member, "error", err)
+		p.b.Log.Warn("timer not carried out; it comes again", "timer", w.Member, "error", err)
 	}
 }
 
 // fire carries out one timer. Each transition checks by itself whether it is
 // due, so one that fires twice, or late, does no harm.
-func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
+func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) error {
 	kind, id, _ := strings.Cut(timer, "|")
 	var err error
 	switch kind {
@@ -54,8 +44,8 @@ func (b *Broker) fire(ctx context.Context, p partition, timer string) error {
 		s.Due = true
 		_, err = b.relocate(ctx, chat.Actor{}, "end", s, endKeys)
 	case "abandon":
-		_, err = b.relocate(ctx, chat.Actor{}, "abandon", newStep(chat.Actor{}, "", id), func(p partition, queue, user string) []string {
-			return append(endKeys(p, queue, user), p.conns("u:"+user), p.epoch())
+		_, err = b.relocate(ctx, chat.Actor{}, "abandon", newStep(chat.Actor{}, "", id), func(p store.Partition, queue, user string) []string {
+			return append(endKeys(p, queue, user), p.Conns("u:"+user), p.Epoch())
 		})
 	case "idle":
 		_, err = b.relocate(ctx, chat.Actor{}, "idle", newStep(chat.Actor{}, "", id), endKeys)
@@ -84,7 +74,7 @@ func settled(err error) error {
 	case chat.CodeWrongState, chat.CodeEnded, chat.CodeNotFound, chat.CodeForbidden:
 		return nil
 	}
-	if errors.Is(err, errEarly) {
+	if errors.Is(err, store.ErrEarly) {
 		return nil
 	}
 	return err
@@ -97,15 +87,15 @@ func (b *Broker) gone(ctx context.Context, agent string) error {
 	if err != nil || st.Status != chat.Offline {
 		return err // back, or it may be: errAgain
 	}
-	b.log.Info("agent gone", "agent", agent)
+	b.Log.Info("agent gone", "agent", agent)
 	m := &member{who: "a:" + agent}
 	ids, err := b.current(ctx, m)
 	if err != nil {
 		return err
 	}
-	held, err := b.pipe.HKeys(ctx, b.home(agent).load(agent)).Result()
+	held, err := b.Pipe.HKeys(ctx, b.Home(agent).Load(agent)).Result()
 	if err != nil {
-		return redisError("load", err)
+		return store.RedisError("load", err)
 	}
 	seen := map[string]bool{}
 	for _, s := range append(ids, held...) {

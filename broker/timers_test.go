@@ -20,7 +20,7 @@ func (b *Broker) set(t testing.TB, q string, change func(*chat.QueueSettings)) {
 	_, err := b.PutQueue(t.Context(), host, s)
 	require.NoError(t, err)
 	// Whoever starts on a shared Redis later would assign in it, too.
-	t.Cleanup(func() { _ = b.rdb.HDel(context.Background(), b.parts[0].queues(), q).Err() })
+	t.Cleanup(func() { _ = b.Redis.HDel(context.Background(), b.Parts[0].Queues(), q).Err() })
 }
 
 func inStateOf(s chat.State) func(event) bool {
@@ -150,7 +150,7 @@ func TestADeadNode(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	uma.await("session", inStateOf(chat.Serving))
-	a.stop() // its loops end, as if it were killed: no heartbeat, and nothing said
+	a.Stop() // its loops end, as if it were killed: no heartbeat, and nothing said
 	began := time.Now()
 	eventually(t, func() bool {
 		st, err := b.look(ctx, s.ID)
@@ -165,10 +165,10 @@ func TestANodeThoughtDead(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
 	uma := user(t, b, name("uma"))
-	p := b.home(uma.ID)
-	bury(t, b, p, b.node)
-	require.Zero(t, b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val())
-	eventually(t, func() bool { return b.rdb.HLen(ctx, p.conns("u:"+uma.ID)).Val() == 1 })
+	p := b.Home(uma.ID)
+	bury(t, b, p, b.Node)
+	require.Zero(t, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
+	eventually(t, func() bool { return b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val() == 1 })
 }
 
 // A second connection of one device replaces the first, on whatever node; the
@@ -308,12 +308,12 @@ func TestResyncFindsWhatWasMissed(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
 	uma := user(t, b, name("uma"))
-	p := b.home(uma.ID)
-	silent := b.hub.parts[p.index]
+	p := b.Home(uma.ID)
+	silent := b.hub.parts[p.Index]
 	s, err := b.Open(ctx, chat.Actor{Host: true}, chat.OpenRequest{User: uma.Person(), Queue: q})
 	require.NoError(t, err)
 	uma.await("session", inState(s.ID))
-	require.NoError(t, b.rdb.HSet(ctx, p.profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
+	require.NoError(t, b.Redis.HSet(ctx, p.Profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
 	silent.resync(context.WithoutCancel(ctx))
 	uma.awaitClose(chat.CloseRevoked)
 }

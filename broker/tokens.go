@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // tokenBearer is whom a token speaks for, as Redis holds it under the token's hash.
@@ -64,21 +65,21 @@ func (b *Broker) IssueToken(ctx context.Context, id chat.Identity, ttl time.Dura
 	token := rand.Text() // letters and digits only: it is typed into command lines
 	bearer := tokenBearer{id.Role, id.ID, id.Name, id.Avatar, id.Queues, id.Capacity, id.Priority, revoked + 1}
 	hash := tokenHash(token)
-	p := b.home(hash)
-	r, err := b.run(ctx, "token", []string{p.token(hash), p.dirty()}, hash, strings.TrimSuffix(chat.Encode(bearer), "}"), ttl.Milliseconds())
+	p := b.Home(hash)
+	r, err := b.Run(ctx, "token", []string{p.Token(hash), p.Dirty()}, hash, strings.TrimSuffix(chat.Encode(bearer), "}"), ttl.Milliseconds())
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	return token, time.UnixMilli(r.num(1)), nil
+	return token, time.UnixMilli(r.Num(1)), nil
 }
 
 // revocations is how often a participant's tokens have been revoked.
 func (b *Broker) revocations(ctx context.Context, role chat.Role, id string) (int64, error) {
-	n, err := b.rdb.HGet(ctx, b.home(id).profile(chat.Who(role, id)), "generation").Int64()
+	n, err := b.Redis.HGet(ctx, b.Home(id).Profile(chat.Who(role, id)), "generation").Int64()
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}
-	return n, redisError("revoked", err)
+	return n, store.RedisError("revoked", err)
 }
 
 // Authenticate finds whom a token speaks for. CodeUnauthorized: no such token,
@@ -125,15 +126,15 @@ func (b *Broker) identify(ctx context.Context, token string) (chat.Identity, err
 		return id, b.shown(ctx, id)
 	}
 	hash := tokenHash(token)
-	data, err := b.rdb.Get(ctx, b.home(hash).token(hash)).Bytes()
+	data, err := b.Redis.Get(ctx, b.Home(hash).Token(hash)).Bytes()
 	if errors.Is(err, redis.Nil) {
-		if b.lookEmptied(ctx); b.emptied.Load() {
-			return chat.Identity{}, errEmptied // not the token's fault: who gets 401 gives up
+		if b.LookEmptied(ctx); b.Emptied.Load() {
+			return chat.Identity{}, store.ErrEmptied // not the token's fault: who gets 401 gives up
 		}
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "no such token, or it has expired")
 	}
 	if err != nil {
-		return chat.Identity{}, redisError("token", err)
+		return chat.Identity{}, store.RedisError("token", err)
 	}
 	var r tokenRecord
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -154,9 +155,9 @@ func (b *Broker) held(ctx context.Context, id chat.Identity) error {
 	if id.TokenID == "" {
 		return nil
 	}
-	n, err := b.pipe.Exists(ctx, b.home(id.TokenID).token(id.TokenID)).Result()
+	n, err := b.Pipe.Exists(ctx, b.Home(id.TokenID).Token(id.TokenID)).Result()
 	if err != nil {
-		return redisError("token", err)
+		return store.RedisError("token", err)
 	}
 	if n == 0 {
 		return chat.Errorf(chat.CodeUnauthorized, "the token has expired or was revoked")
@@ -193,8 +194,8 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 		// A JWT cannot be taken back alone: its participant's older tokens all go.
 		return b.RevokeParticipant(ctx, id.Role, id.ID)
 	}
-	p := b.home(id.TokenID)
-	if _, err := b.run(ctx, "untoken", []string{p.token(id.TokenID), p.dirty()}, id.TokenID); err != nil {
+	p := b.Home(id.TokenID)
+	if _, err := b.Run(ctx, "untoken", []string{p.Token(id.TokenID), p.Dirty()}, id.TokenID); err != nil {
 		return err
 	}
 	return b.tell(ctx, id.Role, id.ID, chat.Personal{Kind: "revoked", Token: id.TokenID})
@@ -215,13 +216,13 @@ func (b *Broker) RevokeParticipant(ctx context.Context, role chat.Role, id strin
 	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
-	w, p, here := chat.Who(role, id), b.home(id), time.Now().UnixMilli()
-	r, err := b.run(ctx, "revoke", []string{p.profile(w), p.dirty(), p.ahead(w)}, w, ulid.Make().String(), here)
+	w, p, here := chat.Who(role, id), b.Home(id), time.Now().UnixMilli()
+	r, err := b.Run(ctx, "revoke", []string{p.Profile(w), p.Dirty(), p.Ahead(w)}, w, ulid.Make().String(), here)
 	if err != nil || b.opt.JWT == nil {
 		return err
 	}
-	if !sleep(ctx, time.Duration(1000-min(here%1000, r.num(2)%1000))*time.Millisecond) {
-		return redisError("revoke", ctx.Err())
+	if !store.Sleep(ctx, time.Duration(1000-min(here%1000, r.Num(2)%1000))*time.Millisecond) {
+		return store.RedisError("revoke", ctx.Err())
 	}
 	return nil
 }
@@ -231,8 +232,8 @@ func (b *Broker) shown(ctx context.Context, id chat.Identity) error {
 	if !id.Issued.After(time.Now()) {
 		return nil
 	}
-	w, p := chat.Who(id.Role, id.ID), b.home(id.ID)
-	_, err := b.run(ctx, "ahead", []string{p.ahead(w)}, id.Issued.UnixMilli(), (2 * b.opt.JWTLeeway).Milliseconds())
+	w, p := chat.Who(id.Role, id.ID), b.Home(id.ID)
+	_, err := b.Run(ctx, "ahead", []string{p.Ahead(w)}, id.Issued.UnixMilli(), (2 * b.opt.JWTLeeway).Milliseconds())
 	return err
 }
 
@@ -242,9 +243,9 @@ func (b *Broker) tell(ctx context.Context, role chat.Role, id string, p chat.Per
 	if err != nil {
 		return err
 	}
-	channel := b.home(id).profile(chat.Who(role, id))
-	if b.sharded {
-		return redisError("tell", b.rdb.SPublish(ctx, channel, data).Err())
+	channel := b.Home(id).Profile(chat.Who(role, id))
+	if b.Sharded {
+		return store.RedisError("tell", b.Redis.SPublish(ctx, channel, data).Err())
 	}
-	return redisError("tell", b.rdb.Publish(ctx, channel, data).Err())
+	return store.RedisError("tell", b.Redis.Publish(ctx, channel, data).Err())
 }

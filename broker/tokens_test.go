@@ -79,11 +79,11 @@ func TestARepeatedRevocationIsOne(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
 		ctx, user := t.Context(), name("uma")
-		p := b.home(user)
-		first := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty(), p.ahead("u:" + user)}, "u:"+user, "op", 0)
+		p := b.Home(user)
+		first := b.mustRaw(t, "revoke", []string{p.Profile("u:" + user), p.Dirty(), p.Ahead("u:" + user)}, "u:"+user, "op", 0)
 		token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: user}, time.Minute)
 		require.NoError(t, err)
-		again := b.mustRaw(t, "revoke", []string{p.profile("u:" + user), p.dirty(), p.ahead("u:" + user)}, "u:"+user, "op", 0)
+		again := b.mustRaw(t, "revoke", []string{p.Profile("u:" + user), p.Dirty(), p.Ahead("u:" + user)}, "u:"+user, "op", 0)
 		require.Equal(t, first[:2], again[:2])
 		_, err = b.Authenticate(ctx, token)
 		require.NoError(t, err)
@@ -110,9 +110,9 @@ func TestTimesInRedisAreItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ahead.UnixMilli(), m.Created.UnixMilli())
 	n := 0
-	for _, p := range b.parts {
-		for _, key := range []string{p.dirty(), p.timers()} {
-			due, err := b.rdb.ZRangeWithScores(ctx, key, 0, -1).Result()
+	for _, p := range b.Parts {
+		for _, key := range []string{p.Dirty(), p.Timers()} {
+			due, err := b.Redis.ZRangeWithScores(ctx, key, 0, -1).Result()
 			require.NoError(t, err)
 			for _, z := range due {
 				require.GreaterOrEqual(t, int64(z.Score), ahead.UnixMilli(), z.Member)

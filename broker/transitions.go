@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // step is what most transitions' scripts take. Each names what it uses.
@@ -76,15 +77,15 @@ func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
 
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
-func (b *Broker) where(ctx context.Context, p partition, session string) (queue, user string, err error) {
+func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
 	if f := b.hub.live(session); f != nil {
 		if queue, user = f.locate(); queue != "" {
 			return queue, user, nil
 		}
 	}
-	v, err := b.pipe.HMGet(ctx, p.session(session), "queue", "user").Result()
+	v, err := b.Pipe.HMGet(ctx, p.Session(session), "queue", "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", "", redisError("session", err)
+		return "", "", store.RedisError("session", err)
 	}
 	queue, ok := v[0].(string)
 	if !ok {
@@ -96,23 +97,23 @@ func (b *Broker) where(ctx context.Context, p partition, session string) (queue,
 
 // transit runs a transition's script whose keys need no queue.
 func (b *Broker) transit(ctx context.Context, a chat.Actor, script string, s step) (chat.Session, error) {
-	p, ok := b.of(s.Session)
+	p, ok := b.Of(s.Session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for asked := false; ; asked = true {
-		r, err := b.runJSON(ctx, script, p.transition(s.Session), s)
+		r, err := b.RunJSON(ctx, script, p.Transition(s.Session), s)
 		if err != nil {
 			return chat.Session{}, err
 		}
-		err = refusal(r)
+		err = store.Refused(r)
 		if err == nil {
 			return b.done(ctx, a, s.Session, r)
 		}
 		if again, err := b.enrolled(ctx, a, s.Session, r); err != nil {
 			return chat.Session{}, err
 		} else if !again || asked {
-			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, refusal(r))
+			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, store.Refused(r))
 		}
 	}
 }
@@ -121,8 +122,8 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, script string, s ste
 // keys gives its further keys, for the queue and user the session is thought to have.
 // The error is a kept one if the place that the step brings is the session's now.
 func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s step,
-	keys func(p partition, queue, user string) []string) (chat.Session, error) {
-	p, ok := b.of(s.Session)
+	keys func(p store.Partition, queue, user string) []string) (chat.Session, error) {
+	p, ok := b.Of(s.Session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -131,22 +132,22 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 		return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
 	}
 	for range 5 {
-		r, err := b.ruled(ctx, script, p, p.transition(s.Session, keys(p, queue, user)...), func() any {
+		r, err := b.ruled(ctx, script, p, p.Transition(s.Session, keys(p, queue, user)...), func() any {
 			s.obey(b, queue)
 			return s
 		})
 		if err != nil {
 			return chat.Session{}, err
 		}
-		if r.str(0) == "moved" {
-			queue, user = r.str(1), r.str(2)
+		if r.Str(0) == "moved" {
+			queue, user = r.Str(1), r.Str(2)
 			continue
 		}
-		if r.str(0) == "kept" {
+		if r.Str(0) == "kept" {
 			b.adopt(ctx, s.Agent, s.Session)
-			return chat.Session{}, kept{refusal(r[1:])}
+			return chat.Session{}, kept{store.Refused(r[1:])}
 		}
-		if r.str(0) == "mine" {
+		if r.Str(0) == "mine" {
 			b.adopt(ctx, s.Agent, s.Session)
 			r[0] = "ok"
 		}
@@ -157,20 +158,13 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 		if again {
 			continue
 		}
-		if err := refusal(r); err != nil {
+		if err := store.Refused(r); err != nil {
 			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
 	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "the session keeps moving; try again")
 }
-
-var (
-	// errEarly: a timer's condition does not hold (any more).
-	errEarly = errors.New("not due")
-	// errLate: the place that was reserved is too old.
-	errLate = errors.New("the place is too old")
-)
 
 // kept is a refusal after which the place that was reserved is the session's all the same.
 type kept struct{ error }
@@ -207,12 +201,12 @@ func (b *Broker) toQueue(ctx context.Context, a chat.Actor, r chat.TransferReque
 	return b.relocate(ctx, a, "requeue", s, requeueKeys(r.Queue))
 }
 
-func requeueKeys(to string) func(p partition, queue, user string) []string {
-	return func(p partition, queue, user string) []string {
+func requeueKeys(to string) func(p store.Partition, queue, user string) []string {
+	return func(p store.Partition, queue, user string) []string {
 		if to == "" {
-			return []string{p.waiting(queue), p.open(user), p.waiting(queue)}
+			return []string{p.Waiting(queue), p.Open(user), p.Waiting(queue)}
 		}
-		return []string{p.waiting(queue), p.open(user), p.waiting(to)}
+		return []string{p.Waiting(queue), p.Open(user), p.Waiting(to)}
 	}
 }
 
@@ -247,7 +241,7 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 			return chat.Session{}, err
 		}
 		s, err := b.offer(ctx, a, r, pl, st.Queue)
-		if !errors.Is(err, errLate) {
+		if !errors.Is(err, store.ErrLate) {
 			return s, err
 		}
 	}
@@ -256,22 +250,22 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 
 // offer puts an offer to the agent whose place was reserved; errLate if the place is too old.
 func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl place, queue string) (chat.Session, error) {
-	p, _ := b.of(r.Session)
+	p, _ := b.Of(r.Session)
 	s := newStep(a, chat.ActTransfer, r.Session)
 	s.Agent, s.Info, s.Token, s.Queues = pl.agent, pl.info, pl.token, pl.queues
 	s.Note, s.Sticky = r.Note, r.Sticky
-	reply, err := b.ruled(ctx, "offer", p, p.transition(r.Session), func() any {
-		s.TTL = ms(b.settings.queue(queue).OfferTimeout)
+	reply, err := b.ruled(ctx, "offer", p, p.Transition(r.Session), func() any {
+		s.TTL = store.Milliseconds(b.settings.queue(queue).OfferTimeout)
 		return s
 	})
 	if err != nil {
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
-	if reply.str(0) == "kept" {
+	if reply.Str(0) == "kept" {
 		b.adopt(ctx, pl.agent, r.Session)
-		return chat.Session{}, refusal(reply[1:])
+		return chat.Session{}, store.Refused(reply[1:])
 	}
-	if err := refusal(reply); err != nil {
+	if err := store.Refused(reply); err != nil {
 		b.free(ctx, pl, r.Session)
 		return chat.Session{}, err
 	}

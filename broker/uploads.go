@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -38,9 +39,9 @@ func (b *Broker) AllowUpload(ctx context.Context, a chat.Actor, size int64) (*Up
 	}
 	user := u.who[0] == 'u'
 	if user {
-		blocked, err := b.pipe.HExists(ctx, b.home(a.ID).profile(u.who), "blocked").Result()
+		blocked, err := b.Pipe.HExists(ctx, b.Home(a.ID).Profile(u.who), "blocked").Result()
 		if err != nil {
-			return nil, redisError("profile", err)
+			return nil, store.RedisError("profile", err)
 		}
 		if blocked {
 			return nil, chat.Errorf(chat.CodeBlocked, "blocked by an administrator")
@@ -69,7 +70,7 @@ func (u *Upload) reserve(ctx context.Context) error {
 		u.own = true
 	}
 	if most := u.b.opt.UnsentBudget; most > 0 {
-		wait, err := u.b.countUpload(ctx, unsentKey, u.size, most, u.hour)
+		wait, err := u.b.countUpload(ctx, store.UnsentKey, u.size, most, u.hour)
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (u *Upload) reserve(ctx context.Context) error {
 	return nil
 }
 
-func (u *Upload) key() string { return u.b.home(chat.IDOf(u.who)).uploads(u.who) }
+func (u *Upload) key() string { return u.b.Home(chat.IDOf(u.who)).Uploads(u.who) }
 
 // Keep gives back the room that an upload of so many bytes does not need; of 0,
 // all of it. To be called once.
@@ -93,7 +94,7 @@ func (u *Upload) Keep(ctx context.Context, size int64) error {
 		_, err = u.b.countUpload(ctx, u.key(), size-u.size, 0, u.hour)
 	}
 	if u.all {
-		_, failed := u.b.countUpload(ctx, unsentKey, size-u.size, 0, u.hour)
+		_, failed := u.b.countUpload(ctx, store.UnsentKey, size-u.size, 0, u.hour)
 		err = errors.Join(err, failed)
 	}
 	return err
@@ -104,7 +105,7 @@ func (b *Broker) UploadSent(ctx context.Context, size int64, at time.Time) error
 	if b.opt.UnsentBudget < 0 {
 		return nil
 	}
-	_, err := b.countUpload(ctx, unsentKey, -size, 0, at.Unix()/3600)
+	_, err := b.countUpload(ctx, store.UnsentKey, -size, 0, at.Unix()/3600)
 	return err
 }
 
@@ -114,9 +115,9 @@ func (b *Broker) countUpload(ctx context.Context, key string, size, most, hour i
 		return 0, nil
 	}
 	now := time.Now()
-	r, err := b.run(ctx, "upload", []string{key}, size, most, hour, ulid.Make().String(), now.UnixMilli())
+	r, err := b.Run(ctx, "upload", []string{key}, size, most, hour, ulid.Make().String(), now.UnixMilli())
 	if err != nil {
 		return 0, err
 	}
-	return r.num(1), nil
+	return r.Num(1), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -72,8 +73,8 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			b := startNode(t, testenv.Shared(t, e), budgets(21*mib, 50*mib))
 			ctx := context.WithoutCancel(t.Context())
-			require.NoError(t, b.rdb.Del(ctx, unsentKey).Err())
-			t.Cleanup(func() { b.rdb.Del(ctx, unsentKey) })
+			require.NoError(t, b.Redis.Del(ctx, store.UnsentKey).Err())
+			t.Cleanup(func() { b.Redis.Del(ctx, store.UnsentKey) })
 			someone := func() chat.Actor { return chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("u")}} }
 			for range 2 {
 				u, err := b.AllowUpload(ctx, someone(), 20*mib)
@@ -92,12 +93,12 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 			_, err = b.AllowUpload(ctx, someone(), 20*mib)
 			code(t, chat.CodeOverloaded, err)
 			for _, hours := range []int64{24, 25} { // as if it had been so long ago
-				held, err := b.rdb.HGetAll(ctx, unsentKey).Result()
+				held, err := b.Redis.HGetAll(ctx, store.UnsentKey).Result()
 				require.NoError(t, err)
 				for hour, bytes := range held {
 					if hour != "ops" {
-						require.NoError(t, b.rdb.HDel(ctx, unsentKey, hour).Err())
-						require.NoError(t, b.rdb.HSet(ctx, unsentKey, time.Now().Unix()/3600-hours, bytes).Err())
+						require.NoError(t, b.Redis.HDel(ctx, store.UnsentKey, hour).Err())
+						require.NoError(t, b.Redis.HSet(ctx, store.UnsentKey, time.Now().Unix()/3600-hours, bytes).Err())
 					}
 				}
 				u, err := b.AllowUpload(ctx, someone(), 20*mib)
@@ -109,7 +110,7 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 				}
 			}
 			require.NoError(t, b.UploadSent(ctx, 20*mib, time.Now()), "more than there is")
-			left, err := b.rdb.HGetAll(ctx, unsentKey).Result()
+			left, err := b.Redis.HGetAll(ctx, store.UnsentKey).Result()
 			require.NoError(t, err)
 			require.Len(t, left, 1, "only the calls: %v", left)
 		})
@@ -120,13 +121,13 @@ func TestWhatIsNotSentHasABudget(t *testing.T) {
 func TestAnUploadCountsOnce(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
-		key := b.home("x").uploads("u:" + name("x"))
+		key := b.Home("x").Uploads("u:" + name("x"))
 		for range 2 {
-			require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 40, 50, 1000, "op1", 1000*3600_000).str(0))
+			require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 40, 50, 1000, "op1", 1000*3600_000).Str(0))
 		}
 		r := b.mustRaw(t, "upload", []string{key}, 20, 50, 1000, "op2", 1000*3600_000)
-		require.Equal(t, []any{"full", int64(25 * 3600_000)}, []any{r.str(0), r.num(1)})
-		require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 10, 50, 1000, "op3", 1000*3600_000).str(0))
+		require.Equal(t, []any{"full", int64(25 * 3600_000)}, []any{r.Str(0), r.Num(1)})
+		require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 10, 50, 1000, "op3", 1000*3600_000).Str(0))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // cardSessions is how many of a user's sessions its card shows.
@@ -120,23 +121,23 @@ func (b *Broker) PutUser(ctx context.Context, a chat.Actor, id string, s UserSet
 
 // block tells a user's profile and its open sessions; moved: it has opened one meanwhile.
 func (b *Broker) block(ctx context.Context, id string, s UserSettings) (moved bool, err error) {
-	part, w := b.home(id), chat.Who(chat.RoleUser, id)
-	open, err := b.pipe.HVals(ctx, part.open(id)).Result()
+	part, w := b.Home(id), chat.Who(chat.RoleUser, id)
+	open, err := b.Pipe.HVals(ctx, part.Open(id)).Result()
 	if err != nil {
-		return false, redisError("user", err)
+		return false, store.RedisError("user", err)
 	}
-	keys, sessions := []string{part.profile(w), part.open(id), part.dirty()}, []string{}
+	keys, sessions := []string{part.Profile(w), part.Open(id), part.Dirty()}, []string{}
 	for _, ids := range open {
 		for session := range strings.SplitSeq(ids, ",") {
-			keys, sessions = append(keys, part.session(session)), append(sessions, session)
+			keys, sessions = append(keys, part.Session(session)), append(sessions, session)
 		}
 	}
-	r, err := b.runJSON(ctx, "block", keys, struct {
+	r, err := b.RunJSON(ctx, "block", keys, struct {
 		Who      string   `json:"who"`
 		Info     string   `json:"info"`
 		Blocked  bool     `json:"blocked"`
 		Reason   string   `json:"reason"`
 		Sessions []string `json:"sessions"`
 	}{w, chat.Encode(chat.Person{ID: id}), s.Blocked, s.Reason, sessions})
-	return r.str(0) == "moved", err
+	return r.Str(0) == "moved", err
 }

@@ -198,10 +198,10 @@ func TestUserRules(t *testing.T) {
 	}
 	require.Equal(t, uma.Name, cardOf(t, b, sue.Actor, uma.ID).Name)
 	uma.open(name("q")) // as if after it was asked which are open
-	p := b.home(uma.ID)
-	r := b.mustRun(t, "block", []string{p.profile("u:" + uma.ID), p.open(uma.ID), p.dirty()}, map[string]any{"who": "u:" + uma.ID,
+	p := b.Home(uma.ID)
+	r := b.mustRun(t, "block", []string{p.Profile("u:" + uma.ID), p.Open(uma.ID), p.Dirty()}, map[string]any{"who": "u:" + uma.ID,
 		"info": "{}", "blocked": false, "reason": "", "sessions": []string{}})
-	require.Equal(t, "moved", r.str(0))
+	require.Equal(t, "moved", r.Str(0))
 	never := name("never")
 	_, err = b.User(ctx, sue.Actor, never)
 	code(t, chat.CodeNotFound, err)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // resetPause is how often watchers get a queue's whole list, lest a lost event show for ever.
@@ -48,7 +49,7 @@ func (vs *views) hold(ctx context.Context, queue string) (v *view, fresh bool, e
 	case <-v.ready:
 	case <-ctx.Done():
 		vs.release(v)
-		return nil, false, redisError("watch", ctx.Err())
+		return nil, false, store.RedisError("watch", ctx.Err())
 	}
 	if v.fail != nil {
 		vs.release(v)
@@ -67,7 +68,7 @@ func (vs *views) release(v *view) {
 	vs.mu.Unlock()
 	if last && v.fail == nil {
 		for _, p := range vs.h.parts {
-			p.sub.remove(p.waiting(v.queue))
+			p.sub.Remove(p.Waiting(v.queue))
 		}
 	}
 }
@@ -94,7 +95,7 @@ func (vs *views) resync() {
 		return
 	}
 	vs.syncing = true
-	for vs.stale && vs.h.b.ctx.Err() == nil {
+	for vs.stale && vs.h.b.Life.Err() == nil {
 		vs.stale = false
 		all := make([]*view, 0, len(vs.byQueue))
 		for _, v := range vs.byQueue {
@@ -134,8 +135,8 @@ func (v *view) resync() {
 	default:
 		return // being read for the first time
 	}
-	if err := v.renew(v.h.b.ctx, true); err != nil && v.h.b.ctx.Err() == nil {
-		v.h.b.log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
+	if err := v.renew(v.h.b.Life, true); err != nil && v.h.b.Life.Err() == nil {
+		v.h.b.Log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
 	}
 }
 
@@ -149,7 +150,7 @@ func (v *view) renew(ctx context.Context, tell bool) error {
 	case v.turn <- struct{}{}:
 		defer func() { <-v.turn }()
 	case <-ctx.Done():
-		return redisError("watch", ctx.Err())
+		return store.RedisError("watch", ctx.Err())
 	}
 	if v.loads.Load() > begun && !tell && v.sound {
 		return nil

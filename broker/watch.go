@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // shown is how much of a list watchers see.
@@ -54,19 +55,19 @@ func (w waiter) compare(o waiter) int {
 
 // open listens to the queue in every partition, then reads it.
 func (v *view) open() error {
-	ctx, cancel := context.WithTimeout(v.h.b.ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(v.h.b.Life, feedPatience)
 	defer cancel()
 	for i, p := range v.h.parts {
-		if err := p.sub.add(ctx, p.waiting(v.queue)); err != nil {
+		if err := p.sub.Add(ctx, p.Waiting(v.queue)); err != nil {
 			for _, done := range v.h.parts[:i] {
-				done.sub.remove(done.waiting(v.queue))
+				done.sub.Remove(done.Waiting(v.queue))
 			}
 			return err
 		}
 	}
 	if err := v.load(ctx, false); err != nil {
 		for _, p := range v.h.parts {
-			p.sub.remove(p.waiting(v.queue))
+			p.sub.Remove(p.Waiting(v.queue))
 		}
 		return err
 	}
@@ -104,7 +105,7 @@ func (v *view) load(ctx context.Context, tell bool) error {
 		v.apply(payload)
 	}
 	if v.weight > maxBacklog { // some were too many to keep
-		v.h.b.wg.Go(v.h.views.resync)
+		v.h.b.Tasks.Go(v.h.views.resync)
 	}
 	v.backlog, v.weight = nil, 0
 	v.stirred("")
@@ -113,10 +114,10 @@ func (v *view) load(ctx context.Context, tell bool) error {
 
 // waitingCount is how many wait in a queue.
 func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
-	cmds := make([]*redis.IntCmd, len(b.parts))
-	_, err := b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.parts {
-			cmds[i] = pipe.ZCard(ctx, p.waiting(queue))
+	cmds := make([]*redis.IntCmd, len(b.Parts))
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
+			cmds[i] = pipe.ZCard(ctx, p.Waiting(queue))
 		}
 		return nil
 	})
@@ -124,7 +125,7 @@ func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
 	for _, c := range cmds {
 		n += int(c.Val())
 	}
-	return n, redisError("waiting", err)
+	return n, store.RedisError("waiting", err)
 }
 
 // waitingList is a queue's list and the sessions at its head.
@@ -176,7 +177,7 @@ func (v *view) apply(payload string) {
 		id, snap, _ := strings.Cut(rest, chat.SepField)
 		st, err := chat.ParseState(id, snap)
 		if err != nil || st == nil {
-			v.h.b.log.Error("unreadable event", "queue", v.queue, "error", err)
+			v.h.b.Log.Error("unreadable event", "queue", v.queue, "error", err)
 			return
 		}
 		w := waiter{st.ID, st.Score}

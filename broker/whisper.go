@@ -22,7 +22,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	if err := chat.Allow(a, chat.ActWhisper); err != nil {
 		return chat.SendReply{}, err
 	}
-	p, ok := b.of(r.Session)
+	p, ok := b.Of(r.Session)
 	if !ok {
 		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -38,7 +38,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	if _, late, _ := sender.ask(time.Now()); late != nil {
 		return chat.SendReply{}, late
 	}
-	reply, err := b.runJSON(ctx, "whisper", p.transition(r.Session, p.keys(r.Session)), map[string]string{"op": mid,
+	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), map[string]string{"op": mid,
 		"session": r.Session, "by": a.ID, "key": r.Key, "hash": keyHash(by, r.Key, mid), "body": body,
 		"head": chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0)})
 	if err != nil {

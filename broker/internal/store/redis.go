@@ -1,4 +1,4 @@
-package broker
+package store
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"bellhop/broker/chat"
 )
 
-// reply is what a script answered: a code, then details.
-type reply []any
+// Reply is what a script answered: a code, then details.
+type Reply []any
 
-func (r reply) str(i int) string {
+func (r Reply) Str(i int) string {
 	if i >= len(r) {
 		return ""
 	}
@@ -30,8 +30,8 @@ func (r reply) str(i int) string {
 	}
 }
 
-// list is an array within a reply, nil where there is none.
-func (r reply) list(i int) []any {
+// List is an array within a reply, nil where there is none.
+func (r Reply) List(i int) []any {
 	if i >= len(r) {
 		return nil
 	}
@@ -39,7 +39,7 @@ func (r reply) list(i int) []any {
 	return list
 }
 
-func (r reply) num(i int) int64 {
+func (r Reply) Num(i int) int64 {
 	if i >= len(r) {
 		return 0
 	}
@@ -54,8 +54,8 @@ func (r reply) num(i int) int64 {
 	}
 }
 
-func (r reply) strs(i int) []string {
-	list := r.list(i)
+func (r Reply) Strs(i int) []string {
+	list := r.List(i)
 	if list == nil {
 		return nil
 	}
@@ -68,53 +68,55 @@ func (r reply) strs(i int) []string {
 	return out
 }
 
-// run carries out a script. Concurrent callers share one write to Redis. The
+// Run carries out a script. Concurrent callers share one write to Redis. The
 // error is what became of Redis, never what the script decided: that is in the reply.
-func (b *Broker) run(ctx context.Context, script string, keys []string, args ...any) (reply, error) {
-	b.calls.Add(1)
-	if b.emptied.Load() && script != "take" && script != "renew" {
-		return nil, errEmptied
+func (s *Store) Run(ctx context.Context, script string, keys []string, args ...any) (Reply, error) {
+	s.Calls.Add(1)
+	if s.Emptied.Load() && script != "take" && script != "renew" {
+		return nil, ErrEmptied
 	}
-	if b.hooks != nil && b.hooks.scripts[script] {
-		keys = append(slices.Clip(keys), b.hooks.key(keys[0]))
-		defer b.hooks.nudge(keys[0])
+	if s.hooked[script] {
+		tag, _, _ := Tagged(keys[0])
+		p := s.byTag[tag]
+		keys = append(slices.Clip(keys), p.Hooks())
+		defer s.told(p)
 	}
-	v, err := b.eval(ctx, script, keys, args)
+	v, err := s.eval(ctx, script, keys, args)
 	if err != nil {
-		b.lookAgain(ctx, err)
-		return nil, redisError(script, err)
+		s.lookAgain(ctx, err)
+		return nil, RedisError(script, err)
 	}
 	switch v := v.(type) {
 	case []any:
 		return v, nil
 	default:
-		return reply{v}, nil
+		return Reply{v}, nil
 	}
 }
 
 // lookAgain has a cluster's client find out who owns what, where a server did not answer.
-func (b *Broker) lookAgain(ctx context.Context, err error) {
+func (s *Store) lookAgain(ctx context.Context, err error) {
 	var answer redis.Error
-	if c, ok := b.rdb.(*redis.ClusterClient); ok && !errors.As(err, &answer) && ctx.Err() == nil {
+	if c, ok := s.Redis.(*redis.ClusterClient); ok && !errors.As(err, &answer) && ctx.Err() == nil {
 		c.ReloadState(ctx)
 	}
 }
 
-// runJSON is run with one JSON argument before the others.
-func (b *Broker) runJSON(ctx context.Context, script string, keys []string, arg any, more ...any) (reply, error) {
+// RunJSON is run with one JSON argument before the others.
+func (s *Store) RunJSON(ctx context.Context, script string, keys []string, arg any, more ...any) (Reply, error) {
 	data, err := json.Marshal(arg)
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}
-	return b.run(ctx, script, keys, append([]any{string(data)}, more...)...)
+	return s.Run(ctx, script, keys, append([]any{string(data)}, more...)...)
 }
 
-// isNil tells that there is no such key, or field.
-func isNil(err error) bool { return errors.Is(err, redis.Nil) }
+// IsNil tells that there is no such key, or field.
+func IsNil(err error) bool { return errors.Is(err, redis.Nil) }
 
-// redisError is the one place where what Redis or the way to it answered
+// RedisError is the one place where what Redis or the way to it answered
 // becomes an error of ours.
-func redisError(what string, err error) error {
+func RedisError(what string, err error) error {
 	var answer redis.Error
 	switch {
 	case err == nil:
@@ -129,8 +131,8 @@ func redisError(what string, err error) error {
 	}
 }
 
-// archiveError is the same for the archive.
-func archiveError(what string, err error) error {
+// ArchiveError is the same for the archive.
+func ArchiveError(what string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -144,9 +146,9 @@ func passing(err error) bool {
 		redis.IsMaxClientsError(err) || redis.HasErrorPrefix(err, "MISCONF")
 }
 
-// refusal turns a script's code into the broker's error; nil for 'ok'.
-func refusal(r reply) error {
-	switch code := chat.Code(r.str(0)); code {
+// Refused turns a script's code into the broker's error; nil for 'ok'.
+func Refused(r Reply) error {
+	switch code := chat.Code(r.Str(0)); code {
 	case "ok":
 		return nil
 	case chat.CodeNotFound:
@@ -154,20 +156,20 @@ func refusal(r reply) error {
 	case chat.CodeForbidden:
 		return chat.Errorf(code, "this is not yours to do")
 	case chat.CodeTaken:
-		return &chat.Error{Code: code, Message: "somebody else has it", By: r.str(1)}
+		return &chat.Error{Code: code, Message: "somebody else has it", By: r.Str(1)}
 	case chat.CodeFull, "busy":
 		code = chat.CodeFull
-		return &chat.Error{Code: code, Message: "no room for more", Load: int(r.num(1)), Capacity: int(r.num(2))}
+		return &chat.Error{Code: code, Message: "no room for more", Load: int(r.Num(1)), Capacity: int(r.Num(2))}
 	case "crowded":
-		return &chat.Error{Code: chat.CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.num(1)), Capacity: int(r.num(2))}
+		return &chat.Error{Code: chat.CodeFull, Message: "too many queues that nobody has set or serves", Load: int(r.Num(1)), Capacity: int(r.Num(2))}
 	case chat.CodeEnded:
 		return chat.Errorf(code, "the session has ended")
 	case chat.CodeWrongState:
-		return &chat.Error{Code: code, Message: "not while the session is " + r.str(1), State: chat.State(r.str(1))}
+		return &chat.Error{Code: code, Message: "not while the session is " + r.Str(1), State: chat.State(r.Str(1))}
 	case "late":
-		return errLate
+		return ErrLate
 	case "too_early":
-		return errEarly
+		return ErrEarly
 	case "rated":
 		return chat.Errorf(chat.CodeTooLate, "it has been rated already")
 	case chat.CodeTooLate:
@@ -179,25 +181,25 @@ func refusal(r reply) error {
 	case chat.CodeUnauthorized:
 		return chat.Errorf(code, "the token was revoked")
 	case chat.CodeRateLimited:
-		return tooFast(r.num(1))
+		return TooFast(r.Num(1))
 	case chat.CodeBadRequest, chat.CodeTooLarge:
-		return chat.Errorf(code, "%s", r.str(1))
+		return chat.Errorf(code, "%s", r.Str(1))
 	default:
 		return fmt.Errorf("script answered %q", code)
 	}
 }
 
 // preload puts every script on every master, so that pipelines find them.
-func (b *Broker) preload(ctx context.Context) error {
+func (s *Store) preload(ctx context.Context) error {
 	load := func(ctx context.Context, c *redis.Client) error {
-		for name, s := range b.scripts {
+		for name, s := range s.scripts {
 			if err := s.Load(ctx, c).Err(); err != nil {
 				return fmt.Errorf("loading script %s: %w", name, err)
 			}
 		}
 		return nil
 	}
-	switch c := b.rdb.(type) {
+	switch c := s.Redis.(type) {
 	case *redis.ClusterClient:
 		return c.ForEachMaster(ctx, load)
 	case *redis.Client:
@@ -206,3 +208,17 @@ func (b *Broker) preload(ctx context.Context) error {
 		return errors.New("broker: Redis must be a *redis.Client or a *redis.ClusterClient")
 	}
 }
+
+var (
+	// errEarly: a timer's condition does not hold (any more).
+	ErrEarly = errors.New("not due")
+	// errLate: the place that was reserved is too old.
+	ErrLate = errors.New("the place is too old")
+)
+
+func TooFast(wait int64) *chat.Error {
+	return &chat.Error{Code: chat.CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
+}
+
+// Hash is what Redis knows a script by.
+func (s *Store) Hash(script string) string { return s.scripts[script].Hash() }

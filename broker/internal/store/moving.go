@@ -1,4 +1,4 @@
-package broker
+package store
 
 import (
 	"context"
@@ -40,8 +40,8 @@ func inTransit(err error) bool {
 
 // eval runs a script until it has been carried out, or its caller's patience ends. The
 // pauses grow, and are not the same for all who wait.
-func (b *Broker) eval(ctx context.Context, script string, keys []string, args []any) (any, error) {
-	v, err := b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
+func (s *Store) eval(ctx context.Context, script string, keys []string, args []any) (any, error) {
+	v, err := s.scripts[script].Run(ctx, s.Pipe, keys, args...).Result()
 	if !inTransit(err) {
 		return v, err
 	}
@@ -51,8 +51,8 @@ func (b *Broker) eval(ctx context.Context, script string, keys []string, args []
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for pause := firstPause; inTransit(err) && sleep(ctx, jitter(pause)); pause = min(2*pause, longestPause) {
-		v, err = b.scripts[script].Run(ctx, b.pipe, keys, args...).Result()
+	for pause := firstPause; inTransit(err) && Sleep(ctx, Jitter(pause)); pause = min(2*pause, longestPause) {
+		v, err = s.scripts[script].Run(ctx, s.Pipe, keys, args...).Result()
 	}
 	return v, err
 }

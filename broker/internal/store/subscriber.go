@@ -1,4 +1,4 @@
-package broker
+package store
 
 import (
 	"context"
@@ -12,14 +12,15 @@ import (
 	"bellhop/broker/chat"
 )
 
-// subscriber keeps one pub/sub connection, with a receive loop of its own. On a
+// Subscriber keeps one pub/sub connection, with a receive loop of its own. On a
 // cluster one connection can only hear the channels of one server, so each
 // partition has its own; elsewhere all share one, which saves Redis a write for
 // each. go-redis would hide a lost connection; here any error, and any
 // unsubscription we did not ask for, means a new one and a resync.
-type subscriber struct {
-	h     *hub
-	parts []*hubPart // whose channels it hears
+type Subscriber struct {
+	s      *Store
+	handle func(channel, payload string)
+	back   func() // what was published while there was no connection may not have been heard
 
 	mu      sync.Mutex
 	started bool
@@ -35,13 +36,15 @@ type subscription struct {
 	ready   chan struct{} // closed when confirmed
 }
 
-func newSubscriber(h *hub, parts ...*hubPart) *subscriber {
-	return &subscriber{h: h, parts: parts, want: map[string]*subscription{}, leaving: map[string]int{}}
+// NewSubscriber makes one that connects with its first channel. Handle is called by one
+// goroutine and must not wait; back is called when a lost connection hears all channels again.
+func NewSubscriber(s *Store, handle func(channel, payload string), back func()) *Subscriber {
+	return &Subscriber{s: s, handle: handle, back: back, want: map[string]*subscription{}, leaving: map[string]int{}}
 }
 
-// add listens to a channel and waits until Redis has confirmed it: what is
+// Add listens to a channel and waits until Redis has confirmed it: what is
 // published afterwards will be heard, or a resync will follow.
-func (s *subscriber) add(ctx context.Context, channel string) error {
+func (s *Subscriber) Add(ctx context.Context, channel string) error {
 	s.mu.Lock()
 	sub := s.want[channel]
 	if sub == nil {
@@ -56,18 +59,18 @@ func (s *subscriber) add(ctx context.Context, channel string) error {
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		s.remove(channel)
-		return redisError("subscribe", ctx.Err())
-	case <-s.h.b.ctx.Done():
+		s.Remove(channel)
+		return RedisError("subscribe", ctx.Err())
+	case <-s.s.Life.Done():
 		return chat.Errorf(chat.CodeUnavailable, "this node is stopping")
 	}
 }
 
 // send asks for one channel; s.mu is held. Errors show in the receive loop.
-func (s *subscriber) send(sub *subscription, channel string) {
+func (s *Subscriber) send(sub *subscription, channel string) {
 	if !s.started {
 		s.started = true
-		s.h.b.wg.Go(s.loop)
+		s.s.Tasks.Go(s.loop)
 		return // the loop subscribes to all that is wanted
 	}
 	if s.ps != nil {
@@ -76,16 +79,16 @@ func (s *subscriber) send(sub *subscription, channel string) {
 	}
 }
 
-func (s *subscriber) subscribe(channels ...string) {
-	if s.h.b.sharded {
-		_ = s.ps.SSubscribe(s.h.b.ctx, channels...)
+func (s *Subscriber) subscribe(channels ...string) {
+	if s.s.Sharded {
+		_ = s.ps.SSubscribe(s.s.Life, channels...)
 	} else {
-		_ = s.ps.Subscribe(s.h.b.ctx, channels...)
+		_ = s.ps.Subscribe(s.s.Life, channels...)
 	}
 }
 
-// remove stops listening once nobody needs the channel.
-func (s *subscriber) remove(channel string) {
+// Remove stops listening once nobody needs the channel.
+func (s *Subscriber) Remove(channel string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := s.want[channel]
@@ -100,16 +103,16 @@ func (s *subscriber) remove(channel string) {
 		return
 	}
 	s.leaving[channel]++
-	if s.h.b.sharded {
-		_ = s.ps.SUnsubscribe(s.h.b.ctx, channel)
+	if s.s.Sharded {
+		_ = s.ps.SUnsubscribe(s.s.Life, channel)
 	} else {
-		_ = s.ps.Unsubscribe(s.h.b.ctx, channel)
+		_ = s.ps.Unsubscribe(s.s.Life, channel)
 	}
 }
 
 // loop connects, listens until something breaks, and does it again.
-func (s *subscriber) loop() {
-	ctx := s.h.b.ctx
+func (s *Subscriber) loop() {
+	ctx := s.s.Life
 	for pause, first := 50*time.Millisecond, true; ctx.Err() == nil; first = false {
 		began := time.Now()
 		err := s.listen(ctx, !first)
@@ -119,14 +122,14 @@ func (s *subscriber) loop() {
 		if time.Since(began) > 10*time.Second {
 			pause = 50 * time.Millisecond
 		}
-		s.h.b.log.Warn("subscriber lost; connecting again", "error", err)
-		sleep(ctx, jitter(pause))
+		s.s.Log.Warn("subscriber lost; connecting again", "error", err)
+		Sleep(ctx, Jitter(pause))
 		pause = min(2*pause, 2*time.Second)
 	}
 }
 
 // listen holds one connection until it fails.
-func (s *subscriber) listen(ctx context.Context, again bool) error {
+func (s *Subscriber) listen(ctx context.Context, again bool) error {
 	missing, ps := s.connect(ctx)
 	defer func() {
 		s.mu.Lock()
@@ -151,24 +154,21 @@ func (s *subscriber) listen(ctx context.Context, again bool) error {
 		}
 		switch m := msg.(type) {
 		case *redis.Message:
-			s.h.handle(m.Channel, m.Payload)
+			s.handle(m.Channel, m.Payload)
 		case *redis.Subscription:
 			if !s.confirm(m) {
 				return errors.New("unsubscribed: the slot has moved")
 			}
 			if delete(missing, m.Channel); again && len(missing) == 0 {
 				again = false
-				for _, p := range s.parts {
-					s.h.b.wg.Go(func() { p.resync(ctx) })
-				}
-				s.h.b.wg.Go(s.h.views.resync) // this loop goes on delivering meanwhile
+				s.back()
 			}
 		}
 	}
 }
 
 // connect opens a connection and subscribes to all that is wanted.
-func (s *subscriber) connect(ctx context.Context) (map[string]bool, *redis.PubSub) {
+func (s *Subscriber) connect(ctx context.Context) (map[string]bool, *redis.PubSub) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.leaving)
@@ -185,10 +185,10 @@ func (s *subscriber) connect(ctx context.Context) (map[string]bool, *redis.PubSu
 		channels = append(channels, ch)
 	}
 	// Without a first channel a cluster client would pick any node.
-	if s.h.b.sharded {
-		s.ps = s.h.b.rdb.SSubscribe(ctx)
+	if s.s.Sharded {
+		s.ps = s.s.Redis.SSubscribe(ctx)
 	} else {
-		s.ps = s.h.b.rdb.Subscribe(ctx)
+		s.ps = s.s.Redis.Subscribe(ctx)
 	}
 	for len(channels) > 0 {
 		n := min(len(channels), 500)
@@ -199,7 +199,7 @@ func (s *subscriber) connect(ctx context.Context) (map[string]bool, *redis.PubSu
 }
 
 // confirm notes an answer of Redis's; false for one that we did not ask for.
-func (s *subscriber) confirm(m *redis.Subscription) bool {
+func (s *Subscriber) confirm(m *redis.Subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch m.Kind {
@@ -224,4 +224,29 @@ func (s *subscriber) confirm(m *redis.Subscription) bool {
 		}
 	}
 	return true
+}
+
+// Silence has Redis publish a channel to others only, as if it had lost what this node asked for:
+// tests see what becomes of an event that is not heard.
+func (s *Subscriber) Silence(ctx context.Context, channel string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving[channel]++
+	return s.ps.Unsubscribe(ctx, channel)
+}
+
+// Cut closes the connection, as a network does. Another one follows.
+func (s *Subscriber) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ps != nil {
+		_ = s.ps.Close()
+	}
+}
+
+// Channels is how many channels this node listens to.
+func (s *Subscriber) Channels() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.want)
 }

@@ -1,0 +1,52 @@
+package broker
+
+import (
+	"context"
+
+	"bellhop/broker/internal/store"
+)
+
+// fellBack compares all that this node holds of a partition with Redis. Whatever
+// else must be compared (places, the archive) is the timer `recover`'s, which any
+// one node carries out.
+func (b *Broker) fellBack(ctx context.Context, p *pulse, before store.Epoch) {
+	b.fallen.Add(1)
+	b.Log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.Index,
+		"run", p.epoch.Run, "epoch", p.epoch.N, "ticks", p.epoch.Ticks, "ticksBefore", before.Ticks)
+	if p.epoch.N <= before.N { // only memory tells it: nobody has counted this one
+		r, err := b.Run(ctx, "renew", []string{p.part.Epoch(), p.part.Timers()}, p.epoch.N)
+		if err != nil {
+			p.epoch = before // noticed again at the next tick
+			b.Log.Warn("a fall-back is not told yet; again in a second", "partition", p.part.Index, "error", err)
+			return
+		}
+		p.epoch.N = r.Num(0)
+	}
+	b.LookEmptied(ctx)
+	part := b.hub.parts[p.part.Index]
+	part.owe()
+	b.hub.resync(part)
+}
+
+// restored has what this node holds compared with a Redis that has its data again.
+func (b *Broker) restored() {
+	for _, part := range b.hub.parts {
+		part.owe()
+	}
+	b.hub.resync(b.hub.parts...)
+}
+
+// Fallbacks are one node's counts since it started.
+type Fallbacks struct {
+	Seen       int64 // partitions whose server changed or whose keys went back
+	Resets     int64 // conversations that were told to begin anew
+	Lost       int64 // messages that were delivered here and are not in Redis any more
+	Recovered  int64 // sessions that came back from the archive
+	Superseded int64 // archived messages whose seq is another's now
+	Placed     int64 // places given to, or taken from, agents' loads
+}
+
+// Fallbacks tells what this node saw of Redis falling back, and did about it.
+func (b *Broker) Fallbacks() Fallbacks {
+	return Fallbacks{b.fallen.Load(), b.resets.Load(), b.lost.Load(), b.recoveries.Load(), b.superseded.Load(), b.placed.Load()}
+}
