@@ -68,7 +68,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
 		}
 		for i := range list {
-			mid := headMid(list[i].Head)
+			mid := chat.MidOf(list[i].Head)
 			if list[i].Seq != from+int64(i) || mid == "" || mids[mid] {
 				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].Seq, mid), nil
 			}

@@ -77,7 +77,7 @@ func (b *Broker) parseGrave(id string) (g grave, ok bool) {
 // DeadLetters lists the events that were given up, the oldest first. The
 // caller sees to it that a host application asks.
 func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (DeadLetters, error) {
-	limit, err := listLimit(limit)
+	limit, err := chat.ListLimit(limit)
 	if err != nil {
 		return DeadLetters{}, err
 	}

@@ -174,7 +174,7 @@ func (r *reader) holds(session string) string {
 		return "nothing is held"
 	}
 	for i := range log {
-		seq, mid := log[i].Seq, headMid(log[i].Head)
+		seq, mid := log[i].Seq, chat.MidOf(log[i].Head)
 		if seq < first[0] {
 			continue // before it came
 		}

@@ -253,5 +253,5 @@ func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	return headMid(list[0].Head), nil
+	return chat.MidOf(list[0].Head), nil
 }

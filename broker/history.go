@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
-
-	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
@@ -114,7 +111,7 @@ func (b *Broker) moved(ctx context.Context, session string, from, to int64, foun
 			continue
 		}
 		if _, recalled := found[m.Seq]; (!recalled || mids[m.Seq] != "") && m.Mid > mids[m.Seq] {
-			found[m.Seq], mids[m.Seq] = unarchived(m), m.Mid
+			found[m.Seq], mids[m.Seq] = store.FromArchive(m), m.Mid
 		}
 	}
 	return nil
@@ -128,36 +125,20 @@ func parseRecalled(seq, data string) (chat.Entry, bool) {
 		return chat.Entry{Seq: n}, false
 	}
 	at, _ := strconv.ParseInt(r.At, 10, 64)
-	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: noteHead(r.H)}, true
+	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: chat.NoteHead(r.H)}, true
 }
 
 func parseEntry(seq int64, v map[string]any) chat.Entry {
 	str := func(name string) string { s, _ := v[name].(string); return s }
 	at, _ := strconv.ParseInt(str("at"), 10, 64)
 	h := str("h")
-	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: hidden(str("by"), h, str("b"))}
-}
-
-// hidden tells whether users must not see an entry: a note, or what recall.lua
-// says of one. Nobody but the broker itself writes with an empty `by`.
-func hidden(by, head, body string) bool {
-	return noteHead(head) || by == "" && strings.HasSuffix(body, `,"note":true}`)
-}
-
-// noteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
-func noteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
-
-// headMid takes the mid out of a head, which begins with it.
-func headMid(h string) string {
-	rest, _ := strings.CutPrefix(h, `"mid":"`)
-	mid, _, _ := strings.Cut(rest, `"`)
-	return mid
+	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: chat.Hidden(str("by"), h, str("b"))}
 }
 
 // History gives a page of the log. With After and its Mid, Reset tells that the
 // log no longer agrees with what the caller holds, and the page is the first.
 func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
-	limit, err := listLimit(r.Limit)
+	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return chat.HistoryReply{}, err
 	}
@@ -174,7 +155,7 @@ func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryReques
 		if err != nil {
 			return reply, err
 		}
-		if len(held) == 0 || headMid(held[0].Head) != r.Mid {
+		if len(held) == 0 || chat.MidOf(held[0].Head) != r.Mid {
 			reply.Reset, r.After = true, 0
 		}
 	}
@@ -278,15 +259,4 @@ func (b *Broker) backward(ctx context.Context, session string, to int64, n int, 
 		to = from - 1
 	}
 	return out, nil
-}
-
-// publish sends one event on a session's or queue's channel, from outside a script.
-func (b *Broker) publish(ctx context.Context, channel, payload string) error {
-	var cmd *redis.IntCmd
-	if b.Sharded {
-		cmd = b.Pipe.SPublish(ctx, channel, payload)
-	} else {
-		cmd = b.Pipe.Publish(ctx, channel, payload)
-	}
-	return store.RedisError("publish", cmd.Err())
 }

@@ -79,7 +79,7 @@ func (t *turn) run(ctx context.Context) error {
 	}
 	t.mids = make(map[int64]string, len(entries))
 	for i := range entries {
-		t.mids[entries[i].Seq] = headMid(entries[i].Head)
+		t.mids[entries[i].Seq] = chat.MidOf(entries[i].Head)
 	}
 	for i := range entries {
 		if err := t.entry(ctx, &entries[i]); err != nil || t.over {

@@ -63,7 +63,7 @@ func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 func (b *Broker) liveLists(a chat.Actor, r *chat.SessionsRequest, after *listed, limit int) []*list {
 	filed := b.filed.Load()
 	switch {
-	case !boss(a):
+	case !a.SeesAll():
 		lists := []*list{b.liveList(r, after, limit, source{key: b.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
 		if a.Role.Staff() && chat.Contains(r.States, chat.Waiting) && chat.Contains(a.Queues, r.Queue) {
 			lists = append(lists, b.liveList(r, after, limit, b.inLine(r.Queue, filed)...))
@@ -123,7 +123,7 @@ func (b *Broker) shelfList(a chat.Actor, r chat.SessionsRequest, after *listed, 
 	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
 		Since: r.Since, Until: r.Until, Limit: min(limit+1, listAhead)}
 	switch {
-	case boss(a):
+	case a.SeesAll():
 	case a.Role.Staff():
 		q.Agent = a.ID
 	default:

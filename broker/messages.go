@@ -157,7 +157,7 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 	if r.Str(0) != "dup" {
 		return chat.SendReply{Seq: r.Num(1), Mid: mid, At: chat.At(r.Num(2))}, store.Refused(r)
 	}
-	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: headMid(r.Str(3)), Duplicate: true}
+	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: chat.MidOf(r.Str(3)), Duplicate: true}
 	if out.Mid != "" {
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
@@ -167,7 +167,7 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 		return out, err
 	}
 	if len(first) > 0 {
-		out.Mid, out.At = headMid(first[0].Head), chat.At(first[0].At)
+		out.Mid, out.At = chat.MidOf(first[0].Head), chat.At(first[0].At)
 	}
 	return out, nil
 }
@@ -318,7 +318,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.

@@ -245,7 +245,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 		}
 		mids := make(map[int64]string, len(held))
 		for i := range held {
-			mids[held[i].Seq] = headMid(held[i].Head)
+			mids[held[i].Seq] = chat.MidOf(held[i].Head)
 		}
 		for i := range list {
 			if !list[i].Superseded && mids[list[i].Seq] != list[i].Mid {

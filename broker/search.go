@@ -71,7 +71,7 @@ func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (Sea
 			if recalled[i] || strange[m.Session] {
 				continue
 			}
-			e := chat.WithBase(b.opt.BasePath, unarchived(m))
+			e := chat.WithBase(b.opt.BasePath, store.FromArchive(m))
 			msg, err := e.Message(m.Session, m.By == chat.Who(a.Role, a.ID))
 			if err != nil {
 				return reply, err
@@ -96,7 +96,7 @@ func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQue
 	if b.archiver == nil {
 		return q, 0, chat.Errorf(chat.CodeNotFound, "there is no archive to search")
 	}
-	if limit, err = listLimit(r.Limit); err != nil {
+	if limit, err = chat.ListLimit(r.Limit); err != nil {
 		return q, 0, err
 	}
 	if !utf8.ValidString(r.Query) {
@@ -114,7 +114,7 @@ func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQue
 		q.Agents = append(q.Agents, r.Agent)
 	}
 	switch {
-	case boss(a):
+	case a.SeesAll():
 	case a.Role.Staff():
 		q.Agents = append(q.Agents, a.ID)
 	case r.User != "" && r.User != a.ID:
@@ -136,7 +136,7 @@ func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQue
 // foreign finds the sessions of a page in which an agent took no part, though it is archived as
 // theirs: earlier versions put those there who had only declined an offer.
 func (b *Broker) foreign(ctx context.Context, a chat.Actor, page []archive.Message, known map[string]bool) error {
-	if boss(a) || !a.Role.Staff() {
+	if a.SeesAll() || !a.Role.Staff() {
 		return nil
 	}
 	var fresh []string

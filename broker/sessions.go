@@ -66,7 +66,7 @@ func (b *Broker) Session(ctx context.Context, a chat.Actor, id string) (chat.Ses
 // everyone's for supervisors and host applications. Agents see what waits in a
 // queue of their own, too, if they ask for that.
 func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequest) (chat.SessionsReply, error) {
-	limit, err := listLimit(r.Limit)
+	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return chat.SessionsReply{}, err
 	}
@@ -177,14 +177,4 @@ func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*chat.Snapshot, 
 		})
 	}
 	return out, g.Wait()
-}
-
-func listLimit(n int) (int, error) {
-	switch {
-	case n == 0:
-		return chat.DefaultList, nil
-	case n < 0 || n > chat.MaxList:
-		return 0, chat.Errorf(chat.CodeBadRequest, "limit: 1 to %d", chat.MaxList)
-	}
-	return n, nil
 }

@@ -72,9 +72,6 @@ func newStep(a chat.Actor, action chat.Action, session string) step {
 	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: chat.May(a, action), Queues: []string{}, action: action}
 }
 
-// boss tells who may see all there is.
-func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
-
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
 func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
@@ -230,7 +227,7 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeEnded, "the session has ended")
 	case st.Target != nil && st.Target.ID == r.Agent && st.Offer.From == a.ID:
 		return st.As(chat.Who(a.Role, a.ID)), nil // asked again
-	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && boss(a)):
+	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && a.SeesAll()):
 		return chat.Session{}, &chat.Error{Code: chat.CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
 	case st.Agent != nil && st.Agent.ID == r.Agent:
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: it is theirs already")
