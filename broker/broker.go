@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -106,8 +107,8 @@ type Options struct {
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
 	*store.Store
+	*sessions.Reader
 	opt     Options
-	filed   atomic.Bool // the list by state is whole
 	reached atomic.Bool // the archive has answered since the start
 
 	hub         *hub
@@ -166,7 +167,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	g.Wait()
 	b.loops()
-	b.fileStates()
+	b.KeepStates()
 	return b, nil
 }
 
@@ -190,7 +191,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
+	st := store.NewStore(o.Redis, o.Log)
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))

@@ -350,9 +350,9 @@ func (b *Broker) RenderCanned(ctx context.Context, a chat.Actor, session, name s
 	if err := chat.ValidID("canned", name); err != nil {
 		return "", err
 	}
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	if err == nil {
-		err = b.judge(ctx, a, chat.ActRender, st)
+		err = b.Judge(ctx, a, chat.ActRender, st)
 	}
 	if err != nil {
 		return "", err

@@ -60,7 +60,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 	mids := make(map[string]bool)
 	for from := int64(1); from <= st.Seq; from += 1000 {
 		to := min(st.Seq, from+999)
-		list, err := a.b.readLog(ctx, st.ID, from, to)
+		list, err := a.b.ReadLog(ctx, st.ID, from, to)
 		if err != nil {
 			return "", err
 		}
@@ -217,7 +217,7 @@ func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
 			return "", nil
 		}
-		st, err := a.b.look(ctx, session)
+		st, err := a.b.Look(ctx, session)
 		if err != nil && chat.AsError(err).Code != chat.CodeNotFound {
 			return "", err
 		}

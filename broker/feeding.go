@@ -26,7 +26,7 @@ func (f *feed) open(context.Context) {
 		return
 	}
 	f.subscribed = true
-	st, err := f.h.b.look(ctx, f.id)
+	st, err := f.h.b.Look(ctx, f.id)
 	if err != nil {
 		f.failed = err
 		return
@@ -160,7 +160,7 @@ func (f *feed) refresh(ctx context.Context) error {
 		f.mu.Lock()
 		seq, mid, before := f.seq, f.mid, f.st
 		f.mu.Unlock()
-		st, err := f.h.b.look(ctx, f.id)
+		st, err := f.h.b.Look(ctx, f.id)
 		if err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (b *Broker) since(ctx context.Context, session string, seq int64, mid strin
 	case st.Seq == seq:
 		return nil, mid == "" || st.LastMid == "" || st.LastMid == mid, nil
 	}
-	list, err := b.readLog(ctx, session, max(seq, 1), st.Seq)
+	list, err := b.ReadLog(ctx, session, max(seq, 1), st.Seq)
 	if err != nil || len(list) == 0 {
 		return nil, seq == 0, err
 	}

@@ -63,7 +63,7 @@ func TestAnEventThatRedisLost(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ann, uma, s := served(t, b)
 	p, _ := b.Of(s.ID)
-	st, err := b.look(t.Context(), s.ID)
+	st, err := b.Look(t.Context(), s.ID)
 	require.NoError(t, err)
 	require.NoError(t, b.Publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
 	ann.await("message", func(e event) bool { return e["body"] == "ghost" })

@@ -249,7 +249,7 @@ func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string
 			return mid, nil
 		}
 	}
-	list, err := b.readLog(ctx, session, seq, seq)
+	list, err := b.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}

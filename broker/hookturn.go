@@ -73,7 +73,7 @@ func (t *turn) run(ctx context.Context) error {
 	t.kept = t.at
 	first := t.at/stepsOfMessage + 1
 	last := min(st.Seq, first+hookPage-1)
-	entries, err := t.b.readLog(ctx, t.id, first, last)
+	entries, err := t.b.ReadLog(ctx, t.id, first, last)
 	if err != nil {
 		return err
 	}

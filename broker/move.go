@@ -194,7 +194,7 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	if r.FromAgent != "" {
 		s.Gone = r.FromAgent
 		if s.To == "" {
-			st, err := b.look(ctx, session)
+			st, err := b.Look(ctx, session)
 			if err != nil {
 				return false, settled(err)
 			}
@@ -214,6 +214,6 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	return err == nil && st.State == chat.Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
 }

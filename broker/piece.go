@@ -10,6 +10,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -115,11 +116,11 @@ func unsavedEntries(r store.Reply) []chat.Entry {
 			name, _ := flat[i].(string)
 			fields[name] = flat[i+1]
 		}
-		out = append(out, parseEntry(seq, fields))
+		out = append(out, sessions.ParseEntry(seq, fields))
 	}
 	recalled := r.Strs(3)
 	for i := 0; i+1 < len(recalled); i += 2 {
-		if e, ok := parseRecalled(recalled[i], recalled[i+1]); ok {
+		if e, ok := sessions.ParseRecalled(recalled[i], recalled[i+1]); ok {
 			out = append(out, e)
 		}
 	}

@@ -239,7 +239,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		held, err := b.readLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		held, err := b.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ type revived struct {
 
 // revive brings an ended session that has left Redis back.
 func (b *Broker) revive(ctx context.Context, session string) error {
-	st, doc, err := b.fromShelf(ctx, session)
+	st, doc, err := b.FromShelf(ctx, session)
 	if err != nil {
 		return err
 	}

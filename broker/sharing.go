@@ -77,7 +77,7 @@ func (b *Broker) withdrawFile(ctx context.Context, session, by string, seq int64
 	if b.opt.Files == nil {
 		return nil, nil //nolint:nilnil // nobody keeps any
 	}
-	found, err := b.readLog(ctx, session, seq, seq)
+	found, err := b.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

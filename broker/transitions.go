@@ -107,10 +107,10 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, script string, s ste
 		if err == nil {
 			return b.done(ctx, a, s.Session, r)
 		}
-		if again, err := b.enrolled(ctx, a, s.Session, r); err != nil {
+		if again, err := b.Enrolled(ctx, a, s.Session, r); err != nil {
 			return chat.Session{}, err
 		} else if !again || asked {
-			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, store.Refused(r))
+			return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, store.Refused(r))
 		}
 	}
 }
@@ -126,7 +126,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 	}
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
+		return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, err)
 	}
 	for range 5 {
 		r, err := b.ruled(ctx, script, p, p.Transition(s.Session, keys(p, queue, user)...), func() any {
@@ -148,7 +148,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 			b.adopt(ctx, s.Agent, s.Session)
 			r[0] = "ok"
 		}
-		again, err := b.enrolled(ctx, a, s.Session, r)
+		again, err := b.Enrolled(ctx, a, s.Session, r)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -156,7 +156,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 			continue
 		}
 		if err := store.Refused(r); err != nil {
-			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
+			return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
@@ -215,11 +215,11 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: not oneself")
 	}
 	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
-	st, err := b.look(ctx, r.Session)
+	st, err := b.Look(ctx, r.Session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, chat.ActTransfer, st); err != nil {
+	if err := b.Judge(ctx, a, chat.ActTransfer, st); err != nil {
 		return chat.Session{}, err
 	}
 	switch {
