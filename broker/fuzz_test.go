@@ -147,7 +147,7 @@ func shows(t *testing.T, snapshot string) {
 		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
 		st.Relations(a)
 	}
-	d := document(st, fields, snapshot)
+	d := Document(st, fields, snapshot)
 	_ = d.Version()
 	roleOf(st, fields, "ann")
 }

@@ -193,8 +193,8 @@ func (h *hooks) take(ctx context.Context, p store.Partition) {
 }
 
 // collect takes sessions; `until` is when the last attempt may begin.
-func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]collected, error) {
-	return h.b.collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, takeLease-h.patience-hookMargin)
+func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]store.Collected, error) {
+	return h.b.Collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, store.TakeLease-h.patience-hookMargin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no

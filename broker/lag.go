@@ -32,11 +32,8 @@ type lagCache struct {
 }
 
 // Lag measures how far the archive is behind, at most every two seconds.
-func (b *Broker) Lag(ctx context.Context) (Lag, error) {
-	if b.archiver == nil {
-		return Lag{}, nil
-	}
-	c := &b.lag
+func (a *Archiver) Lag(ctx context.Context) (Lag, error) {
+	c := &a.lag
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.at) < lagFresh {
@@ -44,8 +41,8 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 	}
 	var lag Lag
 	now := time.Now().UnixMilli()
-	for _, p := range b.Parts {
-		if err := b.addLag(ctx, p, now, &lag); err != nil {
+	for _, p := range a.Parts {
+		if err := a.addLag(ctx, p, now, &lag); err != nil {
 			return lag, err
 		}
 	}
@@ -53,10 +50,10 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 	return lag, nil
 }
 
-func (b *Broker) addLag(ctx context.Context, p store.Partition, now int64, lag *Lag) error {
+func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag *Lag) error {
 	var size, aside *redis.IntCmd
 	var oldest, late *redis.ZSliceCmd
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		size, aside = pipe.ZCard(ctx, p.Dirty()), pipe.ZCard(ctx, p.Aside())
 		oldest = pipe.ZRangeWithScores(ctx, p.Dirty(), 0, lagSample-1)
 		late = pipe.ZRangeWithScores(ctx, p.Late(), 0, 0)
@@ -74,7 +71,7 @@ func (b *Broker) addLag(ctx context.Context, p store.Partition, now int64, lag *
 		lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
 	}
 	marks := make([]*redis.SliceCmd, 0, len(list))
-	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, z := range list {
 			id, _ := z.Member.(string)
 			marks = append(marks, pipe.HMGet(ctx, p.Session(id), "seq", "archived"))
@@ -105,30 +102,19 @@ type ArchiveStats struct {
 	Failed  int64 // writes that failed
 }
 
-// ArchiveStats tells what this node's archiver has done.
-func (b *Broker) ArchiveStats() ArchiveStats {
-	if b.archiver == nil {
-		return ArchiveStats{}
-	}
-	a := b.archiver
+// Stats tells what this node's archiver has done.
+func (a *Archiver) Stats() ArchiveStats {
 	return ArchiveStats{a.saved.Load(), a.refused.Load(), a.failed.Load()}
 }
 
-// ArchiveReady tells whether the archive answers; nil where there is none.
-func (b *Broker) ArchiveReady(ctx context.Context) error {
-	if b.archiver == nil {
-		return nil
-	}
-	err := b.archiver.store.Ping(ctx)
+// Ready tells whether the archive answers.
+func (a *Archiver) Ready(ctx context.Context) error {
+	err := a.archive.Ping(ctx)
 	if err == nil {
-		b.reached.Store(true)
+		a.reached.Store(true)
 	}
 	return store.ArchiveError("ping", err)
 }
 
-// ArchiveReached tells whether the archive has answered since this node started,
-// or there is none: then chat goes on without it until Redis is full.
-func (b *Broker) ArchiveReached() bool { return b.archiver == nil || b.reached.Load() }
-
-// ScriptsRun is how many scripts this node has run since it started.
-func (b *Broker) ScriptsRun() int64 { return b.Calls.Load() }
+// Reached tells whether the archive has answered since this node started.
+func (a *Archiver) Reached() bool { return a.reached.Load() }

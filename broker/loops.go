@@ -40,8 +40,8 @@ func (b *Broker) loops() {
 	}
 	b.Loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
-		b.archiver.start()
-		b.Loop(reindexPause, b.archiver.reindex)
+		b.archiver.Start()
+		b.Loop(reindexPause, b.archiver.Reindex)
 	}
 	if b.hooks != nil {
 		b.hooks.start()

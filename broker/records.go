@@ -16,10 +16,10 @@ import (
 
 // The kinds of records: what is no session and must outlive Redis all the same.
 const (
-	recordQueue      = "queue"   // a queue's settings
-	recordProfile    = "profile" // of a participant: who it is, what an administrator set, its revocation
-	recordToken      = "token"   // by its hash
-	recordCanned     = "canned"  // a canned reply
+	RecordQueue      = "queue"   // a queue's settings
+	RecordProfile    = "profile" // of a participant: who it is, what an administrator set, its revocation
+	RecordToken      = "token"   // by its hash
+	RecordCanned     = "canned"  // a canned reply
 	recordDeployment = "deployment"
 )
 
@@ -29,32 +29,34 @@ var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked
 	"last_agent", "last_at", "chosen"}
 
 // record reads one as it is now. Without data it is deleted.
-func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
-	rec := &archive.Record{Kind: kind, ID: id, Version: c.now}
+func (a *Archiver) record(ctx context.Context, c store.Collected, kind, id string) (*archive.Record, error) {
+	rec := &archive.Record{Kind: kind, ID: id, Version: c.Now}
 	switch kind {
-	case recordQueue:
-		data, err := b.Pipe.HGet(ctx, c.part.Queues(), id).Bytes()
+	case RecordQueue:
+		data, err := a.Pipe.HGet(ctx, c.Part.Queues(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("queue", err)
 		}
 		rec.Data = data
-	case recordCanned:
-		data, err := b.Pipe.HGet(ctx, c.part.Canned(), id).Bytes()
+	case RecordCanned:
+		data, err := a.Pipe.HGet(ctx, c.Part.Canned(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("canned", err)
 		}
 		rec.Data = data
-	case recordToken:
-		data, err := b.Pipe.Get(ctx, c.part.Token(id)).Bytes()
+	case RecordToken:
+		data, err := a.Pipe.Get(ctx, c.Part.Token(id)).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("token", err)
 		}
-		var r tokenRecord
+		var r struct {
+			Expires int64 `json:"expires"` // ms
+		}
 		if rec.Data = data; json.Unmarshal(data, &r) == nil {
 			rec.Expires = r.Expires
 		}
-	case recordProfile:
-		fields, err := b.Pipe.HMGet(ctx, c.part.Profile(id), lasting...).Result()
+	case RecordProfile:
+		fields, err := a.Pipe.HMGet(ctx, c.Part.Profile(id), lasting...).Result()
 		if err != nil {
 			return nil, store.RedisError("profile", err)
 		}
@@ -71,81 +73,23 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 	return rec, nil
 }
 
-// restoreRecords puts all records back; it may be repeated.
-func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
-	for _, kind := range []string{recordQueue, recordProfile, recordToken, recordCanned} {
-		if kind == recordProfile { // how long they are kept is a matter of the queues
-			if err := b.settings.load(ctx, b); err != nil {
-				return err
-			}
-		}
-		for after := ""; ; {
-			list, err := b.archiver.store.Records(ctx, kind, after, 500)
-			if err != nil {
-				return store.ArchiveError("records", err)
-			}
-			if len(list) == 0 {
-				break
-			}
-			after = list[len(list)-1].ID
-			if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-				for i := range list {
-					b.restoreRecord(ctx, pipe, &list[i])
-				}
-				return nil
-			}); err != nil {
-				return store.RedisError("restore", err)
-			}
-			step(len(list))
-		}
-	}
-	return b.recount(ctx)
-}
-
-func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
-	switch r.Kind {
-	case recordQueue:
-		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
-	case recordCanned:
-		if c, err := parseCanned(string(r.Data)); err == nil {
-			pipe.HSet(ctx, b.Parts[0].Canned(), c.ID, r.Data)
-			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
-		}
-	case recordToken:
-		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
-			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
-		}
-	case recordProfile:
-		var fields map[string]string
-		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
-			return
-		}
-		p := b.Home(chat.IDOf(r.ID))
-		pipe.HSet(ctx, p.Profile(r.ID), fields)
-		if r.ID[0] == 'a' {
-			pipe.SAdd(ctx, p.Agents(), chat.IDOf(r.ID))
-		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
-			pipe.PExpire(ctx, p.Profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
-		}
-	}
-}
-
-// claimArchive makes sure that all nodes of this Redis use one archive.
-func (b *Broker) claimArchive(ctx context.Context) error {
-	mine, err := b.archiveID(ctx)
+// Claim makes sure that all nodes of this Redis use one archive.
+func (a *Archiver) Claim(ctx context.Context) error {
+	mine, err := a.archiveID(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
+	if err := a.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
 		return store.RedisError("archive", err)
 	}
-	theirs, err := b.Redis.Get(ctx, store.ArchiveKey).Result()
+	theirs, err := a.Redis.Get(ctx, store.ArchiveKey).Result()
 	if err != nil {
 		return store.RedisError("archive", err)
 	}
 	if theirs != mine {
 		return ErrArchive
 	}
+	a.reached.Store(true)
 	return nil
 }
 
@@ -153,28 +97,28 @@ func (b *Broker) claimArchive(ctx context.Context) error {
 var ErrArchive = errors.New("the nodes of this Redis use another archive")
 
 // archiveID is the archive's own id, made at its first use.
-func (b *Broker) archiveID(ctx context.Context) (string, error) {
-	id, err := b.deployment(ctx, "archive")
+func (a *Archiver) archiveID(ctx context.Context) (string, error) {
+	id, err := a.deployment(ctx, "archive")
 	if err != nil || id != "" {
 		return id, err
 	}
-	if err := b.setDeployment(ctx, "archive", b.Node); err != nil {
+	if err := a.SetDeployment(ctx, "archive", a.Node); err != nil {
 		return "", err
 	}
-	return b.deployment(ctx, "archive") // another node's, if both made one
+	return a.deployment(ctx, "archive") // another node's, if both made one
 }
 
-// archivedPartitions is the number of partitions that the archived sessions' ids name; 0 where there are none yet.
-func (b *Broker) archivedPartitions(ctx context.Context) (int, error) {
-	text, err := b.deployment(ctx, "partitions")
+// Partitions is the number of partitions that the archived sessions' ids name; 0 where there are none yet.
+func (a *Archiver) Partitions(ctx context.Context) (int, error) {
+	text, err := a.deployment(ctx, "partitions")
 	if err != nil || text == "" {
 		return 0, err
 	}
 	return strconv.Atoi(text)
 }
 
-func (b *Broker) deployment(ctx context.Context, name string) (string, error) {
-	list, err := b.archiver.store.Records(ctx, recordDeployment, "", 10)
+func (a *Archiver) deployment(ctx context.Context, name string) (string, error) {
+	list, err := a.archive.Records(ctx, recordDeployment, "", 10)
 	if err != nil {
 		return "", store.ArchiveError("records", err)
 	}
@@ -187,10 +131,10 @@ func (b *Broker) deployment(ctx context.Context, name string) (string, error) {
 	return "", nil
 }
 
-// setDeployment writes a value that never changes: the first written stays.
-func (b *Broker) setDeployment(ctx context.Context, name, value string) error {
+// SetDeployment writes a value that never changes: the first written stays.
+func (a *Archiver) SetDeployment(ctx context.Context, name, value string) error {
 	// The earlier it is written, the later its version.
 	version := int64(1)<<62 - time.Now().UnixMilli()
-	return store.ArchiveError("records", b.archiver.store.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
+	return store.ArchiveError("records", a.archive.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
 		Version: version, Data: []byte(chat.Encode(value))}}))
 }
