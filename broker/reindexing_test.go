@@ -13,7 +13,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
-	keys "bellhop/broker/internal/store"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -61,7 +61,7 @@ func TestOneNodeReindexes(t *testing.T) {
 	s, url := &stale{Archive: file}, testenv.Redis(t).URL()
 	ctx := t.Context()
 	node := func() *Archiver {
-		n := x.keys.NewStore(testenv.Client(t, url), slog.New(slog.DiscardHandler))
+		n := store.NewStore(testenv.Client(t, url), slog.New(slog.DiscardHandler))
 		require.NoError(t, n.Open(ctx, 1, nil))
 		return NewArchiver(n, s, 0, 0, nil)
 	}
@@ -85,10 +85,10 @@ func TestOneNodeReindexes(t *testing.T) {
 	require.Equal(t, 3*reindexBatch, s.left)
 	s.set(3*reindexBatch, nil)
 	b.Reindex(ctx)
-	holder, err := b.Redis.Get(ctx, x.keys.ReindexKey).Result()
+	holder, err := b.Redis.Get(ctx, store.ReindexKey).Result()
 	require.NoError(t, err)
 	require.Equal(t, holder != b.Node, s.left > 0, "only who has the lease")
-	require.NoError(t, b.Redis.Del(ctx, x.keys.ReindexKey).Err()) // as when the other is gone for long enough
+	require.NoError(t, b.Redis.Del(ctx, store.ReindexKey).Err()) // as when the other is gone for long enough
 	b.Reindex(ctx)
 	require.Zero(t, s.left)
 
