@@ -1,23 +1,29 @@
 package broker
 
 import (
+	"bellhop/broker/chat"
+
 	"context"
 
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
+// ErrArchive says that this Redis is archived somewhere else.
+var ErrArchive = archiving.ErrArchive
+
 // Lag measures how far the archive is behind, at most every two seconds.
-func (b *Broker) Lag(ctx context.Context) (Lag, error) {
+func (b *Broker) Lag(ctx context.Context) (chat.Lag, error) {
 	if b.archiver == nil {
-		return Lag{}, nil
+		return chat.Lag{}, nil
 	}
 	return b.archiver.Lag(ctx)
 }
 
 // ArchiveStats tells what this node's archiver has done.
-func (b *Broker) ArchiveStats() ArchiveStats {
+func (b *Broker) ArchiveStats() chat.ArchiveStats {
 	if b.archiver == nil {
-		return ArchiveStats{}
+		return chat.ArchiveStats{}
 	}
 	return b.archiver.Stats()
 }

@@ -16,6 +16,7 @@ import (
 	"bellhop/archive"
 	"bellhop/archive/mongo"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -115,7 +116,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		first := uma.send(s.ID, "last").Seq
 		archived(t, b, s.ID)
 		p, _ := b.Of(s.ID)
-		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(keepLog))
+		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
 		code(t, chat.CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
@@ -205,7 +206,7 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 		uma.send(s.ID, fmt.Sprint(i))
 	}
 	archived(t, b, s.ID)
-	lag := Lag{}
+	lag := chat.Lag{}
 	require.Eventually(t, func() bool {
 		lag, _ = b.Lag(ctx)
 		return lag.Aside == 1 && lag.Messages == 0

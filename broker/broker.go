@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -111,8 +112,8 @@ type Broker struct {
 	opt Options
 
 	hub         *hub
-	archiver    *Archiver // nil without an archive
-	hooks       *hooks    // nil without a hook
+	archiver    *archiving.Archiver // nil without an archive
+	hooks       *hooks              // nil without a hook
 	farewells   farewells
 	settings    settings
 	served      servedQueues
@@ -191,7 +192,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {
-		b.archiver = NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
+		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
 	n, err := b.fixPartitions(ctx, o.Partitions)
 	if err != nil {

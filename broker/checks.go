@@ -12,6 +12,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -84,7 +85,7 @@ func (a *auditor) unread(ctx context.Context, p store.Partition, st *chat.Snapsh
 	if err != nil {
 		return "", store.RedisError("audit", err)
 	}
-	r := &Revived{Marks: chat.Flat{}, Authors: []byte(bytes), Codes: map[string]int64{}, Seq: min(st.Seq, int64(len(bytes)/2))}
+	r := &archiving.Revived{Marks: chat.Flat{}, Authors: []byte(bytes), Codes: map[string]int64{}, Seq: min(st.Seq, int64(len(bytes)/2))}
 	for w, n := range st.Counts {
 		r.Marks[w], r.Codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
 		if want := r.Unread(w); want != n {
@@ -169,7 +170,7 @@ func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snap
 	if err != nil {
 		return "", store.ArchiveError("audit", err)
 	}
-	switch now := Document(st, f, "").Version(); {
+	switch now := archiving.Document(st, f, "").Version(); {
 	case doc.Version() < now:
 		return fmt.Sprintf("the archive has an older version, rev %d of %d", doc.Rev, st.Rev), nil
 	case doc.Version() > now:

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -100,7 +101,7 @@ func FuzzLuaReplies(f *testing.F) {
 					r.Num(i)
 					r.Strs(i)
 				}
-				for _, e := range unsavedEntries(r) {
+				for _, e := range archiving.UnsavedEntries(r) {
 					_, _ = e.Message("s", true)
 				}
 				shows(t, r.Str(0))
@@ -147,7 +148,7 @@ func shows(t *testing.T, snapshot string) {
 		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
 		st.Relations(a)
 	}
-	d := Document(st, fields, snapshot)
+	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
 	roleOf(st, fields, "ann")
 }

@@ -14,6 +14,7 @@ import (
 
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -46,7 +47,7 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 
 	next := startNode(t, url, tellsTo(t, r), soon, short)
 	pl, _ := b.Of(long.ID)
-	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(keepLog))
+	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(archiving.KeepLog))
 	r.answers(nil)
 	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
 	r.mu.Lock()

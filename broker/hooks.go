@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -234,7 +235,7 @@ func (h *hooks) owed(ctx context.Context, p store.Partition, list []string) erro
 	}
 	owed := []any{0, "NX"}
 	for i, cmd := range got {
-		if v := cmd.Val(); len(v) == 2 && v[1] != nil && number(v[1]) < 2*number(v[0]) {
+		if v := cmd.Val(); len(v) == 2 && v[1] != nil && archiving.Number(v[1]) < 2*archiving.Number(v[0]) {
 			owed = append(owed, list[i*2])
 		}
 	}

@@ -1,13 +1,14 @@
 package broker
 
 import (
-	"bellhop/broker/internal/store"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
 )
 
 // turn is one node's hold of one session: it delivers the session's events in
@@ -53,7 +54,7 @@ func (h *hooks) turn(ctx context.Context, c store.Collected) {
 		h.b.Log.Warn("a session's events are not told for now; soon again", "session", c.ID, "error", err)
 	}
 	if t.st != nil && !t.over { // if this fails, too, or nothing is known of it, the lease runs out
-		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: number(t.Since)})
+		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: archiving.Number(t.Since)})
 	}
 }
 

@@ -41,7 +41,6 @@ func (b *Broker) loops() {
 	b.Loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.Start()
-		b.Loop(reindexPause, b.archiver.Reindex)
 	}
 	if b.hooks != nil {
 		b.hooks.start()

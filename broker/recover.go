@@ -15,6 +15,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -215,7 +216,7 @@ const quietFor = time.Minute
 func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
 	last, err := ulid.ParseStrict(c.st.LastMid)
 	if err != nil || time.Since(ulid.Time(last.Time())) < quietFor || c.doc.Seq != c.st.Seq ||
-		c.doc.Version() != Document(c.st, c.fields, "").Version() {
+		c.doc.Version() != archiving.Document(c.st, c.fields, "").Version() {
 		return false, nil //nolint:nilerr // an id that is none is looked at
 	}
 	list, err := b.opt.Archive.Messages(ctx, c.st.ID, c.st.Seq, c.st.Seq+1)
@@ -258,7 +259,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 
 // ahead tells whether the archive has what Redis has not.
 func (c *compared) ahead() bool {
-	now := Document(c.st, c.fields, "")
+	now := archiving.Document(c.st, c.fields, "")
 	return len(c.lost) > 0 || c.doc.Version() > now.Version()
 }
 
@@ -285,7 +286,7 @@ func (c *compared) untouched() bool {
 // bringBack replaces what Redis has by what the archive has; false if it has changed meanwhile.
 func (r *recovery) bringBack(ctx context.Context, c *compared) (bool, error) {
 	b, f := r.b, c.fields
-	back, fresh, err := b.archiver.RestoreSession(ctx, c.doc, &Older{f["rev"], f["seq"], f["ops"], f["queue"], Document(c.st, f, "").Reads, c.st.Marks})
+	back, fresh, err := b.archiver.RestoreSession(ctx, c.doc, &archiving.Older{Rev: f["rev"], Seq: f["seq"], Ops: f["ops"], Queue: f["queue"], Reads: archiving.Document(c.st, f, "").Reads, Marks: c.st.Marks})
 	if err != nil || !fresh {
 		return false, err
 	}
@@ -304,7 +305,7 @@ func (r *recovery) note(seq int64, lost []archive.Message) {
 }
 
 // told makes a session that came back known to its agents' partitions and to who is connected.
-func (r *recovery) told(ctx context.Context, back *Revived) error {
+func (r *recovery) told(ctx context.Context, back *archiving.Revived) error {
 	b, f, id := r.b, back.Hash, back.Doc.ID
 	agents := back.Doc.Agents
 	if target := f["target"]; target != "" && !chat.Contains(agents, target) {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bellhop/broker/internal/store"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,8 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -48,7 +49,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	server.fall()
 	noticed(t, nodes, before, len(a.Parts))
 	uma.send(s.ID, "new words")
-	require.NoError(t, a.archiver.Save(ctx, Batch{late})) // lands now
+	require.NoError(t, a.archiver.Save(ctx, archiving.Batch{late})) // lands now
 	for range 3 {
 		require.NoError(t, a.archiver.Flush(ctx))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -150,7 +151,7 @@ func (r *restore) page(ctx context.Context, page []archive.Session) error {
 	return g.Wait()
 }
 
-func (r *restore) step(s *Revived) {
+func (r *restore) step(s *archiving.Revived) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done.Sessions++

@@ -1,20 +1,22 @@
 package broker
 
 import (
-	"bellhop/archive"
-	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 	"context"
 	"encoding/json"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/archive"
+	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
 )
 
 // restoreRecords puts all records back; it may be repeated.
 func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
-	for _, kind := range []string{RecordQueue, RecordProfile, RecordToken, RecordCanned} {
-		if kind == RecordProfile { // how long they are kept is a matter of the queues
+	for _, kind := range []string{archiving.RecordQueue, archiving.RecordProfile, archiving.RecordToken, archiving.RecordCanned} {
+		if kind == archiving.RecordProfile { // how long they are kept is a matter of the queues
 			if err := b.settings.load(ctx, b); err != nil {
 				return err
 			}
@@ -44,18 +46,18 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
 	switch r.Kind {
-	case RecordQueue:
+	case archiving.RecordQueue:
 		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
-	case RecordCanned:
+	case archiving.RecordCanned:
 		if c, err := parseCanned(string(r.Data)); err == nil {
 			pipe.HSet(ctx, b.Parts[0].Canned(), c.ID, r.Data)
 			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
 		}
-	case RecordToken:
+	case archiving.RecordToken:
 		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
 			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
 		}
-	case RecordProfile:
+	case archiving.RecordProfile:
 		var fields map[string]string
 		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
 			return

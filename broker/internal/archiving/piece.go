@@ -1,4 +1,4 @@
-package broker
+package archiving
 
 import (
 	"context"
@@ -93,15 +93,15 @@ func (a *Archiver) Piece(ctx context.Context, c store.Collected) (*Piece, error)
 	p.codes = fields.Num("codes")
 	p.doc = Document(st, fields, r.Str(0))
 	p.doc.NewAgents = p.codes > fields.Num("codes_saved")
-	for _, e := range unsavedEntries(r) {
+	for _, e := range UnsavedEntries(r) {
 		p.messages = append(p.messages, store.Archived(&e, p.doc))
 	}
 	p.upto = reached(p.messages, fields.Num("archived"), st.Seq)
 	return p, nil
 }
 
-// unsavedEntries are the log's, then the recalled ones.
-func unsavedEntries(r store.Reply) []chat.Entry {
+// UnsavedEntries are the log's, then the recalled ones.
+func UnsavedEntries(r store.Reply) []chat.Entry {
 	var out []chat.Entry
 	for _, item := range r.List(1) {
 		pair, _ := item.([]any)

@@ -1,6 +1,8 @@
-package broker
+package archiving
 
 import (
+	"bellhop/broker/chat"
+
 	"context"
 	"strconv"
 	"sync"
@@ -11,14 +13,6 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// Lag is how far the archive is behind.
-type Lag struct {
-	Sessions int64 `json:"sessions"` // with something the archive lacks
-	Messages int64 `json:"messages"` // it lacks; estimated where very many sessions are behind
-	Seconds  int64 `json:"seconds"`  // since the oldest change that waits
-	Aside    int64 `json:"aside"`    // sessions with messages that the archive refused
-}
-
 const (
 	lagSample = 1000            // sessions of a partition whose messages are counted
 	lagFresh  = 2 * time.Second // a measurement is good for this long
@@ -28,18 +22,18 @@ const (
 type lagCache struct {
 	mu   sync.Mutex
 	at   time.Time
-	last Lag
+	last chat.Lag
 }
 
 // Lag measures how far the archive is behind, at most every two seconds.
-func (a *Archiver) Lag(ctx context.Context) (Lag, error) {
+func (a *Archiver) Lag(ctx context.Context) (chat.Lag, error) {
 	c := &a.lag
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.at) < lagFresh {
 		return c.last, nil
 	}
-	var lag Lag
+	var lag chat.Lag
 	now := time.Now().UnixMilli()
 	for _, p := range a.Parts {
 		if err := a.addLag(ctx, p, now, &lag); err != nil {
@@ -50,7 +44,7 @@ func (a *Archiver) Lag(ctx context.Context) (Lag, error) {
 	return lag, nil
 }
 
-func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag *Lag) error {
+func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag *chat.Lag) error {
 	var size, aside *redis.IntCmd
 	var oldest, late *redis.ZSliceCmd
 	_, err := a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -81,7 +75,7 @@ func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag
 	var behind int64
 	for _, m := range marks {
 		if v := m.Val(); len(v) == 2 {
-			behind += number(v[0]) - number(v[1])
+			behind += Number(v[0]) - Number(v[1])
 		}
 	}
 	lag.Sessions += size.Val()
@@ -89,22 +83,15 @@ func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag
 	return store.RedisError("lag", err)
 }
 
-func number(v any) int64 {
+func Number(v any) int64 {
 	text, _ := v.(string)
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
 }
 
-// ArchiveStats are one node's counts since it started.
-type ArchiveStats struct {
-	Saved   int64 // messages the archive acknowledged
-	Refused int64 // items it will not take
-	Failed  int64 // writes that failed
-}
-
 // Stats tells what this node's archiver has done.
-func (a *Archiver) Stats() ArchiveStats {
-	return ArchiveStats{a.saved.Load(), a.refused.Load(), a.failed.Load()}
+func (a *Archiver) Stats() chat.ArchiveStats {
+	return chat.ArchiveStats{Saved: a.saved.Load(), Refused: a.refused.Load(), Failed: a.failed.Load()}
 }
 
 // Ready tells whether the archive answers.

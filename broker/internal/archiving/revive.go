@@ -1,4 +1,4 @@
-package broker
+package archiving
 
 import (
 	"cmp"
@@ -30,7 +30,7 @@ type Revived struct {
 	tail    []chat.Entry     // the newest, the only ones that go into the log
 }
 
-const revivePage = 1000 // messages read at a time
+const RevivePage = 1000 // messages read at a time
 
 // RestoreSession writes all of an archived session into Redis, in one step at
 // the end: until then nobody sees it, and it may be begun anew at any time. The
@@ -46,7 +46,7 @@ func (a *Archiver) RestoreSession(ctx context.Context, doc archive.Session, over
 		return nil, false, fmt.Errorf("session %s: %w", doc.ID, err)
 	}
 	for {
-		page, err := a.archive.Messages(ctx, doc.ID, r.Seq+1, r.Seq+revivePage)
+		page, err := a.archive.Messages(ctx, doc.ID, r.Seq+1, r.Seq+RevivePage)
 		if err != nil {
 			return nil, false, store.ArchiveError("messages", err)
 		}
@@ -108,8 +108,8 @@ func (r *Revived) take(e chat.Entry) {
 		high |= 0x80
 	}
 	r.Authors = append(r.Authors, high, byte(code)) //nolint:gosec // its lower half
-	if r.tail = append(r.tail, e); len(r.tail) > 2*keepLog {
-		r.tail = slices.Clone(r.tail[len(r.tail)-keepLog:])
+	if r.tail = append(r.tail, e); len(r.tail) > 2*KeepLog {
+		r.tail = slices.Clone(r.tail[len(r.tail)-KeepLog:])
 	}
 }
 
@@ -170,7 +170,7 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 	}
 	unread, recalled := chat.Flat{}, chat.Flat{}
 	if r.over != nil {
-		for w, mark := range r.over.read {
+		for w, mark := range r.over.Marks {
 			if _, in := r.Marks[w]; in && mark > r.Marks.Num(w) {
 				r.Marks[w] = strconv.FormatInt(mark, 10)
 			}
@@ -183,7 +183,7 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 		unread[w] = strconv.FormatInt(r.Unread(w), 10)
 	}
 	args := []any{"", r.Authors}
-	for _, e := range r.tail[max(0, len(r.tail)-keepLog):] {
+	for _, e := range r.tail[max(0, len(r.tail)-KeepLog):] {
 		if e.Body == "" {
 			recalled[strconv.FormatInt(e.Seq, 10)] = chat.Encode(map[string]string{"at": strconv.FormatInt(e.At, 10), "by": e.By,
 				"key": e.Key, "h": e.Head})
@@ -254,5 +254,5 @@ type Older struct {
 	Queue string `json:"queue"`
 	Reads int64  `json:"reads"` // sum of the marks
 
-	read map[string]int64
+	Marks map[string]int64 `json:"-"`
 }

@@ -1,4 +1,4 @@
-package broker
+package archiving
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ const (
 	batchWait    = 50 * time.Millisecond // after the first of them
 	collectLimit = 64                    // sessions of each partition at a time
 	unsavedLimit = 500                   // messages of one session at a time
-	keepLog      = 200                   // of its newest entries a log keeps, archived or not
+	KeepLog      = 200                   // of its newest entries a log keeps, archived or not
 	expireAfter  = time.Hour             // an ended session leaves Redis
 	givePatience = 10 * time.Second      // of giving back what could not be written
 	refusedPause = 10 * time.Minute      // until what the store refused is tried again
@@ -62,7 +62,7 @@ type ArchiverNeeds interface {
 
 // NewArchiver archives what changes, delay after the first change; a session leaves Redis so long after its end.
 func NewArchiver(s *store.Store, a archive.Archive, delay, after time.Duration, needs ArchiverNeeds) *Archiver {
-	return &Archiver{Store: s, archive: a, delay: cmp.Or(delay, archiveDelay), keep: keepLog, after: cmp.Or(after, expireAfter), needs: needs}
+	return &Archiver{Store: s, archive: a, delay: cmp.Or(delay, archiveDelay), keep: KeepLog, after: cmp.Or(after, expireAfter), needs: needs}
 }
 
 // Start begins to archive, until close or the broker's end.
@@ -80,6 +80,7 @@ func (a *Archiver) Start() {
 		a.write(a.Life, pieces)
 	})
 	a.Loop(refusedPause, a.retry)
+	a.Loop(reindexPause, a.Reindex)
 }
 
 // Close archives what is dirty, as far as the context allows.
