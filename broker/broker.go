@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/store"
 )
 
@@ -113,6 +114,7 @@ type Broker struct {
 	hub         *hub
 	archiver    *archiver // nil without an archive
 	hooks       *hooks    // nil without a hook
+	canned      *canned.Replies
 	lag         lagCache
 	farewells   farewells
 	settings    settings
@@ -192,6 +194,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
+	b.canned = canned.New(b.Store)
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/store"
 )
 
@@ -144,7 +145,7 @@ func FuzzLuaReplies(f *testing.F) {
 			if e, ok := parseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
-			_, _ = parseCanned(text)
+			_, _ = canned.Parse(text)
 			_, _ = parseLetter(text)
 			_, _ = parseFiled(text)
 			var f chat.Flat

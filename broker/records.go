@@ -39,9 +39,9 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 		}
 		rec.Data = data
 	case recordCanned:
-		data, err := b.Pipe.HGet(ctx, c.part.Canned(), id).Bytes()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, store.RedisError("canned", err)
+		data, err := b.canned.Kept(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		rec.Data = data
 	case recordToken:
@@ -107,10 +107,7 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 	case recordQueue:
 		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
 	case recordCanned:
-		if c, err := parseCanned(string(r.Data)); err == nil {
-			pipe.HSet(ctx, b.Parts[0].Canned(), c.ID, r.Data)
-			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
-		}
+		b.canned.Restore(ctx, pipe, r.Data)
 	case recordToken:
 		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
 			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
