@@ -38,6 +38,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
 )
 
@@ -115,6 +116,7 @@ type Broker struct {
 	archiver    *archiver // nil without an archive
 	hooks       *hooks    // nil without a hook
 	canned      *canned.Replies
+	counts      *stats.Stats
 	lag         lagCache
 	farewells   farewells
 	settings    settings
@@ -124,7 +126,6 @@ type Broker struct {
 	dispatchers dispatchers
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
-	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
 	mends seldom
 
@@ -192,11 +193,10 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
-		counting: make(chan struct{}, 1)}
-	b.canned = canned.New(b.Store)
+	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}
@@ -291,8 +291,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	var flushed error
 	if b.archiver != nil {
-		if flushed = b.archiver.close(ctx); flushed == nil {
-			flushed = b.closeStats(ctx)
+		if flushed = b.archiver.close(ctx); flushed == nil && !b.opt.NoArchiver {
+			flushed = b.counts.Close(ctx)
 		}
 	}
 	b.Stop()
