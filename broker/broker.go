@@ -38,7 +38,9 @@ import (
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/sessions"
+	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
 )
 
@@ -114,6 +116,8 @@ type Broker struct {
 	hub         *hub
 	archiver    *archiving.Archiver // nil without an archive
 	hooks       *hooks              // nil without a hook
+	canned      *canned.Replies
+	counts      *stats.Stats
 	farewells   farewells
 	settings    settings
 	served      servedQueues
@@ -122,7 +126,6 @@ type Broker struct {
 	dispatchers dispatchers
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
-	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
 	mends seldom
 
@@ -187,10 +190,10 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
 	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce),
-		counting: make(chan struct{}, 1)}
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
@@ -282,8 +285,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	var flushed error
 	if b.archiver != nil {
-		if flushed = b.archiver.Close(ctx); flushed == nil {
-			flushed = b.closeStats(ctx)
+		if flushed = b.archiver.Close(ctx); flushed == nil && !b.opt.NoArchiver {
+			flushed = b.counts.Close(ctx)
 		}
 	}
 	b.Stop()

@@ -10,6 +10,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -124,7 +125,7 @@ func FuzzLuaReplies(f *testing.F) {
 			if e, ok := sessions.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
-			_, _ = parseCanned(text)
+			_, _ = canned.Parse(text)
 			_, _ = parseLetter(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {

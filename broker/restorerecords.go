@@ -49,10 +49,7 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 	case archiving.RecordQueue:
 		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
 	case archiving.RecordCanned:
-		if c, err := parseCanned(string(r.Data)); err == nil {
-			pipe.HSet(ctx, b.Parts[0].Canned(), c.ID, r.Data)
-			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
-		}
+		b.canned.Restore(ctx, pipe, r.Data)
 	case archiving.RecordToken:
 		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
 			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
