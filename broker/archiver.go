@@ -48,16 +48,6 @@ type archiver struct {
 	away    atomic.Bool  // the last write failed
 }
 
-// collected is a session or record that one partition handed to this node.
-type collected struct {
-	part  store.Partition
-	id    string
-	since string // when the first change was made that waits
-	lease string // its score now
-	now   int64  // Redis's clock, ms
-	until time.Time
-}
-
 func newArchiver(b *Broker, o Options) *archiver {
 	return &archiver{b: b, store: o.Archive, delay: o.ArchiveDelay, keep: keepLog, expire: cmp.Or(o.expire, expireAfter)}
 }
@@ -125,7 +115,7 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 				p, broken := a.b.piece(ctx, c)
 				if broken != nil {
 					err = errors.Join(err, broken)
-					a.giveBack(ctx, batch{{collected: c}})
+					a.giveBack(ctx, batch{{Collected: c}})
 					continue
 				}
 				emit(p)
@@ -137,33 +127,8 @@ func (a *archiver) pass(ctx context.Context, delay time.Duration, emit func(*pie
 	return full.Load(), err
 }
 
-func (a *archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]collected, error) {
-	return a.b.collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, takeLease-5*time.Second)
-}
-
-// collect borrows sessions of a partition for whoever archives or tells them; until bounds what it does with them.
-func (b *Broker) collect(ctx context.Context, l *store.Borrower, p store.Partition, borrower, due, late string, limit int,
-	delay, until time.Duration) ([]collected, error) {
-	call, ack := l.Begin()
-	ends := time.Now().Add(until)
-	r, err := b.RunJSON(ctx, "collect", []string{due, late, p.Leases()}, struct {
-		Borrower string `json:"borrower"`
-		Call     int64  `json:"call"`
-		Ack      int64  `json:"ack"`
-		Limit    int    `json:"limit"`
-		Lease    int64  `json:"lease"` // ms
-		Delay    int64  `json:"delay"` // ms
-	}{borrower + b.Node, call, ack, limit, takeLease.Milliseconds(), delay.Milliseconds()})
-	if err != nil {
-		return nil, err
-	}
-	l.Heard(call)
-	members := r.Strs(2)
-	out := make([]collected, 0, len(members)/2)
-	for i := 0; i+1 < len(members); i += 2 {
-		out = append(out, collected{part: p, id: members[i], since: members[i+1], lease: r.Str(1), now: r.Num(0), until: ends})
-	}
-	return out, nil
+func (a *archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]store.Collected, error) {
+	return a.b.Collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
 }
 
 // write gathers pieces into batches, and marks one while it stores the next.
@@ -238,7 +203,7 @@ func (a *archiver) save(ctx context.Context, all batch) error {
 func (a *archiver) commit(ctx context.Context, all batch) (batch, error) {
 	b := all[:0:0]
 	for _, p := range all {
-		if time.Now().Before(p.until) { // else it is somebody else's by now
+		if time.Now().Before(p.Until) { // else it is somebody else's by now
 			b = append(b, p)
 		}
 	}
@@ -283,7 +248,7 @@ func (a *archiver) put(ctx context.Context, b batch) error {
 			p, m := from[r.Index], &messages[r.Index]
 			p.refuse(m.Seq)
 			a.refused.Add(1)
-			a.b.Log.Error("the archive refuses a message; it stays in Redis", "session", p.id, "seq", m.Seq, "error", r.Err)
+			a.b.Log.Error("the archive refuses a message; it stays in Redis", "session", p.ID, "seq", m.Seq, "error", r.Err)
 		}
 		a.saved.Add(int64(len(messages) - len(rejected)))
 	}
@@ -295,7 +260,7 @@ func (a *archiver) put(ctx context.Context, b batch) error {
 		for _, r := range rejected {
 			owners[r.Index].docRefused = true
 			a.refused.Add(1)
-			a.b.Log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].id, "error", r.Err)
+			a.b.Log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].ID, "error", r.Err)
 		}
 	}
 	if len(records) > 0 {
@@ -311,13 +276,13 @@ func (a *archiver) mark(ctx context.Context, b batch) error {
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
-				_, err := a.b.Run(ctx, "done", []string{p.part.Dirty(), p.part.Late()}, p.lease, p.id)
+				_, err := a.b.Run(ctx, "done", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID)
 				return err
 			}
-			r, err := a.b.RunJSON(ctx, "saved", []string{p.part.Session(p.id), p.part.Log(p.id), p.part.Read(p.id),
-				p.part.Recalled(p.id), p.part.Dirty(), p.part.Timers(), p.part.Aside(), p.part.Late()}, p.mark(a))
+			r, err := a.b.RunJSON(ctx, "saved", []string{p.Part.Session(p.ID), p.Part.Log(p.ID), p.Part.Read(p.ID),
+				p.Part.Recalled(p.ID), p.Part.Dirty(), p.Part.Timers(), p.Part.Aside(), p.Part.Late()}, p.mark(a))
 			if err == nil && r.Str(0) == "other" { // Redis fell back while this was on its way
-				err = (&recovery{b: a.b, p: p.part}).compare(ctx, p.id)
+				err = (&recovery{b: a.b, p: p.Part}).compare(ctx, p.ID)
 			}
 			return err
 		})
@@ -333,7 +298,7 @@ func (a *archiver) giveBack(ctx context.Context, b batch) {
 	ctx, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
 	for _, p := range b {
-		if _, err := a.b.Run(ctx, "putback", []string{p.part.Dirty(), p.part.Late()}, p.lease, p.id, p.since); err != nil {
+		if _, err := a.b.Run(ctx, "putback", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID, p.Since); err != nil {
 			return // it comes back when its lease is over
 		}
 	}

@@ -124,7 +124,7 @@ type Broker struct {
 	places      chan struct{} // one for each piece of background work that is being done
 	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
-	mends seldom
+	mends store.Seldom
 
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 }

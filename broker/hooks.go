@@ -65,7 +65,7 @@ type hooks struct {
 	turns   sync.WaitGroup
 	telling context.Context //nolint:containedctx // the life of what is being delivered
 
-	warned, buried, missed seldom
+	warned, buried, missed store.Seldom
 
 	delivered, failed, dead, dropped atomic.Int64
 	lag                              hookLagCache
@@ -193,8 +193,8 @@ func (h *hooks) take(ctx context.Context, p store.Partition) {
 }
 
 // collect takes sessions; `until` is when the last attempt may begin.
-func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]collected, error) {
-	return h.b.collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, takeLease-h.patience-hookMargin)
+func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]store.Collected, error) {
+	return h.b.Collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, store.TakeLease-h.patience-hookMargin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no
@@ -243,15 +243,6 @@ func (h *hooks) owed(ctx context.Context, p store.Partition, list []string) erro
 	}
 	_, err = h.b.Run(ctx, "later", []string{p.Hooks()}, owed...)
 	return err
-}
-
-// seldom is for what is said once a minute, however often it happens.
-type seldom struct{ last atomic.Int64 }
-
-// again tells whether it is to be said, once for all who ask at a time.
-func (s *seldom) again() bool {
-	last, now := s.last.Load(), time.Now().Unix()
-	return now-last >= 60 && s.last.CompareAndSwap(last, now)
 }
 
 // spread is d and up to a tenth more, so that what failed together does not come back together.

@@ -15,7 +15,7 @@ import (
 
 // piece is what the archive lacks of one session, as it was at one instant, or one record.
 type piece struct {
-	collected
+	store.Collected
 	messages []archive.Message
 	doc      *archive.Session // nil for a record, or a session that is gone
 	record   *archive.Record
@@ -48,8 +48,8 @@ type savedMark struct {
 }
 
 func (p *piece) mark(a *archiver) savedMark {
-	m := savedMark{Session: p.id, Upto: p.upto, Recalls: p.recalls, Codes: p.codes, Refused: []int64{}, Taken: []int64{},
-		Keep: a.keep, Expire: a.expire.Milliseconds(), Since: p.since}
+	m := savedMark{Session: p.ID, Upto: p.upto, Recalls: p.recalls, Codes: p.codes, Refused: []int64{}, Taken: []int64{},
+		Keep: a.keep, Expire: a.expire.Milliseconds(), Since: p.Since}
 	if p.doc != nil {
 		m.Rev, m.Seq, m.Reads = p.doc.Rev, p.doc.Seq, p.doc.Reads
 	}
@@ -70,18 +70,18 @@ func (p *piece) mark(a *archiver) savedMark {
 }
 
 // piece reads what the archive lacks.
-func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
-	if kind, id, ok := strings.Cut(c.id, "|"); ok {
+func (b *Broker) piece(ctx context.Context, c store.Collected) (*piece, error) {
+	if kind, id, ok := strings.Cut(c.ID, "|"); ok {
 		rec, err := b.record(ctx, c, kind, id)
-		return &piece{collected: c, record: rec}, err
+		return &piece{Collected: c, record: rec}, err
 	}
-	s := c.id
-	r, err := b.Run(ctx, "unsaved", []string{c.part.Session(s), c.part.Log(s), c.part.Unread(s), c.part.Read(s),
-		c.part.Recalled(s)}, unsavedLimit)
+	s := c.ID
+	r, err := b.Run(ctx, "unsaved", []string{c.Part.Session(s), c.Part.Log(s), c.Part.Unread(s), c.Part.Read(s),
+		c.Part.Recalled(s)}, unsavedLimit)
 	if err != nil {
 		return nil, err
 	}
-	p := &piece{collected: c, recalls: r.Str(2)}
+	p := &piece{Collected: c, recalls: r.Str(2)}
 	st, fields, err := chat.ParseSnapshot(s, r.Str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", s, err)

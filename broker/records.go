@@ -29,23 +29,23 @@ var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked
 	"last_agent", "last_at", "chosen"}
 
 // record reads one as it is now. Without data it is deleted.
-func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
-	rec := &archive.Record{Kind: kind, ID: id, Version: c.now}
+func (b *Broker) record(ctx context.Context, c store.Collected, kind, id string) (*archive.Record, error) {
+	rec := &archive.Record{Kind: kind, ID: id, Version: c.Now}
 	switch kind {
 	case recordQueue:
-		data, err := b.Pipe.HGet(ctx, c.part.Queues(), id).Bytes()
+		data, err := b.Pipe.HGet(ctx, c.Part.Queues(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("queue", err)
 		}
 		rec.Data = data
 	case recordCanned:
-		data, err := b.Pipe.HGet(ctx, c.part.Canned(), id).Bytes()
+		data, err := b.Pipe.HGet(ctx, c.Part.Canned(), id).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("canned", err)
 		}
 		rec.Data = data
 	case recordToken:
-		data, err := b.Pipe.Get(ctx, c.part.Token(id)).Bytes()
+		data, err := b.Pipe.Get(ctx, c.Part.Token(id)).Bytes()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, store.RedisError("token", err)
 		}
@@ -54,7 +54,7 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 			rec.Expires = r.Expires
 		}
 	case recordProfile:
-		fields, err := b.Pipe.HMGet(ctx, c.part.Profile(id), lasting...).Result()
+		fields, err := b.Pipe.HMGet(ctx, c.Part.Profile(id), lasting...).Result()
 		if err != nil {
 			return nil, store.RedisError("profile", err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -41,7 +42,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
 	require.NoError(t, err)
 	p, _ := a.Of(s.ID)
-	late, err := a.piece(ctx, collected{part: p, id: s.ID, since: "0", lease: "1", until: time.Now().Add(time.Hour)})
+	late, err := a.piece(ctx, store.Collected{Part: p, ID: s.ID, Since: "0", Lease: "1", Until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	before := seen(nodes)
 	server.fall()
