@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/hooks"
 	"bellhop/broker/internal/store"
 )
 
@@ -98,9 +99,9 @@ type Options struct {
 	Log *slog.Logger
 
 	expire       time.Duration // after its end a session leaves Redis; an hour when 0
-	hookPatience time.Duration // of one attempt; hookPatience when 0
-	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
-	hookKeep     int           // dead letters; deadLetters when 0
+	hookPatience time.Duration // of one attempt; 15 s when 0
+	hookLife     time.Duration // an event older than this is not tried for long; see hooks.Options when 0
+	hookKeep     int           // dead letters; 10,000 when 0
 }
 
 // Broker is one node. All its methods may be called concurrently.
@@ -112,7 +113,7 @@ type Broker struct {
 
 	hub         *hub
 	archiver    *archiver // nil without an archive
-	hooks       *hooks    // nil without a hook
+	hooks       *hooks.Teller
 	lag         lagCache
 	farewells   farewells
 	settings    settings
@@ -203,7 +204,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	var told func(store.Partition)
 	if o.Hook != nil {
-		told = func(p store.Partition) { b.hooks.nudge(p) }
+		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
@@ -214,9 +215,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	if o.Hook != nil {
-		b.hooks = newHooks(b, o)
-	}
+	b.hooks = newHooks(b, o)
 	return b, nil
 }
 
@@ -283,9 +282,7 @@ func (b *Broker) Ready(ctx context.Context) error {
 // subscribers and takes this node off the list of those alive. Connections
 // should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
-	if b.hooks != nil {
-		b.hooks.close(ctx)
-	}
+	b.hooks.Close(ctx)
 	var flushed error
 	if b.archiver != nil {
 		if flushed = b.archiver.close(ctx); flushed == nil {

@@ -46,7 +46,6 @@ func FuzzCursors(f *testing.F) {
 		q, _, err := b.searchQuery(host, SearchRequest{Query: "word", Cursor: cursor})
 		refusable(t, err)
 		require.Equal(t, err == nil && cursor != "", q.Before != nil)
-		_, _ = b.parseGrave(cursor)
 	})
 }
 
@@ -145,7 +144,6 @@ func FuzzLuaReplies(f *testing.F) {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = parseCanned(text)
-			_, _ = parseLetter(text)
 			_, _ = parseFiled(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {

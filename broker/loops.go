@@ -43,9 +43,7 @@ func (b *Broker) loops() {
 		b.archiver.start()
 		b.Loop(reindexPause, b.archiver.reindex)
 	}
-	if b.hooks != nil {
-		b.hooks.start()
-	}
+	b.hooks.Start()
 }
 
 // sweep lets go of sessions that ended more than an hour ago.
