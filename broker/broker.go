@@ -39,6 +39,7 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/hooks"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/uploads"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -114,6 +115,7 @@ type Broker struct {
 	hub         *hub
 	archiver    *archiver // nil without an archive
 	hooks       *hooks.Teller
+	uploads     *uploads.Uploads
 	lag         lagCache
 	farewells   farewells
 	settings    settings
@@ -186,8 +188,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
-	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
-	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
@@ -216,6 +216,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
 	b.hooks = newHooks(b, o)
+	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
 }
 

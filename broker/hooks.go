@@ -2,13 +2,9 @@ package broker
 
 import (
 	"context"
-	"errors"
-
-	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/hooks"
-	"bellhop/broker/internal/store"
 )
 
 // Hook is told, one event at a time for each session, what happens in it. Package
@@ -22,7 +18,7 @@ type HookStats = hooks.Stats
 type HookLag = hooks.Lag
 
 func newHooks(b *Broker, o Options) *hooks.Teller {
-	return hooks.New(b.Store, toldOf{b}, hooks.Options{Hook: o.Hook, Retries: o.HookRetries, Patience: o.hookPatience,
+	return hooks.New(b.Store, sessionsOf{b}, hooks.Options{Hook: o.Hook, Retries: o.HookRetries, Patience: o.hookPatience,
 		Life: o.hookLife, Keep: o.hookKeep, BasePath: o.BasePath})
 }
 
@@ -52,29 +48,4 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 // DeleteDeadLetter removes one for good.
 func (b *Broker) DeleteDeadLetter(ctx context.Context, id string) error {
 	return b.hooks.Discard(ctx, id)
-}
-
-// toldOf is what the hook is told of.
-type toldOf struct{ b *Broker }
-
-func (t toldOf) Look(ctx context.Context, session string) (*chat.Snapshot, error) {
-	return t.b.look(ctx, session)
-}
-
-func (t toldOf) Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	return t.b.readLog(ctx, session, from, to)
-}
-
-func (t toldOf) Heard(ctx context.Context, session, user string, seq int64) (bool, error) {
-	p, _ := t.b.Of(session)
-	pipe, w := t.b.Pipe, chat.Who(chat.RoleUser, user)
-	conns, mark := pipe.HLen(ctx, p.Conns(w)), pipe.HGet(ctx, p.Read(session), w)
-	if err := conns.Err(); err != nil {
-		return false, store.RedisError("connections", err)
-	}
-	if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return false, store.RedisError("read", err)
-	}
-	read, _ := mark.Int64()
-	return conns.Val() > 0 || read >= seq, nil
 }

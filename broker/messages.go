@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"time"
@@ -18,9 +17,6 @@ import (
 const hostBot = "h:bot"
 
 var hostAuthor = chat.Author{ID: "host", Role: chat.RoleBot, Name: ""}
-
-// recallWindow is how long a sender may take a message back.
-const recallWindow = 2 * time.Minute
 
 // draft is a message that may be sent, as far as the node can tell.
 type draft struct {
@@ -47,7 +43,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return chat.SendReply{}, err
 	}
 	mid, origin, s := ulid.Make().String(), a.Origin(), r.Session
-	file, err := b.sharing(ctx, a, r, &d, mid)
+	file, err := b.uploads.Share(ctx, a, r, d.by, mid, d.body)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -77,7 +73,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
-		b.unshare(ctx, r, file, err)
+		b.uploads.Unshare(ctx, r, file, err)
 		return sent, b.absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
@@ -199,15 +195,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 // keyHash is short, so that a session's keys stay a compact listpack. Without
 // a key the mid makes this call, too, one that may be repeated.
 func keyHash(by, key, mid string) string {
-	return base64.RawStdEncoding.EncodeToString(keySum(by, key, mid))
-}
-
-func keySum(by, key, mid string) []byte {
-	if key == "" {
-		key = "\x00" + mid
-	}
-	sum := sha256.Sum256([]byte(by + "\x00" + key))
-	return sum[:9]
+	return base64.RawStdEncoding.EncodeToString(chat.KeySum(by, key, mid))
 }
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
@@ -252,11 +240,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	if seq < 1 {
 		return chat.Errorf(chat.CodeBadRequest, "seq: from 1")
 	}
-	file, err := b.withdrawFile(ctx, session, chat.Who(a.Role, a.ID), seq)
+	file, err := b.uploads.Withdraw(ctx, session, chat.Who(a.Role, a.ID), seq)
 	if err != nil {
 		return err
 	}
-	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
+	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), chat.RecallWindow.Milliseconds()}
 	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
 	r, err := b.Run(ctx, "recall", keys, args...)
 	if err == nil && r.Str(0) == "archived" {
@@ -266,11 +254,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 		return err
 	}
 	if r.Str(0) == "no_message" {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return chat.Errorf(chat.CodeNotFound, "no such message")
 	}
 	if err = store.Refused(r); err != nil {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return b.absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil
