@@ -18,8 +18,8 @@ func (s sessionsOf) Look(ctx context.Context, session string) (*chat.Snapshot, e
 	return s.b.look(ctx, session)
 }
 
-// Log gives a session's entries from one seq to another.
-func (s sessionsOf) Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
+// ReadLog gives a session's entries from one seq to another.
+func (s sessionsOf) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
 	return s.b.readLog(ctx, session, from, to)
 }
 

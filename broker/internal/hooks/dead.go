@@ -156,7 +156,7 @@ func (h *Teller) exhume(ctx context.Context, l letter) (*event, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.sessions.Log(ctx, l.Session, l.Seq, l.Seq)
+	found, err := h.sessions.ReadLog(ctx, l.Session, l.Seq, l.Seq)
 	if err != nil {
 		return nil, err
 	}

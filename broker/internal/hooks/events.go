@@ -75,7 +75,7 @@ func (h *Teller) event(ctx context.Context, st *chat.Snapshot, e *chat.Entry) (*
 	}
 	data := subject{Session: st.As("u:" + st.User.ID), Message: m, Internal: e.Note}
 	if seq > 0 {
-		found, err := h.sessions.Log(ctx, st.ID, seq, seq)
+		found, err := h.sessions.ReadLog(ctx, st.ID, seq, seq)
 		if err != nil {
 			return nil, err
 		}

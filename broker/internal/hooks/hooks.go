@@ -84,8 +84,8 @@ type Options struct {
 type Sessions interface {
 	// Look gives a session as it is now; CodeNotFound where there is none.
 	Look(ctx context.Context, session string) (*chat.Snapshot, error)
-	// Log gives a session's entries from one seq to another, ascending; those that nobody has any more are left out.
-	Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
+	// ReadLog gives a session's entries from one seq to another, ascending; those that nobody has any more are left out.
+	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
 	// Heard tells whether a user has a connection, or has read an entry of a session of its own that is in Redis.
 	Heard(ctx context.Context, session, user string, seq int64) (bool, error)
 }

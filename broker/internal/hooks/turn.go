@@ -77,7 +77,7 @@ func (t *turn) run(ctx context.Context) error {
 	t.kept = t.at
 	first := t.at/steps + 1
 	last := min(st.Seq, first+pageSize-1)
-	entries, err := t.sessions.Log(ctx, t.ID, first, last)
+	entries, err := t.sessions.ReadLog(ctx, t.ID, first, last)
 	if err != nil {
 		return err
 	}

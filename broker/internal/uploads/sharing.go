@@ -79,7 +79,7 @@ func (u *Uploads) Withdraw(ctx context.Context, session, by string, seq int64) (
 	if u.files == nil {
 		return nil, nil //nolint:nilnil // nobody keeps any
 	}
-	found, err := u.sessions.Log(ctx, session, seq, seq)
+	found, err := u.sessions.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

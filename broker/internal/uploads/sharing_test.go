@@ -39,7 +39,7 @@ type room struct {
 
 func (r room) Participant(_ context.Context, _, who string) error { return r.refused[who] }
 
-func (r room) Log(_ context.Context, _ string, from, to int64) (out []chat.Entry, err error) {
+func (r room) ReadLog(_ context.Context, _ string, from, to int64) (out []chat.Entry, err error) {
 	for _, e := range r.log {
 		if from <= e.Seq && e.Seq <= to {
 			out = append(out, e)

@@ -43,8 +43,8 @@ type Options struct {
 type Sessions interface {
 	// Participant is nil for who takes part in a session; CodeEnded where it has ended.
 	Participant(ctx context.Context, session, who string) error
-	// Log gives a session's entries from one seq to another, also those that have left Redis.
-	Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
+	// ReadLog gives a session's entries from one seq to another, also those that have left Redis.
+	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
 }
 
 // Uploads are one node's way to what is known of files.
