@@ -39,9 +39,11 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/hooks"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/uploads"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -102,9 +104,9 @@ type Options struct {
 	Log *slog.Logger
 
 	expire       time.Duration // after its end a session leaves Redis; an hour when 0
-	hookPatience time.Duration // of one attempt; hookPatience when 0
-	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
-	hookKeep     int           // dead letters; deadLetters when 0
+	hookPatience time.Duration // of one attempt; 15 s when 0
+	hookLife     time.Duration // an event older than this is not tried for long; see hooks.Options when 0
+	hookKeep     int           // dead letters; 10,000 when 0
 }
 
 // Broker is one node. All its methods may be called concurrently.
@@ -115,9 +117,10 @@ type Broker struct {
 
 	hub         *hub
 	archiver    *archiving.Archiver // nil without an archive
-	hooks       *hooks              // nil without a hook
 	canned      *canned.Replies
 	counts      *stats.Stats
+	hooks       *hooks.Teller // nil without a hook
+	uploads     *uploads.Uploads
 	farewells   farewells
 	settings    settings
 	served      servedQueues
@@ -127,7 +130,7 @@ type Broker struct {
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
 
-	mends seldom
+	mends store.Seldom
 
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 }
@@ -187,8 +190,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
-	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
-	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
 	st := store.NewStore(o.Redis, o.Log)
 	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
@@ -203,7 +204,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	var told func(store.Partition)
 	if o.Hook != nil {
-		told = func(p store.Partition) { b.hooks.nudge(p) }
+		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
@@ -211,9 +212,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	if o.Hook != nil {
-		b.hooks = newHooks(b, o)
-	}
+	b.hooks = newHooks(b, o)
+	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
 }
 
@@ -280,9 +280,7 @@ func (b *Broker) Ready(ctx context.Context) error {
 // subscribers and takes this node off the list of those alive. Connections
 // should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
-	if b.hooks != nil {
-		b.hooks.close(ctx)
-	}
+	b.hooks.Close(ctx)
 	var flushed error
 	if b.archiver != nil {
 		if flushed = b.archiver.Close(ctx); flushed == nil && !b.opt.NoArchiver {

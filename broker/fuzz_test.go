@@ -126,7 +126,6 @@ func FuzzLuaReplies(f *testing.F) {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = canned.Parse(text)
-			_, _ = parseLetter(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
 				p := parseProfile("ann", f)

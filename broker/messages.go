@@ -17,9 +17,6 @@ const hostBot = "h:bot"
 
 var hostAuthor = chat.Author{ID: "host", Role: chat.RoleBot, Name: ""}
 
-// recallWindow is how long a sender may take a message back.
-const recallWindow = 2 * time.Minute
-
 // draft is a message that may be sent, as far as the node can tell.
 type draft struct {
 	by, body, kind string
@@ -45,7 +42,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return chat.SendReply{}, err
 	}
 	mid, origin, s := ulid.Make().String(), a.Origin(), r.Session
-	file, err := b.sharing(ctx, a, r, &d, mid)
+	file, err := b.uploads.Share(ctx, a, r, d.by, mid, d.body)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -75,7 +72,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
-		b.unshare(ctx, r, file, err)
+		b.uploads.Unshare(ctx, r, file, err)
 		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
@@ -236,11 +233,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	if seq < 1 {
 		return chat.Errorf(chat.CodeBadRequest, "seq: from 1")
 	}
-	file, err := b.withdrawFile(ctx, session, chat.Who(a.Role, a.ID), seq)
+	file, err := b.uploads.Withdraw(ctx, session, chat.Who(a.Role, a.ID), seq)
 	if err != nil {
 		return err
 	}
-	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
+	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), chat.RecallWindow.Milliseconds()}
 	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
 	r, err := b.Run(ctx, "recall", keys, args...)
 	if err == nil && r.Str(0) == "archived" {
@@ -250,11 +247,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 		return err
 	}
 	if r.Str(0) == "no_message" {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return chat.Errorf(chat.CodeNotFound, "no such message")
 	}
 	if err = store.Refused(r); err != nil {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return b.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil

@@ -50,7 +50,7 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		}
 	})
 	if err := b.mend(ctx, p, id); err != nil {
-		if b.mends.again() && ctx.Err() == nil {
+		if b.mends.Again() && ctx.Err() == nil {
 			b.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
 		}
 		return errAgain

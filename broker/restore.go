@@ -50,7 +50,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := r.run(ctx, q); err != nil {
 		return r.done, err
 	}
-	if err := r.owed(ctx); err != nil {
+	if err := b.hooks.Restore(ctx, o.Archive, r.page); err != nil {
 		return r.done, err
 	}
 	return r.done, store.RedisError("restored", b.Redis.Del(ctx, store.RestoringKey).Err())
