@@ -149,8 +149,8 @@ func FuzzLuaReplies(f *testing.F) {
 			_, _ = parseFiled(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
-				p := parseProfile("ann", f)
-				_ = chat.Encode(info(p, 1))
+				p := chat.ParseProfile("ann", f)
+				_ = chat.Encode(p.Info(1))
 			}
 			var ev chat.Personal
 			_ = json.Unmarshal([]byte(text), &ev)

@@ -167,6 +167,6 @@ func (h *hub) reassign(m *member) {
 		return
 	}
 	for _, c := range m.all() {
-		c.assign(chat.Encode(p.queues), p.capacity)
+		c.assign(chat.Encode(p.Queues), p.Capacity)
 	}
 }

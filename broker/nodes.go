@@ -73,7 +73,7 @@ func (b *Broker) clear(ctx context.Context, p store.Partition, node string) erro
 				if err != nil {
 					return err
 				}
-				id.Queues = prof.queues
+				id.Queues = prof.Queues
 			}
 			alive, err := b.unregister(ctx, disconnectArgs{Who: w, Node: node, Dead: true}, id)
 			if err != nil || alive {

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -11,44 +10,12 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// profile is what Redis knows of a participant besides its sessions.
-type profile struct {
-	chat.Person
-	queues     []string
-	capacity   int
-	status     chat.Status
-	revoked    int64 // ms
-	generation int64 // how often it was revoked
-	set        bool  // queues and capacity by PUT /agents, not by the token
-	disabled   bool
-	blocked    bool
-	reason     string // why it is blocked
-	known      bool
-	granted    int   // the capacity when a place was last taken
-	idleAt     int64 // ms: since when nothing has come to it or gone from it
-}
-
-func (b *Broker) profile(ctx context.Context, role chat.Role, id string) (profile, error) {
+func (b *Broker) profile(ctx context.Context, role chat.Role, id string) (chat.Profile, error) {
 	f, err := b.Pipe.HGetAll(ctx, b.Home(id).Profile(chat.Who(role, id))).Result()
 	if err != nil {
-		return profile{}, store.RedisError("profile", err)
+		return chat.Profile{}, store.RedisError("profile", err)
 	}
-	return parseProfile(id, f), nil
-}
-
-func parseProfile(id string, f map[string]string) profile {
-	p := profile{Person: *chat.ParsePerson(f["info"], id), status: chat.Status(f["status"]), set: f["set"] != "",
-		disabled: f["disabled"] != "", blocked: f["blocked"] != "", reason: f["blocked_reason"], known: f["info"] != "" || f["set"] != ""}
-	_ = json.Unmarshal([]byte(f["queues"]), &p.queues) // absent: none
-	p.capacity, _ = strconv.Atoi(f["capacity"])
-	p.revoked, _ = strconv.ParseInt(f["revoked"], 10, 64)
-	p.generation, _ = strconv.ParseInt(f["generation"], 10, 64)
-	p.granted, _ = strconv.Atoi(f["granted"])
-	p.idleAt, _ = strconv.ParseInt(f["idle_at"], 10, 64)
-	if p.status == "" {
-		p.status = chat.Offline
-	}
-	return p
+	return chat.ParseProfile(id, f), nil
 }
 
 // introduce makes an agent known, with its token's queues and capacity unless they
@@ -77,11 +44,11 @@ func (b *Broker) AgentActor(ctx context.Context, id string) (chat.Actor, error) 
 	if err != nil {
 		return chat.Actor{}, err
 	}
-	if !p.known {
+	if !p.Known {
 		return chat.Actor{}, chat.Errorf(chat.CodeNotFound, "no such agent")
 	}
-	return chat.Actor{Host: true, Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Name: p.Name, Avatar: p.Avatar, Queues: p.queues,
-		Capacity: p.capacity}}, nil
+	return chat.Actor{Host: true, Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Name: p.Name, Avatar: p.Avatar, Queues: p.Queues,
+		Capacity: p.Capacity}}, nil
 }
 
 // Agent shows one agent; its own, or any to host applications and supervisors.
@@ -100,22 +67,13 @@ func (b *Broker) Agent(ctx context.Context, a chat.Actor, id string) (chat.Agent
 	if err != nil {
 		return chat.AgentInfo{}, err
 	}
-	if !p.known {
+	if !p.Known {
 		return chat.AgentInfo{}, chat.Errorf(chat.CodeNotFound, "no such agent")
 	}
-	return info(p, load), nil
+	return p.Info(load), nil
 }
 
-func info(p profile, load int) chat.AgentInfo {
-	queues := p.queues
-	if queues == nil {
-		queues = []string{}
-	}
-	return chat.AgentInfo{Person: p.Person, AgentSettings: chat.AgentSettings{Queues: queues, Capacity: p.capacity,
-		Disabled: p.disabled}, Status: p.status, Load: load}
-}
-
-func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
+func (b *Broker) agent(ctx context.Context, id string) (chat.Profile, int, error) {
 	part := b.Home(id)
 	var fields *redis.MapStringStringCmd
 	var load *redis.IntCmd
@@ -125,9 +83,9 @@ func (b *Broker) agent(ctx context.Context, id string) (profile, int, error) {
 		return nil
 	})
 	if err != nil {
-		return profile{}, 0, store.RedisError("agent", err)
+		return chat.Profile{}, 0, store.RedisError("agent", err)
 	}
-	return parseProfile(id, fields.Val()), int(load.Val()), nil
+	return chat.ParseProfile(id, fields.Val()), int(load.Val()), nil
 }
 
 // AgentList shows all known agents to any agent: they are whom one transfers to.
@@ -140,12 +98,12 @@ func (b *Broker) AgentList(ctx context.Context, a chat.Actor) ([]chat.AgentInfo,
 
 func (b *Broker) allAgents(ctx context.Context) ([]chat.AgentInfo, error) {
 	out := []chat.AgentInfo{}
-	err := b.eachAgent(ctx, func(p profile, load int) { out = append(out, info(p, load)) })
+	err := b.eachAgent(ctx, func(p chat.Profile, load int) { out = append(out, p.Info(load)) })
 	return out, err
 }
 
 // eachAgent calls f with every known agent and its load.
-func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) error {
+func (b *Broker) eachAgent(ctx context.Context, f func(p chat.Profile, load int)) error {
 	for _, part := range b.Parts {
 		ids, err := b.Redis.SMembers(ctx, part.Agents()).Result()
 		if err != nil {
@@ -166,7 +124,7 @@ func (b *Broker) eachAgent(ctx context.Context, f func(p profile, load int)) err
 			return store.RedisError("agents", err)
 		}
 		for i, id := range ids {
-			f(parseProfile(id, fields[i].Val()), int(loads[i].Val()))
+			f(chat.ParseProfile(id, fields[i].Val()), int(loads[i].Val()))
 		}
 	}
 	return nil
@@ -199,7 +157,7 @@ func (b *Broker) PutAgent(ctx context.Context, a chat.Actor, id string, s chat.A
 	if err := json.Unmarshal([]byte(r.Str(1)), &fields); err != nil {
 		return chat.AgentInfo{}, err
 	}
-	return info(parseProfile(id, fields), int(r.Num(2))), nil
+	return chat.ParseProfile(id, fields).Info(int(r.Num(2))), nil
 }
 
 type agentArgs struct {

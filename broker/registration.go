@@ -175,7 +175,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			if err != nil {
 				return err
 			}
-			id.Queues = prof.queues
+			id.Queues = prof.Queues
 		}
 		b.Log.Warn("a connection that has ended was still registered", "participant", w)
 		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.Node, Device: device, Conn: conn}, id); err != nil {

@@ -138,7 +138,7 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 				return err
 			}
 			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.queues}); err != nil {
+			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.Queues}); err != nil {
 				return err
 			}
 		}

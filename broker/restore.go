@@ -175,7 +175,7 @@ func (r *restore) grace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		grace := b.grace(prof.queues)
+		grace := b.grace(prof.Queues)
 		if grace == 0 {
 			continue
 		}

@@ -57,13 +57,13 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Revoked(prof.revoked, prof.generation):
+		case err != nil, c.Identity().Revoked(prof.Revoked, prof.Generation):
 			c.shut(chat.CloseRevoked, "token revoked")
-		case prof.disabled || prof.blocked:
+		case prof.Disabled || prof.Blocked:
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
-		if prof.set {
-			c.assign(chat.Encode(prof.queues), prof.capacity)
+		if prof.Set {
+			c.assign(chat.Encode(prof.Queues), prof.Capacity)
 		}
 	}
 	held := map[string]bool{}

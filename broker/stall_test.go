@@ -104,7 +104,7 @@ func statusOf(t testing.TB, b *Broker, id string) chat.Status {
 	t.Helper()
 	p, err := b.profile(t.Context(), chat.RoleAgent, id)
 	require.NoError(t, err)
-	return p.status
+	return p.Status
 }
 
 // changes counts how often watchers heard of a status.

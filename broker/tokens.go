@@ -96,14 +96,14 @@ func (b *Broker) Authenticate(ctx context.Context, token string) (chat.Identity,
 	if err != nil {
 		return chat.Identity{}, err
 	}
-	if id.Revoked(p.revoked, p.generation) {
+	if id.Revoked(p.Revoked, p.Generation) {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token was revoked")
 	}
-	if p.disabled {
+	if p.Disabled {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "disabled by an administrator")
 	}
-	if p.set {
-		id.Queues, id.Capacity = p.queues, p.capacity
+	if p.Set {
+		id.Queues, id.Capacity = p.Queues, p.Capacity
 	}
 	return id, nil
 }
@@ -165,11 +165,8 @@ func (b *Broker) held(ctx context.Context, id chat.Identity) error {
 	return nil
 }
 
-// MaxToken is a token's greatest length in bytes.
-const MaxToken = 8 << 10
-
 func tokenShape(token string) bool {
-	if token == "" || len(token) > MaxToken {
+	if token == "" || len(token) > chat.MaxToken {
 		return false
 	}
 	for _, c := range []byte(token) {

@@ -169,7 +169,7 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 			bar := func() int64 {
 				p, err := b.profile(ctx, chat.RoleUser, uma)
 				require.NoError(t, err)
-				return p.revoked
+				return p.Revoked
 			}
 			was := bar()
 			later := max(begun.UnixMilli(), redisTime.UnixMilli())
