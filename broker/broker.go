@@ -33,10 +33,10 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -113,12 +113,12 @@ type Broker struct {
 	hub         *hub
 	archiver    *archiver // nil without an archive
 	hooks       *hooks    // nil without a hook
+	people      *people.People
 	lag         lagCache
 	farewells   farewells
 	settings    settings
-	served      servedQueues
 	gates       gates
-	limits      limiter
+	limits      *people.Limits
 	dispatchers dispatchers
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
@@ -156,7 +156,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
-	if err := b.recount(ctx); err != nil {
+	if err := b.people.Recount(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	b.Begin(ctx)
@@ -179,9 +179,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.JWTLeeway = 30 * time.Second
 	}
 	o.JWTLeeway = max(0, o.JWTLeeway)
-	if o.SendRate == 0 {
-		o.SendRate = 20
-	}
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
@@ -192,8 +189,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
-	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
-	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
+	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}

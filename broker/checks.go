@@ -195,7 +195,7 @@ func (a *auditor) waitingCheck(p store.Partition, queue, session string) *check 
 
 func (a *auditor) capacityCheck(p store.Partition, agent string) *check {
 	return &check{4, []string{p.Load(agent), p.Profile("a:" + agent)}, func(ctx context.Context) (string, error) {
-		prof, load, err := a.b.agent(ctx, agent)
+		prof, load, err := a.b.people.Agent(ctx, agent)
 		if err != nil || load <= max(prof.Capacity, prof.Granted) { // a capacity lowered since takes nothing away
 			return "", err
 		}

@@ -23,11 +23,6 @@ const (
 	recordDeployment = "deployment"
 )
 
-// lasting are the fields of a profile that a record keeps; the others are about
-// connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation",
-	"last_agent", "last_at", "chosen"}
-
 // record reads one as it is now. Without data it is deleted.
 func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*archive.Record, error) {
 	rec := &archive.Record{Kind: kind, ID: id, Version: c.now}
@@ -45,28 +40,17 @@ func (b *Broker) record(ctx context.Context, c collected, kind, id string) (*arc
 		}
 		rec.Data = data
 	case recordToken:
-		data, err := b.Pipe.Get(ctx, c.part.Token(id)).Bytes()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, store.RedisError("token", err)
-		}
-		var r tokenRecord
-		if rec.Data = data; json.Unmarshal(data, &r) == nil {
-			rec.Expires = r.Expires
-		}
-	case recordProfile:
-		fields, err := b.Pipe.HMGet(ctx, c.part.Profile(id), lasting...).Result()
+		data, expires, err := b.people.TokenRecord(ctx, id)
 		if err != nil {
-			return nil, store.RedisError("profile", err)
+			return nil, err
 		}
-		kept := map[string]string{}
-		for i, v := range fields {
-			if text, ok := v.(string); ok {
-				kept[lasting[i]] = text
-			}
+		rec.Data, rec.Expires = data, expires
+	case recordProfile:
+		data, err := b.people.ProfileRecord(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-		if len(kept) > 0 { // else it had nothing to say that lasts, and has expired
-			rec.Data = []byte(chat.Encode(kept))
-		}
+		rec.Data = data
 	}
 	return rec, nil
 }
@@ -99,7 +83,7 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 			step(len(list))
 		}
 	}
-	return b.recount(ctx)
+	return b.people.Recount(ctx)
 }
 
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
@@ -112,21 +96,9 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 			pipe.HSet(ctx, b.Parts[0].Shortcuts(c.scope()), c.Shortcut, c.ID)
 		}
 	case recordToken:
-		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
-			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
-		}
+		b.people.RestoreToken(ctx, pipe, r.ID, r.Data, r.Expires)
 	case recordProfile:
-		var fields map[string]string
-		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
-			return
-		}
-		p := b.Home(chat.IDOf(r.ID))
-		pipe.HSet(ctx, p.Profile(r.ID), fields)
-		if r.ID[0] == 'a' {
-			pipe.SAdd(ctx, p.Agents(), chat.IDOf(r.ID))
-		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
-			pipe.PExpire(ctx, p.Profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
-		}
+		b.people.RestoreProfile(ctx, pipe, r.ID, r.Data, time.Duration(b.settings.keep())*time.Millisecond)
 	}
 }
 

@@ -104,7 +104,7 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 	if c.gone() {
 		return nil
 	}
-	err := b.held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
+	err := b.people.Held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
 	if err == nil {
 		err = b.register(ctx, c, true)
 	}
@@ -171,7 +171,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			continue
 		}
 		if w[0] == 'a' && id.Queues == nil {
-			prof, err := b.profile(ctx, chat.RoleAgent, id.ID)
+			prof, err := b.people.Profile(ctx, chat.RoleAgent, id.ID)
 			if err != nil {
 				return err
 			}

@@ -133,7 +133,7 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if !slices.Contains(gone, node) {
 				gone = append(gone, node)
 			}
-			prof, err := b.profile(ctx, chat.RoleAgent, chat.IDOf(w))
+			prof, err := b.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}

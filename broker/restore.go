@@ -171,7 +171,7 @@ func (r *restore) grace(ctx context.Context) error {
 		return err
 	}
 	for agent := range r.agents {
-		prof, err := b.profile(ctx, chat.RoleAgent, agent)
+		prof, err := b.people.Profile(ctx, chat.RoleAgent, agent)
 		if err != nil {
 			return err
 		}

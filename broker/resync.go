@@ -47,12 +47,12 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if !m.user() {
 		role = chat.RoleAgent
 	}
-	prof, err := p.h.b.profile(ctx, role, chat.IDOf(m.who))
+	prof, err := p.h.b.people.Profile(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
 	for _, c := range m.all() {
-		err := p.h.b.held(ctx, c.Identity())
+		err := p.h.b.people.Held(ctx, c.Identity())
 		if err != nil && chat.AsError(err).Code != chat.CodeUnauthorized {
 			return err
 		}

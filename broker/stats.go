@@ -195,7 +195,7 @@ func (b *Broker) sumHours(ctx context.Context, sums *statsSums, scans []*statsSc
 }
 
 func (b *Broker) statsReply(ctx context.Context, sums *statsSums, scans []*statsScan) (StatsReply, error) {
-	agents, err := b.allAgents(ctx)
+	agents, err := b.people.Agents(ctx)
 	if err != nil {
 		return StatsReply{}, err
 	}

@@ -14,6 +14,8 @@ import (
 const (
 	uploadBudget = 512 << 20 // bytes a day of one participant
 	unsentBudget = 20 << 30  // bytes that were not sent, of all
+
+	givingBack = 5 * time.Second // room that was not needed
 )
 
 // Upload is the room that was set aside for one upload.
@@ -37,20 +39,17 @@ func (b *Broker) AllowUpload(ctx context.Context, a chat.Actor, size int64) (*Up
 	if a.Host {
 		return u, nil
 	}
-	user := u.who[0] == 'u'
-	if user {
-		blocked, err := b.Pipe.HExists(ctx, b.Home(a.ID).Profile(u.who), "blocked").Result()
+	if u.who[0] == 'u' {
+		blocked, err := b.people.Blocked(ctx, a.ID)
 		if err != nil {
-			return nil, store.RedisError("profile", err)
+			return nil, err
 		}
 		if blocked {
 			return nil, chat.Errorf(chat.CodeBlocked, "blocked by an administrator")
 		}
 	}
-	if !user || b.limits.rate >= 0 {
-		if _, err := b.permit(ctx, rateUpload, u.who, newQuota(uploadRate, time.Minute, uploadRate), 1, false); err != nil {
-			return nil, err
-		}
+	if err := b.limits.AllowUpload(ctx, u.who); err != nil {
+		return nil, err
 	}
 	if err := u.reserve(ctx); err != nil {
 		return nil, errors.Join(err, u.Keep(ctx, 0))
@@ -87,7 +86,7 @@ func (u *Upload) key() string { return u.b.Home(chat.IDOf(u.who)).Uploads(u.who)
 // Keep gives back the room that an upload of so many bytes does not need; of 0,
 // all of it. To be called once.
 func (u *Upload) Keep(ctx context.Context, size int64) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
 	defer cancel()
 	var err error
 	if u.own {

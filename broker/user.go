@@ -2,10 +2,8 @@ package broker
 
 import (
 	"context"
-	"strings"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 )
 
 // cardSessions is how many of a user's sessions its card shows.
@@ -17,7 +15,7 @@ func (b *Broker) User(ctx context.Context, a chat.Actor, id string) (chat.UserCa
 	if err := b.mayKnow(ctx, a, id); err != nil {
 		return chat.UserCard{}, err
 	}
-	p, err := b.profile(ctx, chat.RoleUser, id)
+	p, err := b.people.Profile(ctx, chat.RoleUser, id)
 	if err != nil {
 		return chat.UserCard{}, err
 	}
@@ -70,38 +68,9 @@ func (b *Broker) PutUser(ctx context.Context, a chat.Actor, id string, s chat.Us
 	if err := chat.ValidProse("reason", s.Reason, chat.MaxNote); err != nil {
 		return chat.UserCard{}, err
 	}
-	for range 5 {
-		moved, err := b.block(ctx, id, s)
-		if err != nil {
-			return chat.UserCard{}, err
-		}
-		if !moved {
-			p, err := b.profile(ctx, chat.RoleUser, id)
-			return p.Card(a), err
-		}
+	if err := b.people.Block(ctx, id, s); err != nil {
+		return chat.UserCard{}, err
 	}
-	return chat.UserCard{}, chat.Errorf(chat.CodeUnavailable, "the user keeps opening sessions; try again")
-}
-
-// block tells a user's profile and its open sessions; moved: it has opened one meanwhile.
-func (b *Broker) block(ctx context.Context, id string, s chat.UserSettings) (moved bool, err error) {
-	part, w := b.Home(id), chat.Who(chat.RoleUser, id)
-	open, err := b.Pipe.HVals(ctx, part.Open(id)).Result()
-	if err != nil {
-		return false, store.RedisError("user", err)
-	}
-	keys, sessions := []string{part.Profile(w), part.Open(id), part.Dirty()}, []string{}
-	for _, ids := range open {
-		for session := range strings.SplitSeq(ids, ",") {
-			keys, sessions = append(keys, part.Session(session)), append(sessions, session)
-		}
-	}
-	r, err := b.RunJSON(ctx, "block", keys, struct {
-		Who      string   `json:"who"`
-		Info     string   `json:"info"`
-		Blocked  bool     `json:"blocked"`
-		Reason   string   `json:"reason"`
-		Sessions []string `json:"sessions"`
-	}{w, chat.Encode(chat.Person{ID: id}), s.Blocked, s.Reason, sessions})
-	return r.Str(0) == "moved", err
+	p, err := b.people.Profile(ctx, chat.RoleUser, id)
+	return p.Card(a), err
 }
