@@ -27,6 +27,7 @@ package people
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"bellhop/broker/chat"
@@ -54,3 +55,16 @@ type People struct {
 
 // New makes them known through a store, which may be opened afterwards.
 func New(s *store.Store, o Options) *People { return &People{store: s, opt: o} }
+
+// Tell publishes on a participant's own channel.
+func (ps *People) Tell(ctx context.Context, role chat.Role, id string, what chat.Personal) error {
+	data, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	channel := ps.store.Home(id).Profile(chat.Who(role, id))
+	if ps.store.Sharded {
+		return store.RedisError("tell", ps.store.Redis.SPublish(ctx, channel, data).Err())
+	}
+	return store.RedisError("tell", ps.store.Redis.Publish(ctx, channel, data).Err())
+}

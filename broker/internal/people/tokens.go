@@ -233,16 +233,3 @@ func (ps *People) shown(ctx context.Context, id chat.Identity) error {
 	_, err := ps.store.Run(ctx, "ahead", []string{p.Ahead(w)}, id.Issued.UnixMilli(), (2 * ps.opt.Leeway).Milliseconds())
 	return err
 }
-
-// Tell publishes on a participant's own channel.
-func (ps *People) Tell(ctx context.Context, role chat.Role, id string, what chat.Personal) error {
-	data, err := json.Marshal(what)
-	if err != nil {
-		return err
-	}
-	channel := ps.store.Home(id).Profile(chat.Who(role, id))
-	if ps.store.Sharded {
-		return store.RedisError("tell", ps.store.Redis.SPublish(ctx, channel, data).Err())
-	}
-	return store.RedisError("tell", ps.store.Redis.Publish(ctx, channel, data).Err())
-}
