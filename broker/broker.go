@@ -22,7 +22,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,13 +32,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/hooks"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
@@ -121,11 +120,11 @@ type Broker struct {
 	counts      *stats.Stats
 	hooks       *hooks.Teller // nil without a hook
 	uploads     *uploads.Uploads
+	people      *people.People
 	farewells   farewells
 	settings    settings
-	served      servedQueues
 	gates       gates
-	limits      limiter
+	limits      *people.Limits
 	dispatchers dispatchers
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
@@ -161,7 +160,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
-	if err := b.recount(ctx); err != nil {
+	if err := b.people.Recount(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	b.Begin(ctx)
@@ -184,16 +183,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.JWTLeeway = 30 * time.Second
 	}
 	o.JWTLeeway = max(0, o.JWTLeeway)
-	if o.SendRate == 0 {
-		o.SendRate = 20
-	}
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
 	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
-	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
-	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
+	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
 	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})

@@ -22,7 +22,7 @@ func (b *Broker) loops() {
 		}
 	})
 	b.Loop(tidyPause, func(context.Context) {
-		b.limits.sweep()
+		b.limits.Sweep()
 		b.gates.sweep()
 		b.hub.sweep()
 		b.hub.fade()

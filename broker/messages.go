@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -21,8 +22,8 @@ var hostAuthor = chat.Author{ID: "host", Role: chat.RoleBot, Name: ""}
 type draft struct {
 	by, body, kind string
 	from           chat.Author
-	sender         *sender
-	quota          quota
+	sender         *people.Sender
+	quota          people.Quota
 	refused        error // only a duplicate may be answered, else this
 }
 
@@ -52,7 +53,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		}
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
-		p.Rate(rateSend, d.by)}
+		p.Rate(people.RateSend, d.by)}
 	if d.by[0] == 'a' || d.from.Role == chat.RoleBot {
 		keys = append(keys, p.Stats())
 	} else {
@@ -63,7 +64,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		bot = "1"
 	}
 	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
+		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -76,7 +77,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
-		b.count(d.by, d.sender)
+		b.limits.Count(d.by, d.sender)
 	}
 	return sent, nil
 }
@@ -129,15 +130,15 @@ func (d *draft) screen(ctx context.Context, b *Broker, r chat.SendRequest) error
 	case r.Key == "":
 		return err
 	default:
-		d.refused, d.quota = err, duplicatesOnly
+		d.refused, d.quota = err, people.DuplicatesOnly
 	}
 	return nil
 }
 
 // hurry finds how fast the sender may be, and is.
 func (d *draft) hurry(b *Broker, r chat.SendRequest) error {
-	d.sender = b.limits.sender(d.by)
-	p, late, flood := d.sender.ask(time.Now())
+	d.sender = b.limits.Sender(d.by)
+	p, late, flood := d.sender.Ask(time.Now())
 	if late != nil {
 		if flood || r.Key == "" {
 			return late

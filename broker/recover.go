@@ -316,7 +316,7 @@ func (r *recovery) told(ctx context.Context, back *archiving.Revived) error {
 			return err
 		}
 	}
-	return b.tell(ctx, chat.RoleUser, f["user"], chat.Personal{Kind: "mine", Session: id})
+	return b.people.Tell(ctx, chat.RoleUser, f["user"], chat.Personal{Kind: "mine", Session: id})
 }
 
 // outrank lets Redis's side of a session count, which has gone on since it fell back.

@@ -172,11 +172,11 @@ func (r *restore) grace(ctx context.Context) error {
 		return err
 	}
 	for agent := range r.agents {
-		prof, err := b.profile(ctx, chat.RoleAgent, agent)
+		prof, err := b.people.Profile(ctx, chat.RoleAgent, agent)
 		if err != nil {
 			return err
 		}
-		grace := b.grace(prof.queues)
+		grace := b.grace(prof.Queues)
 		if grace == 0 {
 			continue
 		}

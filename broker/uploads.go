@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 	"bellhop/broker/internal/uploads"
 )
 
@@ -30,20 +29,17 @@ func (b *Broker) AllowUpload(ctx context.Context, a chat.Actor, size int64) (*Up
 		return &Upload{}, nil
 	}
 	who := chat.Who(a.Role, a.ID)
-	user := who[0] == 'u'
-	if user {
-		blocked, err := b.Pipe.HExists(ctx, b.Home(a.ID).Profile(who), "blocked").Result()
+	if who[0] == 'u' {
+		blocked, err := b.people.Blocked(ctx, a.ID)
 		if err != nil {
-			return nil, store.RedisError("profile", err)
+			return nil, err
 		}
 		if blocked {
 			return nil, chat.Errorf(chat.CodeBlocked, "blocked by an administrator")
 		}
 	}
-	if !user || b.limits.rate >= 0 {
-		if _, err := b.permit(ctx, rateUpload, who, newQuota(uploadRate, time.Minute, uploadRate), 1, false); err != nil {
-			return nil, err
-		}
+	if err := b.limits.AllowUpload(ctx, who); err != nil {
+		return nil, err
 	}
 	return b.uploads.Reserve(ctx, who, size)
 }

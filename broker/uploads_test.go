@@ -69,7 +69,7 @@ func TestTheBlockedUploadNothing(t *testing.T) {
 		b := startNode(t, url)
 		uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 		for _, blocked := range []bool{true, false} {
-			_, err := b.PutUser(t.Context(), host, uma.ID, UserSettings{Blocked: blocked})
+			_, err := b.PutUser(t.Context(), host, uma.ID, chat.UserSettings{Blocked: blocked})
 			require.NoError(t, err)
 			_, err = b.AllowUpload(t.Context(), uma, 1)
 			if blocked {
