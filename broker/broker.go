@@ -110,11 +110,10 @@ type Broker struct {
 	filed   atomic.Bool // the list by state is whole
 	reached atomic.Bool // the archive has answered since the start
 
-	hub         *hub
+	hub         *Hub
 	archiver    *archiver // nil without an archive
 	hooks       *hooks    // nil without a hook
 	lag         lagCache
-	farewells   farewells
 	settings    settings
 	served      servedQueues
 	gates       gates
@@ -126,7 +125,7 @@ type Broker struct {
 
 	mends seldom
 
-	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
+	fallen, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -151,7 +150,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		}
 		b.reached.Store(true)
 	}
-	b.hub = newHub(b)
+	b.hub = NewHub(b.Store, liveSessions{b}, livePeople{b}, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
@@ -294,11 +293,11 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.Stop()
 	b.dispatchers.close(ctx)
-	b.hub.close()
+	b.hub.Close()
 	b.Tasks.Wait()
 	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, part := range b.Parts {
-			if b.hub.left(part) {
+			if b.hub.Left(part) {
 				p.ZRem(ctx, part.Nodes(), b.Node)
 			}
 			p.HDel(ctx, part.Leases(), "take|"+b.Node, "collect|"+b.Node, "hooks|"+b.Node)

@@ -16,7 +16,7 @@ import (
 // Where Redis fell back, the log has other messages, or none, under seqs that were
 // delivered: those connected here are told to begin anew.
 type feed struct {
-	h      *hub
+	h      *Hub
 	part   *hubPart
 	id     string
 	users  int           // holds; under part.mu
@@ -66,6 +66,25 @@ func (f *feed) recalled(payload string) {
 	}
 }
 
+// Sends notes that a connection is about to send a message: see feed.sends.
+func (h *Hub) Sends(session, mid, conn string) {
+	if f := h.live(session); f != nil {
+		f.sends(mid, conn)
+	}
+}
+
+// TakesPart tells whether a session's feed here knows somebody as a participant, and the session as ended.
+func (h *Hub) TakesPart(session, who string) (in, ended bool) {
+	f := h.live(session)
+	if f == nil {
+		return false, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, in = f.unread[who]
+	return in, f.st != nil && f.st.State == chat.Ended
+}
+
 // sends notes who is about to send a message, since the log, from which it may
 // have to be read, does not tell.
 func (f *feed) sends(mid, conn string) {
@@ -80,11 +99,11 @@ func (f *feed) sends(mid, conn string) {
 // message delivers one entry to everybody who may see it, and to each its new
 // unread, if that is known, together: they are one frame then.
 func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
-	f.seq, f.mid = e.Seq, headMid(e.Head)
+	f.seq, f.mid = e.Seq, chat.MidOf(e.Head)
 	if origin != "" {
-		delete(f.sending, headMid(e.Head))
+		delete(f.sending, chat.MidOf(e.Head))
 	}
-	shown := chat.WithBase(f.h.b.opt.BasePath, *e)
+	shown := chat.WithBase(f.h.base, *e)
 	e = &shown
 	var line []byte
 	for w, m := range f.seats {
@@ -248,8 +267,12 @@ func (f *feed) sessionLine(w string) []byte {
 	}{f.as(w)})
 }
 
-// locate is what the feed knows of where the session is.
-func (f *feed) locate() (queue, user string) {
+// Locate tells a session's queue and user, as far as its feed here knows; it may be outdated.
+func (h *Hub) Locate(session string) (queue, user string) {
+	f := h.live(session)
+	if f == nil {
+		return "", ""
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.st == nil {

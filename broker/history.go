@@ -149,9 +149,7 @@ func noteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
 
 // headMid takes the mid out of a head, which begins with it.
 func headMid(h string) string {
-	rest, _ := strings.CutPrefix(h, `"mid":"`)
-	mid, _, _ := strings.Cut(rest, `"`)
-	return mid
+	return chat.MidOf(h)
 }
 
 // History gives a page of the log. With After and its Mid, Reset tells that the

@@ -87,7 +87,7 @@ func TestAConnectCarriedOutLate(t *testing.T) {
 	second := connect(t, b, id, "phone")
 	first.Conn.Close(t.Context())
 	require.Zero(t, second.code)
-	require.ErrorIs(t, b.register(t.Context(), first.Conn, false), errReplaced) // what lay in a socket's buffer
+	require.ErrorIs(t, b.hub.Probe().Register(t.Context(), first.Conn), errReplaced) // what lay in a socket's buffer
 	time.Sleep(500 * time.Millisecond)
 	second.wire.mu.Lock()
 	defer second.wire.mu.Unlock()

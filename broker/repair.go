@@ -137,8 +137,8 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if err != nil {
 				return err
 			}
-			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.queues}); err != nil {
+			bye := Farewell{Who: w, Queues: prof.queues, Node: node, Device: device, Conn: conn, Dead: true}
+			if _, err := b.hub.Unregister(ctx, bye); err != nil {
 				return err
 			}
 		}

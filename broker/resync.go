@@ -32,9 +32,9 @@ func (p *hubPart) resync(ctx context.Context) {
 		g.Go(func() error { return p.recheck(ctx, m) })
 	}
 	if err := g.Wait(); err != nil {
-		p.h.b.Log.Warn("resync incomplete; again soon", "partition", p.Index, "error", err)
+		p.h.store.Log.Warn("resync incomplete; again soon", "partition", p.Index, "error", err)
 		if store.Sleep(ctx, store.Jitter(time.Second)) {
-			p.h.b.Tasks.Go(func() { p.resync(ctx) })
+			p.h.store.Tasks.Go(func() { p.resync(ctx) })
 		}
 		return
 	}
@@ -47,23 +47,23 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if !m.user() {
 		role = chat.RoleAgent
 	}
-	prof, err := p.h.b.profile(ctx, role, chat.IDOf(m.who))
+	is, err := p.h.people.Standing(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
 	for _, c := range m.all() {
-		err := p.h.b.held(ctx, c.Identity())
+		err := p.h.people.Held(ctx, c.Identity())
 		if err != nil && chat.AsError(err).Code != chat.CodeUnauthorized {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Revoked(prof.revoked, prof.generation):
+		case err != nil, c.Identity().Revoked(is.Revoked, is.Generation):
 			c.shut(chat.CloseRevoked, "token revoked")
-		case prof.disabled || prof.blocked:
+		case is.Barred:
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
-		if prof.set {
-			c.assign(chat.Encode(prof.queues), prof.capacity)
+		if is.Set {
+			c.assign(chat.Encode(is.Queues), is.Capacity)
 		}
 	}
 	held := map[string]bool{}
@@ -71,7 +71,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		held[s] = true
 	}
 	room := chat.NewPage()
-	g, err := p.h.b.gather(ctx, m, &room)
+	g, err := p.h.gather(ctx, m, &room)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err
 		}
-		st, err := p.h.b.look(ctx, s.ID)
+		st, err := p.h.sessions.Look(ctx, s.ID)
 		if err != nil {
 			return err
 		}

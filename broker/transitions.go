@@ -78,10 +78,8 @@ func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
 func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
-	if f := b.hub.live(session); f != nil {
-		if queue, user = f.locate(); queue != "" {
-			return queue, user, nil
-		}
+	if queue, user = b.hub.Locate(session); queue != "" {
+		return queue, user, nil
 	}
 	v, err := b.Pipe.HMGet(ctx, p.Session(session), "queue", "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
