@@ -55,7 +55,7 @@ func (c *Conn) deliver(line []byte) {
 	case c.closed:
 	case c.ready:
 		c.sink.Deliver(line)
-	case c.held+len(line) > maxBacklog: // it comes back, and by seq
+	case c.held+len(line) > MaxBacklog: // it comes back, and by seq
 		c.sink.Close(chat.CloseTooSlow, "too much before hello")
 	default:
 		c.hold, c.held = append(c.hold, line), c.held+len(line)

@@ -44,9 +44,11 @@ type feed struct {
 }
 
 const (
-	feedPatience = 10 * time.Second
-	maxSending   = 256
-	maxBacklog   = 1 << 20 // bytes of events that wait until Redis has been read
+	// FeedPatience bounds one reading of a session, or of a queue.
+	FeedPatience = 10 * time.Second
+	// MaxBacklog is how many bytes of events wait until Redis has been read.
+	MaxBacklog = 1 << 20
+	maxSending = 256
 )
 
 func (f *feed) recalled(payload string) {

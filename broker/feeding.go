@@ -13,7 +13,7 @@ import (
 // open subscribes, then reads the session: what happens after the read is heard.
 func (f *feed) open(context.Context) {
 	// Others wait for this feed, too: it must not end with the first one's context.
-	ctx, cancel := context.WithTimeout(f.h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(f.h.store.Life, FeedPatience)
 	defer cancel()
 	defer close(f.loaded)
 	defer func() {
@@ -56,10 +56,10 @@ func (f *feed) handle(payload string) {
 // does not tell, and then Redis is read once more. f.mu is held.
 func (f *feed) wait(payload string) {
 	switch {
-	case f.weight+len(payload) <= maxBacklog, payload[0] == chat.PubRecalled: // those are short, and as few as messages of two minutes
+	case f.weight+len(payload) <= MaxBacklog, payload[0] == chat.PubRecalled: // those are short, and as few as messages of two minutes
 		f.backlog, f.weight = append(f.backlog, payload), f.weight+len(payload)
 	case payload[0] != chat.PubTyping:
-		f.weight = maxBacklog // what follows must not overtake it
+		f.weight = MaxBacklog // what follows must not overtake it
 		f.again = true
 	}
 }
@@ -103,7 +103,7 @@ func (f *feed) fill() {
 		old := len(f.backlog) // published before Redis is read
 		f.again = false
 		f.mu.Unlock()
-		ctx, cancel := context.WithTimeout(f.h.store.Life, feedPatience)
+		ctx, cancel := context.WithTimeout(f.h.store.Life, FeedPatience)
 		err := f.refresh(ctx)
 		cancel()
 		if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {

@@ -26,7 +26,7 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	f := b.hub.Probe().Feed(s.ID)
 	f.Stall()
 	big := strings.Repeat("x", chat.MaxText)
-	sent := 2 * maxBacklog / chat.MaxText
+	sent := 2 * MaxBacklog / chat.MaxText
 	for range sent {
 		uma.send(s.ID, big)
 	}
@@ -41,7 +41,7 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	for _, payload := range backlog {
 		n += len(payload)
 	}
-	require.LessOrEqual(t, n, maxBacklog+100)
+	require.LessOrEqual(t, n, MaxBacklog+100)
 	f.Fill()
 	ann.await("message", func(e event) bool { return e["body"] == "short" })
 	ann.await("recalled", inSession(s.ID))
@@ -77,28 +77,16 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		_, weight := v.Backlog()
-		return weight > maxBacklog
+		return weight > MaxBacklog
 	})
 	kept := 0
 	backlog, _ := v.Backlog()
 	for _, payload := range backlog {
 		kept += len(payload)
 	}
-	require.LessOrEqual(t, kept, maxBacklog)
+	require.LessOrEqual(t, kept, MaxBacklog)
 	require.NoError(t, v.Renew(t.Context()))
 	ann.await("queue", func(e event) bool { return e["reset"] != nil && e["size"] == float64(n) })
-}
-
-// A connection for which too much comes before its hello is closed as too slow.
-func TestWhatWaitsForHelloIsBounded(t *testing.T) {
-	w := &wire{more: make(chan struct{})}
-	c := &Conn{sink: w}
-	line := []byte(`{"event":"x","y":"` + strings.Repeat("y", 16000) + `"}`)
-	for range 2 * maxBacklog / len(line) {
-		c.deliver(line)
-	}
-	require.LessOrEqual(t, c.held, maxBacklog)
-	require.EqualValues(t, chat.CloseTooSlow, w.code)
 }
 
 // Of more gates than are kept, Redis alone decides.
@@ -153,15 +141,6 @@ func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 	b.hub.Probe().Unseen(boss.Conn, 0)
 	_, err = b.Join(t.Context(), boss.Actor, s.ID, true)
 	require.NoError(t, err)
-}
-
-// Sends that were refused are not remembered for ever.
-func TestSendsNotHeardOfAreBounded(t *testing.T) {
-	f := &feed{}
-	for i := range 10 * maxSending {
-		f.sends(fmt.Sprint(i), "c")
-		require.LessOrEqual(t, len(f.sending), maxSending+1)
-	}
 }
 
 // A session takes so many assistants, and no more.

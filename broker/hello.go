@@ -129,7 +129,7 @@ func (m *member) offerEnded(session, outcome string) {
 }
 
 func (h *Hub) offered(m *member, ev chat.Personal) {
-	ctx, cancel := context.WithTimeout(h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
 	st, err := h.sessions.Look(ctx, ev.Session)
 	if err != nil {
@@ -155,7 +155,7 @@ func (h *Hub) offered(m *member, ev chat.Personal) {
 
 // reassign takes over an agent's queues and capacity after they were set.
 func (h *Hub) reassign(m *member) {
-	ctx, cancel := context.WithTimeout(h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
 	p, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {

@@ -274,7 +274,7 @@ func (h *Hub) Joined(c *Conn, st *chat.Snapshot) {
 
 // welcome attaches a member to a session it has become part of, and shows it.
 func (h *Hub) welcome(m *member, session string) {
-	ctx, cancel := context.WithTimeout(h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
 	s, fresh, err := h.attach(ctx, m, session)
 	if err != nil {

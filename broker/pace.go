@@ -10,8 +10,9 @@ import (
 // docs/limits.md. Far above what any client needs; it is for those who would keep
 // the node from serving others.
 const (
-	commandRate  = 1000 // a second, over its connections
-	commandBurst = 2000
+	// CommandRate is a second, over all its connections.
+	CommandRate  = 1000
+	CommandBurst = 2000
 )
 
 // Pace waits until the participant may command once more: whoever floods us on
@@ -23,7 +24,7 @@ func (m *member) pacer() *rate.Limiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.pace == nil {
-		m.pace = rate.NewLimiter(commandRate, commandBurst)
+		m.pace = rate.NewLimiter(CommandRate, CommandBurst)
 	}
 	return m.pace
 }

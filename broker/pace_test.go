@@ -23,7 +23,7 @@ func TestAFloodSlowsOnlyItself(t *testing.T) {
 	for i := range 4 {
 		c := []*party{one, two}[i%2].Conn
 		flood.Go(func() error {
-			for range (commandBurst + commandRate) / 4 {
+			for range (CommandBurst + CommandRate) / 4 {
 				if err := c.Pace(t.Context()); err != nil {
 					return err
 				}

@@ -1,6 +1,9 @@
 package broker
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Probe lets tests of a whole broker look into its hub, and disturb it as losses
 // and slow servers do. Nothing else uses it.
@@ -31,8 +34,15 @@ func (p Probe) Here(who string) bool {
 	return false
 }
 
-// Register tells Redis of a connection once more, as if for the first time.
-func (p Probe) Register(ctx context.Context, c *Conn) error { return p.h.register(ctx, c, false) }
+// Register tells Redis of a connection once more, as if for the first time; replaced:
+// another one of its device came after it.
+func (p Probe) Register(ctx context.Context, c *Conn) (replaced bool, err error) {
+	err = p.h.register(ctx, c, false)
+	if errors.Is(err, errReplaced) {
+		return true, nil
+	}
+	return false, err
+}
 
 // Unseen has a connection watch so many sessions, of which there is none.
 func (p Probe) Unseen(c *Conn, n int) {

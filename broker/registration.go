@@ -81,7 +81,7 @@ func (p *hubPart) register() {
 }
 
 func (p *hubPart) registerAll(list []*Conn) error {
-	ctx, cancel := context.WithTimeout(p.h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(p.h.store.Life, FeedPatience)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(64)

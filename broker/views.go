@@ -144,7 +144,7 @@ func (v *View) resync() {
 // for all who ask meanwhile, by one of them. tell: its watchers get it anew.
 func (v *View) renew(ctx context.Context, tell bool) error {
 	begun := v.loads.Load()
-	ctx, cancel := context.WithTimeout(ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(ctx, FeedPatience)
 	defer cancel()
 	select {
 	case v.turn <- struct{}{}:

@@ -38,67 +38,6 @@ type View struct {
 	follower Follower // nil: nobody assigns here
 }
 
-// Follower is who assigns what waits in a queue, and must know more of it than its
-// watchers. All but Read are called with the view's lock held, and must not wait.
-type Follower interface {
-	// Read reads what it needs beside the list, whenever that is read again; keep, called
-	// with the lock held, takes it over. What was heard meanwhile follows.
-	Read(ctx context.Context) (keep func(), err error)
-	// Present tells how an agent is now: a presence as JSON, and since when it is idle.
-	Present(presence, idle string)
-	// Stir tells that there may be something to assign: that session, if it is named, waits now.
-	Stir(session string)
-}
-
-// Follow holds a queue's view for who assigns there, one at a time, and reads it. The
-// caller calls Unfollow in the end, also if it is not sound: what was read is not all then.
-func (h *Hub) Follow(ctx context.Context, queue string, f Follower) (v *View, sound bool, err error) {
-	v, _, err = h.views.hold(ctx, queue)
-	if err != nil {
-		return nil, false, err
-	}
-	v.mu.Lock()
-	v.follower = f
-	v.mu.Unlock()
-	return v, v.Renew(ctx) == nil, nil
-}
-
-// Unfollow is Follow's opposite.
-func (v *View) Unfollow() {
-	v.mu.Lock()
-	v.follower = nil
-	v.mu.Unlock()
-	v.h.views.release(v)
-}
-
-// Renew reads the queue again, and shows it to its watchers.
-func (v *View) Renew(ctx context.Context) error { return v.renew(ctx, true) }
-
-// Size is how many wait.
-func (v *View) Size() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.list)
-}
-
-// Line calls f with those who wait, first come first, until it returns false; with
-// nil for a session of which only the id is known. The view's lock is held.
-func (v *View) Line(f func(session string, st *chat.Snapshot) bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, w := range v.list {
-		if !f(w.id, v.sessions[w.id]) {
-			return
-		}
-	}
-}
-
-func (v *View) stir(session string) {
-	if v.follower != nil {
-		v.follower.Stir(session)
-	}
-}
-
 // waiter is one place in the list.
 type waiter struct {
 	id    string
@@ -111,7 +50,7 @@ func (w waiter) compare(o waiter) int {
 
 // open listens to the queue in every partition, then reads it.
 func (v *View) open() error {
-	ctx, cancel := context.WithTimeout(v.h.store.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(v.h.store.Life, FeedPatience)
 	defer cancel()
 	for i, p := range v.h.parts {
 		if err := p.sub.Add(ctx, p.Waiting(v.queue)); err != nil {
@@ -160,7 +99,7 @@ func (v *View) load(ctx context.Context, tell bool) error {
 	for _, payload := range v.backlog {
 		v.apply(payload)
 	}
-	if v.weight > maxBacklog { // some were too many to keep
+	if v.weight > MaxBacklog { // some were too many to keep
 		v.h.store.Tasks.Go(v.h.views.resync)
 	}
 	v.backlog, v.weight = nil, 0
@@ -201,7 +140,7 @@ func (v *View) handle(payload string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.loading {
-		if v.weight += len(payload); v.weight <= maxBacklog {
+		if v.weight += len(payload); v.weight <= MaxBacklog {
 			v.backlog = append(v.backlog, payload)
 		}
 		return
