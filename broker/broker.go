@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -110,7 +111,7 @@ type Broker struct {
 	filed   atomic.Bool // the list by state is whole
 	reached atomic.Bool // the archive has answered since the start
 
-	hub         *Hub
+	hub         *live.Hub
 	archiver    *archiver // nil without an archive
 	hooks       *hooks    // nil without a hook
 	lag         lagCache
@@ -150,7 +151,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		}
 		b.reached.Store(true)
 	}
-	b.hub = NewHub(b.Store, liveSessions{b}, livePeople{b}, liveRules{b}, o.BasePath)
+	b.hub = live.NewHub(b.Store, liveSessions{b}, livePeople{b}, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())

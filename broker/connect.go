@@ -8,8 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
+
+// Conn is one device of a participant at this node. Its methods may be called
+// concurrently; commands are the Broker's, given an Actor with this Conn.
+type Conn = live.Conn
 
 // device is the connection at this node that a command came by; nil over HTTP.
 func device(a chat.Actor) *Conn {
@@ -82,9 +87,9 @@ func (s liveSessions) Waiting(ctx context.Context, queue string) ([]redis.Z, err
 // livePeople are participants as the hub asks for them.
 type livePeople struct{ b *Broker }
 
-func (p livePeople) Standing(ctx context.Context, role chat.Role, id string) (Standing, error) {
+func (p livePeople) Standing(ctx context.Context, role chat.Role, id string) (live.Standing, error) {
 	is, err := p.b.profile(ctx, role, id)
-	return Standing{Queues: is.queues, Capacity: is.capacity, Set: is.set, Revoked: is.revoked, Generation: is.generation,
+	return live.Standing{Queues: is.queues, Capacity: is.capacity, Set: is.set, Revoked: is.revoked, Generation: is.generation,
 		Barred: is.disabled || is.blocked}, err
 }
 

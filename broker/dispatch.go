@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -40,9 +41,9 @@ type dispatcher struct {
 	done  chan struct{}
 	kick  chan struct{} // there may be something to assign
 
-	view   *View     // while this node is the one
-	asked  time.Time // when it made sure of that
-	astray bool      // then the list had not the length that Redis says
+	view   *live.View // while this node is the one
+	asked  time.Time  // when it made sure of that
+	astray bool       // then the list had not the length that Redis says
 
 	mu   sync.Mutex       // taken while the view's is held, never the other way round
 	crew map[string]*mate // the queue's agents

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -26,7 +27,7 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	f := b.hub.Probe().Feed(s.ID)
 	f.Stall()
 	big := strings.Repeat("x", chat.MaxText)
-	sent := 2 * MaxBacklog / chat.MaxText
+	sent := 2 * live.MaxBacklog / chat.MaxText
 	for range sent {
 		uma.send(s.ID, big)
 	}
@@ -41,7 +42,7 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 	for _, payload := range backlog {
 		n += len(payload)
 	}
-	require.LessOrEqual(t, n, MaxBacklog+100)
+	require.LessOrEqual(t, n, live.MaxBacklog+100)
 	f.Fill()
 	ann.await("message", func(e event) bool { return e["body"] == "short" })
 	ann.await("recalled", inSession(s.ID))
@@ -77,14 +78,14 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		_, weight := v.Backlog()
-		return weight > MaxBacklog
+		return weight > live.MaxBacklog
 	})
 	kept := 0
 	backlog, _ := v.Backlog()
 	for _, payload := range backlog {
 		kept += len(payload)
 	}
-	require.LessOrEqual(t, kept, MaxBacklog)
+	require.LessOrEqual(t, kept, live.MaxBacklog)
 	require.NoError(t, v.Renew(t.Context()))
 	ann.await("queue", func(e event) bool { return e["reset"] != nil && e["size"] == float64(n) })
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -26,7 +27,7 @@ type pulse struct {
 	calls store.Borrower
 	books store.Outcomes
 	epoch store.Epoch
-	quiet Silence
+	quiet live.Silence
 	last  time.Time // of the last heartbeat by which silence is judged
 	beats int64     // of this node, as Redis told them last
 	deaf  bool      // the last call failed
@@ -39,7 +40,7 @@ type pulse struct {
 }
 
 func newPulse(b *Broker, p store.Partition) *pulse {
-	return &pulse{b: b, part: p, quiet: Silence{}, eased: make(chan struct{}, 1)}
+	return &pulse{b: b, part: p, quiet: live.Silence{}, eased: make(chan struct{}, 1)}
 }
 
 // run looks after the partition until the context ends: once a second, and at

@@ -9,6 +9,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -137,7 +138,7 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if err != nil {
 				return err
 			}
-			bye := Farewell{Who: w, Queues: prof.queues, Node: node, Device: device, Conn: conn, Dead: true}
+			bye := live.Farewell{Who: w, Queues: prof.queues, Node: node, Device: device, Conn: conn, Dead: true}
 			if _, err := b.hub.Unregister(ctx, bye); err != nil {
 				return err
 			}

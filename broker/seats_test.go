@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -228,7 +229,7 @@ func TestWatchingEndsWithTheQueue(t *testing.T) {
 func TestALongList(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
-	ids := make([]string, Shown+20)
+	ids := make([]string, live.Shown+20)
 	for i := range ids {
 		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
@@ -245,10 +246,10 @@ func TestALongList(t *testing.T) {
 	}
 	views, err := b.Watch(ctx, ann.Actor, nil)
 	require.NoError(t, err)
-	require.Equal(t, Shown+10, views[0].Size)
-	require.Len(t, views[0].Waiting, Shown)
+	require.Equal(t, live.Shown+10, views[0].Size)
+	require.Len(t, views[0].Waiting, live.Shown)
 	require.Equal(t, ids[10], views[0].Waiting[0].ID)
-	require.Equal(t, ids[Shown+9], views[0].Waiting[Shown-1].ID)
+	require.Equal(t, ids[live.Shown+9], views[0].Waiting[live.Shown-1].ID)
 }
 
 // A connection that ends while Redis is away is not thought alive afterwards.

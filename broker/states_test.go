@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -320,7 +321,7 @@ func TestAResyncOfViewsHoldsNothingUp(t *testing.T) {
 	began := time.Now()
 	uma.send(s.ID, "meanwhile")
 	ann.await("message", func(e event) bool { return e["body"] == "meanwhile" })
-	require.Less(t, time.Since(began), FeedPatience/2)
+	require.Less(t, time.Since(began), live.FeedPatience/2)
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(probe.ResyncViews)
