@@ -17,8 +17,8 @@
 //
 // # Order of locks
 //
-// hub.mu → feed.mu → member.mu → Conn.mu; view.mu → Conn.mu. No lock is held
-// while Redis is asked.
+// Those of what connected people see: internal/live. No lock is held while Redis is
+// asked.
 package broker
 
 import (

@@ -324,3 +324,9 @@ func (f *feed) transition(payload string) bool {
 	f.adopt(st)
 	return true
 }
+
+// Resets is how many conversations were told to begin anew, since the start.
+func (h *Hub) Resets() int64 { return h.resets.Load() }
+
+// Lost is how many messages were delivered here and were not in Redis any more.
+func (h *Hub) Lost() int64 { return h.lost.Load() }

@@ -184,3 +184,6 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 	}
 	return nil
 }
+
+// Owe has every connection of a partition told to Redis again, as soon as Redis takes it.
+func (h *Hub) Owe(p store.Partition) { h.parts[p.Index].owe() }

@@ -100,3 +100,14 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	}
 	return nil
 }
+
+// Compare has all that this node holds of partitions compared with Redis, which fell
+// back or was restored, and their connections told to it again.
+func (h *Hub) Compare(parts ...store.Partition) {
+	list := make([]*hubPart, len(parts))
+	for i, p := range parts {
+		list[i] = h.parts[p.Index]
+		list[i].owe()
+	}
+	h.resync(list...)
+}
