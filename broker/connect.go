@@ -109,20 +109,3 @@ func (r liveRules) Ruled(ctx context.Context, script string, p store.Partition, 
 func (r liveRules) Grace(queues []string) int64 { return r.b.grace(queues) }
 
 func (r liveRules) Keep() int64 { return r.b.settings.keep() }
-
-// grace is how long an agent may be without a connection: the longest of its
-// queues', in ms; 0, for ever, if it is so for one of them.
-func (b *Broker) grace(queues []string) int64 {
-	longest := 0
-	if len(queues) == 0 {
-		longest = chat.DefaultQueue("").AgentGrace
-	}
-	for _, q := range queues {
-		g := b.settings.queue(q).AgentGrace
-		if g == 0 {
-			return 0
-		}
-		longest = max(longest, g)
-	}
-	return store.Milliseconds(longest)
-}
