@@ -37,7 +37,9 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -107,14 +109,12 @@ type Options struct {
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
 	*store.Store
-	opt     Options
-	filed   atomic.Bool // the list by state is whole
-	reached atomic.Bool // the archive has answered since the start
+	*sessions.Reader
+	opt Options
 
 	hub         *live.Hub
-	archiver    *archiver // nil without an archive
-	hooks       *hooks    // nil without a hook
-	lag         lagCache
+	archiver    *archiving.Archiver // nil without an archive
+	hooks       *hooks              // nil without a hook
 	settings    settings
 	served      servedQueues
 	gates       gates
@@ -146,12 +146,11 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(store.RedisError("restoring", err), b.Pipe.Close(), ErrRestoring)
 	}
 	if b.archiver != nil {
-		if err := b.claimArchive(ctx); err != nil {
+		if err := b.archiver.Claim(ctx); err != nil {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
-		b.reached.Store(true)
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b}, livePeople{b}, liveRules{b}, o.BasePath)
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
@@ -166,7 +165,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	g.Wait()
 	b.loops()
-	b.fileStates()
+	b.KeepStates()
 	return b, nil
 }
 
@@ -187,15 +186,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
 	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
-	if o.ArchiveDelay == 0 {
-		o.ArchiveDelay = archiveDelay
-	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
+	st := store.NewStore(o.Redis, o.Log)
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {
-		b.archiver = newArchiver(b, o)
+		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
 	n, err := b.fixPartitions(ctx, o.Partitions)
 	if err != nil {
@@ -207,9 +204,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
-	}
-	if b.archiver != nil {
-		b.archiver.calls = make([]store.Borrower, n)
 	}
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
@@ -244,7 +238,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
 	}
 	if b.archiver != nil {
-		err = b.setDeployment(ctx, "partitions", text)
+		err = b.archiver.SetDeployment(ctx, "partitions", text)
 	}
 	return n, err
 }
@@ -253,7 +247,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 // archive, if sessions there were made with another, since their ids name theirs.
 func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 	if b.archiver != nil {
-		n, err := b.archivedPartitions(ctx)
+		n, err := b.archiver.Partitions(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -288,7 +282,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	var flushed error
 	if b.archiver != nil {
-		if flushed = b.archiver.close(ctx); flushed == nil {
+		if flushed = b.archiver.Close(ctx); flushed == nil {
 			flushed = b.closeStats(ctx)
 		}
 	}

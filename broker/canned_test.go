@@ -305,11 +305,11 @@ func TestRestoreCanned(t *testing.T) {
 		_, err := b.PutCanned(ctx, host, c)
 		require.NoError(t, err)
 	}
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	require.NoError(t, b.DeleteCanned(ctx, host, "4"))
 	_, err := b.PutCanned(ctx, host, Canned{ID: "1", Shortcut: "new", Queue: q, Text: "new"})
 	require.NoError(t, err)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	before, err := b.CannedList(ctx, host, CannedRequest{})
 	require.NoError(t, err)
 	require.Len(t, before.Canned, 4)

@@ -9,6 +9,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -62,24 +63,21 @@ func (b *Broker) Watch(ctx context.Context, a chat.Actor, queues []string) ([]ch
 }
 
 // liveSessions are sessions as the hub asks for them.
-type liveSessions struct{ b *Broker }
-
-func (s liveSessions) Look(ctx context.Context, session string) (*chat.Snapshot, error) {
-	return s.b.look(ctx, session)
+type liveSessions struct {
+	*sessions.Reader
+	b *Broker
 }
 
-func (s liveSessions) LookAll(ctx context.Context, sessions []string) ([]*chat.Snapshot, error) {
-	list := make([]listed, len(sessions))
-	for i, id := range sessions {
-		list[i].id = id
+// LookAll reads many of those that are in Redis.
+func (s liveSessions) LookAll(ctx context.Context, ids []string) ([]*chat.Snapshot, error) {
+	list := make([]sessions.Place, len(ids))
+	for i, id := range ids {
+		list[i].ID = id
 	}
-	return s.b.lookAll(ctx, list)
+	return s.Reader.LookAll(ctx, list)
 }
 
-func (s liveSessions) Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	return s.b.readLog(ctx, session, from, to)
-}
-
+// Waiting are all that wait in a queue.
 func (s liveSessions) Waiting(ctx context.Context, queue string) ([]redis.Z, error) {
 	return s.b.lines(ctx, queue, -1)
 }

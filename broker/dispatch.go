@@ -12,6 +12,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -235,7 +236,7 @@ func forget(m map[string]time.Time) {
 // head are those first in line, with what is known of them.
 func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 	var out []*chat.Snapshot
-	var missing []listed
+	var missing []sessions.Place
 	d.mu.Lock()
 	forget(d.passed)
 	forget(d.botted)
@@ -248,13 +249,13 @@ func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 			return true
 		}
 		if st == nil {
-			missing = append(missing, listed{id: session})
+			missing = append(missing, sessions.Place{ID: session})
 			st = &chat.Snapshot{Session: chat.Session{ID: session}}
 		}
 		out = append(out, st)
 		return len(out) < dispatchBatch
 	})
-	read, err := d.b.lookAll(ctx, missing)
+	read, err := d.b.LookAll(ctx, missing)
 	if err != nil {
 		return nil, err
 	}

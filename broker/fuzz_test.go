@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/json"
-	"math"
 	"testing"
 	"time"
 
@@ -10,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -27,27 +28,6 @@ func refusable(t *testing.T, err error) {
 	if err != nil {
 		require.NotEqual(t, chat.CodeInternal, chat.AsError(err).Code, "%v", err)
 	}
-}
-
-// A cursor is one of ours, and then names the same place again, or is refused.
-func FuzzCursors(f *testing.F) {
-	for _, seed := range []string{"", "1795738372802.0a-01M8D0KQA1NFZQ495B4XP58KQR", "-1.x", "9223372036854775807.x", "9223372036854775808.x", ".", "1.", ".x", "1.\xff"} {
-		f.Add(seed)
-	}
-	b := &Broker{archiver: &archiver{}}
-	f.Fuzz(func(t *testing.T, cursor string) {
-		at, err := parseCursor(cursor)
-		refusable(t, err)
-		if at != nil && math.Abs(at.created) < 1<<53 { // ms beyond that are of no time
-			again, err := parseCursor(at.cursor())
-			require.NoError(t, err)
-			require.Equal(t, at, again)
-		}
-		q, _, err := b.searchQuery(host, SearchRequest{Query: "word", Cursor: cursor})
-		refusable(t, err)
-		require.Equal(t, err == nil && cursor != "", q.Before != nil)
-		_, _ = b.parseGrave(cursor)
-	})
 }
 
 // Whatever is put as a queue's, an agent's or a user's settings is refused, or is kept as it was taken, and can be gone by.
@@ -121,7 +101,7 @@ func FuzzLuaReplies(f *testing.F) {
 					r.Num(i)
 					r.Strs(i)
 				}
-				for _, e := range unsavedEntries(r) {
+				for _, e := range archiving.UnsavedEntries(r) {
 					_, _ = e.Message("s", true)
 				}
 				shows(t, r.Str(0))
@@ -141,12 +121,11 @@ func FuzzLuaReplies(f *testing.F) {
 				}
 				shows(t, inner)
 			}
-			if e, ok := parseRecalled("7", text); ok {
+			if e, ok := sessions.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = parseCanned(text)
 			_, _ = parseLetter(text)
-			_, _ = parseFiled(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
 				p := parseProfile("ann", f)
@@ -169,7 +148,7 @@ func shows(t *testing.T, snapshot string) {
 		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
 		st.Relations(a)
 	}
-	d := document(st, fields, snapshot)
+	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
 	roleOf(st, fields, "ann")
 }

@@ -31,8 +31,7 @@ func (b *Broker) loops() {
 	}
 	b.hub.Start()
 	if b.archiver != nil && !b.opt.NoArchiver {
-		b.archiver.start()
-		b.Loop(reindexPause, b.archiver.reindex)
+		b.archiver.Start()
 	}
 	if b.hooks != nil {
 		b.hooks.start()

@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -65,7 +63,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.Run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
@@ -76,7 +74,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
 		b.unshare(ctx, r, file, err)
-		return sent, b.absent(ctx, a, chat.ActSend, s, err)
+		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
 		b.count(d.by, d.sender)
@@ -155,17 +153,17 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 	if r.Str(0) != "dup" {
 		return chat.SendReply{Seq: r.Num(1), Mid: mid, At: chat.At(r.Num(2))}, store.Refused(r)
 	}
-	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: headMid(r.Str(3)), Duplicate: true}
+	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: chat.MidOf(r.Str(3)), Duplicate: true}
 	if out.Mid != "" {
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
 	}
-	first, err := b.readLog(ctx, session, out.Seq, out.Seq) // recalled since
+	first, err := b.ReadLog(ctx, session, out.Seq, out.Seq) // recalled since
 	if err != nil {
 		return out, err
 	}
 	if len(first) > 0 {
-		out.Mid, out.At = headMid(first[0].Head), chat.At(first[0].At)
+		out.Mid, out.At = chat.MidOf(first[0].Head), chat.At(first[0].At)
 	}
 	return out, nil
 }
@@ -184,7 +182,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	case chat.RoleSystem, "":
 		return "h:system", chat.Author{ID: "", Role: chat.RoleSystem, Name: ""}, nil
 	case chat.RoleUser:
-		st, err := b.look(ctx, r.Session)
+		st, err := b.Look(ctx, r.Session)
 		if err != nil {
 			return "", chat.Author{}, err
 		}
@@ -192,20 +190,6 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	default:
 		return "", chat.Author{}, chat.Errorf(chat.CodeBadRequest, "as: user, bot or system")
 	}
-}
-
-// keyHash is short, so that a session's keys stay a compact listpack. Without
-// a key the mid makes this call, too, one that may be repeated.
-func keyHash(by, key, mid string) string {
-	return base64.RawStdEncoding.EncodeToString(keySum(by, key, mid))
-}
-
-func keySum(by, key, mid string) []byte {
-	if key == "" {
-		key = "\x00" + mid
-	}
-	sum := sha256.Sum256([]byte(by + "\x00" + key))
-	return sum[:9]
 }
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
@@ -271,7 +255,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	}
 	if err = store.Refused(r); err != nil {
 		b.keepFile(ctx, file)
-		return b.absent(ctx, a, chat.ActRecall, session, err)
+		return b.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil
 }
@@ -280,7 +264,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 // told what the archive knows of it.
 func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (store.Reply, error) {
 	found := map[int64]chat.Entry{}
-	if err := b.moved(ctx, session, seq, seq, found); err != nil {
+	if err := b.Moved(ctx, session, seq, seq, found); err != nil {
 		return nil, err
 	}
 	e, ok := found[seq]
@@ -318,14 +302,14 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.
 func (b *Broker) participant(ctx context.Context, session, w string) error {
 	in, ended := b.hub.TakesPart(session, w)
 	if !in {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func (b *Broker) flushStats(ctx context.Context, parts ...store.Partition) error
 		records = append(records, f.records...)
 	}
 	if len(records) > 0 {
-		if err := b.archiver.store.PutRecords(ctx, records); err != nil {
+		if err := b.opt.Archive.PutRecords(ctx, records); err != nil {
 			return store.ArchiveError("statistics", err)
 		}
 	}

@@ -132,7 +132,7 @@ func TestStatsOutliveRedis(t *testing.T) {
 			for _, p := range b.Parts {
 				f := &flush{part: p}
 				require.NoError(t, b.gatherStats(ctx, f))
-				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
+				require.NoError(t, b.opt.Archive.PutRecords(ctx, f.records))
 				for n, h := range f.scan.hours {
 					if n <= f.sealed {
 						gone := h.fields(n)
@@ -149,7 +149,7 @@ func TestStatsOutliveRedis(t *testing.T) {
 			}
 			require.NoError(t, b.flushStats(ctx, b.Parts...))
 			for _, f := range slow {
-				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
+				require.NoError(t, b.opt.Archive.PutRecords(ctx, f.records))
 				require.NoError(t, b.trimStats(ctx, f))
 			}
 		},
@@ -170,7 +170,7 @@ func TestStatsOutliveRedis(t *testing.T) {
 			}
 			require.NoError(t, b.flushStats(ctx, b.Parts...))
 			for _, f := range partial {
-				require.NoError(t, b.archiver.store.PutRecords(ctx, f.records))
+				require.NoError(t, b.opt.Archive.PutRecords(ctx, f.records))
 			}
 		},
 	} {

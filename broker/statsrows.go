@@ -203,7 +203,7 @@ func (b *Broker) archivedStats(ctx context.Context, from, to int64, each func(id
 		return nil
 	}
 	for after := statsDay(from); ; {
-		list, err := b.archiver.store.Records(ctx, recordStats, after, 200)
+		list, err := b.opt.Archive.Records(ctx, recordStats, after, 200)
 		if err != nil {
 			return store.ArchiveError("statistics", err)
 		}

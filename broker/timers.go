@@ -58,7 +58,7 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 	case "gone":
 		err = b.gone(ctx, id)
 	case "expire":
-		err = b.expire(ctx, p, id)
+		err = b.archiver.Expire(ctx, p, id)
 	case "place":
 		session, agent, _ := strings.Cut(id, "|")
 		err = b.resolve(ctx, p, agent, session, false)
@@ -108,7 +108,7 @@ func (b *Broker) gone(ctx context.Context, agent string) error {
 
 // vacate takes an agent out of one session; reason says why, to those who read it.
 func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	if err != nil || st.State == chat.Ended {
 		return err
 	}

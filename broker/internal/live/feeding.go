@@ -207,7 +207,7 @@ func (h *Hub) since(ctx context.Context, session string, seq int64, mid string, 
 	case st.Seq == seq:
 		return nil, mid == "" || st.LastMid == "" || st.LastMid == mid, nil
 	}
-	list, err := h.sessions.Log(ctx, session, max(seq, 1), st.Seq)
+	list, err := h.sessions.ReadLog(ctx, session, max(seq, 1), st.Seq)
 	if err != nil || len(list) == 0 {
 		return nil, seq == 0, err
 	}

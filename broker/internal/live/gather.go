@@ -250,7 +250,7 @@ func (h *Hub) lastMid(ctx context.Context, session string, seq int64) (string, e
 			return mid, nil
 		}
 	}
-	list, err := h.sessions.Log(ctx, session, seq, seq)
+	list, err := h.sessions.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}

@@ -15,8 +15,8 @@ type Sessions interface {
 	Look(ctx context.Context, session string) (*chat.Snapshot, error)
 	// LookAll reads many of those that are in Redis; nil for one that is not.
 	LookAll(ctx context.Context, sessions []string) ([]*chat.Snapshot, error)
-	// Log gives a session's entries from one seq to another, both inclusive.
-	Log(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
+	// ReadLog gives a session's entries from one seq to another, both inclusive.
+	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
 	// Waiting are all that wait in a queue, in no order.
 	Waiting(ctx context.Context, queue string) ([]redis.Z, error)
 }
