@@ -17,8 +17,8 @@
 //
 // # Order of locks
 //
-// hub.mu → feed.mu → member.mu → Conn.mu; view.mu → Conn.mu. No lock is held
-// while Redis is asked.
+// Those of what connected people see: internal/live. No lock is held while Redis is
+// asked.
 package broker
 
 import (
@@ -38,6 +38,7 @@ import (
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/hooks"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
@@ -114,14 +115,13 @@ type Broker struct {
 	*sessions.Reader
 	opt Options
 
-	hub         *hub
+	hub         *live.Hub
 	archiver    *archiving.Archiver // nil without an archive
 	canned      *canned.Replies
 	counts      *stats.Stats
 	hooks       *hooks.Teller // nil without a hook
 	uploads     *uploads.Uploads
 	people      *people.People
-	farewells   farewells
 	settings    settings
 	gates       gates
 	limits      *people.Limits
@@ -131,7 +131,7 @@ type Broker struct {
 
 	mends store.Seldom
 
-	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
+	fallen, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -155,7 +155,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = newHub(b)
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
@@ -285,11 +285,11 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.Stop()
 	b.dispatchers.close(ctx)
-	b.hub.close()
+	b.hub.Close()
 	b.Tasks.Wait()
 	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, part := range b.Parts {
-			if b.hub.left(part) {
+			if b.hub.Left(part) {
 				p.ZRem(ctx, part.Nodes(), b.Node)
 			}
 			p.HDel(ctx, part.Leases(), "take|"+b.Node, "collect|"+b.Node, "hooks|"+b.Node)

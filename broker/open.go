@@ -71,7 +71,7 @@ func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r stor
 			return chat.Session{}, err
 		}
 		if c := device(a); c != nil {
-			b.hub.joined(c, st)
+			b.hub.Joined(c, st)
 		}
 		return st.As("u:" + st.User.ID), nil
 	}

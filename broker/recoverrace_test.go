@@ -89,7 +89,9 @@ func TestAConnectCarriedOutLate(t *testing.T) {
 	second := connect(t, b, id, "phone")
 	first.Conn.Close(t.Context())
 	require.Zero(t, second.code)
-	require.ErrorIs(t, b.register(t.Context(), first.Conn, false), errReplaced) // what lay in a socket's buffer
+	replaced, err := b.hub.Probe().Register(t.Context(), first.Conn)
+	require.NoError(t, err)
+	require.True(t, replaced) // what lay in a socket's buffer
 	time.Sleep(500 * time.Millisecond)
 	second.wire.mu.Lock()
 	defer second.wire.mu.Unlock()

@@ -89,7 +89,7 @@ func (r *recovery) owned(ctx context.Context, q store.Partition, ids []string) e
 	}); err != nil {
 		return store.RedisError("sessions", err)
 	}
-	cut := time.Now().Add(-lately).UnixMilli()
+	cut := time.Now().Add(-chat.Lately).UnixMilli()
 	for i, id := range ids {
 		f := chat.Flat(cmds[i].Val())
 		if f["state"] == string(chat.Ended) && f.Num("ended") < cut {

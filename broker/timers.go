@@ -91,8 +91,7 @@ func (b *Broker) gone(ctx context.Context, agent string) error {
 		return err
 	}
 	b.Log.Info("agent gone", "agent", agent)
-	m := &member{who: "a:" + agent}
-	ids, err := b.current(ctx, m)
+	ids, err := b.hub.Current(ctx, "a:"+agent)
 	if err != nil {
 		return err
 	}

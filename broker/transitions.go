@@ -75,10 +75,8 @@ func newStep(a chat.Actor, action chat.Action, session string) step {
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
 func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
-	if f := b.hub.live(session); f != nil {
-		if queue, user = f.locate(); queue != "" {
-			return queue, user, nil
-		}
+	if queue, user = b.hub.Locate(session); queue != "" {
+		return queue, user, nil
 	}
 	v, err := b.Pipe.HMGet(ctx, p.Session(session), "queue", "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
