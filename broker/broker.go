@@ -196,7 +196,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce)}
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
-	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
 	if o.Archive != nil {
 		b.archiver = newArchiver(b, o)
 	}
