@@ -190,7 +190,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
 	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
 	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
-	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
