@@ -19,13 +19,12 @@ import (
 // of the agent's partition alone. Then it is fenced off and given back: see resolve.lua.
 const placeTTL = 5 * time.Second
 
-// place is a reserved place in an agent's load.
+// place is a reserved place in an agent's load, as the session's partition is told of it.
 type place struct {
-	agent  string
-	info   string // the agent as a Person, JSON
-	token  string
-	queues []string
-	auto   bool // nobody asked for it
+	Agent  string   `json:"agent"`
+	Info   string   `json:"info"` // the agent as a Person, JSON
+	Token  string   `json:"token"`
+	Queues []string `json:"queues"`
 }
 
 type reserveArgs struct {
@@ -66,8 +65,8 @@ func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session strin
 	if err := store.Refused(r); err != nil {
 		return place{}, err
 	}
-	pl := place{agent: agent.ID, token: r.Str(3), info: r.Str(2)}
-	if err := json.Unmarshal([]byte(r.Str(1)), &pl.queues); err != nil {
+	pl := place{Agent: agent.ID, Token: r.Str(3), Info: r.Str(2)}
+	if err := json.Unmarshal([]byte(r.Str(1)), &pl.Queues); err != nil {
 		return place{}, err
 	}
 	return pl, nil
@@ -75,9 +74,9 @@ func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session strin
 
 // free gives a place back after a refusal. If that fails, the place's own timer does it.
 func (b *Broker) free(ctx context.Context, pl place, session string) {
-	err := b.settle(ctx, effect{Agent: pl.agent, Session: session, Role: "none", Token: pl.token})
+	err := b.settle(ctx, effect{Agent: pl.Agent, Session: session, Role: "none", Token: pl.Token})
 	if err != nil {
-		b.Log.Warn("place not freed; its timer will", "agent", pl.agent, "session", session, "error", err)
+		b.Log.Warn("place not freed; its timer will", "agent", pl.Agent, "session", session, "error", err)
 	}
 }
 
@@ -121,12 +120,18 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}
+	return b.withPlace(ctx, a.Identity, session, reserveHow{}, func(pl place) (chat.Session, error) { return b.win(ctx, a, pl, session, false) })
+}
+
+// withPlace does something with a place reserved for it; anew where that took so
+// long that the place was given up.
+func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session string, how reserveHow, do func(place) (chat.Session, error)) (chat.Session, error) {
 	for range 3 {
-		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
+		pl, err := b.reserve(ctx, agent, session, how)
 		if err != nil {
 			return chat.Session{}, err
 		}
-		s, err := b.win(ctx, a, pl, session)
+		s, err := do(pl)
 		if !errors.Is(err, store.ErrLate) {
 			return s, err
 		}
@@ -134,27 +139,41 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "Redis is too slow; try again")
 }
 
-// win makes the agent whose place was reserved the owner; errLate if the place is too old.
-func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string) (chat.Session, error) {
-	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot)
+// win makes the agent whose place was reserved the owner; ErrLate if the place is
+// too old. auto: nobody asked for it.
+func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string, auto bool) (chat.Session, error) {
+	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot, auto)
+	return b.won(ctx, a, chat.ActGrab, pl, session, r, err)
+}
+
+// won answers what a script replied that makes the agent with the place the owner.
+func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl place, session string, r store.Reply, err error) (chat.Session, error) {
 	if err != nil {
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
-	if r.Str(0) == "kept" || r.Str(0) == "mine" {
-		b.adopt(ctx, pl.agent, session)
+	if r, err = b.brought(ctx, pl, session, r); err != nil {
+		return chat.Session{}, b.absent(ctx, a, action, session, err)
 	}
-	if r.Str(0) == "kept" {
-		return chat.Session{}, store.Refused(r[1:])
-	}
-	if r.Str(0) == "mine" {
+	return b.answer(ctx, a, session, r)
+}
+
+// brought reads what a script replied that was brought a reserved place. A place that
+// is not needed is given back; where the session is the agent's all the same, it is adopted.
+func (b *Broker) brought(ctx context.Context, pl place, session string, r store.Reply) (store.Reply, error) {
+	switch r.Str(0) {
+	case "kept":
+		b.adopt(ctx, pl.Agent, session)
+		return nil, store.Refused(r[1:])
+	case "mine":
+		b.adopt(ctx, pl.Agent, session)
 		r[0] = "ok"
-		return b.done(ctx, a, session, r)
+		return r, nil
 	}
-	if err := store.Refused(r); err != nil {
+	err := store.Refused(r)
+	if err != nil {
 		b.free(ctx, pl, session)
-		return chat.Session{}, b.absent(ctx, a, chat.ActGrab, session, err)
 	}
-	return b.done(ctx, a, session, r)
+	return r, err
 }
 
 // adopt makes an owner's or target's session and the agent's load name the same
@@ -166,17 +185,27 @@ func (b *Broker) adopt(ctx context.Context, agent, session string) {
 	}
 }
 
-func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (store.Reply, error) {
+// claimArgs is what claim.lua is told.
+type claimArgs struct {
+	call
+	place
+	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
+	Bot  bool             `json:"bot,omitempty"`
+	Auto bool             `json:"auto,omitempty"`
+}
+
+func (b *Broker) claim(ctx context.Context, pl place, session string, bot, auto bool) (store.Reply, error) {
 	p, _ := b.Of(session)
-	lists := make([]string, len(pl.queues))
-	for i, q := range pl.queues {
+	lists := make([]string, len(pl.Queues))
+	for i, q := range pl.Queues {
 		lists[i] = p.Waiting(q)
 	}
-	op := ulid.Make().String()
+	args := claimArgs{call: newCall(session), place: pl, Bot: bot, Auto: auto}
 	keys, arg := p.Transition(session, lists...), func() any {
-		return claimArgs{op, session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto}
+		args.Idle = b.idleTimes(pl.Queues...)
+		return args
 	}
-	if !pl.auto {
+	if !auto {
 		return b.ruled(ctx, "claim", p, keys, arg)
 	}
 	// Who assigns went by the settings before: it must think again.
@@ -185,18 +214,6 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 		r, err = store.Reply{"late"}, b.settings.renew(ctx, b, p, r.Str(1))
 	}
 	return r, err
-}
-
-type claimArgs struct {
-	Op      string           `json:"op"`
-	Session string           `json:"session"`
-	Agent   string           `json:"agent"`
-	Info    string           `json:"info"`
-	Token   string           `json:"token"`
-	Queues  []string         `json:"queues"`
-	Idle    map[string]int64 `json:"idle"`
-	Bot     bool             `json:"bot,omitempty"`
-	Auto    bool             `json:"auto,omitempty"`
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where

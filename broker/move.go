@@ -189,24 +189,16 @@ func (b *Broker) moveBatch(ctx context.Context, p store.Partition, id string, a 
 
 // moveOne moves a session unless it has moved on by itself. Repeated it does nothing more.
 func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, session string) (bool, error) {
-	s := newStep(a, chat.ActMoves, session)
-	s.Boss, s.To = true, r.Queue
-	if r.FromAgent != "" {
-		s.Gone = r.FromAgent
-		if s.To == "" {
-			st, err := b.look(ctx, session)
-			if err != nil {
-				return false, settled(err)
-			}
-			s.To, s.Front = st.Queue, true
+	args := requeueArgs{caller: calledBy(a, chat.ActMoves, session), Owner: r.FromAgent, From: r.FromQueue, To: r.Queue, Entry: note(a, r.Note)}
+	args.Boss = true
+	if args.To == "" {
+		st, err := b.look(ctx, session)
+		if err != nil {
+			return false, settled(err)
 		}
-	} else {
-		s.From = r.FromQueue
+		args.To, args.Front = st.Queue, true
 	}
-	if r.Note != "" {
-		s.Entry = note(a, r.Note)
-	}
-	_, err := b.relocate(ctx, a, "requeue", s, requeueKeys(s.To))
+	_, err := b.requeue(ctx, a, chat.ActMoves, args)
 	if err == nil {
 		return true, nil
 	}
@@ -215,5 +207,5 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
 	st, err := b.look(ctx, session)
-	return err == nil && st.State == chat.Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
+	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, settled(err)
 }

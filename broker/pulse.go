@@ -164,7 +164,7 @@ func (p *pulse) work(t taken) {
 	}
 	for _, timer := range t.timers {
 		w := store.Lent{Kind: store.LentTimer, Lease: t.lease, Member: timer}
-		p.later(func(ctx context.Context) { p.finish(ctx, w) })
+		p.later(func(ctx context.Context) { p.fire(ctx, w) })
 	}
 	for _, node := range t.dead {
 		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}

@@ -164,14 +164,14 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
 		require.Eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
-		r, err := b.claim(ctx, pl, s.ID, false)
+		r, err := b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
 		require.Equal(t, "late", r.Str(0))
 
 		t.Log("killed between claim and settle: the place stays")
 		pl, err = b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
 		require.NoError(t, err)
-		r, err = b.claim(ctx, pl, s.ID, false)
+		r, err = b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
@@ -180,9 +180,8 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 
 		t.Log("killed after the end, before the place was freed")
 		p, _ := b.Of(s.ID)
-		step := newStep(ann.Actor, chat.ActTakeOver, s.ID)
-		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
-		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...), step)
+		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...),
+			endArgs{caller: caller{call: newCall(s.ID), By: "a:" + ann.ID}, Name: ann.ID, Force: true, Queue: q})
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
@@ -229,7 +228,7 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
 		code(t, chat.CodeWrongState, err)
 		home, _ := b.Of(s.ID)
-		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.token, "")
+		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.Token, "")
 		require.NoError(t, err)
 		require.Equal(t, "target", r.Str(0))
 		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
@@ -256,8 +255,8 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
 		load := b.Home(ann.ID).Load(ann.ID)
-		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
-		_, err = b.win(ctx, ann.Actor, grab, s.ID)
+		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.Token+"|held" })
+		_, err = b.win(ctx, ann.Actor, grab, s.ID, false)
 		require.NoError(t, err)
 		clean(t, b)
 		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
@@ -301,7 +300,7 @@ func TestRoundTrips(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = b.claim(ctx, p, s.ID, false)
+		_, err = b.claim(ctx, p, s.ID, false, false)
 		return err
 	}
 	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")
@@ -345,18 +344,18 @@ func TestClocksApart(t *testing.T) {
 			r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
 				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: chat.Encode([]string{q}), Info: "{}"})
 			require.NoError(t, err)
-			return place{agent: ann.ID, token: r.Str(3), info: r.Str(2), queues: []string{q}}
+			return place{Agent: ann.ID, Token: r.Str(3), Info: r.Str(2), Queues: []string{q}}
 		}
 		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
 			s := user(t, b, name("uma")).open(q)
-			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID)
+			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID, false)
 			require.NoError(t, err, ahead)
 		}
 		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
 		s := user(t, b, name("uma")).open(q)
 		late := reserve(s.ID, -time.Minute)
 		eventually(t, func() bool { return store.IsNil(b.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
-		_, err := b.win(ctx, ann.Actor, late, s.ID)
+		_, err := b.win(ctx, ann.Actor, late, s.ID, false)
 		require.ErrorIs(t, err, store.ErrLate)
 		ann.grab(s.ID)
 		clean(t, b)

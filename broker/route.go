@@ -60,10 +60,9 @@ func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Ro
 			b.free(ctx, pl, session)
 			return err
 		}
-		pl.queues = []string{st.Queue}
+		pl.Queues = []string{st.Queue}
 	}
-	pl.auto = true
-	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session)
+	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session, true)
 	return err
 }
 

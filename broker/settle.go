@@ -3,9 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
-	"time"
 
-	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
 )
 
@@ -67,47 +65,5 @@ func (b *Broker) carryOut(ctx context.Context, p store.Partition, effects []stri
 	}
 	if _, err := b.Run(ctx, "done", []string{p.Outbox()}, done...); err != nil {
 		b.Log.Warn("outbox not cleared; its effects will run again", "error", err)
-	}
-}
-
-// settlePatience bounds what goes on after an answer.
-const settlePatience = 10 * time.Second
-
-// done turns a transition's reply into its answer, and carries out what it owes
-// elsewhere. A transition that frees a place answers when the place is free.
-func (b *Broker) done(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
-	st, err := chat.ParseState(session, r.Str(1))
-	if err != nil {
-		return chat.Session{}, err
-	}
-	var effects []string
-	for i := 2; i < len(r); i++ {
-		effects = append(effects, r.Str(i))
-	}
-	p, _ := b.Of(session)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
-	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
-		b.Beside("settle", func() { // a grab: nothing waits for it
-			defer cancel()
-			b.carryOut(ctx, p, effects)
-		})
-	} else {
-		b.carryOut(ctx, p, effects)
-		cancel()
-	}
-	if c := device(a); c != nil {
-		b.hub.joined(c, st)
-	}
-	if len(effects) == 0 && chat.Table[chat.ActHistory].Verdict(st.Relations(a)) != "" {
-		return st.AsOffered(), nil // a decline that is repeated
-	}
-	return st.As(chat.Who(a.Role, a.ID)), nil
-}
-
-// joined attaches the actor to a session it now takes part in, before it is
-// answered: events flow from then on.
-func (h *hub) joined(c *Conn, st *chat.Snapshot) {
-	if _, in := st.Counts[c.m.who]; in && !c.m.seated(st.ID) {
-		h.welcome(c.m, st.ID)
 	}
 }

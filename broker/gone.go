@@ -1,0 +1,60 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
+)
+
+// agentGone is for an agent whose grace is over: it is offline, its offers are
+// declined, and its sessions wait again, ahead of their queues.
+func (b *Broker) agentGone(ctx context.Context, agent string) error {
+	st, err := b.setStatus(ctx, agent, chat.Offline, true)
+	if err != nil || st.Status != chat.Offline {
+		return err // back, or it may be: errAgain
+	}
+	b.Log.Info("agent gone", "agent", agent)
+	m := &member{who: "a:" + agent}
+	ids, err := b.current(ctx, m)
+	if err != nil {
+		return err
+	}
+	held, err := b.Pipe.HKeys(ctx, b.Home(agent).Load(agent)).Result()
+	if err != nil {
+		return store.RedisError("load", err)
+	}
+	seen := map[string]bool{}
+	for _, s := range append(ids, held...) {
+		if !seen[s] {
+			seen[s] = true
+			err = errors.Join(err, settled(b.vacate(ctx, agent, s, "agent-gone")))
+		}
+	}
+	return err
+}
+
+// vacate takes an agent out of one session; reason says why, to those who read it.
+func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
+	st, err := b.look(ctx, session)
+	if err != nil || st.State == chat.Ended {
+		return err
+	}
+	broker := func() caller { return caller{call: newCall(session)} }
+	if st.Target != nil && st.Target.ID == agent {
+		args := withdrawArgs{caller: broker(), Outcome: "declined", Reason: reason}
+		args.By = agent
+		if _, err := b.withdraw(ctx, chat.Actor{}, "", args); settled(err) != nil {
+			return err
+		}
+	}
+	if st.Agent != nil && st.Agent.ID == agent {
+		_, err = b.requeue(ctx, chat.Actor{}, "", requeueArgs{caller: broker(), Owner: agent, To: st.Queue, Front: true, Reason: reason})
+		return err
+	}
+	if _, in := st.Counts["a:"+agent]; in {
+		_, err = b.leave(ctx, chat.Actor{}, session, agent)
+	}
+	return err
+}
