@@ -395,6 +395,6 @@ func (b *Broker) expire(ctx context.Context, p store.Partition, session string) 
 	for i := 1; i < len(r); i++ {
 		effects = append(effects, r.Str(i))
 	}
-	b.carryOut(ctx, p, effects)
+	b.places.CarryOut(ctx, p, effects)
 	return nil
 }

@@ -37,6 +37,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
 
@@ -120,13 +121,14 @@ type Broker struct {
 	gates       gates
 	limits      limiter
 	dispatchers dispatchers
-	pulses      []*pulse      // by partition
-	places      chan struct{} // one for each piece of background work that is being done
+	pulses      []*pulse // by partition
+	places      *places.Places
+	working     chan struct{} // one for each piece of background work that is being done
 	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
 	mends seldom
 
-	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
+	fallen, resets, lost, recoveries, superseded atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -190,8 +192,11 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
+	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, working: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
+	b.places = places.New(b.Store, func(ctx context.Context, agent, session string) error {
+		return settled(b.vacate(ctx, agent, session, "full"))
+	})
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
 	if o.Archive != nil {

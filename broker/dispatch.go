@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 )
 
 const (
@@ -193,11 +194,11 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	give := func(agent string, role chat.Role, list []job) {
 		g.Go(func() error {
 			for _, j := range list {
-				how := reserveHow{offer: true}
+				only := places.Only{Online: true}
 				if role != chat.RoleBot {
-					how.queue, how.load = d.queue, &j.load
+					only.Queue, only.Load = d.queue, &j.load
 				}
-				err := d.b.assign(ctx, j.session, agent, role, how)
+				err := d.b.assign(ctx, j.session, agent, role, only)
 				mu.Lock()
 				more := d.learn(agent, role, j, err)
 				changed = changed || more

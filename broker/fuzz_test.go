@@ -171,7 +171,6 @@ func shows(t *testing.T, snapshot string) {
 	}
 	d := document(st, fields, snapshot)
 	_ = d.Version()
-	roleOf(st, fields, "ann")
 }
 
 // Whatever is given as a token, and whatever Redis holds under its hash, speaks for somebody who is whole, or for nobody.

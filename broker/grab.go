@@ -2,83 +2,17 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sort"
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
-
-// placeTTL is how long a reserved place waits for its claim or offer, by the clock
-// of the agent's partition alone. Then it is fenced off and given back: see resolve.lua.
-const placeTTL = 5 * time.Second
-
-// place is a reserved place in an agent's load, as the session's partition is told of it.
-type place struct {
-	Agent  string   `json:"agent"`
-	Info   string   `json:"info"` // the agent as a Person, JSON
-	Token  string   `json:"token"`
-	Queues []string `json:"queues"`
-}
-
-type reserveArgs struct {
-	Agent    string `json:"agent"`
-	Session  string `json:"session"`
-	Token    string `json:"token"`
-	TTL      int64  `json:"ttl"`
-	Offer    bool   `json:"offer,omitempty"`
-	Queue    string `json:"queue,omitempty"`
-	Load     *int   `json:"load,omitempty"`
-	Capacity int    `json:"capacity"`
-	Queues   string `json:"queues"`
-	Info     string `json:"info"`
-}
-
-// reserveHow is under which conditions a place is held.
-type reserveHow struct {
-	offer bool   // only if the agent is online
-	queue string // only if it is the agent's
-	load  *int   // only if the agent has no more than this
-}
-
-// reserve holds a place in an agent's load.
-func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session string, how reserveHow) (place, error) {
-	part := b.Home(agent.ID)
-	if agent.Capacity == 0 {
-		agent.Capacity = chat.DefaultCapacity
-	}
-	if agent.Queues == nil {
-		agent.Queues = []string{}
-	}
-	r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + agent.ID), part.Load(agent.ID), part.Timers()},
-		reserveArgs{agent.ID, session, ulid.Make().String(), placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
-			chat.Encode(agent.Queues), chat.Encode(agent.Person())})
-	if err != nil {
-		return place{}, err
-	}
-	if err := store.Refused(r); err != nil {
-		return place{}, err
-	}
-	pl := place{Agent: agent.ID, Token: r.Str(3), Info: r.Str(2)}
-	if err := json.Unmarshal([]byte(r.Str(1)), &pl.Queues); err != nil {
-		return place{}, err
-	}
-	return pl, nil
-}
-
-// free gives a place back after a refusal. If that fails, the place's own timer does it.
-func (b *Broker) free(ctx context.Context, pl place, session string) {
-	err := b.settle(ctx, effect{Agent: pl.Agent, Session: session, Role: "none", Token: pl.Token})
-	if err != nil {
-		b.Log.Warn("place not freed; its timer will", "agent", pl.Agent, "session", session, "error", err)
-	}
-}
 
 // Grab takes a waiting session: exactly one of all who try wins. Repeated by
 // the owner it does nothing. Two round trips for the winner.
@@ -120,14 +54,14 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}
-	return b.withPlace(ctx, a.Identity, session, reserveHow{}, func(pl place) (chat.Session, error) { return b.win(ctx, a, pl, session, false) })
+	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) { return b.win(ctx, a, pl, session, false) })
 }
 
 // withPlace does something with a place reserved for it; anew where that took so
 // long that the place was given up.
-func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session string, how reserveHow, do func(place) (chat.Session, error)) (chat.Session, error) {
+func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session string, only places.Only, do func(places.Place) (chat.Session, error)) (chat.Session, error) {
 	for range 3 {
-		pl, err := b.reserve(ctx, agent, session, how)
+		pl, err := b.places.Reserve(ctx, agent, session, only)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -141,66 +75,38 @@ func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session str
 
 // win makes the agent whose place was reserved the owner; ErrLate if the place is
 // too old. auto: nobody asked for it.
-func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string, auto bool) (chat.Session, error) {
+func (b *Broker) win(ctx context.Context, a chat.Actor, pl places.Place, session string, auto bool) (chat.Session, error) {
 	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot, auto)
 	return b.won(ctx, a, chat.ActGrab, pl, session, r, err)
 }
 
 // won answers what a script replied that makes the agent with the place the owner.
-func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl place, session string, r store.Reply, err error) (chat.Session, error) {
+func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl places.Place, session string, r store.Reply, err error) (chat.Session, error) {
 	if err != nil {
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
-	if r, err = b.brought(ctx, pl, session, r); err != nil {
+	if r, err = b.places.Brought(ctx, pl, session, r); err != nil {
 		return chat.Session{}, b.absent(ctx, a, action, session, err)
 	}
 	return b.answer(ctx, a, session, r)
 }
 
-// brought reads what a script replied that was brought a reserved place. A place that
-// is not needed is given back; where the session is the agent's all the same, it is adopted.
-func (b *Broker) brought(ctx context.Context, pl place, session string, r store.Reply) (store.Reply, error) {
-	switch r.Str(0) {
-	case "kept":
-		b.adopt(ctx, pl.Agent, session)
-		return nil, store.Refused(r[1:])
-	case "mine":
-		b.adopt(ctx, pl.Agent, session)
-		r[0] = "ok"
-		return r, nil
-	}
-	err := store.Refused(r)
-	if err != nil {
-		b.free(ctx, pl, session)
-	}
-	return r, err
-}
-
-// adopt makes an owner's or target's session and the agent's load name the same
-// token again, after a reservation that was for nothing. If that fails, the
-// place's timer does it.
-func (b *Broker) adopt(ctx context.Context, agent, session string) {
-	if err := b.resolve(ctx, b.Home(agent), agent, session, true); err != nil {
-		b.Log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
-	}
-}
-
 // claimArgs is what claim.lua is told.
 type claimArgs struct {
 	call
-	place
+	places.Place
 	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
 	Bot  bool             `json:"bot,omitempty"`
 	Auto bool             `json:"auto,omitempty"`
 }
 
-func (b *Broker) claim(ctx context.Context, pl place, session string, bot, auto bool) (store.Reply, error) {
+func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot, auto bool) (store.Reply, error) {
 	p, _ := b.Of(session)
 	lists := make([]string, len(pl.Queues))
 	for i, q := range pl.Queues {
 		lists[i] = p.Waiting(q)
 	}
-	args := claimArgs{call: newCall(session), place: pl, Bot: bot, Auto: auto}
+	args := claimArgs{call: newCall(session), Place: pl, Bot: bot, Auto: auto}
 	keys, arg := p.Transition(session, lists...), func() any {
 		args.Idle = b.idleTimes(pl.Queues...)
 		return args

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -155,7 +156,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 		s := user(t, b, name("uma")).open(q)
-		pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		pl, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
 		other := user(t, b, name("uma")).open(q)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
@@ -169,7 +170,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		require.Equal(t, "late", r.Str(0))
 
 		t.Log("killed between claim and settle: the place stays")
-		pl, err = b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		pl, err = b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
 		r, err = b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
@@ -203,8 +204,8 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		require.NoError(t, err)
 		ann.grab(s.ID)
 		clean(t, b)
-		late := effect{Agent: ann.ID, Session: s.ID, Rev: 3, Role: "past", Token: token}
-		require.NoError(t, b.settle(ctx, late))
+		late := places.Effect{Agent: ann.ID, Session: s.ID, Rev: 3, Role: "past", Token: token}
+		require.NoError(t, b.places.Settle(ctx, late))
 		clean(t, b)
 	})
 }
@@ -217,8 +218,8 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 		s := uma.open(q)
-		reserve := func() place {
-			pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+		reserve := func() places.Place {
+			pl, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{Online: true})
 			require.NoError(t, err)
 			return pl
 		}
@@ -248,9 +249,9 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 		s := uma.open(q)
-		grab, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		grab, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
-		offer, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+		offer, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{Online: true})
 		require.NoError(t, err)
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
@@ -275,7 +276,7 @@ func TestAReservationSentTwice(t *testing.T) {
 	var tokens [2]string
 	for i := range tokens {
 		r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
-			reserveArgs{ann.ID, s, "once", 1, false, "", nil, 1, "[]", "{}"})
+			map[string]any{"agent": ann.ID, "session": s, "token": "once", "ttl": 1, "capacity": 1, "queues": "[]", "info": "{}"})
 		require.NoError(t, err)
 		tokens[i] = r.Str(3)
 	}
@@ -296,7 +297,7 @@ func TestRoundTrips(t *testing.T) {
 		return b.Calls.Load() - before
 	}
 	pl := func(ctx context.Context) error {
-		p, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		p, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		if err != nil {
 			return err
 		}
@@ -340,11 +341,12 @@ func TestClocksApart(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann := agent(t, b, name("ann"), q)
 		part := b.Home(ann.ID)
-		reserve := func(session string, ahead time.Duration) place {
+		reserve := func(session string, ahead time.Duration) places.Place {
 			r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
-				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: chat.Encode([]string{q}), Info: "{}"})
+				map[string]any{"agent": ann.ID, "session": session, "token": ulid.Make().String(), "ttl": (places.TTL + ahead).Milliseconds(),
+					"capacity": 0, "queues": chat.Encode([]string{q}), "info": "{}"})
 			require.NoError(t, err)
-			return place{Agent: ann.ID, Token: r.Str(3), Info: r.Str(2), Queues: []string{q}}
+			return places.Place{Agent: ann.ID, Token: r.Str(3), Info: r.Str(2), Queues: []string{q}}
 		}
 		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
 			s := user(t, b, name("uma")).open(q)

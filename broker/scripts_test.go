@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -25,13 +26,13 @@ type stage struct {
 	ann, bea, cay string
 	op            string // of the transition under test, the same in both runs
 	key           string
-	places        map[string]place
+	places        map[string]places.Place
 }
 
 func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	ctx := t.Context()
 	g := &stage{t: t, b: b, q: name("q"), q2: name("q"), ann: name("ann"), bea: name("bea"), cay: name("cay"),
-		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]place{}}
+		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]places.Place{}}
 	for _, a := range []string{g.ann, g.bea, g.cay} {
 		require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
 		_, err := b.setStatus(ctx, a, chat.Online, false)
@@ -77,18 +78,18 @@ func (g *stage) run(script string, s any, more ...string) store.Reply {
 }
 
 // place reserves once for each agent: both runs of a claim bring the same one.
-func (g *stage) place(agent string) place {
+func (g *stage) place(agent string) places.Place {
 	if pl, ok := g.places[agent]; ok {
 		return pl
 	}
-	pl, err := g.b.reserve(g.t.Context(), chat.Identity{ID: agent, Role: chat.RoleAgent}, g.session, reserveHow{})
+	pl, err := g.b.places.Reserve(g.t.Context(), chat.Identity{ID: agent, Role: chat.RoleAgent}, g.session, places.Only{})
 	require.NoError(g.t, err)
 	g.places[agent] = pl
 	return pl
 }
 
 func (g *stage) claim(agent string) store.Reply {
-	return g.run("claim", claimArgs{call: g.call(), place: g.place(agent)}, g.p.Waiting(g.q))
+	return g.run("claim", claimArgs{call: g.call(), Place: g.place(agent)}, g.p.Waiting(g.q))
 }
 
 func (g *stage) send(by string) store.Reply {
@@ -148,7 +149,7 @@ var matrix = []struct {
 		return g.run("takeover", takeoverArgs{call: g.call(), Agent: g.cay, Info: pl.Info, Token: pl.Token, Queue: g.q}, g.p.Waiting(g.q))
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "mine"}},
 	{"offer by a supervisor to cay", func(g *stage) store.Reply {
-		return g.run("offer", offerArgs{caller: g.boss("boss"), place: g.place(g.cay), TTL: 30000})
+		return g.run("offer", offerArgs{caller: g.boss("boss"), Place: g.place(g.cay), TTL: 30000})
 	}, [5]string{"ok", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"rate by the user", func(g *stage) store.Reply {
 		return g.run("rate", ratingArgs{caller: g.caller("u:" + g.user), Score: 5, Window: 60000})
@@ -171,10 +172,10 @@ var matrix = []struct {
 		return g.run("patience", map[string]any{"op": g.op, "session": g.session, "text": "", "opens": "null"})
 	}, [5]string{"ok", "too_early", "too_early", "too_early", "too_early"}, map[string]string{"ok": "too_early"}},
 	{"offer by ann to cay", func(g *stage) store.Reply {
-		return g.run("offer", offerArgs{caller: g.caller(g.ann), place: g.place(g.cay), TTL: 30000})
+		return g.run("offer", offerArgs{caller: g.caller(g.ann), Place: g.place(g.cay), TTL: 30000})
 	}, [5]string{"forbidden", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"offer by bea to cay", func(g *stage) store.Reply {
-		return g.run("offer", offerArgs{caller: g.caller(g.bea), place: g.place(g.cay)})
+		return g.run("offer", offerArgs{caller: g.caller(g.bea), Place: g.place(g.cay)})
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"accept by bea", func(g *stage) store.Reply { return g.accept(g.bea) },
 		[5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
 
@@ -26,7 +27,7 @@ func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (ch
 	if _, err := b.look(ctx, session); err != nil { // before a place is taken
 		return chat.Session{}, err
 	}
-	return b.withPlace(ctx, a.Identity, session, reserveHow{}, func(pl place) (chat.Session, error) {
+	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) {
 		args := takeoverArgs{call: newCall(session), Agent: pl.Agent, Info: pl.Info, Token: pl.Token}
 		r, err := b.follow(ctx, session, func(p store.Partition, queue, _ string) (store.Reply, error) {
 			return b.ruled(ctx, "takeover", p, p.Transition(session, p.Waiting(queue)), func() any {

@@ -10,7 +10,7 @@ import (
 )
 
 // errAgain says that a timer should be tried again in a second.
-var errAgain = errors.New("not yet")
+var errAgain = store.ErrAgain
 
 // fire carries a timer out. Where Redis was away it comes again in a second;
 // what else went wrong is tried again when its lease is over.
@@ -55,7 +55,7 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 		err = b.expire(ctx, p, id)
 	case "place":
 		session, agent, _ := strings.Cut(id, "|")
-		err = b.resolve(ctx, p, agent, session, false)
+		err = b.places.Due(ctx, p, agent, session)
 	case "recover":
 		err = b.recovered(ctx, p, id)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
 
@@ -55,7 +56,7 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 	case st.Agent != nil && st.Agent.ID == r.Agent:
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: it is theirs already")
 	}
-	return b.withPlace(ctx, chat.Identity{ID: r.Agent, Role: chat.RoleAgent}, r.Session, reserveHow{offer: true}, func(pl place) (chat.Session, error) {
+	return b.withPlace(ctx, chat.Identity{ID: r.Agent, Role: chat.RoleAgent}, r.Session, places.Only{Online: true}, func(pl places.Place) (chat.Session, error) {
 		return b.offer(ctx, a, r, pl, st.Queue)
 	})
 }
@@ -63,22 +64,22 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 // offerArgs is what offer.lua is told.
 type offerArgs struct {
 	caller
-	place
+	places.Place
 	Sticky bool   `json:"sticky,omitempty"` // the broker itself offers
 	Note   string `json:"note"`
 	TTL    int64  `json:"ttl"` // ms
 }
 
 // offer puts an offer to the agent whose place was reserved; ErrLate if the place is too old.
-func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl place, queue string) (chat.Session, error) {
+func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl places.Place, queue string) (chat.Session, error) {
 	p, _ := b.Of(r.Session)
-	args := offerArgs{caller: calledBy(a, chat.ActTransfer, r.Session), place: pl, Sticky: r.Sticky, Note: r.Note}
+	args := offerArgs{caller: calledBy(a, chat.ActTransfer, r.Session), Place: pl, Sticky: r.Sticky, Note: r.Note}
 	reply, err := b.ruled(ctx, "offer", p, p.Transition(r.Session), func() any {
 		args.TTL = store.Milliseconds(b.settings.queue(queue).OfferTimeout)
 		return args
 	})
 	if err == nil {
-		reply, err = b.brought(ctx, pl, r.Session, reply)
+		reply, err = b.places.Brought(ctx, pl, r.Session, reply)
 	}
 	if err != nil {
 		return chat.Session{}, err

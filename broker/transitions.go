@@ -151,10 +151,10 @@ func (b *Broker) answer(ctx context.Context, a chat.Actor, session string, r sto
 	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
 		b.Beside("settle", func() { // a grab: nothing waits for it
 			defer cancel()
-			b.carryOut(ctx, p, effects)
+			b.places.CarryOut(ctx, p, effects)
 		})
 	} else {
-		b.carryOut(ctx, p, effects)
+		b.places.CarryOut(ctx, p, effects)
 		cancel()
 	}
 	if c := device(a); c != nil {
