@@ -195,7 +195,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, working: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
 	b.places = places.New(b.Store, func(ctx context.Context, agent, session string) error {
-		return settled(b.vacate(ctx, agent, session, "full"))
+		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 )
 
 // agentGone is for an agent whose grace is over: it is offline, its offers are
@@ -21,15 +20,15 @@ func (b *Broker) agentGone(ctx context.Context, agent string) error {
 	if err != nil {
 		return err
 	}
-	held, err := b.Pipe.HKeys(ctx, b.Home(agent).Load(agent)).Result()
+	held, err := b.places.Held(ctx, agent)
 	if err != nil {
-		return store.RedisError("load", err)
+		return err
 	}
 	seen := map[string]bool{}
 	for _, s := range append(ids, held...) {
 		if !seen[s] {
 			seen[s] = true
-			err = errors.Join(err, settled(b.vacate(ctx, agent, s, "agent-gone")))
+			err = errors.Join(err, unlessOver(b.vacate(ctx, agent, s, "agent-gone")))
 		}
 	}
 	return err
@@ -45,7 +44,7 @@ func (b *Broker) vacate(ctx context.Context, agent, session, reason string) erro
 	if st.Target != nil && st.Target.ID == agent {
 		args := withdrawArgs{caller: broker(), Outcome: "declined", Reason: reason}
 		args.By = agent
-		if _, err := b.withdraw(ctx, chat.Actor{}, "", args); settled(err) != nil {
+		if _, err := b.withdraw(ctx, chat.Actor{}, "", args); unlessOver(err) != nil {
 			return err
 		}
 	}

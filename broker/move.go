@@ -93,11 +93,11 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 	var out []any
 	if r.FromAgent != "" {
-		held, err := b.Redis.HKeys(ctx, b.Home(r.FromAgent).Load(r.FromAgent)).Result()
+		held, err := b.places.Held(ctx, r.FromAgent)
 		for _, s := range held {
 			out = append(out, s)
 		}
-		return out, store.RedisError("load", err)
+		return out, err
 	}
 	list, err := b.lines(ctx, r.FromQueue, -1)
 	for _, z := range list {
@@ -194,7 +194,7 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	if args.To == "" {
 		st, err := b.look(ctx, session)
 		if err != nil {
-			return false, settled(err)
+			return false, unlessOver(err)
 		}
 		args.To, args.Front = st.Queue, true
 	}
@@ -202,10 +202,10 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	if err == nil {
 		return true, nil
 	}
-	if settled(err) != nil {
+	if unlessOver(err) != nil {
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
 	st, err := b.look(ctx, session)
-	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, settled(err)
+	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, unlessOver(err)
 }

@@ -15,7 +15,7 @@ func (b *Broker) soon(session string) {
 		ctx, cancel := context.WithTimeout(b.Life, settlePatience)
 		defer cancel()
 		p, _ := b.Of(session)
-		err := settled(b.route(ctx, session))
+		err := unlessOver(b.route(ctx, session))
 		if err == nil {
 			_, err = b.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
 		}
@@ -35,7 +35,7 @@ func (b *Broker) route(ctx context.Context, session string) error {
 	q := b.settings.queue(st.Queue)
 	if st.BotFirst && q.Bot != "" {
 		err := b.assign(ctx, session, q.Bot, chat.RoleBot, places.Only{Online: true})
-		if settled(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
+		if unlessOver(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
 			return err
 		}
 	}

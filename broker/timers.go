@@ -59,11 +59,11 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 	case "recover":
 		err = b.recovered(ctx, p, id)
 	}
-	return settled(err)
+	return unlessOver(err)
 }
 
-// settled takes out the refusals that say that there is nothing (more) to do.
-func settled(err error) error {
+// unlessOver takes out the refusals that say that there is nothing (more) to do.
+func unlessOver(err error) error {
 	switch chat.AsError(err).Code {
 	case chat.CodeWrongState, chat.CodeEnded, chat.CodeNotFound, chat.CodeForbidden:
 		return nil

@@ -89,6 +89,12 @@ func (p *Places) Reserve(ctx context.Context, agent chat.Identity, session strin
 	return pl, nil
 }
 
+// Held are the sessions for which an agent holds a place.
+func (p *Places) Held(ctx context.Context, agent string) ([]string, error) {
+	held, err := p.store.Pipe.HKeys(ctx, p.store.Home(agent).Load(agent)).Result()
+	return held, store.RedisError("load", err)
+}
+
 // Brought reads what a script replied that was brought a reserved place. A place that
 // is not needed is given back; where the session is the agent's all the same, it is adopted.
 func (p *Places) Brought(ctx context.Context, pl Place, session string, r store.Reply) (store.Reply, error) {

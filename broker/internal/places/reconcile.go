@@ -61,15 +61,15 @@ func (r reconciling) held(ctx context.Context, q store.Partition) error {
 }
 
 func (r reconciling) heldBy(ctx context.Context, q store.Partition, agent string) error {
-	load, err := r.store.Pipe.HKeys(ctx, q.Load(agent)).Result()
+	held, err := r.Held(ctx, agent)
 	if err != nil {
-		return store.RedisError("load", err)
+		return err
 	}
 	mine, err := r.store.Pipe.HKeys(ctx, q.Mine("a:"+agent)).Result()
 	if err != nil {
 		return store.RedisError("mine", err)
 	}
-	for _, s := range append(load, mine...) {
+	for _, s := range append(held, mine...) {
 		if !r.concerns(agent, s) {
 			continue
 		}

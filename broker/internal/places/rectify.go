@@ -66,11 +66,11 @@ func (p *Places) Rectify(ctx context.Context, agent, session string, n *Rectifie
 
 // rectifyOthers takes away what an agent without room holds for nothing.
 func (p *Places) rectifyOthers(ctx context.Context, agent, but string, n *Rectified) error {
-	load, err := p.store.Pipe.HKeys(ctx, p.store.Home(agent).Load(agent)).Result()
+	held, err := p.Held(ctx, agent)
 	if err != nil {
-		return store.RedisError("load", err)
+		return err
 	}
-	for _, s := range load {
+	for _, s := range held {
 		if s == but {
 			continue
 		}
