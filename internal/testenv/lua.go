@@ -43,7 +43,7 @@ func ReadsAll(t *testing.T, script string, args any, but ...string) {
 	}
 }
 
-// jsonNames are a struct's, and those of the structs it points to.
+// jsonNames are a struct's, and those of the structs in it.
 func jsonNames(of reflect.Type, before string, names map[string]bool) {
 	for i := range of.NumField() {
 		f := of.Field(i)
@@ -53,8 +53,12 @@ func jsonNames(of reflect.Type, before string, names map[string]bool) {
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names[before+name] = true
-		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
-			jsonNames(f.Type.Elem(), before+name+".", names)
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			jsonNames(inner, before+name+".", names)
 		}
 	}
 }
