@@ -69,7 +69,7 @@ func shelve(t testing.TB, b *Broker, session string) {
 	p, _ := b.Of(session)
 	eventually(t, func() bool {
 		require.NoError(t, b.expire(t.Context(), p, session))
-		st, err := b.lookLive(t.Context(), session)
+		st, err := b.LookLive(t.Context(), session)
 		return err == nil && st == nil
 	})
 }
@@ -373,7 +373,7 @@ func TestRedisIsFull(t *testing.T) {
 		sent++
 	}
 	code(t, chat.CodeOverloaded, err)
-	st, err := b.look(ctx, s.ID)
+	st, err := b.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, sent, st.Seq)
 	require.Empty(t, auditSession(ctx, t, b, b.Parts[b.Home(uma.ID).Index], st))

@@ -30,7 +30,7 @@ func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []strin
 
 func (b *Broker) owner(t testing.TB, session string) string {
 	t.Helper()
-	st, err := b.look(t.Context(), session)
+	st, err := b.Look(t.Context(), session)
 	require.NoError(t, err)
 	if st.Agent == nil {
 		return ""
@@ -236,7 +236,7 @@ func TestSticky(t *testing.T) {
 		_, err = a.Decline(ctx, ann.Actor, s.ID, "")
 		require.NoError(t, err)
 		require.NoError(t, b.route(ctx, s.ID))
-		st, err := b.look(ctx, s.ID)
+		st, err := b.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)
 		require.Nil(t, st.Target)

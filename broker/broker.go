@@ -38,6 +38,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/places"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -107,8 +108,8 @@ type Options struct {
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
 	*store.Store
+	*sessions.Reader
 	opt     Options
-	filed   atomic.Bool // the list by state is whole
 	reached atomic.Bool // the archive has answered since the start
 
 	hub         *hub
@@ -168,7 +169,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	g.Wait()
 	b.loops()
-	b.fileStates()
+	b.KeepStates()
 	return b, nil
 }
 
@@ -192,9 +193,10 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.ArchiveDelay == 0 {
 		o.ArchiveDelay = archiveDelay
 	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, working: make(chan struct{}, atOnce),
+	st := store.NewStore(o.Redis, o.Log)
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce),
 		counting: make(chan struct{}, 1)}
-	b.places = places.New(b.Store, func(ctx context.Context, agent, session string) error {
+	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))

@@ -64,7 +64,7 @@ func (c *Canned) scope() string {
 // their own, supervisors and host applications all.
 func (c *Canned) seen(a chat.Actor) bool {
 	switch {
-	case boss(a):
+	case a.SeesAll():
 		return true
 	case !a.Role.Staff():
 		return false
@@ -156,7 +156,7 @@ func (b *Broker) CannedList(ctx context.Context, a chat.Actor, r CannedRequest) 
 	if err := chat.Allow(a, chat.ActCanned); err != nil {
 		return reply, err
 	}
-	limit, err := listLimit(r.Limit)
+	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return reply, err
 	}
@@ -213,11 +213,11 @@ func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]s
 	p := b.Parts[0]
 	var scopes []string
 	switch {
-	case queue != "" && (boss(a) || chat.Contains(a.Queues, queue)):
+	case queue != "" && (a.SeesAll() || chat.Contains(a.Queues, queue)):
 		scopes = []string{queueScope(queue)}
 	case queue != "":
 		return nil, nil
-	case boss(a):
+	case a.SeesAll():
 		ids, err := b.Redis.HKeys(ctx, p.Canned()).Result()
 		return ids, store.RedisError("canned", err)
 	default:
@@ -244,7 +244,7 @@ func (b *Broker) cannedIDs(ctx context.Context, a chat.Actor, queue string) ([]s
 
 // mayWrite gives the only agent whose canned replies the actor may write; "": everyone's.
 func mayWrite(a chat.Actor) (own string, err error) {
-	if boss(a) {
+	if a.SeesAll() {
 		return "", nil
 	}
 	return a.ID, chat.Allow(a, chat.ActCanned)
@@ -350,9 +350,9 @@ func (b *Broker) RenderCanned(ctx context.Context, a chat.Actor, session, name s
 	if err := chat.ValidID("canned", name); err != nil {
 		return "", err
 	}
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	if err == nil {
-		err = b.judge(ctx, a, chat.ActRender, st)
+		err = b.Judge(ctx, a, chat.ActRender, st)
 	}
 	if err != nil {
 		return "", err

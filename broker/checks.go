@@ -60,7 +60,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 	mids := make(map[string]bool)
 	for from := int64(1); from <= st.Seq; from += 1000 {
 		to := min(st.Seq, from+999)
-		list, err := a.b.readLog(ctx, st.ID, from, to)
+		list, err := a.b.ReadLog(ctx, st.ID, from, to)
 		if err != nil {
 			return "", err
 		}
@@ -68,7 +68,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
 		}
 		for i := range list {
-			mid := headMid(list[i].Head)
+			mid := chat.MidOf(list[i].Head)
 			if list[i].Seq != from+int64(i) || mid == "" || mids[mid] {
 				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].Seq, mid), nil
 			}
@@ -217,7 +217,7 @@ func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
 			return "", nil
 		}
-		st, err := a.b.look(ctx, session)
+		st, err := a.b.Look(ctx, session)
 		if err != nil && chat.AsError(err).Code != chat.CodeNotFound {
 			return "", err
 		}

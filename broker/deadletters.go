@@ -77,7 +77,7 @@ func (b *Broker) parseGrave(id string) (g grave, ok bool) {
 // DeadLetters lists the events that were given up, the oldest first. The
 // caller sees to it that a host application asks.
 func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (DeadLetters, error) {
-	limit, err := listLimit(limit)
+	limit, err := chat.ListLimit(limit)
 	if err != nil {
 		return DeadLetters{}, err
 	}
@@ -176,11 +176,11 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 
 // exhume makes a letter's event anew.
 func (b *Broker) exhume(ctx context.Context, l letter) (*hookEvent, error) {
-	st, err := b.look(ctx, l.Session)
+	st, err := b.Look(ctx, l.Session)
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.readLog(ctx, l.Session, l.Seq, l.Seq)
+	found, err := b.ReadLog(ctx, l.Session, l.Seq, l.Seq)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/json"
-	"math"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -27,27 +27,6 @@ func refusable(t *testing.T, err error) {
 	if err != nil {
 		require.NotEqual(t, chat.CodeInternal, chat.AsError(err).Code, "%v", err)
 	}
-}
-
-// A cursor is one of ours, and then names the same place again, or is refused.
-func FuzzCursors(f *testing.F) {
-	for _, seed := range []string{"", "1795738372802.0a-01M8D0KQA1NFZQ495B4XP58KQR", "-1.x", "9223372036854775807.x", "9223372036854775808.x", ".", "1.", ".x", "1.\xff"} {
-		f.Add(seed)
-	}
-	b := &Broker{archiver: &archiver{}}
-	f.Fuzz(func(t *testing.T, cursor string) {
-		at, err := parseCursor(cursor)
-		refusable(t, err)
-		if at != nil && math.Abs(at.created) < 1<<53 { // ms beyond that are of no time
-			again, err := parseCursor(at.cursor())
-			require.NoError(t, err)
-			require.Equal(t, at, again)
-		}
-		q, _, err := b.searchQuery(host, SearchRequest{Query: "word", Cursor: cursor})
-		refusable(t, err)
-		require.Equal(t, err == nil && cursor != "", q.Before != nil)
-		_, _ = b.parseGrave(cursor)
-	})
 }
 
 // Whatever is put as a queue's, an agent's or a user's settings is refused, or is kept as it was taken, and can be gone by.
@@ -141,12 +120,11 @@ func FuzzLuaReplies(f *testing.F) {
 				}
 				shows(t, inner)
 			}
-			if e, ok := parseRecalled("7", text); ok {
+			if e, ok := sessions.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = parseCanned(text)
 			_, _ = parseLetter(text)
-			_, _ = parseFiled(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
 				p := parseProfile("ann", f)

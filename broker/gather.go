@@ -249,9 +249,9 @@ func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string
 			return mid, nil
 		}
 	}
-	list, err := b.readLog(ctx, session, seq, seq)
+	list, err := b.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	return headMid(list[0].Head), nil
+	return chat.MidOf(list[0].Head), nil
 }

@@ -36,7 +36,7 @@ func (b *Broker) agentGone(ctx context.Context, agent string) error {
 
 // vacate takes an agent out of one session; reason says why, to those who read it.
 func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	if err != nil || st.State == chat.Ended {
 		return err
 	}

@@ -45,7 +45,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 // cheap look comes first.
 func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot bool) (chat.Session, error) {
 	if hot {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -85,7 +85,7 @@ func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl p
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
 	if r, err = b.places.Brought(ctx, pl, session, r); err != nil {
-		return chat.Session{}, b.absent(ctx, a, action, session, err)
+		return chat.Session{}, b.Absent(ctx, a, action, session, err)
 	}
 	return b.answer(ctx, a, session, r)
 }

@@ -135,7 +135,7 @@ func (m *member) offerEnded(session, outcome string) {
 func (h *hub) offered(m *member, ev chat.Personal) {
 	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
-	st, err := h.b.look(ctx, ev.Session)
+	st, err := h.b.Look(ctx, ev.Session)
 	if err != nil {
 		h.b.Log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
 		return

@@ -78,7 +78,7 @@ func (b *Broker) hookEvent(ctx context.Context, st *chat.Snapshot, e *chat.Entry
 	}
 	data := hookData{Session: st.As("u:" + st.User.ID), Message: m, Internal: e.Note}
 	if seq > 0 {
-		found, err := b.readLog(ctx, st.ID, seq, seq)
+		found, err := b.ReadLog(ctx, st.ID, seq, seq)
 		if err != nil {
 			return nil, err
 		}

@@ -73,13 +73,13 @@ func (t *turn) run(ctx context.Context) error {
 	t.kept = t.at
 	first := t.at/stepsOfMessage + 1
 	last := min(st.Seq, first+hookPage-1)
-	entries, err := t.b.readLog(ctx, t.id, first, last)
+	entries, err := t.b.ReadLog(ctx, t.id, first, last)
 	if err != nil {
 		return err
 	}
 	t.mids = make(map[int64]string, len(entries))
 	for i := range entries {
-		t.mids[entries[i].Seq] = headMid(entries[i].Head)
+		t.mids[entries[i].Seq] = chat.MidOf(entries[i].Head)
 	}
 	for i := range entries {
 		if err := t.entry(ctx, &entries[i]); err != nil || t.over {

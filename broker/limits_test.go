@@ -92,7 +92,7 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 		require.NoError(t, <-calm, "somebody else was limited")
 		require.LessOrEqual(t, float64(n), burst+rate*within.Seconds())
 		require.GreaterOrEqual(t, float64(n), burst+rate*0.8, "less than the rate")
-		st, err := b.look(t.Context(), s.ID)
+		st, err := b.Look(t.Context(), s.ID)
 		require.NoError(t, err)
 		require.Equal(t, n+1, st.Seq, "what was refused is not stored, what was accepted is")
 

@@ -78,7 +78,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
 		b.unshare(ctx, r, file, err)
-		return sent, b.absent(ctx, a, chat.ActSend, s, err)
+		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
 		b.count(d.by, d.sender)
@@ -157,17 +157,17 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 	if r.Str(0) != "dup" {
 		return chat.SendReply{Seq: r.Num(1), Mid: mid, At: chat.At(r.Num(2))}, store.Refused(r)
 	}
-	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: headMid(r.Str(3)), Duplicate: true}
+	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: chat.MidOf(r.Str(3)), Duplicate: true}
 	if out.Mid != "" {
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
 	}
-	first, err := b.readLog(ctx, session, out.Seq, out.Seq) // recalled since
+	first, err := b.ReadLog(ctx, session, out.Seq, out.Seq) // recalled since
 	if err != nil {
 		return out, err
 	}
 	if len(first) > 0 {
-		out.Mid, out.At = headMid(first[0].Head), chat.At(first[0].At)
+		out.Mid, out.At = chat.MidOf(first[0].Head), chat.At(first[0].At)
 	}
 	return out, nil
 }
@@ -186,7 +186,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	case chat.RoleSystem, "":
 		return "h:system", chat.Author{ID: "", Role: chat.RoleSystem, Name: ""}, nil
 	case chat.RoleUser:
-		st, err := b.look(ctx, r.Session)
+		st, err := b.Look(ctx, r.Session)
 		if err != nil {
 			return "", chat.Author{}, err
 		}
@@ -271,7 +271,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	}
 	if err = store.Refused(r); err != nil {
 		b.keepFile(ctx, file)
-		return b.absent(ctx, a, chat.ActRecall, session, err)
+		return b.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil
 }
@@ -280,7 +280,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 // told what the archive knows of it.
 func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (store.Reply, error) {
 	found := map[int64]chat.Entry{}
-	if err := b.moved(ctx, session, seq, seq, found); err != nil {
+	if err := b.Moved(ctx, session, seq, seq, found); err != nil {
 		return nil, err
 	}
 	e, ok := found[seq]
@@ -318,7 +318,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.
@@ -331,7 +331,7 @@ func (b *Broker) participant(ctx context.Context, session, w string) error {
 		f.mu.Unlock()
 	}
 	if !in {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return err
 		}

@@ -192,7 +192,7 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	args := requeueArgs{caller: calledBy(a, chat.ActMoves, session), Owner: r.FromAgent, From: r.FromQueue, To: r.Queue, Entry: note(a, r.Note)}
 	args.Boss = true
 	if args.To == "" {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return false, unlessOver(err)
 		}
@@ -206,6 +206,6 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, unlessOver(err)
 }

@@ -63,7 +63,7 @@ type openArgs struct {
 // another one that the user has open in the queue.
 func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
 	if r.Str(0) == "exists" {
-		st, err := b.look(ctx, r.Str(1))
+		st, err := b.Look(ctx, r.Str(1))
 		if err != nil {
 			return chat.Session{}, err
 		}

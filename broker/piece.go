@@ -10,6 +10,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -93,7 +94,7 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 	p.doc = document(st, fields, r.Str(0))
 	p.doc.NewAgents = p.codes > fields.Num("codes_saved")
 	for _, e := range unsavedEntries(r) {
-		p.messages = append(p.messages, archivedEntry(&e, p.doc))
+		p.messages = append(p.messages, store.Archived(&e, p.doc))
 	}
 	p.upto = reached(p.messages, fields.Num("archived"), st.Seq)
 	return p, nil
@@ -115,11 +116,11 @@ func unsavedEntries(r store.Reply) []chat.Entry {
 			name, _ := flat[i].(string)
 			fields[name] = flat[i+1]
 		}
-		out = append(out, parseEntry(seq, fields))
+		out = append(out, sessions.ParseEntry(seq, fields))
 	}
 	recalled := r.Strs(3)
 	for i := 0; i+1 < len(recalled); i += 2 {
-		if e, ok := parseRecalled(recalled[i], recalled[i+1]); ok {
+		if e, ok := sessions.ParseRecalled(recalled[i], recalled[i+1]); ok {
 			out = append(out, e)
 		}
 	}
@@ -168,35 +169,4 @@ func userKind(meta json.RawMessage) string {
 	}
 	_ = json.Unmarshal(meta, &m) // absent, or not a string: none
 	return m.UserKind
-}
-
-// archivedEntry is an entry as the archive keeps it. One whose head cannot be read
-// has no mid, and the archive refuses it.
-func archivedEntry(e *chat.Entry, d *archive.Session) archive.Message {
-	m := archive.Message{Session: d.ID, Seq: e.Seq, At: e.At, By: e.By, Body: e.Body, Key: e.Key, Recalled: e.Body == "",
-		User: d.User, Queue: d.Queue, Agents: d.Agents, Command: "send"}
-	var h struct {
-		Mid     string
-		From    chat.Author
-		Type    string
-		ReplyTo int64
-	}
-	if json.Unmarshal([]byte("{"+e.Head+"}"), &h) != nil {
-		return m
-	}
-	m.Mid, m.Sender, m.Role, m.Name, m.Type, m.ReplyTo = h.Mid, h.From.ID, string(h.From.Role), h.From.Name, h.Type, h.ReplyTo
-	if m.Type == chat.TypeSystem {
-		var body struct{ What string }
-		_ = json.Unmarshal([]byte(e.Body), &body) // ours; a host's own has none
-		if body.What != "" {
-			m.Command = body.What
-		}
-	}
-	return m
-}
-
-// unarchived is archivedEntry's opposite.
-func unarchived(m *archive.Message) chat.Entry {
-	h := chat.Head(m.Mid, chat.Author{ID: m.Sender, Role: chat.Role(m.Role), Name: m.Name}, m.Type, m.ReplyTo)
-	return chat.Entry{Seq: m.Seq, At: m.At, By: m.By, Note: hidden(m.By, h, m.Body), Key: m.Key, Head: h, Body: m.Body}
 }

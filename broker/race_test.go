@@ -68,7 +68,7 @@ func race(t *testing.T, url string) {
 		require.LessOrEqual(t, n, capacity, a)
 	}
 	for s, a := range owners {
-		st, err := nodes[0].look(t.Context(), s)
+		st, err := nodes[0].Look(t.Context(), s)
 		require.NoError(t, err)
 		require.Equal(t, a, st.Agent.ID)
 	}

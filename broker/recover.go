@@ -225,13 +225,13 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		held, err := b.readLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		held, err := b.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
 		if err != nil {
 			return err
 		}
 		mids := make(map[int64]string, len(held))
 		for i := range held {
-			mids[held[i].Seq] = headMid(held[i].Head)
+			mids[held[i].Seq] = chat.MidOf(held[i].Head)
 		}
 		for i := range list {
 			if !list[i].Superseded && mids[list[i].Seq] != list[i].Mid {

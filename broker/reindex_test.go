@@ -1,7 +1,6 @@
 package broker
 
 import (
-	keys "bellhop/broker/internal/store"
 	"context"
 	"path/filepath"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
+	keys "bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -105,7 +105,7 @@ func TestSearchFindsEveryForm(t *testing.T) {
 	archived(t, b, s.ID)
 	for query, want := range map[string]string{"STRASSE 123": "Straße", "１２３": "１２３", "café": "cafe\u0301", "office": "oﬃce", "ガギ": "ｶﾞｷﾞ",
 		"refund": "re\u200bfund", "istanbul": "İstanbul", "ISTANBUL": "İstanbul", "ｓｔｒａｓｓｅ": "Straße"} {
-		r, err := b.Search(t.Context(), host, SearchRequest{Query: query})
+		r, err := b.Search(t.Context(), host, chat.SearchRequest{Query: query})
 		require.NoError(t, err)
 		require.Len(t, r.Messages, 1, query)
 		hits := []string{}
@@ -116,6 +116,6 @@ func TestSearchFindsEveryForm(t *testing.T) {
 		}
 		require.Contains(t, hits, want)
 	}
-	_, err := b.Search(t.Context(), host, SearchRequest{Query: "\u200b \ufeff"})
+	_, err := b.Search(t.Context(), host, chat.SearchRequest{Query: "\u200b \ufeff"})
 	code(t, chat.CodeBadRequest, err)
 }

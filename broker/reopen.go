@@ -33,7 +33,7 @@ func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat
 			return chat.Session{}, err
 		}
 		s, err := b.begun(ctx, a, session, r)
-		return s, b.absent(ctx, a, chat.ActReopen, session, err)
+		return s, b.Absent(ctx, a, chat.ActReopen, session, err)
 	})
 }
 

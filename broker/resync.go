@@ -91,7 +91,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err
 		}
-		st, err := p.h.b.look(ctx, s.ID)
+		st, err := p.h.b.Look(ctx, s.ID)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ type revived struct {
 
 // revive brings an ended session that has left Redis back.
 func (b *Broker) revive(ctx context.Context, session string) error {
-	st, doc, err := b.fromShelf(ctx, session)
+	st, doc, err := b.FromShelf(ctx, session)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *revived) add(page []archive.Message) {
 		for r.seq++; r.seq < m.Seq; r.seq++ {
 			r.take(chat.Entry{Seq: r.seq, At: m.At, Head: chat.Head(ulid.Make().String(), chat.Author{Role: chat.RoleSystem}, chat.TypeSystem, 0)})
 		}
-		e := unarchived(m)
+		e := store.FromArchive(m)
 		if e.By != "" {
 			mid := m.Mid
 			r.keys = append(r.keys, keyHash(e.By, e.Key, mid), m.Seq)

@@ -315,7 +315,7 @@ func (g *stage) everything() map[string]any {
 // sound checks the session against its own log and lists.
 func (g *stage) sound() {
 	g.t.Helper()
-	st, err := g.b.look(g.t.Context(), g.session)
+	st, err := g.b.Look(g.t.Context(), g.session)
 	require.NoError(g.t, err)
 	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
 	for _, q := range []string{g.q, g.q2} {

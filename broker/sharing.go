@@ -77,7 +77,7 @@ func (b *Broker) withdrawFile(ctx context.Context, session, by string, seq int64
 	if b.opt.Files == nil {
 		return nil, nil //nolint:nilnil // nobody keeps any
 	}
-	found, err := b.readLog(ctx, session, seq, seq)
+	found, err := b.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (b *Broker) withdrawFile(ctx context.Context, session, by string, seq int64
 	if e.By != by || !chat.SendsFile(e.Head) || time.Since(time.UnixMilli(e.At)) > recallWindow+slack {
 		return nil, nil //nolint:nilnil // not to be recalled by this one, or without a file
 	}
-	m := newFileMessage(session, e.By, e.Key, headMid(e.Head), e.Body)
+	m := newFileMessage(session, e.By, e.Key, chat.MidOf(e.Head), e.Body)
 	if m == nil {
 		return nil, nil //nolint:nilnil // recalled before
 	}

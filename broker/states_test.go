@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/internal/testenv"
 )
 
@@ -52,7 +53,7 @@ func commands(t testing.TB, b *Broker) int64 {
 // What a list costs goes by what it returns, not by what there is.
 func TestAListCostsWhatItReturns(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
-	eventually(t, b.filed.Load) // until then it is as before there was a list by state
+	eventually(t, b.ListsByState) // until then it is as before there was a list by state
 	q := name("q")
 	ann := agent(t, b, name("ann"), q)
 	served := ann.grab(opens(t, b, q, 1)[0].ID)
@@ -157,11 +158,11 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 	}
 	wrong := want[7]
 	p, _ := old.Of(wrong.ID)
-	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(byState(chat.Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
-		zs(byStateAndQueue(chat.Ended, q)+filedAs(1, "00-gone"))).Err())
+	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(wrong.Created.UnixMilli(), wrong.ID)),
+		zs(sessions.ByStateAndQueue(chat.Ended, q)+sessions.FiledAs(1, "00-gone"))).Err())
 	b := startNode(t, url)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q}), 50)
-	eventually(t, b.filed.Load)
+	eventually(t, b.ListsByState)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q, States: []chat.State{chat.Waiting}}), 50)
 	require.Empty(t, listAll(t, b, chat.SessionsRequest{States: []chat.State{chat.Serving}}))
 	clean(t, b)
@@ -173,10 +174,10 @@ func TestTheAuditSeesTheListByState(t *testing.T) {
 	s := opens(t, b, name("q"), 1)[0]
 	p, _ := b.Of(s.ID)
 	clean(t, b)
-	member := byState(chat.Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
+	member := sessions.ByState(chat.Waiting) + sessions.FiledAs(s.Created.UnixMilli(), s.ID)
 	require.NoError(t, b.Redis.ZRem(t.Context(), p.States(), member).Err())
 	require.NotEmpty(t, violations(t, b))
-	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(byState(chat.Serving)+filedAs(1, s.ID))).Err())
+	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(1, s.ID))).Err())
 	require.NotEmpty(t, violations(t, b))
 }
 

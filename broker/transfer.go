@@ -39,11 +39,11 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: not oneself")
 	}
 	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
-	st, err := b.look(ctx, r.Session)
+	st, err := b.Look(ctx, r.Session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, chat.ActTransfer, st); err != nil {
+	if err := b.Judge(ctx, a, chat.ActTransfer, st); err != nil {
 		return chat.Session{}, err
 	}
 	switch {
@@ -51,7 +51,7 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeEnded, "the session has ended")
 	case st.Target != nil && st.Target.ID == r.Agent && st.Offer.From == a.ID:
 		return st.As(chat.Who(a.Role, a.ID)), nil // asked again
-	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && boss(a)):
+	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && a.SeesAll()):
 		return chat.Session{}, &chat.Error{Code: chat.CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
 	case st.Agent != nil && st.Agent.ID == r.Agent:
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: it is theirs already")

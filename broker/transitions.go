@@ -55,9 +55,6 @@ func note(a chat.Actor, text string) *noteEntry {
 	return &noteEntry{by, mid, chat.Head(mid, from, chat.TypeNote, 0), chat.Quote(text)}
 }
 
-// boss tells who may see all there is.
-func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
-
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
 func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
@@ -91,7 +88,7 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, action chat.Action, 
 		if err != nil {
 			return chat.Session{}, err
 		}
-		again, err := b.enrolled(ctx, a, session, r)
+		again, err := b.Enrolled(ctx, a, session, r)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -99,7 +96,7 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, action chat.Action, 
 			continue
 		}
 		if err := store.Refused(r); err != nil {
-			return chat.Session{}, b.absent(ctx, a, action, session, err)
+			return chat.Session{}, b.Absent(ctx, a, action, session, err)
 		}
 		return b.answer(ctx, a, session, r)
 	}

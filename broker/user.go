@@ -69,7 +69,7 @@ func (b *Broker) User(ctx context.Context, a chat.Actor, id string) (UserCard, e
 
 func (p profile) card(a chat.Actor) UserCard {
 	card := UserCard{Person: p.Person, Blocked: p.blocked}
-	if boss(a) {
+	if a.SeesAll() {
 		card.Reason = &p.reason
 	}
 	return card

@@ -55,7 +55,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
 	if err != nil {
-		return sent, b.absent(ctx, a, chat.ActWhisper, r.Session, err)
+		return sent, b.Absent(ctx, a, chat.ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
 		b.count(by, sender)

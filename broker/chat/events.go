@@ -234,3 +234,19 @@ func SendsFile(head string) bool {
 	}
 	return false
 }
+
+// Hidden tells whether users must not see an entry: a note, or what recall.lua
+// says of one. Nobody but the broker itself writes with an empty `by`.
+func Hidden(by, head, body string) bool {
+	return NoteHead(head) || by == "" && strings.HasSuffix(body, `,"note":true}`)
+}
+
+// NoteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
+func NoteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
+
+// MidOf takes the mid out of a head, which begins with it.
+func MidOf(h string) string {
+	rest, _ := strings.CutPrefix(h, `"mid":"`)
+	mid, _, _ := strings.Cut(rest, `"`)
+	return mid
+}

@@ -1,4 +1,4 @@
-package broker
+package sessions
 
 import (
 	"context"
@@ -16,54 +16,27 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// SearchRequest asks for archived messages that hold every word of Query, in
-// any case, each also as a part of a longer one.
-type SearchRequest struct {
-	Query  string
-	Queue  string
-	Agent  string // took part in the session
-	User   string // the session's
-	Since  int64  // ms, inclusive; 0: no bound
-	Until  int64  // ms, exclusive; 0: no bound
-	Limit  int    // 50 when 0, at most 200
-	Cursor string
-}
-
-// SearchReply is a page, newest first; an empty cursor ends the list.
-type SearchReply struct {
-	Messages []Found `json:"messages"`
-	Cursor   string  `json:"cursor"`
-}
-
-// Found is a message and the part of its text where the words are.
-type Found struct {
-	chat.Message
-	Snippet []archive.Part `json:"snippet"`
-	// Superseded: Redis had lost it, and its seq is another message's now; history does not show it.
-	Superseded bool `json:"superseded,omitempty"`
-}
-
 const maxQuery = 200 // bytes
 
 // Search finds archived messages: all for host applications and supervisors, of
 // sessions they took part in for agents, of their own sessions and without notes
 // for users. What was sent within the last seconds is not archived yet.
-func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (SearchReply, error) {
-	q, limit, err := b.searchQuery(a, r)
+func (rd *Reader) Search(ctx context.Context, a chat.Actor, r chat.SearchRequest) (chat.SearchReply, error) {
+	q, limit, err := rd.searchQuery(a, r)
 	if err != nil {
-		return SearchReply{}, err
+		return chat.SearchReply{}, err
 	}
-	reply, room, strange := SearchReply{Messages: []Found{}}, chat.NewPage(), map[string]bool{}
+	reply, room, strange := chat.SearchReply{Messages: []chat.Found{}}, chat.NewPage(), map[string]bool{}
 	for {
-		page, err := b.archiver.store.Search(ctx, q)
+		page, err := rd.archive.Search(ctx, q)
 		if err != nil {
 			return reply, store.ArchiveError("search", err)
 		}
-		recalled, err := b.recalledSince(ctx, page)
+		recalled, err := rd.recalledSince(ctx, page)
 		if err != nil {
 			return reply, err
 		}
-		if err := b.foreign(ctx, a, page, strange); err != nil {
+		if err := rd.foreign(ctx, a, page, strange); err != nil {
 			return reply, err
 		}
 		for i := range page {
@@ -71,12 +44,12 @@ func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (Sea
 			if recalled[i] || strange[m.Session] {
 				continue
 			}
-			e := chat.WithBase(b.opt.BasePath, unarchived(m))
+			e := chat.WithBase(rd.base, store.FromArchive(m))
 			msg, err := e.Message(m.Session, m.By == chat.Who(a.Role, a.ID))
 			if err != nil {
 				return reply, err
 			}
-			found := Found{msg, archive.Snippet(m.Text(), q.Words), m.Superseded}
+			found := chat.Found{Message: msg, Snippet: archive.Snippet(m.Text(), q.Words), Superseded: m.Superseded}
 			if n := len(reply.Messages); n == limit || !room.Fits(chat.Sized(found)) {
 				last := reply.Messages[n-1]
 				reply.Cursor = strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.Mid
@@ -92,11 +65,11 @@ func (b *Broker) Search(ctx context.Context, a chat.Actor, r SearchRequest) (Sea
 	}
 }
 
-func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQuery, limit int, err error) {
-	if b.archiver == nil {
+func (rd *Reader) searchQuery(a chat.Actor, r chat.SearchRequest) (q archive.SearchQuery, limit int, err error) {
+	if rd.archive == nil {
 		return q, 0, chat.Errorf(chat.CodeNotFound, "there is no archive to search")
 	}
-	if limit, err = listLimit(r.Limit); err != nil {
+	if limit, err = chat.ListLimit(r.Limit); err != nil {
 		return q, 0, err
 	}
 	if !utf8.ValidString(r.Query) {
@@ -114,7 +87,7 @@ func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQue
 		q.Agents = append(q.Agents, r.Agent)
 	}
 	switch {
-	case boss(a):
+	case a.SeesAll():
 	case a.Role.Staff():
 		q.Agents = append(q.Agents, a.ID)
 	case r.User != "" && r.User != a.ID:
@@ -135,8 +108,8 @@ func (b *Broker) searchQuery(a chat.Actor, r SearchRequest) (q archive.SearchQue
 
 // foreign finds the sessions of a page in which an agent took no part, though it is archived as
 // theirs: earlier versions put those there who had only declined an offer.
-func (b *Broker) foreign(ctx context.Context, a chat.Actor, page []archive.Message, known map[string]bool) error {
-	if boss(a) || !a.Role.Staff() {
+func (rd *Reader) foreign(ctx context.Context, a chat.Actor, page []archive.Message, known map[string]bool) error {
+	if a.SeesAll() || !a.Role.Staff() {
 		return nil
 	}
 	var fresh []string
@@ -151,13 +124,13 @@ func (b *Broker) foreign(ctx context.Context, a chat.Actor, page []archive.Messa
 	g.SetLimit(readAtOnce)
 	for _, session := range fresh {
 		g.Go(func() error {
-			st, err := b.look(ctx, session)
+			st, err := rd.Look(ctx, session)
 			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 				return nil // its messages were archived, and nothing else
 			}
 			took := false
 			if err == nil {
-				took, err = b.tookPart(ctx, st, chat.Who(a.Role, a.ID))
+				took, err = rd.TookPart(ctx, st, chat.Who(a.Role, a.ID))
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -172,15 +145,15 @@ func (b *Broker) foreign(ctx context.Context, a chat.Actor, page []archive.Messa
 const readAtOnce = 16
 
 // recalledSince tells which messages were recalled, though the archive does not know yet.
-func (b *Broker) recalledSince(ctx context.Context, page []archive.Message) ([]bool, error) {
+func (rd *Reader) recalledSince(ctx context.Context, page []archive.Message) ([]bool, error) {
 	out := make([]bool, len(page))
 	cmds := make([]*redis.BoolCmd, len(page))
 	if len(page) == 0 {
 		return out, nil
 	}
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range page {
-			p, ok := b.Of(page[i].Session)
+			p, ok := rd.Of(page[i].Session)
 			if ok && !page[i].Superseded {
 				cmds[i] = pipe.HExists(ctx, p.Recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
 			}

@@ -1,4 +1,4 @@
-package broker
+package sessions
 
 import (
 	"context"
@@ -12,22 +12,22 @@ import (
 	"bellhop/broker/chat"
 )
 
-// look reads a session as it is now: in Redis, or in the archive once it has moved there.
-func (b *Broker) look(ctx context.Context, session string) (*chat.Snapshot, error) {
-	st, err := b.lookLive(ctx, session)
+// Look reads a session as it is now: in Redis, or in the archive once it has moved there.
+func (rd *Reader) Look(ctx context.Context, session string) (*chat.Snapshot, error) {
+	st, err := rd.LookLive(ctx, session)
 	if st == nil && err == nil {
-		return b.shelved(ctx, session)
+		return rd.Shelved(ctx, session)
 	}
 	return st, err
 }
 
-// lookLive reads a session in Redis; nil where it is not (any more).
-func (b *Broker) lookLive(ctx context.Context, session string) (*chat.Snapshot, error) {
-	p, ok := b.Of(session)
+// LookLive reads a session in Redis; nil where it is not (any more).
+func (rd *Reader) LookLive(ctx context.Context, session string) (*chat.Snapshot, error) {
+	p, ok := rd.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	r, err := b.Run(ctx, "look", p.Looked(session))
+	r, err := rd.Run(ctx, "look", p.Looked(session))
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +38,24 @@ func (b *Broker) lookLive(ctx context.Context, session string) (*chat.Snapshot, 
 	return st, nil
 }
 
-// readableState is look for somebody who must be allowed to.
-func (b *Broker) readableState(ctx context.Context, a chat.Actor, session string) (*chat.Snapshot, error) {
-	st, err := b.look(ctx, session)
+// ReadableState is look for somebody who must be allowed to.
+func (rd *Reader) ReadableState(ctx context.Context, a chat.Actor, session string) (*chat.Snapshot, error) {
+	st, err := rd.Look(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	return st, b.judge(ctx, a, chat.ActHistory, st)
+	return st, rd.Judge(ctx, a, chat.ActHistory, st)
 }
 
 // Readable is nil if the actor may read the session; else CodeNotFound or CodeForbidden.
-func (b *Broker) Readable(ctx context.Context, a chat.Actor, session string) error {
-	_, err := b.readableState(ctx, a, session)
+func (rd *Reader) Readable(ctx context.Context, a chat.Actor, session string) error {
+	_, err := rd.ReadableState(ctx, a, session)
 	return err
 }
 
 // Session shows one session to those who may read it.
-func (b *Broker) Session(ctx context.Context, a chat.Actor, id string) (chat.Session, error) {
-	st, err := b.readableState(ctx, a, id)
+func (rd *Reader) Session(ctx context.Context, a chat.Actor, id string) (chat.Session, error) {
+	st, err := rd.ReadableState(ctx, a, id)
 	if err != nil {
 		return chat.Session{}, err
 	}
@@ -65,8 +65,8 @@ func (b *Broker) Session(ctx context.Context, a chat.Actor, id string) (chat.Ses
 // Sessions lists one's own sessions, newest first, as many as fit into a page;
 // everyone's for supervisors and host applications. Agents see what waits in a
 // queue of their own, too, if they ask for that.
-func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequest) (chat.SessionsReply, error) {
-	limit, err := listLimit(r.Limit)
+func (rd *Reader) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequest) (chat.SessionsReply, error) {
+	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return chat.SessionsReply{}, err
 	}
@@ -89,10 +89,10 @@ func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequ
 	if err != nil {
 		return chat.SessionsReply{}, err
 	}
-	if r.Until > 0 && (after == nil || float64(r.Until) < after.created) {
-		after = &listed{created: float64(r.Until)}
+	if r.Until > 0 && (after == nil || float64(r.Until) < after.Created) {
+		after = &Place{Created: float64(r.Until)}
 	}
-	lists := append(b.liveLists(a, &r, after, limit), b.shelfList(a, r, after, limit))
+	lists := append(rd.liveLists(a, &r, after, limit), rd.shelfList(a, r, after, limit))
 	seen, room := map[string]bool{}, chat.NewPage()
 	reply := chat.SessionsReply{Sessions: []chat.Session{}}
 	for {
@@ -103,7 +103,7 @@ func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequ
 		if seen[st.ID] || !r.Matches(st) {
 			continue
 		}
-		shown, err := b.listable(ctx, a, &r, st)
+		shown, err := rd.listable(ctx, a, &r, st)
 		if err != nil {
 			return reply, err
 		}
@@ -113,7 +113,7 @@ func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequ
 		s := st.As(chat.Who(a.Role, a.ID))
 		if n := len(reply.Sessions); n == limit || !room.Fits(chat.Sized(s)) {
 			last := reply.Sessions[n-1]
-			reply.Cursor = listed{last.ID, float64(last.Created.UnixMilli())}.cursor()
+			reply.Cursor = Place{last.ID, float64(last.Created.UnixMilli())}.Cursor()
 			return reply, nil
 		}
 		seen[st.ID] = true
@@ -122,28 +122,28 @@ func (b *Broker) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsRequ
 }
 
 // listable tells whether the actor may read a session, and the agent asked for took part in it.
-func (b *Broker) listable(ctx context.Context, a chat.Actor, r *chat.SessionsRequest, st *chat.Snapshot) (bool, error) {
+func (rd *Reader) listable(ctx context.Context, a chat.Actor, r *chat.SessionsRequest, st *chat.Snapshot) (bool, error) {
 	if r.Agent != "" {
-		if took, err := b.tookPart(ctx, st, chat.Who(chat.RoleAgent, r.Agent)); err != nil || !took {
+		if took, err := rd.TookPart(ctx, st, chat.Who(chat.RoleAgent, r.Agent)); err != nil || !took {
 			return false, err
 		}
 	}
-	err := b.judge(ctx, a, chat.ActHistory, st)
+	err := rd.Judge(ctx, a, chat.ActHistory, st)
 	if errors.Is(err, &chat.Error{Code: chat.CodeForbidden}) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// listed is a session's place in a list: newest first, ties by id.
-type listed struct {
-	id      string
-	created float64 // ms
+// Place is a session's place in a list: newest first, ties by id.
+type Place struct {
+	ID      string
+	Created float64 // ms
 }
 
-func (l listed) cursor() string { return strconv.FormatInt(int64(l.created), 10) + "." + l.id }
+func (l Place) Cursor() string { return strconv.FormatInt(int64(l.Created), 10) + "." + l.ID }
 
-func parseCursor(s string) (*listed, error) {
+func parseCursor(s string) (*Place, error) {
 	if s == "" {
 		return nil, nil //nolint:nilnil // no cursor is a good cursor
 	}
@@ -152,24 +152,24 @@ func parseCursor(s string) (*listed, error) {
 	if !ok || err != nil || len(id) > chat.MaxID {
 		return nil, chat.Errorf(chat.CodeBadRequest, "cursor: none of ours")
 	}
-	return &listed{id, float64(created)}, nil
+	return &Place{id, float64(created)}, nil
 }
 
-func (l listed) before(o listed) bool {
-	if l.created != o.created {
-		return l.created > o.created
+func (l Place) Before(o Place) bool {
+	if l.Created != o.Created {
+		return l.Created > o.Created
 	}
-	return l.id > o.id
+	return l.ID > o.ID
 }
 
-// lookAll reads many sessions in Redis; nil for one that is not there.
-func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*chat.Snapshot, error) {
+// LookAll reads many sessions in Redis; nil for one that is not there.
+func (rd *Reader) LookAll(ctx context.Context, list []Place) ([]*chat.Snapshot, error) {
 	out := make([]*chat.Snapshot, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, l := range list {
 		g.Go(func() (err error) {
-			out[i], err = b.lookLive(ctx, l.id)
+			out[i], err = rd.LookLive(ctx, l.ID)
 			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) { // no session's id
 				err = nil
 			}
@@ -177,14 +177,4 @@ func (b *Broker) lookAll(ctx context.Context, list []listed) ([]*chat.Snapshot, 
 		})
 	}
 	return out, g.Wait()
-}
-
-func listLimit(n int) (int, error) {
-	switch {
-	case n == 0:
-		return chat.DefaultList, nil
-	case n < 0 || n > chat.MaxList:
-		return 0, chat.Errorf(chat.CodeBadRequest, "limit: 1 to %d", chat.MaxList)
-	}
-	return n, nil
 }

@@ -1,4 +1,4 @@
-package broker
+package sessions
 
 import (
 	"context"
@@ -6,26 +6,26 @@ import (
 	"bellhop/broker/chat"
 )
 
-// relations are all that an actor is to a session. The error is of the log: see tookPart.
-func (b *Broker) relations(ctx context.Context, a chat.Actor, st *chat.Snapshot) (chat.Relation, error) {
+// RelationsOf are all that an actor is to a session. The error is of the log: see tookPart.
+func (rd *Reader) RelationsOf(ctx context.Context, a chat.Actor, st *chat.Snapshot) (chat.Relation, error) {
 	is := st.Relations(a)
 	if is&chat.AnyStaff == 0 || !st.Unsure[chat.Who(a.Role, a.ID)] {
 		return is, nil
 	}
-	took, err := b.tookPart(ctx, st, chat.Who(a.Role, a.ID))
+	took, err := rd.TookPart(ctx, st, chat.Who(a.Role, a.ID))
 	if took {
 		is |= st.Former()
 	}
 	return is, err
 }
 
-// judge is nil if the actor may do that with the session, else what it is told.
-func (b *Broker) judge(ctx context.Context, a chat.Actor, action chat.Action, st *chat.Snapshot) error {
+// Judge is nil if the actor may do that with the session, else what it is told.
+func (rd *Reader) Judge(ctx context.Context, a chat.Actor, action chat.Action, st *chat.Snapshot) error {
 	rule := chat.Table[action]
 	if rule.Verdict(st.Relations(a)) == "" { // without a look at the log
 		return nil
 	}
-	is, err := b.relations(ctx, a, st)
+	is, err := rd.RelationsOf(ctx, a, st)
 	if err != nil {
 		return err
 	}

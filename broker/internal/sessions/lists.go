@@ -1,4 +1,4 @@
-package broker
+package sessions
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // list is one source of sessions, newest first, read a page at a time.
 type list struct {
 	// page reads what comes after a place; fewer than were asked for are the last.
-	page  func(ctx context.Context, after *listed) (batch []*chat.Snapshot, last *listed, more bool, err error)
-	after *listed
+	page  func(ctx context.Context, after *Place) (batch []*chat.Snapshot, last *Place, more bool, err error)
+	after *Place
 	batch []*chat.Snapshot
 	more  bool
 }
@@ -36,7 +36,7 @@ func (l *list) peek(ctx context.Context) (*chat.Snapshot, error) {
 // later takes the newest session off several lists; nil when all are at their end.
 func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 	var from *list
-	var best listed
+	var best Place
 	for _, l := range lists {
 		st, err := l.peek(ctx)
 		if err != nil {
@@ -45,8 +45,8 @@ func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 		if st == nil {
 			continue
 		}
-		at := listed{st.ID, float64(st.Created.UnixMilli())}
-		if from == nil || at.before(best) {
+		at := Place{st.ID, float64(st.Created.UnixMilli())}
+		if from == nil || at.Before(best) {
 			from, best = l, at
 		}
 	}
@@ -60,46 +60,46 @@ func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 
 // liveLists are the sessions in Redis, out of the narrowest sorted sets that
 // hold all that is asked for.
-func (b *Broker) liveLists(a chat.Actor, r *chat.SessionsRequest, after *listed, limit int) []*list {
-	filed := b.filed.Load()
+func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Place, limit int) []*list {
+	filed := rd.filed.Load()
 	switch {
-	case !boss(a):
-		lists := []*list{b.liveList(r, after, limit, source{key: b.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
+	case !a.SeesAll():
+		lists := []*list{rd.liveList(r, after, limit, source{key: rd.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
 		if a.Role.Staff() && chat.Contains(r.States, chat.Waiting) && chat.Contains(a.Queues, r.Queue) {
-			lists = append(lists, b.liveList(r, after, limit, b.inLine(r.Queue, filed)...))
+			lists = append(lists, rd.liveList(r, after, limit, rd.inLine(r.Queue, filed)...))
 		}
 		return lists
 	case r.User != "":
-		return []*list{b.liveList(r, after, limit, source{key: b.Home(r.User).Listed("u:" + r.User)})}
+		return []*list{rd.liveList(r, after, limit, source{key: rd.Home(r.User).Listed("u:" + r.User)})}
 	case r.Agent != "":
-		return []*list{b.liveList(r, after, limit, source{key: b.Home(r.Agent).Listed("a:" + r.Agent)})}
+		return []*list{rd.liveList(r, after, limit, source{key: rd.Home(r.Agent).Listed("a:" + r.Agent)})}
 	case filed && (r.Queue != "" || len(r.States) > 0):
-		return []*list{b.liveList(r, after, limit, b.byState(r.States, r.Queue)...)}
+		return []*list{rd.liveList(r, after, limit, rd.byState(r.States, r.Queue)...)}
 	}
-	return []*list{b.liveList(r, after, limit, b.everything()...)}
+	return []*list{rd.liveList(r, after, limit, rd.everything()...)}
 }
 
 // liveList is one list out of several sorted sets. What they hold that was not
 // asked for is passed over without reading all of it.
-func (b *Broker) liveList(r *chat.SessionsRequest, after *listed, limit int, sources ...source) *list {
+func (rd *Reader) liveList(r *chat.SessionsRequest, after *Place, limit int, sources ...source) *list {
 	batch := min(limit+1, listAhead)
 	exact := sources[0].prefix != ""
 	if !exact && (r.Queue != "" || len(r.States) > 0) {
 		batch = sieveAhead
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*chat.Snapshot, *listed, bool, error) {
-		places, err := b.placesOf(ctx, sources, after, r.Since, batch)
+	return &list{after: after, more: true, page: func(ctx context.Context, after *Place) ([]*chat.Snapshot, *Place, bool, error) {
+		places, err := rd.placesOf(ctx, sources, after, r.Since, batch)
 		if err != nil || len(places) == 0 {
 			return nil, after, false, err
 		}
 		last := &places[len(places)-1]
-		more := len(places) == batch && (r.Since == 0 || last.created >= float64(r.Since))
+		more := len(places) == batch && (r.Since == 0 || last.Created >= float64(r.Since))
 		if batch == sieveAhead {
-			if places, err = b.sieve(ctx, r, places); err != nil {
+			if places, err = rd.sieve(ctx, r, places); err != nil {
 				return nil, after, false, err
 			}
 		}
-		states, err := b.lookAll(ctx, places)
+		states, err := rd.LookAll(ctx, places)
 		return present(states), last, more, err
 	}}
 }
@@ -116,33 +116,33 @@ func present(states []*chat.Snapshot) []*chat.Snapshot {
 
 // shelfList are the ended sessions in the archive. Some are still in Redis, too,
 // which knows better how they are; both lists name them then.
-func (b *Broker) shelfList(a chat.Actor, r chat.SessionsRequest, after *listed, limit int) *list {
-	if b.archiver == nil || len(r.States) > 0 && !chat.Contains(r.States, chat.Ended) {
+func (rd *Reader) shelfList(a chat.Actor, r chat.SessionsRequest, after *Place, limit int) *list {
+	if rd.archive == nil || len(r.States) > 0 && !chat.Contains(r.States, chat.Ended) {
 		return &list{}
 	}
 	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Queue: r.Queue, User: r.User, Agent: r.Agent, Label: r.Label,
 		Since: r.Since, Until: r.Until, Limit: min(limit+1, listAhead)}
 	switch {
-	case boss(a):
+	case a.SeesAll():
 	case a.Role.Staff():
 		q.Agent = a.ID
 	default:
 		q.User = a.ID
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *listed) ([]*chat.Snapshot, *listed, bool, error) {
+	return &list{after: after, more: true, page: func(ctx context.Context, after *Place) ([]*chat.Snapshot, *Place, bool, error) {
 		q.Before = nil
 		if after != nil {
-			q.Before = &archive.SessionPlace{Created: int64(after.created), ID: after.id}
+			q.Before = &archive.SessionPlace{Created: int64(after.Created), ID: after.ID}
 		}
-		docs, err := b.archiver.store.Sessions(ctx, q)
+		docs, err := rd.archive.Sessions(ctx, q)
 		if err != nil || len(docs) == 0 {
 			return nil, after, false, store.ArchiveError("sessions", err)
 		}
-		places := make([]listed, len(docs))
+		places := make([]Place, len(docs))
 		for i := range docs {
-			places[i] = listed{docs[i].ID, float64(docs[i].Created)}
+			places[i] = Place{docs[i].ID, float64(docs[i].Created)}
 		}
-		states, err := b.lookAll(ctx, places)
+		states, err := rd.LookAll(ctx, places)
 		if err != nil {
 			return nil, after, false, err
 		}
@@ -157,17 +157,17 @@ func (b *Broker) shelfList(a chat.Actor, r chat.SessionsRequest, after *listed, 
 	}}
 }
 
-// shelved reads a session that has left Redis.
-func (b *Broker) shelved(ctx context.Context, session string) (*chat.Snapshot, error) {
-	st, _, err := b.fromShelf(ctx, session)
+// Shelved reads a session that has left Redis.
+func (rd *Reader) Shelved(ctx context.Context, session string) (*chat.Snapshot, error) {
+	st, _, err := rd.FromShelf(ctx, session)
 	return st, err
 }
 
-func (b *Broker) fromShelf(ctx context.Context, session string) (*chat.Snapshot, archive.Session, error) {
-	if b.archiver == nil {
+func (rd *Reader) FromShelf(ctx context.Context, session string) (*chat.Snapshot, archive.Session, error) {
+	if rd.archive == nil {
 		return nil, archive.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	d, err := b.archiver.store.Session(ctx, session)
+	d, err := rd.archive.Session(ctx, session)
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil, d, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -181,20 +181,20 @@ func (b *Broker) fromShelf(ctx context.Context, session string) (*chat.Snapshot,
 	return st, d, err
 }
 
-// absent explains why a script did not find a session: it has moved to the
+// Absent explains why a script did not find a session: it has moved to the
 // archive, and so has ended, or there is none. It is for those errors only.
-func (b *Broker) absent(ctx context.Context, a chat.Actor, action chat.Action, session string, err error) error {
+func (rd *Reader) Absent(ctx context.Context, a chat.Actor, action chat.Action, session string, err error) error {
 	if !errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 		return err
 	}
-	st, gone := b.shelved(ctx, session)
+	st, gone := rd.Shelved(ctx, session)
 	if gone != nil {
 		return gone
 	}
 	if st.State != chat.Ended {
 		return err // lost with its Redis: restore has not been run
 	}
-	if err := b.judge(ctx, a, action, st); err != nil && !errors.Is(err, &chat.Error{Code: chat.CodeWrongState}) {
+	if err := rd.Judge(ctx, a, action, st); err != nil && !errors.Is(err, &chat.Error{Code: chat.CodeWrongState}) {
 		return err
 	}
 	return chat.Errorf(chat.CodeEnded, "the session has ended")

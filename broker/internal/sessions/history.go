@@ -1,21 +1,18 @@
-package broker
+package sessions
 
 import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
-
-	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
 )
 
-// readLog gives a session's entries from one seq to another, both inclusive,
+// ReadLog gives a session's entries from one seq to another, both inclusive,
 // ascending. Recalled ones have no body.
-func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	p, ok := b.Of(session)
+func (rd *Reader) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
+	p, ok := rd.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -25,7 +22,7 @@ func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([
 	out := make([]chat.Entry, 0, max(0, to-from+1))
 	for ; from <= to; from += 500 {
 		last := min(to, from+499)
-		part, err := b.readChunk(ctx, p, session, from, last)
+		part, err := rd.readChunk(ctx, p, session, from, last)
 		if err != nil {
 			return nil, err
 		}
@@ -34,8 +31,8 @@ func (b *Broker) readLog(ctx context.Context, session string, from, to int64) ([
 	return out, nil
 }
 
-func (b *Broker) readChunk(ctx context.Context, p store.Partition, session string, from, to int64) ([]chat.Entry, error) {
-	found, err := b.Pipe.XRange(ctx, p.Log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
+func (rd *Reader) readChunk(ctx context.Context, p store.Partition, session string, from, to int64) ([]chat.Entry, error) {
+	found, err := rd.Pipe.XRange(ctx, p.Log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
 	if err != nil {
 		return nil, store.RedisError("log", err)
 	}
@@ -44,7 +41,7 @@ func (b *Broker) readChunk(ctx context.Context, p store.Partition, session strin
 	next := from
 	for i := 0; next <= to; next++ {
 		if i < len(found) && found[i].ID == strconv.FormatInt(next, 10)+"-0" {
-			out = append(out, parseEntry(next, found[i].Values))
+			out = append(out, ParseEntry(next, found[i].Values))
 			i++
 			continue
 		}
@@ -54,14 +51,14 @@ func (b *Broker) readChunk(ctx context.Context, p store.Partition, session strin
 	if len(missing) == 0 {
 		return out, nil
 	}
-	return b.fillMissing(ctx, p, session, out, missing)
+	return rd.fillMissing(ctx, p, session, out, missing)
 }
 
 // fillMissing puts what the log does not have (any more) where it belongs: heads
 // of recalled entries, and what has moved to the archive. What nobody has does
 // not exist yet.
-func (b *Broker) fillMissing(ctx context.Context, p store.Partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
-	heads, err := b.Pipe.HMGet(ctx, p.Recalled(session), missing...).Result()
+func (rd *Reader) fillMissing(ctx context.Context, p store.Partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
+	heads, err := rd.Pipe.HMGet(ctx, p.Recalled(session), missing...).Result()
 	if err != nil {
 		return nil, store.RedisError("recalled", err)
 	}
@@ -69,7 +66,7 @@ func (b *Broker) fillMissing(ctx context.Context, p store.Partition, session str
 	first, last := int64(0), int64(0)
 	for i, h := range heads {
 		text, _ := h.(string)
-		e, ok := parseRecalled(missing[i], text)
+		e, ok := ParseRecalled(missing[i], text)
 		if ok {
 			found[e.Seq] = e
 			continue
@@ -79,7 +76,7 @@ func (b *Broker) fillMissing(ctx context.Context, p store.Partition, session str
 		}
 	}
 	if first > 0 {
-		if err := b.moved(ctx, session, first, last, found); err != nil {
+		if err := rd.Moved(ctx, session, first, last, found); err != nil {
 			return nil, err
 		}
 	}
@@ -96,14 +93,14 @@ func (b *Broker) fillMissing(ctx context.Context, p store.Partition, session str
 	return kept, nil
 }
 
-// moved adds what the archive has of a range of seqs. Where a Redis that lost its
+// Moved adds what the archive has of a range of seqs. Where a Redis that lost its
 // newest entries gave a seq twice, the message that is not marked as superseded
 // counts; until one is marked, the later.
-func (b *Broker) moved(ctx context.Context, session string, from, to int64, found map[int64]chat.Entry) error {
-	if b.archiver == nil {
+func (rd *Reader) Moved(ctx context.Context, session string, from, to int64, found map[int64]chat.Entry) error {
+	if rd.archive == nil {
 		return nil
 	}
-	list, err := b.archiver.store.Messages(ctx, session, from, to)
+	list, err := rd.archive.Messages(ctx, session, from, to)
 	if err != nil {
 		return store.ArchiveError("messages", err)
 	}
@@ -114,67 +111,51 @@ func (b *Broker) moved(ctx context.Context, session string, from, to int64, foun
 			continue
 		}
 		if _, recalled := found[m.Seq]; (!recalled || mids[m.Seq] != "") && m.Mid > mids[m.Seq] {
-			found[m.Seq], mids[m.Seq] = unarchived(m), m.Mid
+			found[m.Seq], mids[m.Seq] = store.FromArchive(m), m.Mid
 		}
 	}
 	return nil
 }
 
-// parseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
-func parseRecalled(seq, data string) (chat.Entry, bool) {
+// ParseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
+func ParseRecalled(seq, data string) (chat.Entry, bool) {
 	var r struct{ At, By, Key, H string }
 	n, _ := strconv.ParseInt(seq, 10, 64)
 	if data == "" || json.Unmarshal([]byte(data), &r) != nil {
 		return chat.Entry{Seq: n}, false
 	}
 	at, _ := strconv.ParseInt(r.At, 10, 64)
-	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: noteHead(r.H)}, true
+	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: chat.NoteHead(r.H)}, true
 }
 
-func parseEntry(seq int64, v map[string]any) chat.Entry {
+func ParseEntry(seq int64, v map[string]any) chat.Entry {
 	str := func(name string) string { s, _ := v[name].(string); return s }
 	at, _ := strconv.ParseInt(str("at"), 10, 64)
 	h := str("h")
-	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: hidden(str("by"), h, str("b"))}
-}
-
-// hidden tells whether users must not see an entry: a note, or what recall.lua
-// says of one. Nobody but the broker itself writes with an empty `by`.
-func hidden(by, head, body string) bool {
-	return noteHead(head) || by == "" && strings.HasSuffix(body, `,"note":true}`)
-}
-
-// noteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
-func noteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
-
-// headMid takes the mid out of a head, which begins with it.
-func headMid(h string) string {
-	rest, _ := strings.CutPrefix(h, `"mid":"`)
-	mid, _, _ := strings.Cut(rest, `"`)
-	return mid
+	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: chat.Hidden(str("by"), h, str("b"))}
 }
 
 // History gives a page of the log. With After and its Mid, Reset tells that the
 // log no longer agrees with what the caller holds, and the page is the first.
-func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
-	limit, err := listLimit(r.Limit)
+func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
+	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return chat.HistoryReply{}, err
 	}
 	if r.After >= 0 && r.Before >= 0 {
 		return chat.HistoryReply{}, chat.Errorf(chat.CodeBadRequest, "after or before, not both")
 	}
-	st, err := b.readableState(ctx, a, r.Session)
+	st, err := rd.ReadableState(ctx, a, r.Session)
 	if err != nil {
 		return chat.HistoryReply{}, err
 	}
 	reply := chat.HistoryReply{Messages: []chat.Message{}}
 	if r.After > 0 && r.Mid != "" {
-		held, err := b.readLog(ctx, r.Session, r.After, min(r.After, st.Seq))
+		held, err := rd.ReadLog(ctx, r.Session, r.After, min(r.After, st.Seq))
 		if err != nil {
 			return reply, err
 		}
-		if len(held) == 0 || headMid(held[0].Head) != r.Mid {
+		if len(held) == 0 || chat.MidOf(held[0].Head) != r.Mid {
 			reply.Reset, r.After = true, 0
 		}
 	}
@@ -183,19 +164,19 @@ func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryReques
 	sees := func(e chat.Entry) bool { return !e.Note || w[0] != 'u' || a.Host && a.ID == "" }
 	var entries []chat.Entry
 	if r.After >= 0 {
-		entries, err = b.forward(ctx, r.Session, r.After+1, st.Seq, limit+1, sees)
+		entries, err = rd.forward(ctx, r.Session, r.After+1, st.Seq, limit+1, sees)
 	} else {
 		before := st.Seq + 1
 		if r.Before >= 0 {
 			before = min(r.Before, before)
 		}
-		entries, err = b.backward(ctx, r.Session, before-1, limit+1, sees)
+		entries, err = rd.backward(ctx, r.Session, before-1, limit+1, sees)
 	}
 	if err != nil {
 		return reply, err
 	}
 	for i := range entries {
-		entries[i] = chat.WithBase(b.opt.BasePath, entries[i])
+		entries[i] = chat.WithBase(rd.base, entries[i])
 	}
 	fit := fitting(entries, limit, r.Session, w, r.After >= 0)
 	reply.More = len(fit) < len(entries)
@@ -241,11 +222,11 @@ func enough(entries []chat.Entry) bool {
 }
 
 // forward collects up to n entries one may see, from a seq upwards, or enough.
-func (b *Broker) forward(ctx context.Context, session string, from, last int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
+func (rd *Reader) forward(ctx context.Context, session string, from, last int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
 	var out []chat.Entry
 	for from <= last && len(out) < n && !enough(out) {
 		to := min(last, from+int64(min(n-len(out), readAhead))-1)
-		part, err := b.readLog(ctx, session, from, to)
+		part, err := rd.ReadLog(ctx, session, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -260,11 +241,11 @@ func (b *Broker) forward(ctx context.Context, session string, from, last int64, 
 }
 
 // backward collects up to n entries one may see, from a seq downwards, ascending, or enough.
-func (b *Broker) backward(ctx context.Context, session string, to int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
+func (rd *Reader) backward(ctx context.Context, session string, to int64, n int, sees func(chat.Entry) bool) ([]chat.Entry, error) {
 	var out []chat.Entry
 	for to >= 1 && len(out) < n && !enough(out) {
 		from := max(1, to-int64(min(n-len(out), readAhead))+1)
-		part, err := b.readLog(ctx, session, from, to)
+		part, err := rd.ReadLog(ctx, session, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -278,15 +259,4 @@ func (b *Broker) backward(ctx context.Context, session string, to int64, n int, 
 		to = from - 1
 	}
 	return out, nil
-}
-
-// publish sends one event on a session's or queue's channel, from outside a script.
-func (b *Broker) publish(ctx context.Context, channel, payload string) error {
-	var cmd *redis.IntCmd
-	if b.Sharded {
-		cmd = b.Pipe.SPublish(ctx, channel, payload)
-	} else {
-		cmd = b.Pipe.Publish(ctx, channel, payload)
-	}
-	return store.RedisError("publish", cmd.Err())
 }

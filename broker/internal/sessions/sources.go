@@ -1,4 +1,4 @@
-package broker
+package sessions
 
 import (
 	"context"
@@ -22,28 +22,28 @@ const (
 type source struct{ key, prefix string }
 
 // everything is all there is in Redis.
-func (b *Broker) everything() []source {
-	out := make([]source, len(b.Parts))
-	for i, p := range b.Parts {
+func (rd *Reader) everything() []source {
+	out := make([]source, len(rd.Parts))
+	for i, p := range rd.Parts {
 		out[i].key = p.Sessions()
 	}
 	return out
 }
 
 // byState are the sessions in these states, any where none is named, and of a queue, if it is named.
-func (b *Broker) byState(states []chat.State, queue string) []source {
+func (rd *Reader) byState(states []chat.State, queue string) []source {
 	if len(states) == 0 {
 		states = []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended}
 	}
 	var out []source
-	for _, p := range b.Parts {
+	for _, p := range rd.Parts {
 		for i, s := range states {
 			switch {
 			case chat.Contains(states[:i], s): // named twice
 			case queue == "":
-				out = append(out, source{p.States(), byState(s)})
+				out = append(out, source{p.States(), ByState(s)})
 			default:
-				out = append(out, source{p.States(), byStateAndQueue(s, queue)})
+				out = append(out, source{p.States(), ByStateAndQueue(s, queue)})
 			}
 		}
 	}
@@ -51,39 +51,39 @@ func (b *Broker) byState(states []chat.State, queue string) []source {
 }
 
 // inLine is what waits in a queue.
-func (b *Broker) inLine(queue string, filed bool) []source {
+func (rd *Reader) inLine(queue string, filed bool) []source {
 	if filed {
-		return b.byState([]chat.State{chat.Waiting}, queue)
+		return rd.byState([]chat.State{chat.Waiting}, queue)
 	}
-	return b.everything()
+	return rd.everything()
 }
 
 // ask reads what comes after a place, newest first.
-func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *listed, since int64, n int) func() []listed {
+func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, since int64, n int) func() []Place {
 	if s.prefix == "" {
 		upper := "+inf"
 		if after != nil {
-			upper = strconv.FormatFloat(after.created, 'f', -1, 64)
+			upper = strconv.FormatFloat(after.Created, 'f', -1, 64)
 		}
 		// A few more than asked: those of the very same millisecond come again.
 		cmd := pipe.ZRevRangeByScoreWithScores(ctx, s.key, &redis.ZRangeBy{Min: "-inf", Max: upper, Count: int64(n + 16)})
-		return func() (out []listed) {
+		return func() (out []Place) {
 			for _, z := range cmd.Val() {
 				id, _ := z.Member.(string)
-				out = append(out, listed{id, z.Score})
+				out = append(out, Place{id, z.Score})
 			}
 			return out
 		}
 	}
 	by := &redis.ZRangeBy{Min: "[" + s.prefix + filedTime(since), Max: "(" + s.prefix + "\xff", Count: int64(n)}
 	if after != nil {
-		by.Max = "(" + s.prefix + filedTime(int64(after.created))
-		if after.id != "" {
-			by.Max += "|" + after.id
+		by.Max = "(" + s.prefix + filedTime(int64(after.Created))
+		if after.ID != "" {
+			by.Max += "|" + after.ID
 		}
 	}
 	cmd := pipe.ZRevRangeByLex(ctx, s.key, by)
-	return func() (out []listed) {
+	return func() (out []Place) {
 		for _, member := range cmd.Val() {
 			if l, ok := parseFiled(strings.TrimPrefix(member, s.prefix)); ok {
 				out = append(out, l)
@@ -94,9 +94,9 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *listed, si
 }
 
 // placesOf merges the next n places of several sources.
-func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, since int64, n int) ([]listed, error) {
-	got := make([]func() []listed, len(sources))
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, since int64, n int) ([]Place, error) {
+	got := make([]func() []Place, len(sources))
+	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, s := range sources {
 			got[i] = s.ask(ctx, pipe, after, since, n)
 		}
@@ -105,25 +105,25 @@ func (b *Broker) placesOf(ctx context.Context, sources []source, after *listed, 
 	if err != nil {
 		return nil, store.RedisError("sessions", err)
 	}
-	var all []listed
+	var all []Place
 	for _, f := range got {
 		for _, l := range f() {
-			if after == nil || (after.id != "" && after.before(l)) || (after.id == "" && l.created < after.created) {
+			if after == nil || (after.ID != "" && after.Before(l)) || (after.ID == "" && l.Created < after.Created) {
 				all = append(all, l)
 			}
 		}
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].before(all[j]) })
+	sort.Slice(all, func(i, j int) bool { return all[i].Before(all[j]) })
 	return all[:min(n, len(all))], nil
 }
 
 // sieve keeps the sessions that are in the states and the queue asked for.
-func (b *Broker) sieve(ctx context.Context, r *chat.SessionsRequest, places []listed) ([]listed, error) {
+func (rd *Reader) sieve(ctx context.Context, r *chat.SessionsRequest, places []Place) ([]Place, error) {
 	fields := make([]*redis.SliceCmd, len(places))
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, l := range places {
-			if p, ok := b.Of(l.id); ok {
-				fields[i] = pipe.HMGet(ctx, p.Session(l.id), "state", "queue")
+			if p, ok := rd.Of(l.ID); ok {
+				fields[i] = pipe.HMGet(ctx, p.Session(l.ID), "state", "queue")
 			}
 		}
 		return nil
