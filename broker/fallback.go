@@ -48,5 +48,5 @@ type Fallbacks struct {
 
 // Fallbacks tells what this node saw of Redis falling back, and did about it.
 func (b *Broker) Fallbacks() Fallbacks {
-	return Fallbacks{b.fallen.Load(), b.resets.Load(), b.lost.Load(), b.recoveries.Load(), b.superseded.Load(), b.places.Rectified()}
+	return Fallbacks{b.fallen.Load(), b.resets.Load(), b.lost.Load(), b.recoveries.Load(), b.superseded.Load(), b.places.Rectifications()}
 }

@@ -16,8 +16,8 @@ type Rectified struct {
 	Vacated atomic.Int64 // sessions that wait again, since their agents had no room
 }
 
-// Rectified is how many places this node gave to, or took from, agents' loads by comparing.
-func (p *Places) Rectified() int64 { return p.rectified.Load() }
+// Rectifications is how many places this node gave to, or took from, agents' loads by comparing.
+func (p *Places) Rectifications() int64 { return p.rectified.Load() }
 
 // Rectify makes an agent's load and its list of sessions what a session says, if
 // they are not. Where there is no room for what it owns, the session waits again.
