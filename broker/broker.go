@@ -37,8 +37,11 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
+	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
 )
 
@@ -109,13 +112,13 @@ type Options struct {
 type Broker struct {
 	*store.Store
 	*sessions.Reader
-	opt     Options
-	reached atomic.Bool // the archive has answered since the start
+	opt Options
 
 	hub         *hub
-	archiver    *archiver // nil without an archive
-	hooks       *hooks    // nil without a hook
-	lag         lagCache
+	archiver    *archiving.Archiver // nil without an archive
+	hooks       *hooks              // nil without a hook
+	canned      *canned.Replies
+	counts      *stats.Stats
 	farewells   farewells
 	settings    settings
 	served      servedQueues
@@ -125,7 +128,6 @@ type Broker struct {
 	pulses      []*pulse // by partition
 	places      *places.Places
 	working     chan struct{} // one for each piece of background work that is being done
-	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
 	mends seldom
 
@@ -149,10 +151,9 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(store.RedisError("restoring", err), b.Pipe.Close(), ErrRestoring)
 	}
 	if b.archiver != nil {
-		if err := b.claimArchive(ctx); err != nil {
+		if err := b.archiver.Claim(ctx); err != nil {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
-		b.reached.Store(true)
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
@@ -190,19 +191,16 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
 	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
-	if o.ArchiveDelay == 0 {
-		o.ArchiveDelay = archiveDelay
-	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce),
-		counting: make(chan struct{}, 1)}
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
 	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
 	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
-		b.archiver = newArchiver(b, o)
+		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
 	n, err := b.fixPartitions(ctx, o.Partitions)
 	if err != nil {
@@ -214,9 +212,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
-	}
-	if b.archiver != nil {
-		b.archiver.calls = make([]store.Borrower, n)
 	}
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
@@ -251,7 +246,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
 	}
 	if b.archiver != nil {
-		err = b.setDeployment(ctx, "partitions", text)
+		err = b.archiver.SetDeployment(ctx, "partitions", text)
 	}
 	return n, err
 }
@@ -260,7 +255,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 // archive, if sessions there were made with another, since their ids name theirs.
 func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 	if b.archiver != nil {
-		n, err := b.archivedPartitions(ctx)
+		n, err := b.archiver.Partitions(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -295,8 +290,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	var flushed error
 	if b.archiver != nil {
-		if flushed = b.archiver.close(ctx); flushed == nil {
-			flushed = b.closeStats(ctx)
+		if flushed = b.archiver.Close(ctx); flushed == nil && !b.opt.NoArchiver {
+			flushed = b.counts.Close(ctx)
 		}
 	}
 	b.Stop()

@@ -12,6 +12,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -84,10 +85,10 @@ func (a *auditor) unread(ctx context.Context, p store.Partition, st *chat.Snapsh
 	if err != nil {
 		return "", store.RedisError("audit", err)
 	}
-	r := &revived{read: chat.Flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
+	r := &archiving.Revived{Marks: chat.Flat{}, Authors: []byte(bytes), Codes: map[string]int64{}, Seq: min(st.Seq, int64(len(bytes)/2))}
 	for w, n := range st.Counts {
-		r.read[w], r.codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
-		if want := r.unread(w); want != n {
+		r.Marks[w], r.Codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
+		if want := r.Unread(w); want != n {
 			return fmt.Sprintf("unread of %s is %d, counted %d", w, n, want), nil
 		}
 	}
@@ -162,14 +163,14 @@ func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snap
 	if f.Num("archived") < st.Seq || f["recalls"] != "" {
 		return fmt.Sprintf("archived to %d of %d, with recalls %q, and nobody will archive the rest", f.Num("archived"), st.Seq, f["recalls"]), nil
 	}
-	doc, err := a.b.archiver.store.Session(ctx, st.ID)
+	doc, err := a.b.opt.Archive.Session(ctx, st.ID)
 	if errors.Is(err, archive.ErrNotFound) {
 		return "the archive does not have it", nil
 	}
 	if err != nil {
 		return "", store.ArchiveError("audit", err)
 	}
-	switch now := document(st, f, "").Version(); {
+	switch now := archiving.Document(st, f, "").Version(); {
 	case doc.Version() < now:
 		return fmt.Sprintf("the archive has an older version, rev %d of %d", doc.Rev, st.Rev), nil
 	case doc.Version() > now:

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -100,7 +102,7 @@ func FuzzLuaReplies(f *testing.F) {
 					r.Num(i)
 					r.Strs(i)
 				}
-				for _, e := range unsavedEntries(r) {
+				for _, e := range archiving.UnsavedEntries(r) {
 					_, _ = e.Message("s", true)
 				}
 				shows(t, r.Str(0))
@@ -123,7 +125,7 @@ func FuzzLuaReplies(f *testing.F) {
 			if e, ok := sessions.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
-			_, _ = parseCanned(text)
+			_, _ = canned.Parse(text)
 			_, _ = parseLetter(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
@@ -147,7 +149,7 @@ func shows(t *testing.T, snapshot string) {
 		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
 		st.Relations(a)
 	}
-	d := document(st, fields, snapshot)
+	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -172,7 +173,7 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 			continue // no session's id, gone, or no participant any more
 		}
 		unread, _ := counts[i].Int64()
-		e := endedSession{id, number(found[i].Val()[1]), unread}
+		e := endedSession{id, archiving.Number(found[i].Val()[1]), unread}
 		switch state, _ := found[i].Val()[0].(string); {
 		case state != "" && state != string(chat.Ended):
 			ids = append(ids, id)

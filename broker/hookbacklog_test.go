@@ -14,6 +14,7 @@ import (
 
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -40,13 +41,13 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 	p, _ := b.Of(over.ID)
 	ended := func() bool { return b.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
 	time.Sleep(300 * time.Millisecond)
-	require.NoError(t, b.expire(ctx, p, over.ID))
+	require.NoError(t, b.archiver.Expire(ctx, p, over.ID))
 	require.False(t, ended(), "it has something to tell")
 	require.NoError(t, b.Close(ctx))
 
 	next := startNode(t, url, tellsTo(t, r), soon, short)
 	pl, _ := b.Of(long.ID)
-	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(keepLog))
+	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(archiving.KeepLog))
 	r.answers(nil)
 	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
 	r.mu.Lock()
@@ -65,7 +66,7 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 		return err == nil && f.Num("hooked") == 6
 	}, 10*time.Second, 20*time.Millisecond, "the archive knows that nothing is owed")
 	b = next
-	require.Eventually(t, func() bool { return next.expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return next.archiver.Expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
 }
 
 // What a node without a hook, or before one, has made: the beginning of a session

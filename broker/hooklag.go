@@ -35,6 +35,8 @@ type HookLag struct {
 	Dead     int64 // letters
 }
 
+const lagFresh = 2 * time.Second // a measurement is good for this long
+
 // hookLagCache keeps one measurement for all who ask.
 type hookLagCache struct {
 	mu   sync.Mutex

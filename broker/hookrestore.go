@@ -18,7 +18,7 @@ func (r *restore) owed(ctx context.Context) error {
 	}
 	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Since: time.Now().Add(-2 * h.life).UnixMilli(), Limit: 200}
 	for {
-		page, err := r.b.archiver.store.Sessions(ctx, q)
+		page, err := r.b.opt.Archive.Sessions(ctx, q)
 		if err != nil {
 			return store.ArchiveError("sessions", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -193,8 +194,8 @@ func (h *hooks) take(ctx context.Context, p store.Partition) {
 }
 
 // collect takes sessions; `until` is when the last attempt may begin.
-func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]collected, error) {
-	return h.b.collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, takeLease-h.patience-hookMargin)
+func (h *hooks) collect(ctx context.Context, p store.Partition, limit int) ([]store.Collected, error) {
+	return h.b.Collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, store.TakeLease-h.patience-hookMargin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no
@@ -234,7 +235,7 @@ func (h *hooks) owed(ctx context.Context, p store.Partition, list []string) erro
 	}
 	owed := []any{0, "NX"}
 	for i, cmd := range got {
-		if v := cmd.Val(); len(v) == 2 && v[1] != nil && number(v[1]) < 2*number(v[0]) {
+		if v := cmd.Val(); len(v) == 2 && v[1] != nil && archiving.Number(v[1]) < 2*archiving.Number(v[0]) {
 			owed = append(owed, list[i*2])
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -242,7 +243,7 @@ func TestAHangingHookDoesNotDelayChat(t *testing.T) {
 	}
 	archived(t, b, hungIDs[0])
 	p, _ := b.Of(hungIDs[0])
-	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(keepLog), "what is not told is trimmed all the same")
+	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(archiving.KeepLog), "what is not told is trimmed all the same")
 	require.Eventually(t, func() bool {
 		lag, err := b.HookLag(t.Context())
 		return err == nil && lag.Sessions > 0 && lag.Seconds > 0

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
 )
 
 // turn is one node's hold of one session: it delivers the session's events in
 // order until there are none, one is not taken, or the time is over.
 type turn struct {
 	*hooks
-	collected
+	store.Collected
 	st *chat.Snapshot
 
 	at    int64            // steps told, as far as this turn knows
@@ -42,29 +44,29 @@ const (
 	hookUnread = 5 * time.Second // until events that could not be read are read again
 )
 
-func (h *hooks) turn(ctx context.Context, c collected) {
-	t := &turn{hooks: h, collected: c}
+func (h *hooks) turn(ctx context.Context, c store.Collected) {
+	t := &turn{hooks: h, Collected: c}
 	err := t.run(ctx)
 	if err == nil {
 		return
 	}
 	if ctx.Err() == nil {
-		h.b.Log.Warn("a session's events are not told for now; soon again", "session", c.id, "error", err)
+		h.b.Log.Warn("a session's events are not told for now; soon again", "session", c.ID, "error", err)
 	}
 	if t.st != nil && !t.over { // if this fails, too, or nothing is known of it, the lease runs out
-		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: number(t.since)})
+		_ = t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Again: hookUnread.Milliseconds(), Since: archiving.Number(t.Since)})
 	}
 }
 
 func (t *turn) run(ctx context.Context) error {
-	p := t.part
-	r, err := t.b.Run(ctx, "look", p.Looked(t.id))
+	p := t.Part
+	r, err := t.b.Run(ctx, "look", p.Looked(t.ID))
 	if err != nil {
 		return err
 	}
-	st, fields, err := chat.ParseSnapshot(t.id, r.Str(0))
+	st, fields, err := chat.ParseSnapshot(t.ID, r.Str(0))
 	if err != nil {
-		return fmt.Errorf("session %s: %w", t.id, err)
+		return fmt.Errorf("session %s: %w", t.ID, err)
 	}
 	if st == nil { // gone: hooked.lua takes it off the list
 		return t.mark(ctx, hookMark{})
@@ -73,7 +75,7 @@ func (t *turn) run(ctx context.Context) error {
 	t.kept = t.at
 	first := t.at/stepsOfMessage + 1
 	last := min(st.Seq, first+hookPage-1)
-	entries, err := t.b.ReadLog(ctx, t.id, first, last)
+	entries, err := t.b.ReadLog(ctx, t.ID, first, last)
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (t *turn) run(ctx context.Context) error {
 // entry tells of one entry. Whether it was heard is asked before it is told,
 // since that may take a while.
 func (t *turn) entry(ctx context.Context, e *chat.Entry) error {
-	alone, err := t.b.unheard(ctx, t.part, t.st, e)
+	alone, err := t.b.unheard(ctx, t.Part, t.st, e)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (t *turn) tell(ctx context.Context, ev *hookEvent) error {
 	if ev == nil {
 		return nil
 	}
-	if ctx.Err() != nil || time.Now().After(t.until) {
+	if ctx.Err() != nil || time.Now().After(t.Until) {
 		return t.mark(context.WithoutCancel(ctx), hookMark{Tries: t.tries, Since: ev.at})
 	}
 	if t.at > t.kept { // before the next, so that a crash repeats one event at most
@@ -166,7 +168,7 @@ func (t *turn) again(ev *hookEvent, err error) (wait time.Duration, again bool) 
 	if errors.As(err, &gone) && gone.Gone() {
 		return 0, false
 	}
-	age := time.Duration(t.now-ev.at) * time.Millisecond
+	age := time.Duration(t.Now-ev.at) * time.Millisecond
 	if age > t.life && (t.tries > 1 || t.stale) {
 		t.stale = true // what follows it is as old, and gets one attempt
 		return 0, false
@@ -202,9 +204,9 @@ func (t *turn) bury(ctx context.Context, ev *hookEvent, cause error) error {
 func (t *turn) mark(ctx context.Context, m hookMark) error {
 	ctx, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
-	m.Session, m.Lease, m.At, m.Keep, m.Mid = t.id, t.lease, t.at, t.keep, t.mids[(t.at+1)/stepsOfMessage]
-	p := t.part
-	r, err := t.b.RunJSON(ctx, "hooked", []string{p.Session(t.id), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty(), p.Log(t.id), p.Recalled(t.id)}, m)
+	m.Session, m.Lease, m.At, m.Keep, m.Mid = t.ID, t.Lease, t.at, t.keep, t.mids[(t.at+1)/stepsOfMessage]
+	p := t.Part
+	r, err := t.b.RunJSON(ctx, "hooked", []string{p.Session(t.ID), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty(), p.Log(t.ID), p.Recalled(t.ID)}, m)
 	if err != nil {
 		return err
 	}

@@ -36,12 +36,11 @@ func (b *Broker) loops() {
 	b.Loop(positionPause, b.positions)
 	b.Loop(tickPause, b.dispatchers.tend)
 	if !b.opt.NoArchiver {
-		b.Loop(statsPause, b.statsLoop)
+		b.counts.Start()
 	}
 	b.Loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
-		b.archiver.start()
-		b.Loop(reindexPause, b.archiver.reindex)
+		b.archiver.Start()
 	}
 	if b.hooks != nil {
 		b.hooks.start()

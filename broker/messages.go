@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -67,7 +65,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.Run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
@@ -194,20 +192,6 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	default:
 		return "", chat.Author{}, chat.Errorf(chat.CodeBadRequest, "as: user, bot or system")
 	}
-}
-
-// keyHash is short, so that a session's keys stay a compact listpack. Without
-// a key the mid makes this call, too, one that may be repeated.
-func keyHash(by, key, mid string) string {
-	return base64.RawStdEncoding.EncodeToString(keySum(by, key, mid))
-}
-
-func keySum(by, key, mid string) []byte {
-	if key == "" {
-		key = "\x00" + mid
-	}
-	sum := sha256.Sum256([]byte(by + "\x00" + key))
-	return sum[:9]
 }
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -74,8 +75,8 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 	id := ulid.Make().String()
 	p := b.Home(id)
 	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i := 0; i < len(sessions); i += revivePage {
-			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+revivePage, len(sessions))]...)
+		for i := 0; i < len(sessions); i += archiving.RevivePage {
+			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+archiving.RevivePage, len(sessions))]...)
 		}
 		pipe.Expire(ctx, p.Left(id), moveKept)
 		return nil

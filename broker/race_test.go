@@ -72,11 +72,11 @@ func race(t *testing.T, url string) {
 		require.NoError(t, err)
 		require.Equal(t, a, st.Agent.ID)
 	}
-	counted := nodes[1].stats(t, StatsRequest{Queue: q})
+	counted := nodes[1].stats(t, chat.StatsRequest{Queue: q})
 	require.EqualValues(t, sessions, counted.Totals.Grabbed, "each grab is counted once")
 	require.EqualValues(t, sessions, counted.Serving)
 	for a, n := range held {
-		require.EqualValues(t, n, counted.agent(a).Grabbed, a)
+		require.EqualValues(t, n, agentOf(counted, a).Grabbed, a)
 	}
 	clean(t, nodes[0])
 }

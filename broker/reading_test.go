@@ -119,7 +119,7 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				require.NoError(t, err, "asked again")
 				before()
 				archived(t, b, r.session)
-				require.NoError(t, b.archiver.flush(ctx))
+				require.NoError(t, b.archiver.Flush(ctx))
 				r.check(true)
 				before()
 				_, err = b.End(ctx, r.uma.Actor, chat.EndRequest{Session: r.session})
@@ -165,7 +165,7 @@ func TestASearchJudgesASessionOnce(t *testing.T) {
 		page[i].Session = r.session
 	}
 	for a, strange := range map[*party]bool{r.ann: false, r.bea: true} {
-		found, err := sessions.NewReader(b.Store, &onePage{Archive: b.archiver.store, page: page}, "").Search(t.Context(), a.Actor, chat.SearchRequest{Query: "word"})
+		found, err := sessions.NewReader(b.Store, &onePage{Archive: b.opt.Archive, page: page}, "").Search(t.Context(), a.Actor, chat.SearchRequest{Query: "word"})
 		require.NoError(t, err)
 		require.Equal(t, strange, len(found.Messages) == 0, a.ID)
 	}
@@ -215,13 +215,13 @@ func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon)
 	ctx, r := t.Context(), newReaders(t, b)
 	archived(t, b, r.session)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	_, err := b.Transfer(ctx, r.dan.Actor, chat.TransferRequest{Session: r.session, Agent: r.bea.ID})
 	require.NoError(t, err)
 	_, err = b.Accept(ctx, r.bea.Actor, r.session)
 	require.NoError(t, err)
 	archived(t, b, r.session)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	found, err := b.Search(ctx, r.bea.Actor, chat.SearchRequest{Query: r.word})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 1)

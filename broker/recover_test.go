@@ -191,7 +191,7 @@ func TestRedisHasGoneOn(t *testing.T) {
 	_, err = a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
 	archived(t, a, s.ID)
-	doc, err := a.archiver.store.Session(ctx, s.ID)
+	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, string(chat.Ended), doc.State)
 	p, _ := a.Of(s.ID)

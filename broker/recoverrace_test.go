@@ -16,7 +16,9 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/places"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -32,7 +34,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
-	require.NoError(t, a.archiver.flush(ctx))
+	require.NoError(t, a.archiver.Flush(ctx))
 	server.save()
 	for range 3 {
 		uma.send(s.ID, "old words")
@@ -42,31 +44,31 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
 	require.NoError(t, err)
 	p, _ := a.Of(s.ID)
-	late, err := a.piece(ctx, collected{part: p, id: s.ID, since: "0", lease: "1", until: time.Now().Add(time.Hour)})
+	late, err := a.archiver.Piece(ctx, store.Collected{Part: p, ID: s.ID, Since: "0", Lease: "1", Until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	before := seen(nodes)
 	server.fall()
 	noticed(t, nodes, before, len(a.Parts))
 	uma.send(s.ID, "new words")
-	require.NoError(t, a.archiver.save(ctx, batch{late})) // lands now
+	require.NoError(t, a.archiver.Save(ctx, archiving.Batch{late})) // lands now
 	for range 3 {
-		require.NoError(t, a.archiver.flush(ctx))
+		require.NoError(t, a.archiver.Flush(ctx))
 	}
 	if t.Name() == "TestAnEndWithTheArchiverCaughtByAFallBack" {
 		_, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		for range 3 {
-			require.NoError(t, a.archiver.flush(ctx))
+			require.NoError(t, a.archiver.Flush(ctx))
 		}
 		p, _ := a.Of(s.ID)
 		t.Log("dirty:", a.Redis.ZScore(ctx, p.Dirty(), s.ID).Err(), "timers:", a.Redis.ZRange(ctx, p.Timers(), 0, -1).Val())
 	}
-	doc, err := a.archiver.store.Session(ctx, s.ID)
+	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	t.Log("the archive says:", doc.State)
 	st, err := a.Look(ctx, s.ID)
 	require.NoError(t, err)
-	msgs, err := a.archiver.store.Messages(ctx, s.ID, 1, 100)
+	msgs, err := a.opt.Archive.Messages(ctx, s.ID, 1, 100)
 	require.NoError(t, err)
 	for _, m := range msgs {
 		t.Log(m.Seq, m.Mid, m.Body, m.Superseded)

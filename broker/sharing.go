@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bellhop/broker/internal/store"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -35,7 +36,7 @@ func newFileMessage(session, by, key, mid, body string) *FileMessage {
 	if json.Unmarshal([]byte(body), &f) != nil || f.URL == "" {
 		return nil
 	}
-	return &FileMessage{session, hex.EncodeToString(keySum(by, key, mid)), f.URL}
+	return &FileMessage{session, hex.EncodeToString(store.KeySum(by, key, mid)), f.URL}
 }
 
 // sharing lets those who may read the session read the file that a message sends.

@@ -52,7 +52,7 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 	case "gone":
 		err = b.agentGone(ctx, id)
 	case "expire":
-		err = b.expire(ctx, p, id)
+		err = b.archiver.Expire(ctx, p, id)
 	case "place":
 		session, agent, _ := strings.Cut(id, "|")
 		err = b.places.Due(ctx, p, agent, session)

@@ -302,7 +302,7 @@ func TestBlockedAfterRestore(t *testing.T) {
 	block(t, b, id, "rude")
 	_, err := b.PutUser(ctx, host, free, UserSettings{})
 	require.NoError(t, err)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 
 	rdb, err := Dial(testenv.Redis(t).URL())
 	require.NoError(t, err)

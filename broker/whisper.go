@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bellhop/broker/internal/store"
 	"context"
 	"time"
 
@@ -49,7 +50,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 		return chat.SendReply{}, late
 	}
 	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), whisperArgs{call{mid, r.Session}, a.ID, r.Key,
-		keyHash(by, r.Key, mid), chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0), body})
+		store.KeyHash(by, r.Key, mid), chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0), body})
 	if err != nil {
 		return chat.SendReply{}, err
 	}

@@ -1,4 +1,4 @@
-package broker
+package archiving
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// piece is what the archive lacks of one session, as it was at one instant, or one record.
-type piece struct {
-	collected
+// Piece is what the archive lacks of one session, as it was at one instant, or one record.
+type Piece struct {
+	store.Collected
 	messages []archive.Message
 	doc      *archive.Session // nil for a record, or a session that is gone
 	record   *archive.Record
@@ -28,7 +28,7 @@ type piece struct {
 	docRefused bool
 }
 
-func (p *piece) refuse(seq int64) { p.refused = append(p.refused, seq) }
+func (p *Piece) refuse(seq int64) { p.refused = append(p.refused, seq) }
 
 // savedMark is what saved.lua takes.
 type savedMark struct {
@@ -48,9 +48,9 @@ type savedMark struct {
 	Since   string  `json:"since"`  // ms
 }
 
-func (p *piece) mark(a *archiver) savedMark {
-	m := savedMark{Session: p.id, Upto: p.upto, Recalls: p.recalls, Codes: p.codes, Refused: []int64{}, Taken: []int64{},
-		Keep: a.keep, Expire: a.expire.Milliseconds(), Since: p.since}
+func (p *Piece) mark(a *Archiver) savedMark {
+	m := savedMark{Session: p.ID, Upto: p.upto, Recalls: p.recalls, Codes: p.codes, Refused: []int64{}, Taken: []int64{},
+		Keep: a.keep, Expire: a.after.Milliseconds(), Since: p.Since}
 	if p.doc != nil {
 		m.Rev, m.Seq, m.Reads = p.doc.Rev, p.doc.Seq, p.doc.Reads
 	}
@@ -70,19 +70,19 @@ func (p *piece) mark(a *archiver) savedMark {
 	return m
 }
 
-// piece reads what the archive lacks.
-func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
-	if kind, id, ok := strings.Cut(c.id, "|"); ok {
-		rec, err := b.record(ctx, c, kind, id)
-		return &piece{collected: c, record: rec}, err
+// Piece reads what the archive lacks.
+func (a *Archiver) Piece(ctx context.Context, c store.Collected) (*Piece, error) {
+	if kind, id, ok := strings.Cut(c.ID, "|"); ok {
+		rec, err := a.record(ctx, c, kind, id)
+		return &Piece{Collected: c, record: rec}, err
 	}
-	s := c.id
-	r, err := b.Run(ctx, "unsaved", []string{c.part.Session(s), c.part.Log(s), c.part.Unread(s), c.part.Read(s),
-		c.part.Recalled(s)}, unsavedLimit)
+	s := c.ID
+	r, err := a.Run(ctx, "unsaved", []string{c.Part.Session(s), c.Part.Log(s), c.Part.Unread(s), c.Part.Read(s),
+		c.Part.Recalled(s)}, unsavedLimit)
 	if err != nil {
 		return nil, err
 	}
-	p := &piece{collected: c, recalls: r.Str(2)}
+	p := &Piece{Collected: c, recalls: r.Str(2)}
 	st, fields, err := chat.ParseSnapshot(s, r.Str(0))
 	if err != nil {
 		return nil, fmt.Errorf("session %s: %w", s, err)
@@ -91,17 +91,17 @@ func (b *Broker) piece(ctx context.Context, c collected) (*piece, error) {
 		return p, nil // expired meanwhile: `saved` takes it off the list
 	}
 	p.codes = fields.Num("codes")
-	p.doc = document(st, fields, r.Str(0))
+	p.doc = Document(st, fields, r.Str(0))
 	p.doc.NewAgents = p.codes > fields.Num("codes_saved")
-	for _, e := range unsavedEntries(r) {
+	for _, e := range UnsavedEntries(r) {
 		p.messages = append(p.messages, store.Archived(&e, p.doc))
 	}
 	p.upto = reached(p.messages, fields.Num("archived"), st.Seq)
 	return p, nil
 }
 
-// unsavedEntries are the log's, then the recalled ones.
-func unsavedEntries(r store.Reply) []chat.Entry {
+// UnsavedEntries are the log's, then the recalled ones.
+func UnsavedEntries(r store.Reply) []chat.Entry {
 	var out []chat.Entry
 	for _, item := range r.List(1) {
 		pair, _ := item.([]any)
@@ -140,8 +140,8 @@ func reached(messages []archive.Message, archived, last int64) int64 {
 	return archived
 }
 
-// document is a session as the archive keeps it.
-func document(st *chat.Snapshot, f chat.Flat, snapshot string) *archive.Session {
+// Document is a session as the archive keeps it.
+func Document(st *chat.Snapshot, f chat.Flat, snapshot string) *archive.Session {
 	d := &archive.Session{ID: st.ID, Rev: st.Rev, Seq: st.Seq, State: string(st.State), Queue: st.Queue, User: st.User.ID,
 		UserInfo: f["user_info"], UserKind: userKind(st.Meta), Agent: f["agent"], AgentInfo: f["agent_info"],
 		Target: f["target"], Created: st.Created.UnixMilli(), Grabbed: f.Num("grabbed"), Ended: f.Num("ended"),

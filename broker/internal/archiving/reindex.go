@@ -1,4 +1,4 @@
-package broker
+package archiving
 
 import (
 	"context"
@@ -14,17 +14,17 @@ const (
 	reindexRest  = 4                // times as long as a step takes nothing is done after it
 )
 
-// reindex brings up to date, in small steps, what searches use of messages that an
+// Reindex brings up to date, in small steps, what searches use of messages that an
 // earlier version archived. One node does it; another goes on where that is gone.
 // Should two do it at the same time, no harm is done.
-func (a *archiver) reindex(ctx context.Context) {
+func (a *Archiver) Reindex(ctx context.Context) {
 	total, began, told := 0, time.Now(), time.Now()
 	for a.leased(ctx) {
 		start := time.Now()
-		n, err := a.store.Reindex(ctx, reindexBatch)
+		n, err := a.archive.Reindex(ctx, reindexBatch)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.b.Log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
+				a.Log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
 			}
 			return
 		}
@@ -33,23 +33,23 @@ func (a *archiver) reindex(ctx context.Context) {
 		}
 		if total += n; total == n || time.Since(told) > time.Minute {
 			told = time.Now()
-			a.b.Log.Info("what an earlier version archived is being indexed again", "messages", total)
+			a.Log.Info("what an earlier version archived is being indexed again", "messages", total)
 		}
 		if !store.Sleep(ctx, min(reindexRest*time.Since(start), reindexLease/2)) {
 			return
 		}
 	}
 	if total > 0 {
-		a.b.Log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
+		a.Log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
 	}
 }
 
 // leased tells whether this node is the one, for another while.
-func (a *archiver) leased(ctx context.Context) bool {
-	mine, err := a.b.Redis.SetNX(ctx, store.ReindexKey, a.b.Node, reindexLease).Result()
+func (a *Archiver) leased(ctx context.Context) bool {
+	mine, err := a.Redis.SetNX(ctx, store.ReindexKey, a.Node, reindexLease).Result()
 	if err != nil || mine {
 		return err == nil
 	}
-	holder, err := a.b.Redis.Get(ctx, store.ReindexKey).Result()
-	return err == nil && holder == a.b.Node && a.b.Redis.Expire(ctx, store.ReindexKey, reindexLease).Err() == nil
+	holder, err := a.Redis.Get(ctx, store.ReindexKey).Result()
+	return err == nil && holder == a.Node && a.Redis.Expire(ctx, store.ReindexKey, reindexLease).Err() == nil
 }

@@ -1,4 +1,4 @@
-package broker
+package stats
 
 import (
 	"context"
@@ -16,25 +16,28 @@ import (
 )
 
 const (
-	statsPause = time.Minute     // between two flushes: what is lost with a Redis that is lost
-	statsGrace = 5 * time.Minute // an hour is sealed this long after its end
-	statsLease = 45 * time.Second
+	flushPause = time.Minute     // between two flushes: what is lost with a Redis that is lost
+	sealGrace  = 5 * time.Minute // an hour is sealed this long after its end
+	flushLease = 45 * time.Second
 	rollBatch  = 200  // agents in one step
 	trimBatch  = 1000 // fields in one command
 )
 
-// statsLoop flushes every minute. Any node does it; they keep off each other's
+// Start begins to flush, until the node's end.
+func (s *Stats) Start() { s.store.Loop(flushPause, s.tend) }
+
+// tend flushes what is due. Any node does it; they keep off each other's
 // partitions, and where that fails nothing is harmed.
-func (b *Broker) statsLoop(ctx context.Context) {
+func (s *Stats) tend(ctx context.Context) {
 	var mine []store.Partition
-	for _, p := range b.Parts {
-		free, err := b.Redis.SetNX(ctx, p.Flusher(), b.Node, statsLease).Result()
+	for _, p := range s.store.Parts {
+		free, err := s.store.Redis.SetNX(ctx, p.Flusher(), s.store.Node, flushLease).Result()
 		if err == nil && free {
 			mine = append(mine, p)
 		}
 	}
-	if err := b.flushStats(ctx, mine...); err != nil && ctx.Err() == nil {
-		b.Log.Warn("statistics not archived; they stay in Redis, and it is tried again", "error", err)
+	if err := s.Flush(ctx, mine...); err != nil && ctx.Err() == nil {
+		s.store.Log.Warn("statistics not archived; they stay in Redis, and it is tried again", "error", err)
 	}
 }
 
@@ -42,22 +45,22 @@ func (b *Broker) statsLoop(ctx context.Context) {
 type flush struct {
 	part    store.Partition
 	sealed  int64 // the last hour that could not change any more before the scan began
-	scan    *statsScan
+	scan    *scanned
 	records []archive.Record
 }
 
-// flushStats counts agents' time up to now, archives the hours of partitions as
+// Flush counts agents' time up to now, archives the hours of partitions as
 // they are, and removes from Redis those that the archive has the last of. It may
 // be stopped anywhere and run anew, and anywhere else at the same time.
-func (b *Broker) flushStats(ctx context.Context, parts ...store.Partition) error {
+func (s *Stats) Flush(ctx context.Context, parts ...store.Partition) error {
 	flushes := make([]*flush, len(parts))
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i, p := range parts {
 		flushes[i] = &flush{part: p}
-		g.Go(func() error { return b.gatherStats(ctx, flushes[i]) })
+		g.Go(func() error { return s.gather(ctx, flushes[i]) })
 	}
-	if err := g.Wait(); err != nil || b.archiver == nil {
+	if err := g.Wait(); err != nil || s.archive == nil {
 		return err
 	}
 	var records []archive.Record
@@ -65,29 +68,29 @@ func (b *Broker) flushStats(ctx context.Context, parts ...store.Partition) error
 		records = append(records, f.records...)
 	}
 	if len(records) > 0 {
-		if err := b.archiver.store.PutRecords(ctx, records); err != nil {
+		if err := s.archive.PutRecords(ctx, records); err != nil {
 			return store.ArchiveError("statistics", err)
 		}
 	}
 	for _, f := range flushes {
-		if err := b.trimStats(ctx, f); err != nil {
+		if err := s.trim(ctx, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// gatherStats reads what is to be archived. The order matters: no agent's time is
+// gather reads what is to be archived. The order matters: no agent's time is
 // open in an hour that is sealed, and no hour changes that is sealed before the scan.
-func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
-	scan, err := b.scanStats(ctx, f.part)
+func (s *Stats) gather(ctx context.Context, f *flush) error {
+	scan, err := s.scan(ctx, f.part)
 	if err != nil {
 		return err
 	}
-	if err := b.rollStats(ctx, f.part, scan); err != nil || b.archiver == nil {
+	if err := s.roll(ctx, f.part, scan); err != nil || s.archive == nil {
 		return err
 	}
-	r, err := b.Run(ctx, "seal", []string{f.part.Stats()}, statsGrace.Milliseconds())
+	r, err := s.store.Run(ctx, "seal", []string{f.part.Stats()}, sealGrace.Milliseconds())
 	if err != nil {
 		return err
 	}
@@ -96,11 +99,11 @@ func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
 		if h.name != "" {
 			continue
 		}
-		if err := b.Redis.HSetNX(ctx, f.part.Stats(), hourField(n, "name"), ulid.Make().String()).Err(); err != nil {
+		if err := s.store.Redis.HSetNX(ctx, f.part.Stats(), hourField(n, "name"), ulid.Make().String()).Err(); err != nil {
 			return store.RedisError("statistics", err)
 		}
 	}
-	if f.scan, err = b.scanStats(ctx, f.part); err != nil {
+	if f.scan, err = s.scan(ctx, f.part); err != nil {
 		return err
 	}
 	for n, h := range f.scan.hours {
@@ -111,14 +114,14 @@ func (b *Broker) gatherStats(ctx context.Context, f *flush) error {
 	return nil
 }
 
-// rollStats counts agents' time up to now.
-func (b *Broker) rollStats(ctx context.Context, p store.Partition, scan *statsScan) error {
+// roll counts agents' time up to now.
+func (s *Stats) roll(ctx context.Context, p store.Partition, scan *scanned) error {
 	agents := make([]any, 0, len(scan.agents))
 	for id := range scan.agents {
 		agents = append(agents, id)
 	}
 	for batch := range slices.Chunk(agents, rollBatch) {
-		if _, err := b.Run(ctx, "roll", []string{p.Stats()}, batch...); err != nil {
+		if _, err := s.store.Run(ctx, "roll", []string{p.Stats()}, batch...); err != nil {
 			return err
 		}
 	}
@@ -128,21 +131,21 @@ func (b *Broker) rollStats(ctx context.Context, p store.Partition, scan *statsSc
 // hourField names what is of an hour as a whole.
 func hourField(hour int64, what string) string { return strconv.FormatInt(hour, 10) + "|" + what + "|" }
 
-// trimStats removes the sealed hours, which the archive has now. Its name goes
+// trim removes the sealed hours, which the archive has now. Its name goes
 // last, so that what is left of one is known for a part of it: it sums up to less,
 // and is an earlier version of its record.
-func (b *Broker) trimStats(ctx context.Context, f *flush) error {
+func (s *Stats) trim(ctx context.Context, f *flush) error {
 	key := f.part.Stats()
 	for n, h := range f.scan.hours {
 		if n > f.sealed || h.name == "" {
 			continue
 		}
 		for batch := range slices.Chunk(h.fields(n), trimBatch) {
-			if err := b.Redis.HDel(ctx, key, batch...).Err(); err != nil {
+			if err := s.store.Redis.HDel(ctx, key, batch...).Err(); err != nil {
 				return store.RedisError("statistics", err)
 			}
 		}
-		if err := b.Redis.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
+		if err := s.store.Redis.HDel(ctx, key, hourField(n, "name")).Err(); err != nil {
 			return store.RedisError("statistics", err)
 		}
 	}
@@ -150,7 +153,7 @@ func (b *Broker) trimStats(ctx context.Context, f *flush) error {
 }
 
 // fields are the names of all that was found of the hour, but its own.
-func (h *statsHour) fields(n int64) []string {
+func (h *hourly) fields(n int64) []string {
 	out := []string{hourField(n, "queues")}
 	for _, q := range h.queues {
 		out = append(out, hourField(n, "queue")+q)
@@ -163,12 +166,9 @@ func (h *statsHour) fields(n int64) []string {
 	return out
 }
 
-// closeStats is the last flush of a node that archives.
-func (b *Broker) closeStats(ctx context.Context) error {
-	if b.opt.NoArchiver {
-		return nil
-	}
-	err := b.flushStats(ctx, b.Parts...)
+// Close is the last flush of a node: all hours of all partitions.
+func (s *Stats) Close(ctx context.Context) error {
+	err := s.Flush(ctx, s.store.Parts...)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return store.ArchiveError("close", err)
 	}

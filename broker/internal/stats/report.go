@@ -1,6 +1,7 @@
-package broker
+package stats
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -10,15 +11,17 @@ import (
 	"bellhop/internal/civil"
 )
 
-// statsSpan is the time asked for, in hours since the epoch: [from, to).
-type statsSpan struct {
+const maxRows = 1000 // queues in one answer; users name them as they like
+
+// span is the time asked for, in hours since the epoch: [from, to).
+type span struct {
 	from, to int64
 	until    int64 // ms
 	zone     *time.Location
 }
 
-// span checks a request, whose defaults it fills in.
-func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
+// spanOf checks a request, whose defaults it fills in.
+func spanOf(r *chat.StatsRequest, now time.Time) (s span, err error) {
 	if r.Bucket == "" {
 		r.Bucket = "hour"
 	}
@@ -49,10 +52,10 @@ func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
 	switch {
 	case r.Since < 0 || r.Until <= r.Since:
 		return s, chat.Errorf(chat.CodeBadRequest, "since, until: the one before the other, from 1970 on")
-	case r.Until-r.Since > MaxStatsSpan.Milliseconds():
-		return s, chat.Errorf(chat.CodeBadRequest, "since, until: at most %d days", int(MaxStatsSpan.Hours()/24))
-	case r.Bucket == "hour" && (r.Until-r.Since)/hourMS > MaxStatsBuckets-2:
-		return s, chat.Errorf(chat.CodeBadRequest, "bucket: at most %d in one answer", MaxStatsBuckets)
+	case r.Until-r.Since > chat.MaxStatsSpan.Milliseconds():
+		return s, chat.Errorf(chat.CodeBadRequest, "since, until: at most %d days", int(chat.MaxStatsSpan.Hours()/24))
+	case r.Bucket == "hour" && (r.Until-r.Since)/hourMS > chat.MaxStatsBuckets-2:
+		return s, chat.Errorf(chat.CodeBadRequest, "bucket: at most %d in one answer", chat.MaxStatsBuckets)
 	}
 	s.until = r.Until
 	s.from, s.to = r.Since/hourMS, (r.Until+hourMS-1)/hourMS
@@ -60,7 +63,7 @@ func (r *StatsRequest) span(now time.Time) (s statsSpan, err error) {
 }
 
 // bucket is the begin of the bucket that an hour belongs to: the one it begins in.
-func (s *statsSpan) bucket(kind string, hour int64) time.Time {
+func (s *span) bucket(kind string, hour int64) time.Time {
 	t := time.UnixMilli(hour * hourMS).In(s.zone)
 	y, m, d := t.Date()
 	switch kind {
@@ -75,10 +78,10 @@ func (s *statsSpan) bucket(kind string, hour int64) time.Time {
 	}
 }
 
-// statsSums add up hours for one answer.
-type statsSums struct {
-	statsSpan
-	r       StatsRequest
+// report adds up hours for one answer.
+type report struct {
+	span
+	r       chat.StatsRequest
 	totals  *tally
 	buckets map[int64]*tally // by their begin, ms
 	starts  map[int64]int64  // hour → its bucket's begin
@@ -86,8 +89,8 @@ type statsSums struct {
 	agents  map[string]*tally
 }
 
-func newStatsSums(r StatsRequest, span statsSpan) *statsSums {
-	s := &statsSums{statsSpan: span, r: r, totals: newTally(), buckets: map[int64]*tally{}, starts: map[int64]int64{},
+func newReport(r chat.StatsRequest, asked span) *report {
+	s := &report{span: asked, r: r, totals: newTally(), buckets: map[int64]*tally{}, starts: map[int64]int64{},
 		queues: map[string]*tally{}, agents: map[string]*tally{}}
 	for h := s.from; h < s.to; h++ {
 		start := s.bucket(r.Bucket, h).UnixMilli()
@@ -104,7 +107,7 @@ func named[K comparable](m map[K]*tally, k K) *tally {
 	return m[k]
 }
 
-func (s *statsSums) add(hour int64, rows statsRows) {
+func (s *report) add(hour int64, rows sheet) {
 	start, in := s.starts[hour]
 	if !in {
 		return
@@ -125,12 +128,12 @@ func (s *statsSums) add(hour int64, rows statsRows) {
 }
 
 // fold makes one of the queues that are too many.
-func (s *statsSums) fold() {
-	if len(s.queues) <= maxStatsRows {
+func (s *report) fold() {
+	if len(s.queues) <= maxRows {
 		return
 	}
 	rest := named(s.queues, "")
-	for _, q := range heaviest(s.queues)[maxStatsRows:] {
+	for _, q := range heaviest(s.queues)[maxRows:] {
 		if q != "" {
 			rest.merge(s.queues[q])
 			delete(s.queues, q)
@@ -138,8 +141,15 @@ func (s *statsSums) fold() {
 	}
 }
 
+// heaviest orders names by how much there is of each, then by name.
+func heaviest(m map[string]*tally) []string {
+	return slices.SortedFunc(maps.Keys(m), func(x, y string) int {
+		return cmp.Or(cmp.Compare(m[y].weight(), m[x].weight()), cmp.Compare(x, y))
+	})
+}
+
 // wanted are those of some queues that the answer is about.
-func (s *statsSums) wanted(queues map[string]bool) []string {
+func (s *report) wanted(queues map[string]bool) []string {
 	if s.r.Queue != "" {
 		return []string{s.r.Queue}
 	}
@@ -149,11 +159,11 @@ func (s *statsSums) wanted(queues map[string]bool) []string {
 	return slices.Collect(maps.Keys(queues))
 }
 
-func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, agents []chat.AgentInfo) StatsReply {
-	out := StatsReply{Since: chat.At(s.from * hourMS), Until: chat.At(s.until), Bucket: s.r.Bucket, Zone: s.zone.String(),
-		Totals: s.figures(s.totals), Buckets: []StatsBucket{}, Queues: []StatsQueue{}, Agents: []StatsAgent{}}
+func (s *report) reply(waiting map[string]int64, serving map[whom]int64, agents []chat.AgentInfo) chat.StatsReply {
+	out := chat.StatsReply{Since: chat.At(s.from * hourMS), Until: chat.At(s.until), Bucket: s.r.Bucket, Zone: s.zone.String(),
+		Totals: s.figures(s.totals), Buckets: []chat.StatsBucket{}, Queues: []chat.StatsQueue{}, Agents: []chat.StatsAgent{}}
 	for _, start := range slices.Sorted(maps.Keys(s.buckets)) {
-		out.Buckets = append(out.Buckets, StatsBucket{chat.At(start), s.figures(s.buckets[start])})
+		out.Buckets = append(out.Buckets, chat.StatsBucket{Start: chat.At(start), StatsCounts: s.figures(s.buckets[start])})
 	}
 	byQueue, byAgent := map[string]int64{}, map[string]int64{}
 	for w, n := range serving {
@@ -173,7 +183,7 @@ func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, 
 		}
 	}
 	for _, q := range slices.Sorted(maps.Keys(s.queues)) {
-		row := StatsQueue{Queue: &q, Waiting: waiting[q], Serving: byQueue[q], StatsCounts: s.queues[q].counts(s.r.Agent != "")}
+		row := chat.StatsQueue{Queue: &q, Waiting: waiting[q], Serving: byQueue[q], StatsCounts: s.queues[q].counts(s.r.Agent != "")}
 		if q == "" {
 			row.Queue = nil
 		}
@@ -184,7 +194,7 @@ func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, 
 		known[agents[i].ID] = &agents[i]
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.agents)) {
-		row := StatsAgent{Agent: id, Status: chat.Offline, Serving: byAgent[id], StatsCounts: s.agents[id].counts(true)}
+		row := chat.StatsAgent{Agent: id, Status: chat.Offline, Serving: byAgent[id], StatsCounts: s.agents[id].counts(true)}
 		if i := known[id]; i != nil {
 			row.Name, row.Status = i.Name, i.Status
 		}
@@ -197,7 +207,7 @@ func (s *statsSums) reply(waiting map[string]int64, serving map[statsWho]int64, 
 }
 
 // figures are a tally's over all that the answer is about.
-func (s *statsSums) figures(t *tally) StatsCounts {
+func (s *report) figures(t *tally) chat.StatsCounts {
 	c := t.counts(s.r.Agent != "")
 	if s.r.Queue == "" {
 		c.Occupancy = t.occupancy()

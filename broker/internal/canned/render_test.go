@@ -1,4 +1,4 @@
-package broker
+package canned
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 func TestRender(t *testing.T) {
 	st := &chat.Snapshot{Session: chat.Session{ID: "00-X", Subject: "{{user.name}}", User: chat.Person{ID: "u", Name: "小明"},
 		Meta: json.RawMessage(`{"order":12345678901234567890,"vip":true,"who":"{{agent.name}}","a b.c":"spaced","no":null,"obj":{},"list":[1]}`)}}
-	value := variables(st, "售后", &chat.Person{ID: "a", Name: "Ann"})
+	value := variables(About{st, "售后", &chat.Person{ID: "a", Name: "Ann"}})
 	for text, want := range map[string]string{
 		"":              "",
 		"plain":         "plain",
@@ -38,10 +38,10 @@ func TestRender(t *testing.T) {
 		require.True(t, ok, text)
 		require.Equal(t, want, got, text)
 	}
-	got, _ := render("{{agent.name}}", 99, variables(st, "", nil))
+	got, _ := render("{{agent.name}}", 99, variables(About{Session: st}))
 	require.Equal(t, "{{agent.name}}", got, "nobody answers yet")
 	st.Meta = json.RawMessage(`null`)
-	got, _ = render("{{meta.x}}", 99, variables(st, "", nil))
+	got, _ = render("{{meta.x}}", 99, variables(About{Session: st}))
 	require.Equal(t, "{{meta.x}}", got)
 
 	long := func(string) (string, bool) { return strings.Repeat("x", 10), true }

@@ -1,4 +1,4 @@
-package broker
+package stats
 
 import (
 	"strconv"
@@ -7,10 +7,12 @@ import (
 	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
 	"github.com/DataDog/sketches-go/ddsketch/store"
+
+	"bellhop/broker/chat"
 )
 
-// statsAccuracy is the relative error of a percentile, as lib/stats.lua counts.
-const statsAccuracy = 0.01
+// accuracy is the relative error of a percentile, as lib/stats.lua counts.
+const accuracy = 0.01
 
 // tally adds up what was counted, over any hours, queues and agents.
 type tally struct {
@@ -65,15 +67,15 @@ func (t *tally) weight() int64 { return t.n["opened"] + t.n["grabbed"] + t.n["en
 
 // counts are the figures as they are shown; of an agent each stretch that it had
 // a session, else each session once, when it has ended.
-func (t *tally) counts(agent bool) StatsCounts {
+func (t *tally) counts(agent bool) chat.StatsCounts {
 	handling := "h"
 	if agent {
 		handling = "o"
 	}
-	c := StatsCounts{Opened: t.n["opened"], Grabbed: t.n["grabbed"], Accepted: t.n["accepted"],
+	c := chat.StatsCounts{Opened: t.n["opened"], Grabbed: t.n["grabbed"], Accepted: t.n["accepted"],
 		Transferred: t.n["transferred"], Requeued: t.n["requeued"], Ended: t.n["ended"], Abandoned: t.n["abandoned"],
 		Unanswered: t.n["unanswered"], WaitingTime: t.seconds("w"), FirstResponse: t.seconds("r"), Handling: t.seconds(handling),
-		Bots: StatsBots{t.seconds("W"), t.seconds("R"), t.seconds(strings.ToUpper(handling))}}
+		Bots: chat.StatsBots{WaitingTime: t.seconds("W"), FirstResponse: t.seconds("R"), Handling: t.seconds(strings.ToUpper(handling))}}
 	var sum int64
 	for i := range c.Ratings.Scores {
 		n := t.n["rating."+strconv.Itoa(i+1)]
@@ -89,9 +91,9 @@ func (t *tally) counts(agent bool) StatsCounts {
 }
 
 // occupancy is how agents spent their time; an agent at work counts as online.
-func (t *tally) occupancy() *StatsOccupancy {
+func (t *tally) occupancy() *chat.StatsOccupancy {
 	idle, busy := t.n["agent.1"], t.n["agent.2"]+t.n["agent.3"]
-	o := &StatsOccupancy{Online: float64(idle+busy) / 1000, Busy: float64(busy) / 1000}
+	o := &chat.StatsOccupancy{Online: float64(idle+busy) / 1000, Busy: float64(busy) / 1000}
 	if idle+busy > 0 {
 		rate := o.Busy / o.Online
 		o.Rate = &rate
@@ -99,12 +101,12 @@ func (t *tally) occupancy() *StatsOccupancy {
 	return o
 }
 
-func (t *tally) seconds(name string) StatsTimes {
+func (t *tally) seconds(name string) chat.StatsTimes {
 	d := t.times[name]
 	if d == nil || d.bins.IsEmpty() {
-		return StatsTimes{}
+		return chat.StatsTimes{}
 	}
-	index, err := mapping.NewLogarithmicMapping(statsAccuracy)
+	index, err := mapping.NewLogarithmicMapping(accuracy)
 	if err != nil {
 		panic(err) // the accuracy is a constant
 	}
@@ -113,7 +115,7 @@ func (t *tally) seconds(name string) StatsTimes {
 	if err != nil {
 		panic(err) // it is not empty, and those are quantiles
 	}
-	out := StatsTimes{Count: int64(sketch.GetCount())}
+	out := chat.StatsTimes{Count: int64(sketch.GetCount())}
 	mean := float64(d.sum) / 1000 / float64(out.Count)
 	out.Mean = &mean
 	for i, to := range []**float64{&out.Median, &out.P90, &out.P95, &out.P99} {

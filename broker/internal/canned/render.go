@@ -1,11 +1,34 @@
-package broker
+package canned
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 
 	"bellhop/broker/chat"
 )
+
+// About is what a reply is rendered for.
+type About struct {
+	Session *chat.Snapshot
+	Queue   string       // its queue's name
+	Agent   *chat.Person // who answers; nil where nobody does
+}
+
+// Render gives the text of a reply, with its variables' values: that of an id, or
+// of a shortcut, which is sought among the reader's own replies, then the
+// session's queue's, then those for all. CodeTooLarge: it is longer than chat.MaxText.
+func (r *Replies) Render(ctx context.Context, who Reader, name string, about About) (string, error) {
+	c, err := r.find(ctx, who, name, about.Session.Queue)
+	if err != nil {
+		return "", err
+	}
+	text, ok := render(c.Text, chat.MaxText, variables(about))
+	if !ok {
+		return "", chat.Errorf(chat.CodeTooLarge, "the text, with its variables: at most %d bytes", chat.MaxText)
+	}
+	return text, nil
+}
 
 // render puts values in the place of {{names}}, each looked up once: what a
 // value holds is not looked at again. A name without a value stays as it is
@@ -39,9 +62,9 @@ func render(text string, limit int, value func(name string) (string, bool)) (str
 	return out.String(), true
 }
 
-// variables are what a canned reply may name, for a session, its queue's name,
-// and the agent who answers: nil where nobody does.
-func variables(st *chat.Snapshot, queue string, agent *chat.Person) func(name string) (string, bool) {
+// variables are what a canned reply may name.
+func variables(about About) func(name string) (string, bool) {
+	st, agent := about.Session, about.Agent
 	var meta map[string]any
 	return func(name string) (string, bool) {
 		switch name {
@@ -57,7 +80,7 @@ func variables(st *chat.Snapshot, queue string, agent *chat.Person) func(name st
 		case "session.subject":
 			return st.Subject, true
 		case "queue.name":
-			return queue, true
+			return about.Queue, true
 		}
 		key, ok := strings.CutPrefix(name, "meta.")
 		if !ok {
