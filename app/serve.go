@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/handlers"
 	"bellhop/internal/embedded"
 	"bellhop/webhook"
@@ -48,7 +49,7 @@ type App struct {
 	embedded *embedded.Server // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
-	filter   broker.Filter     // nil for none
+	filter   chat.Filter       // nil for none
 	keys     *jwks             // that verify JWTs; nil for none
 	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker

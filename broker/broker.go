@@ -68,7 +68,7 @@ type Options struct {
 	// one means no limit. Host applications have none, in whosever name they open.
 	OpenSessions int
 	// Filter, if set, looks at what participants write before it is kept.
-	Filter Filter
+	Filter chat.Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (chat.Identity, error)
 	// JWTLeeway is how far ahead of the clock a JWT may say that it was issued: 30 s when 0,

@@ -15,7 +15,7 @@ func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat
 		return chat.Session{}, err
 	}
 	if !a.Host {
-		in := FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: FilterReason, Text: r.Reason}
+		in := chat.FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: chat.FilterReason, Text: r.Reason}
 		var err error
 		if r.Reason, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 			return chat.Session{}, err

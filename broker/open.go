@@ -23,7 +23,7 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if r.Subject, err = b.screen(ctx, FilterInput{From: chat.Author{ID: user.ID, Role: chat.RoleUser, Name: user.Name}, Type: FilterSubject, Text: r.Subject},
+	if r.Subject, err = b.screen(ctx, chat.FilterInput{From: chat.Author{ID: user.ID, Role: chat.RoleUser, Name: user.Name}, Type: chat.FilterSubject, Text: r.Subject},
 		chat.MaxSubject); err != nil {
 		return chat.Session{}, err
 	}

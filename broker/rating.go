@@ -36,7 +36,7 @@ func (b *Broker) Rate(ctx context.Context, a chat.Actor, r RateRequest) (chat.Se
 		return chat.Session{}, err
 	}
 	if !a.Host {
-		in := FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: FilterReason, Text: r.Comment}
+		in := chat.FilterInput{Session: r.Session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: chat.FilterReason, Text: r.Comment}
 		var err error
 		if r.Comment, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 			return chat.Session{}, err
