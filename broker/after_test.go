@@ -107,7 +107,7 @@ func TestReopening(t *testing.T) {
 		st, err := b.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 5, st.Seq, "opened, one, grabbed, ended, reopened once")
-		line, err := b.line(ctx, q, 9)
+		line, err := b.waiting.First(ctx, q, 9)
 		require.NoError(t, err)
 		require.Equal(t, []string{next.ID, s.ID}, line, "it does not pass who waits already")
 		uma.send(s.ID, "two")

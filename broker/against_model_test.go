@@ -46,7 +46,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		s.Sticky = 0 // offers come when they come
 		require.NoError(t, persist(func() error { _, err := nodes[0].PutQueue(ctx, host, s); return err }))
 	}
-	require.NoError(t, persist(func() error { return nodes[1].settings.load(ctx, nodes[1]) }))
+	require.NoError(t, persist(func() error { return nodes[1].settings.Load(ctx) }))
 	for a, role := range map[string]chat.Role{"ann": chat.RoleAgent, "bea": chat.RoleAgent, "cay": chat.RoleAgent, "sue": chat.RoleSupervisor} {
 		id := chat.Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
 		require.NoError(t, persist(func() error { return nodes[0].people.Introduce(ctx, id) }))

@@ -57,7 +57,7 @@ func Audit(ctx context.Context, o Options, a AuditOptions) ([]Violation, error) 
 		return nil, err
 	}
 	defer func() { _ = b.Pipe.Close() }()
-	if err := b.settings.load(ctx, b); err != nil {
+	if err := b.settings.Load(ctx); err != nil {
 		return nil, err
 	}
 	found, err := b.audit(ctx, a)

@@ -123,7 +123,7 @@ func TestABurstIsAssigned(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		eventually(t, func() bool { n, err := b.waitingCount(ctx, q); return err == nil && n == 0 })
+		eventually(t, func() bool { n, err := b.waiting.Count(ctx, q); return err == nil && n == 0 })
 		for _, id := range ids {
 			require.EqualValues(t, each, b.Redis.HLen(ctx, b.Home(id).Load(id)).Val())
 		}
@@ -141,7 +141,7 @@ func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
 	low := openFor(t, a, q, name("uma"))
 	high, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q, Priority: 5})
 	require.NoError(t, err)
-	line, err := a.line(ctx, q, 9)
+	line, err := a.waiting.First(ctx, q, 9)
 	require.NoError(t, err)
 	require.Equal(t, []string{high.ID, low.ID}, line)
 	p, _ := a.Of(low.ID)
@@ -312,7 +312,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 		for range 2 { // its capacity
 			openFor(t, a, q, name("joe"))
 		}
-		eventually(t, func() bool { n, err := a.waitingCount(ctx, q); return err == nil && n == 0 })
+		eventually(t, func() bool { n, err := a.waiting.Count(ctx, q); return err == nil && n == 0 })
 		s = openFor(t, a, q, name("joe"))
 		if routing == "auto" {
 			eventually(t, func() bool { return chat.Contains(agents, a.owner(t, s.ID)) })
@@ -333,7 +333,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 	uma = name("uma")
 	p := a.Home(uma)
 	id := a.NewSessionID(uma)
-	q2 := a.settings.queue(q)
+	q2 := a.settings.Queue(q)
 	a.mustRun(t, "open", p.Transition(id, p.Waiting(q), p.Open(uma), p.Listed("u:"+uma), p.Sessions(), p.Profile("u:"+uma),
 		p.Rate(people.RateOpen, "u:"+uma), p.Strange()),
 		struct {

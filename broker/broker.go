@@ -123,10 +123,11 @@ type Broker struct {
 	hooks       *hooks.Teller // nil without a hook
 	uploads     *uploads.Uploads
 	people      *people.People
-	settings    settings
+	settings    *Settings
 	gates       gates
 	limits      *people.Limits
-	dispatchers dispatchers
+	waiting     *Waiting
+	dispatchers *Dispatchers
 	pulses      []*pulse // by partition
 	places      *places.Places
 	working     chan struct{} // one for each piece of background work that is being done
@@ -157,9 +158,9 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, liveRules{b}, o.BasePath)
-	b.dispatchers.b = b
-	if err := b.settings.start(ctx, b); err != nil {
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, b.settings, o.BasePath)
+	b.dispatchers = NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
+	if err := b.settings.Start(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	if err := b.people.Recount(ctx); err != nil {
@@ -189,11 +190,11 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b := &Broker{Store: st, settings: NewSettings(st), waiting: &Waiting{st}, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
-	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
+	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known})
 	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
 	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
 	if o.Archive != nil {
@@ -289,7 +290,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		}
 	}
 	b.Stop()
-	b.dispatchers.close(ctx)
+	b.dispatchers.Close(ctx)
 	b.hub.Close()
 	b.Tasks.Wait()
 	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {

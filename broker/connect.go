@@ -10,7 +10,6 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/sessions"
-	"bellhop/broker/internal/store"
 )
 
 // Conn is one device of a participant at this node. Its methods may be called
@@ -79,7 +78,7 @@ func (s liveSessions) LookAll(ctx context.Context, ids []string) ([]*chat.Snapsh
 
 // Waiting are all that wait in a queue.
 func (s liveSessions) Waiting(ctx context.Context, queue string) ([]redis.Z, error) {
-	return s.b.lines(ctx, queue, -1)
+	return s.b.waiting.UpTo(ctx, queue, -1)
 }
 
 // livePeople are participants as the hub asks for them.
@@ -98,14 +97,3 @@ func (p livePeople) Held(ctx context.Context, id chat.Identity) error {
 func (p livePeople) Tell(ctx context.Context, role chat.Role, id string, what chat.Personal) error {
 	return p.b.people.Tell(ctx, role, id, what)
 }
-
-// liveRules are queues' settings as the hub asks for them.
-type liveRules struct{ b *Broker }
-
-func (r liveRules) Ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
-	return r.b.ruled(ctx, script, p, keys, arg)
-}
-
-func (r liveRules) Grace(queues []string) int64 { return r.b.grace(queues) }
-
-func (r liveRules) Keep() int64 { return r.b.settings.keep() }

@@ -25,10 +25,10 @@ func (m *mate) compare(o *mate) int {
 	return cmp.Or(cmp.Compare(m.load, o.load), cmp.Compare(m.idle, o.idle), cmp.Compare(m.id, o.id))
 }
 
-// crew reads a queue's agents. Its cost grows with the number of all known agents.
-func (b *Broker) crew(ctx context.Context, queue string) (map[string]*mate, error) {
+// agents reads a queue's agents. Its cost grows with the number of all known agents.
+func (ds *Dispatchers) agents(ctx context.Context, queue string) (map[string]*mate, error) {
 	out := map[string]*mate{}
-	err := b.people.EachAgent(ctx, func(p chat.Profile, load int) {
+	err := ds.needs.EachAgent(ctx, func(p chat.Profile, load int) {
 		if chat.Contains(p.Queues, queue) {
 			out[p.ID] = &mate{p.ID, p.Status == chat.Online && !p.Disabled, load, p.Capacity, p.IdleAt}
 		}
@@ -36,11 +36,11 @@ func (b *Broker) crew(ctx context.Context, queue string) (map[string]*mate, erro
 	return out, err
 }
 
-// The dispatcher follows its queue's view: see live.Follower.
+// The dispatcher follows its queue's view: see Follower.
 
 // Read reads the queue's agents beside its list.
 func (d *dispatcher) Read(ctx context.Context) (keep func(), err error) {
-	crew, err := d.b.crew(ctx, d.queue)
+	crew, err := d.agents(ctx, d.queue)
 	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -57,7 +57,7 @@ func (d *dispatcher) Present(presence, idle string) {
 		Capacity int
 	}
 	if err := json.Unmarshal([]byte(presence), &p); err != nil {
-		d.b.Log.Error("unreadable event", "queue", d.queue, "error", err)
+		d.Log.Error("unreadable event", "queue", d.queue, "error", err)
 		return
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)

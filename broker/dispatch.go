@@ -7,13 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/live"
-	"bellhop/broker/internal/places"
-	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -22,30 +18,78 @@ const (
 	dispatchBatch = 1000            // sessions planned for at a time
 	dispatchWidth = 64              // agents given sessions at a time
 	forgetAfter   = 10 * time.Second
+	lookPause     = time.Second // where nothing tells of a change
 )
 
-// dispatchers assign what waits in the queues whose routing is auto: to the
+// Dispatchers assign what waits in the queues whose routing is auto: to the
 // agent with the least load, then to the longest idle. One node at a time does
 // it for a queue, but nothing rests on that: a place is reserved only while the
 // agent's load is what the plan thought, so that two plans cannot give one agent
 // two sessions where each should have given one.
-type dispatchers struct {
-	b  *Broker
+type Dispatchers struct {
+	*store.Store
+	settings *Settings
+	waiting  Waiting
+	needs    DispatchNeeds
+
 	mu sync.Mutex
 	by map[string]*dispatcher
 }
 
+// DispatchNeeds is what assigning needs of others.
+type DispatchNeeds interface {
+	// EachAgent gives all known agents with their loads.
+	EachAgent(ctx context.Context, f func(p chat.Profile, load int)) error
+	// LookAll reads many sessions that are in Redis; nil for one that is not.
+	LookAll(ctx context.Context, sessions []string) ([]*chat.Snapshot, error)
+	// Follow keeps a picture of what waits in a queue, and tells a follower of changes; false
+	// where it may not be true yet.
+	Follow(ctx context.Context, queue string, f Follower) (View, bool, error)
+	// Assign makes an agent a waiting session's owner without asking it.
+	Assign(ctx context.Context, j Assignment) error
+}
+
+// Assignment is one session for one agent.
+type Assignment struct {
+	Session string
+	Agent   string
+	Role    chat.Role // an agent, or the queue's bot
+	Queue   string    // if set, the agent must be of it
+	Load    *int      // if set, the agent must have no more than that
+}
+
+// View is a picture of what waits in a queue.
+type View interface {
+	Unfollow()
+	Size() int
+	Renew(ctx context.Context) error
+	// Line gives the sessions in their order until f says no; nil for one of which only the id is known.
+	Line(f func(session string, st *chat.Snapshot) bool)
+}
+
+// Follower hears of changes in a queue.
+type Follower interface {
+	Read(ctx context.Context) (keep func(), err error)
+	Present(presence, idle string)
+	Stir(session string)
+}
+
+// NewDispatchers assigns in no queue before Tend.
+func NewDispatchers(s *store.Store, settings *Settings, needs DispatchNeeds) *Dispatchers {
+	return &Dispatchers{Store: s, settings: settings, waiting: Waiting{s}, needs: needs, by: map[string]*dispatcher{}}
+}
+
 // dispatcher assigns in one queue.
 type dispatcher struct {
-	b     *Broker
+	*Dispatchers
 	queue string
 	stop  context.CancelFunc
 	done  chan struct{}
 	kick  chan struct{} // there may be something to assign
 
-	view   *live.View // while this node is the one
-	asked  time.Time  // when it made sure of that
-	astray bool       // then the list had not the length that Redis says
+	view   View      // while this node is the one
+	asked  time.Time // when it made sure of that
+	astray bool      // then the list had not the length that Redis says
 
 	mu   sync.Mutex       // taken while the view's is held, never the other way round
 	crew map[string]*mate // the queue's agents
@@ -54,26 +98,21 @@ type dispatcher struct {
 	passed, botted map[string]time.Time
 }
 
-// tend has a dispatcher for each queue that assigns, and no others.
-func (ds *dispatchers) tend(ctx context.Context) {
+// Tend has a dispatcher for each queue that assigns, and no others.
+func (ds *Dispatchers) Tend(ctx context.Context) {
 	auto := map[string]bool{}
-	ds.b.settings.mu.RLock()
-	for id, q := range ds.b.settings.queues {
-		auto[id] = q.Routing == "auto"
+	for _, q := range ds.settings.All() {
+		auto[q.ID] = q.Routing == "auto"
 	}
-	ds.b.settings.mu.RUnlock()
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
-	if ds.by == nil {
-		ds.by = map[string]*dispatcher{}
-	}
 	for id := range auto {
 		if auto[id] && ds.by[id] == nil && ctx.Err() == nil {
 			ctx, stop := context.WithCancel(ctx)
-			d := &dispatcher{b: ds.b, queue: id, stop: stop, done: make(chan struct{}), kick: make(chan struct{}, 1),
+			d := &dispatcher{Dispatchers: ds, queue: id, stop: stop, done: make(chan struct{}), kick: make(chan struct{}, 1),
 				passed: map[string]time.Time{}, botted: map[string]time.Time{}}
 			ds.by[id] = d
-			ds.b.Tasks.Go(func() { d.run(ctx) })
+			ds.Tasks.Go(func() { d.run(ctx) })
 		}
 	}
 	for id, d := range ds.by {
@@ -84,21 +123,21 @@ func (ds *dispatchers) tend(ctx context.Context) {
 	}
 }
 
-// close lets other nodes assign at once. The loops have been stopped.
-func (ds *dispatchers) close(ctx context.Context) {
+// Close lets other nodes assign at once. The loops have been stopped.
+func (ds *Dispatchers) Close(ctx context.Context) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	for _, d := range ds.by {
 		<-d.done
 		if d.view != nil {
-			_, _ = d.b.Run(ctx, "hold", []string{d.b.Home(d.queue).Dispatch(d.queue)}, d.b.Node, 0) // else its lease runs out
+			_, _ = d.Run(ctx, "hold", []string{d.Home(d.queue).Dispatch(d.queue)}, d.Node, 0) // else its lease runs out
 		}
 	}
 }
 
 func (d *dispatcher) run(ctx context.Context) {
 	defer close(d.done)
-	tick := time.NewTicker(tickPause)
+	tick := time.NewTicker(lookPause)
 	defer tick.Stop()
 	for {
 		if d.holds(ctx) {
@@ -123,8 +162,8 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 		return true
 	}
 	d.asked = time.Now()
-	key := d.b.Home(d.queue).Dispatch(d.queue)
-	r, err := d.b.Run(ctx, "hold", []string{key}, d.b.Node, dispatchLease.Milliseconds())
+	key := d.Home(d.queue).Dispatch(d.queue)
+	r, err := d.Run(ctx, "hold", []string{key}, d.Node, dispatchLease.Milliseconds())
 	if err != nil || r.Num(0) != 1 {
 		if d.view != nil {
 			d.view.Unfollow()
@@ -136,7 +175,7 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 		d.mu.Lock()
 		d.crew = map[string]*mate{}
 		d.mu.Unlock()
-		v, sound, err := d.b.hub.Follow(ctx, d.queue, d)
+		v, sound, err := d.needs.Follow(ctx, d.queue, d)
 		if err != nil {
 			return false
 		}
@@ -149,29 +188,13 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 // fresh reads the queue again where an event must have been lost: the list is
 // not as long as it should be, twice in a row.
 func (d *dispatcher) fresh(ctx context.Context) bool {
-	n, err := d.b.waitingCount(ctx, d.queue)
+	n, err := d.waiting.Count(ctx, d.queue)
 	if err != nil {
 		return false
 	}
 	before := d.astray
 	d.astray = n != d.view.Size()
 	return !(before && d.astray) || d.view.Renew(ctx) == nil
-}
-
-// waitingCount is how many wait in a queue.
-func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
-	cmds := make([]*redis.IntCmd, len(b.Parts))
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
-			cmds[i] = pipe.ZCard(ctx, p.Waiting(queue))
-		}
-		return nil
-	})
-	n := 0
-	for _, c := range cmds {
-		n += int(c.Val())
-	}
-	return n, store.RedisError("waiting", err)
 }
 
 // job is one session for one agent, whose load must be no more than load.
@@ -183,13 +206,13 @@ type job struct {
 // round plans for those at the head of the line and carries the plan out; true
 // if it changed anything, and there may be more to do.
 func (d *dispatcher) round(ctx context.Context) bool {
-	q := d.b.settings.queue(d.queue)
+	q := d.settings.Queue(d.queue)
 	if ctx.Err() != nil || q.Routing != "auto" || !q.Hours.IsOpen(time.Now()) {
 		return false
 	}
 	waiting, err := d.head(ctx)
 	if err != nil {
-		d.b.Log.Warn("nothing assigned", "queue", d.queue, "error", err)
+		d.Log.Warn("nothing assigned", "queue", d.queue, "error", err)
 		return false
 	}
 	bot, jobs := d.plan(waiting, q.Bot)
@@ -200,11 +223,11 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	give := func(agent string, role chat.Role, list []job) {
 		g.Go(func() error {
 			for _, j := range list {
-				only := places.Only{Online: true}
+				to := Assignment{Session: j.session, Agent: agent, Role: role}
 				if role != chat.RoleBot {
-					only.Queue, only.Load = d.queue, &j.load
+					to.Queue, to.Load = d.queue, &j.load
 				}
-				err := d.b.assign(ctx, j.session, agent, role, only)
+				err := d.needs.Assign(ctx, to)
 				mu.Lock()
 				more := d.learn(agent, role, j, err)
 				changed = changed || more
@@ -237,7 +260,7 @@ func forget(m map[string]time.Time) {
 // head are those first in line, with what is known of them.
 func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 	var out []*chat.Snapshot
-	var missing []sessions.Place
+	var missing []string
 	d.mu.Lock()
 	forget(d.passed)
 	forget(d.botted)
@@ -250,13 +273,13 @@ func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 			return true
 		}
 		if st == nil {
-			missing = append(missing, sessions.Place{ID: session})
+			missing = append(missing, session)
 			st = &chat.Snapshot{Session: chat.Session{ID: session}}
 		}
 		out = append(out, st)
 		return len(out) < dispatchBatch
 	})
-	read, err := d.b.LookAll(ctx, missing)
+	read, err := d.needs.LookAll(ctx, missing)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +359,7 @@ func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool 
 		delete(d.crew, agent) // its next presence brings it back
 		return true
 	}
-	d.b.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
+	d.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
 	return false
 }
 

@@ -61,8 +61,8 @@ type endArgs struct {
 
 func (b *Broker) end(ctx context.Context, a chat.Actor, args endArgs) (chat.Session, error) {
 	return b.relocate(ctx, a, chat.ActEnd, args.Session, func(p store.Partition, queue, user string) (store.Reply, error) {
-		return b.ruled(ctx, "end", p, p.Transition(args.Session, endKeys(p, queue, user)...), func() any {
-			args.Queue, args.TTL, args.Keep = queue, store.Milliseconds(b.settings.queue(queue).EndTimeout), b.settings.keep()
+		return b.settings.Ruled(ctx, "end", p, p.Transition(args.Session, endKeys(p, queue, user)...), func() any {
+			args.Queue, args.TTL, args.Keep = queue, store.Milliseconds(b.settings.Queue(queue).EndTimeout), b.settings.Keep()
 			return args
 		})
 	})

@@ -3,10 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
-	"sort"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/places"
@@ -111,12 +108,12 @@ func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot
 		return args
 	}
 	if !auto {
-		return b.ruled(ctx, "claim", p, keys, arg)
+		return b.settings.Ruled(ctx, "claim", p, keys, arg)
 	}
 	// Who assigns went by the settings before: it must think again.
-	r, err := b.underRules(ctx, "claim", p, keys, arg)
+	r, err := b.settings.UnderRules(ctx, "claim", p, keys, arg)
 	if err == nil && r.Str(0) == "stale" {
-		r, err = store.Reply{"late"}, b.settings.renew(ctx, b, p, r.Str(1))
+		r, err = store.Reply{"late"}, b.settings.Renew(ctx, p, r.Str(1))
 	}
 	return r, err
 }
@@ -138,7 +135,7 @@ func (b *Broker) GrabQueue(ctx context.Context, a chat.Actor, queue string) (cha
 	}
 	var lost error
 	for range 20 {
-		line, err := b.line(ctx, queue, 16)
+		line, err := b.waiting.First(ctx, queue, 16)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -162,38 +159,4 @@ func (b *Broker) GrabQueue(ctx context.Context, a chat.Actor, queue string) (cha
 		}
 	}
 	return chat.Session{}, lost
-}
-
-// line is the first n that wait in a queue, over all partitions.
-func (b *Broker) line(ctx context.Context, queue string, n int64) ([]string, error) {
-	all, err := b.lines(ctx, queue, n-1)
-	if err != nil {
-		return nil, err
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Score < all[j].Score })
-	out := make([]string, 0, n)
-	for _, z := range all[:min(int(n), len(all))] {
-		id, _ := z.Member.(string)
-		out = append(out, id)
-	}
-	return out, nil
-}
-
-// lines are those who wait in a queue, up to a rank in each partition; -1: all.
-func (b *Broker) lines(ctx context.Context, queue string, last int64) ([]redis.Z, error) {
-	cmds := make([]*redis.ZSliceCmd, len(b.Parts))
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
-			cmds[i] = pipe.ZRangeWithScores(ctx, p.Waiting(queue), 0, last)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, store.RedisError("waiting", err)
-	}
-	var all []redis.Z
-	for _, c := range cmds {
-		all = append(all, c.Val()...)
-	}
-	return all, nil
 }

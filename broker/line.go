@@ -54,8 +54,8 @@ func (b *Broker) longWait(ctx context.Context, session string) error {
 		return err
 	}
 	c := newCall(session)
-	r, err := b.ruled(ctx, "patience", p, p.Transition(session), func() any {
-		q := b.settings.queue(queue)
+	r, err := b.settings.Ruled(ctx, "patience", p, p.Transition(session), func() any {
+		q := b.settings.Queue(queue)
 		return patienceArgs{c, q.Offline, string(q.Hours.Opens(time.Now()))}
 	})
 	if err != nil || r.Str(0) == "too_early" {

@@ -17,7 +17,7 @@ func (b *Broker) loops() {
 		b.Tasks.Go(func() { p.run(b.Life) })
 	}
 	b.Loop(settingsPause, func(ctx context.Context) {
-		if err := b.settings.load(ctx, b); err != nil && ctx.Err() == nil {
+		if err := b.settings.Load(ctx); err != nil && ctx.Err() == nil {
 			b.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
@@ -25,7 +25,7 @@ func (b *Broker) loops() {
 		b.limits.Sweep()
 		b.gates.sweep()
 	})
-	b.Loop(tickPause, b.dispatchers.tend)
+	b.Loop(tickPause, b.dispatchers.Tend)
 	if !b.opt.NoArchiver {
 		b.counts.Start()
 	}

@@ -100,7 +100,7 @@ func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 		}
 		return out, err
 	}
-	list, err := b.lines(ctx, r.FromQueue, -1)
+	list, err := b.waiting.UpTo(ctx, r.FromQueue, -1)
 	for _, z := range list {
 		out = append(out, z.Member)
 	}

@@ -34,8 +34,8 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	args.Interval, args.Burst = quota.Interval, quota.Burst
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
 		args.bounds = bound
-		q := b.settings.queue(r.Queue)
-		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.known(r.Queue), beginWait(q, time.Now())
+		q := b.settings.Queue(r.Queue)
+		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.Known(r.Queue), beginWait(q, time.Now())
 		return args
 	})
 	if err != nil {

@@ -29,8 +29,8 @@ func (b *Broker) abandon(ctx context.Context, session string) error {
 func (b *Broker) overdue(ctx context.Context, script, session string, keys func(p store.Partition, queue, user string) []string) error {
 	args := overdueArgs{call: newCall(session)}
 	_, err := b.relocate(ctx, chat.Actor{}, "", session, func(p store.Partition, queue, user string) (store.Reply, error) {
-		return b.ruled(ctx, script, p, p.Transition(session, keys(p, queue, user)...), func() any {
-			args.Queue, args.Keep = queue, b.settings.keep()
+		return b.settings.Ruled(ctx, script, p, p.Transition(session, keys(p, queue, user)...), func() any {
+			args.Queue, args.Keep = queue, b.settings.Keep()
 			return args
 		})
 	})
@@ -41,7 +41,7 @@ func (b *Broker) overdue(ctx context.Context, script, session string, keys func(
 func (b *Broker) idleTimes(queues ...string) map[string]int64 {
 	out := make(map[string]int64, len(queues))
 	for _, q := range queues {
-		out[q] = store.Milliseconds(b.settings.queue(q).IdleTimeout)
+		out[q] = store.Milliseconds(b.settings.Queue(q).IdleTimeout)
 	}
 	return out
 }

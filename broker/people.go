@@ -124,6 +124,6 @@ type bounds = people.Bounds
 // bounded runs a script by which a session of a user's begins to wait in a queue.
 func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p store.Partition, queue string, keys []string, arg func(bounds) any) (store.Reply, error) {
 	return b.people.Bounded(ctx, a, p, queue, func(bound bounds) (store.Reply, error) {
-		return b.ruled(ctx, script, p, keys, func() any { return arg(bound) })
+		return b.settings.Ruled(ctx, script, p, keys, func() any { return arg(bound) })
 	})
 }

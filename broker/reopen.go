@@ -25,7 +25,7 @@ func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat
 		r, err := b.follow(ctx, session, func(p store.Partition, queue, user string) (store.Reply, error) {
 			keys := p.Transition(session, append(endKeys(p, queue, user), p.Strange())...)
 			return b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
-				q := b.settings.queue(queue)
+				q := b.settings.Queue(queue)
 				return reopenArgs{c, queue, store.Milliseconds(q.ReopenWindow), bound, beginWait(q, time.Now())}
 			})
 		})

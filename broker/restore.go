@@ -168,7 +168,7 @@ func (r *restore) step(s *archiving.Revived) {
 // grace gives agents who do not come back no longer than after a lost connection.
 func (r *restore) grace(ctx context.Context) error {
 	b := r.b
-	if err := b.settings.load(ctx, b); err != nil {
+	if err := b.settings.Load(ctx); err != nil {
 		return err
 	}
 	for agent := range r.agents {
@@ -176,7 +176,7 @@ func (r *restore) grace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		grace := b.grace(prof.Queues)
+		grace := b.settings.Grace(prof.Queues)
 		if grace == 0 {
 			continue
 		}

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"errors"
-
 	"context"
 	"time"
 
@@ -17,7 +15,7 @@ import (
 func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 	for _, kind := range []string{archiving.RecordQueue, archiving.RecordProfile, archiving.RecordToken, archiving.RecordCanned} {
 		if kind == archiving.RecordProfile { // how long they are kept is a matter of the queues
-			if err := b.settings.load(ctx, b); err != nil {
+			if err := b.settings.Load(ctx); err != nil {
 				return err
 			}
 		}
@@ -47,13 +45,13 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
 	switch r.Kind {
 	case archiving.RecordQueue:
-		pipe.HSet(ctx, b.Parts[0].Queues(), r.ID, r.Data)
+		b.settings.Restore(ctx, pipe, r.ID, r.Data)
 	case archiving.RecordCanned:
 		b.canned.Restore(ctx, pipe, r.Data)
 	case archiving.RecordToken:
 		b.people.RestoreToken(ctx, pipe, r.ID, r.Data, r.Expires)
 	case archiving.RecordProfile:
-		b.people.RestoreProfile(ctx, pipe, r.ID, r.Data, time.Duration(b.settings.keep())*time.Millisecond)
+		b.people.RestoreProfile(ctx, pipe, r.ID, r.Data, time.Duration(b.settings.Keep())*time.Millisecond)
 	}
 }
 
@@ -63,11 +61,7 @@ func (n archiverNeeds) Record(ctx context.Context, kind, id string) (data []byte
 	b := n.b
 	switch kind {
 	case archiving.RecordQueue:
-		data, err = b.Pipe.HGet(ctx, b.Parts[0].Queues(), id).Bytes()
-		if errors.Is(err, redis.Nil) {
-			err = nil
-		}
-		return data, 0, store.RedisError("queue", err)
+		data, err = b.settings.Kept(ctx, id)
 	case archiving.RecordCanned:
 		data, err = b.canned.Kept(ctx, id)
 	case archiving.RecordToken:

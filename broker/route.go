@@ -32,9 +32,9 @@ func (b *Broker) route(ctx context.Context, session string) error {
 	if err != nil || st == nil || st.State != chat.Waiting || st.Target != nil {
 		return err
 	}
-	q := b.settings.queue(st.Queue)
+	q := b.settings.Queue(st.Queue)
 	if st.BotFirst && q.Bot != "" {
-		err := b.assign(ctx, session, q.Bot, chat.RoleBot, places.Only{Online: true})
+		err := b.assign(ctx, Assignment{Session: session, Agent: q.Bot, Role: chat.RoleBot})
 		if unlessOver(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
 			return err
 		}
@@ -50,20 +50,21 @@ func (b *Broker) route(ctx context.Context, session string) error {
 }
 
 // assign makes an agent a waiting session's owner without asking it.
-func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Role, only places.Only) error {
-	pl, err := b.places.Reserve(ctx, chat.Identity{ID: agent, Role: role}, session, only)
+func (b *Broker) assign(ctx context.Context, j Assignment) error {
+	agent := chat.Identity{ID: j.Agent, Role: j.Role}
+	pl, err := b.places.Reserve(ctx, agent, j.Session, places.Only{Online: true, Queue: j.Queue, Load: j.Load})
 	if err != nil {
 		return err
 	}
-	if role == chat.RoleBot { // it serves where it is named
-		st, err := b.LookLive(ctx, session)
+	if j.Role == chat.RoleBot { // it serves where it is named
+		st, err := b.LookLive(ctx, j.Session)
 		if err != nil || st == nil {
-			b.places.Free(ctx, pl, session)
+			b.places.Free(ctx, pl, j.Session)
 			return err
 		}
 		pl.Queues = []string{st.Queue}
 	}
-	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session, true)
+	_, err = b.win(ctx, chat.Actor{Identity: agent}, pl, j.Session, true)
 	return err
 }
 
@@ -74,3 +75,25 @@ func unless(err error, codes ...chat.Code) error {
 	}
 	return err
 }
+
+// dispatchNeeds is what assigning needs of the broker.
+type dispatchNeeds struct {
+	liveSessions
+}
+
+// EachAgent gives all known agents with their loads.
+func (n dispatchNeeds) EachAgent(ctx context.Context, f func(p chat.Profile, load int)) error {
+	return n.b.people.EachAgent(ctx, f)
+}
+
+// Follow keeps a picture of what waits in a queue.
+func (n dispatchNeeds) Follow(ctx context.Context, queue string, f Follower) (View, bool, error) {
+	v, sound, err := n.b.hub.Follow(ctx, queue, f)
+	if err != nil {
+		return nil, false, err
+	}
+	return v, sound, nil
+}
+
+// Assign makes an agent a waiting session's owner.
+func (n dispatchNeeds) Assign(ctx context.Context, j Assignment) error { return n.b.assign(ctx, j) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,14 +23,17 @@ import (
 // Ids are compared for being the same, not for their order: so a Redis that has
 // fallen back is one more change.
 
+// renewPatience bounds a reading that several wait for.
+const renewPatience = 10 * time.Second
+
 // knows is the last change of which a partition told before the settings were read.
-func (s *settings) knows(p store.Partition) string {
+func (s *Settings) knows(p store.Partition) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.seen[p.Index]
 }
 
-func (s *settings) know(p store.Partition, change string) {
+func (s *Settings) know(p store.Partition, change string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -38,32 +42,32 @@ func (s *settings) know(p store.Partition, change string) {
 	s.seen[p.Index] = change
 }
 
-// start reads the settings for the first time.
-func (s *settings) start(ctx context.Context, b *Broker) error {
-	changes := make([]*redis.StringCmd, len(b.Parts))
-	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
+// Start reads the settings for the first time.
+func (s *Settings) Start(ctx context.Context) error {
+	changes := make([]*redis.StringCmd, len(s.Parts))
+	if _, err := s.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range s.Parts {
 			changes[i] = pipe.Get(ctx, p.Rules())
 		}
 		return nil
 	}); err != nil && !errors.Is(err, redis.Nil) {
 		return store.RedisError("queues", err)
 	}
-	if err := s.load(ctx, b); err != nil {
+	if err := s.Load(ctx); err != nil {
 		return err
 	}
-	for i, p := range b.Parts {
+	for i, p := range s.Parts {
 		s.know(p, changes[i].Val())
 	}
 	return nil
 }
 
-// renew reads the settings after a partition told of a change, once for all who heard of it.
-func (s *settings) renew(ctx context.Context, b *Broker, p store.Partition, change string) error {
+// Renew reads the settings after a partition told of a change, once for all who heard of it.
+func (s *Settings) Renew(ctx context.Context, p store.Partition, change string) error {
 	again := s.once.DoChan(strconv.Itoa(p.Index)+"|"+change, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewPatience)
 		defer cancel()
-		err := s.load(ctx, b)
+		err := s.Load(ctx)
 		if err == nil {
 			s.know(p, change)
 		}
@@ -77,28 +81,28 @@ func (s *settings) renew(ctx context.Context, b *Broker, p store.Partition, chan
 	}
 }
 
-// ruled runs a script that uses queues' settings, with one JSON argument, which arg
+// Ruled runs a script that uses queues' settings, with one JSON argument, which arg
 // makes anew each time.
-func (b *Broker) ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
+func (s *Settings) Ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
 	for range 5 {
-		r, err := b.underRules(ctx, script, p, keys, arg)
+		r, err := s.UnderRules(ctx, script, p, keys, arg)
 		if err != nil || r.Str(0) != "stale" {
 			return r, err
 		}
-		if err := b.settings.renew(ctx, b, p, r.Str(1)); err != nil {
+		if err := s.Renew(ctx, p, r.Str(1)); err != nil {
 			return nil, err
 		}
 	}
 	return nil, chat.Errorf(chat.CodeUnavailable, "the queues' settings keep changing; try again")
 }
 
-// underRules runs it once; it may answer 'stale'.
-func (b *Broker) underRules(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
-	rules := b.settings.knows(p) // before the settings are looked at
+// UnderRules runs it once; it may answer 'stale'.
+func (s *Settings) UnderRules(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
+	rules := s.knows(p) // before the settings are looked at
 	data, err := json.Marshal(arg())
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}
 	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+chat.Quote(rules)+`}`...)
-	return b.Run(ctx, script, keys, string(data))
+	return s.Run(ctx, script, keys, string(data))
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -159,11 +158,11 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	for range 20 {
 		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "auto" })
-		b.dispatchers.tend(ctx)
+		b.dispatchers.Tend(ctx)
 		ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "grab" })
 		s := openFor(t, a, q, uma.ID)
-		err := b.assign(ctx, s.ID, ann.ID, chat.RoleAgent, places.Only{Online: true, Queue: q})
+		err := b.assign(ctx, Assignment{Session: s.ID, Agent: ann.ID, Role: chat.RoleAgent, Queue: q})
 		require.ErrorIs(t, err, store.ErrLate)
 		require.Zero(t, b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val())
 		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})

@@ -29,7 +29,7 @@ type current struct{ *Broker }
 func (b current) Agents(ctx context.Context) ([]chat.AgentInfo, error) { return b.people.Agents(ctx) }
 
 // Queues are the ids of the queues that somebody has set.
-func (b current) Queues() []string { return b.settings.set() }
+func (b current) Queues() []string { return b.settings.Set() }
 
 // Waiting is how many wait in each of some queues.
 func (b current) Waiting(ctx context.Context, queues []string) (map[string]int64, error) {

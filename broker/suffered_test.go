@@ -108,7 +108,7 @@ func TestListsAreTrueAfterGoingAwayAndBack(t *testing.T) {
 		seen := func(n int) {
 			t.Helper()
 			eventually(t, func() bool {
-				line, err := nodes[0].line(ctx, q, 99)
+				line, err := nodes[0].waiting.First(ctx, q, 99)
 				return err == nil && len(line) == n
 			})
 		}

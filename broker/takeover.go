@@ -30,7 +30,7 @@ func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (ch
 	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) {
 		args := takeoverArgs{call: newCall(session), Agent: pl.Agent, Info: pl.Info, Token: pl.Token}
 		r, err := b.follow(ctx, session, func(p store.Partition, queue, _ string) (store.Reply, error) {
-			return b.ruled(ctx, "takeover", p, p.Transition(session, p.Waiting(queue)), func() any {
+			return b.settings.Ruled(ctx, "takeover", p, p.Transition(session, p.Waiting(queue)), func() any {
 				args.Queue, args.Idle = queue, b.idleTimes(queue)
 				return args
 			})

@@ -130,7 +130,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 			st, err := b.Look(ctx, helped.ID)
 			return err == nil && len(st.Assistants) == 0
 		})
-		line, err := b.line(ctx, q, 9)
+		line, err := b.waiting.First(ctx, q, 9)
 		require.NoError(t, err)
 		require.Equal(t, []string{mine.ID, other.ID}, line, "ahead of the others")
 		clean(t, a)

@@ -74,8 +74,8 @@ type offerArgs struct {
 func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl places.Place, queue string) (chat.Session, error) {
 	p, _ := b.Of(r.Session)
 	args := offerArgs{caller: calledBy(a, chat.ActTransfer, r.Session), Place: pl, Sticky: r.Sticky, Note: r.Note}
-	reply, err := b.ruled(ctx, "offer", p, p.Transition(r.Session), func() any {
-		args.TTL = store.Milliseconds(b.settings.queue(queue).OfferTimeout)
+	reply, err := b.settings.Ruled(ctx, "offer", p, p.Transition(r.Session), func() any {
+		args.TTL = store.Milliseconds(b.settings.Queue(queue).OfferTimeout)
 		return args
 	})
 	if err == nil {
@@ -103,7 +103,7 @@ func (b *Broker) Accept(ctx context.Context, a chat.Actor, session string) (chat
 	}
 	args := acceptArgs{call: newCall(session), By: a.ID, Bot: a.Role == chat.RoleBot}
 	return b.relocate(ctx, a, chat.ActAccept, session, func(p store.Partition, queue, _ string) (store.Reply, error) {
-		return b.ruled(ctx, "accept", p, p.Transition(session, p.Waiting(queue)), func() any {
+		return b.settings.Ruled(ctx, "accept", p, p.Transition(session, p.Waiting(queue)), func() any {
 			args.Queue, args.Idle = queue, b.idleTimes(queue)
 			return args
 		})
@@ -165,8 +165,8 @@ type requeueArgs struct {
 // requeue lets a session wait again, in its own or another queue.
 func (b *Broker) requeue(ctx context.Context, a chat.Actor, action chat.Action, args requeueArgs) (chat.Session, error) {
 	return b.relocate(ctx, a, action, args.Session, func(p store.Partition, queue, user string) (store.Reply, error) {
-		return b.ruled(ctx, "requeue", p, p.Transition(args.Session, p.Waiting(queue), p.Open(user), p.Waiting(args.To)), func() any {
-			to := b.settings.queue(args.To)
+		return b.settings.Ruled(ctx, "requeue", p, p.Transition(args.Session, p.Waiting(queue), p.Open(user), p.Waiting(args.To)), func() any {
+			to := b.settings.Queue(args.To)
 			args.Queue, args.Abandon, args.Patience = queue, store.Milliseconds(to.AbandonTimeout), 0
 			if to.Hours.IsOpen(time.Now()) {
 				args.Patience = store.Milliseconds(to.Patience)
