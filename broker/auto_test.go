@@ -346,8 +346,8 @@ func TestStickyAutoAndBots(t *testing.T) {
 			Meta     string `json:"meta"`
 			Priority int    `json:"priority"`
 			Interval int64  `json:"interval"`
-			wait
-		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, beginWait(q2, time.Now())})
+			Wait
+		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, Begin(q2, time.Now())})
 	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
 	clean(t, a)
 }

@@ -124,7 +124,7 @@ type Broker struct {
 	uploads     *uploads.Uploads
 	people      *people.People
 	settings    *Settings
-	gates       gates
+	gates       Gates
 	limits      *people.Limits
 	waiting     *Waiting
 	dispatchers *Dispatchers

@@ -92,16 +92,16 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 
 // Of more gates than are kept, Redis alone decides.
 func TestGatesAreBounded(t *testing.T) {
-	var g gates
+	var g Gates
 	for i := range maxGates + 100 {
-		gt, first := g.enter(fmt.Sprint(i))
+		gt, first := g.Enter(fmt.Sprint(i))
 		require.True(t, first)
-		g.leave(gt, nil)
+		g.Leave(gt, nil)
 	}
 	require.Len(t, g.by, maxGates)
-	_, first := g.enter("one more")
+	_, first := g.Enter("one more")
 	require.True(t, first)
-	_, first = g.enter("one more")
+	_, first = g.Enter("one more")
 	require.True(t, first)
 }
 

@@ -49,7 +49,7 @@ func FuzzSettings(f *testing.F) {
 					require.NoError(t, json.Unmarshal([]byte(chat.Encode(q)), &kept))
 					require.NoError(t, kept.Validate())
 					require.Equal(t, chat.Encode(q), chat.Encode(kept))
-					beginWait(q, time.UnixMilli(at%(1<<42)))
+					Begin(q, time.UnixMilli(at%(1<<42)))
 				}
 			})
 		}

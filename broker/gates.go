@@ -8,17 +8,17 @@ import (
 	"bellhop/broker/chat"
 )
 
-// gates let one contender for a session through at a time.
-type gates struct {
+// Gates let one contender for a session through at a time.
+type Gates struct {
 	mu sync.Mutex
-	by map[string]*gate
+	by map[string]*Gate
 }
 
-type gate struct {
-	done   chan struct{} // closed when the one inside is through
+type Gate struct {
+	Done   chan struct{} // closed when the one inside is through
 	inside bool
-	hot    bool      // somebody lost or won here lately
-	winner string    // who has it, once known; set before done is closed
+	Hot    bool      // somebody lost or won here lately
+	Winner string    // who has it, once known; set before done is closed
 	since  time.Time // of the last one through
 }
 
@@ -27,37 +27,37 @@ const (
 	maxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
 )
 
-// enter gives the gate, and whether the caller is the one inside.
-func (g *gates) enter(session string) (*gate, bool) {
+// Enter gives the gate, and whether the caller is the one inside.
+func (g *Gates) Enter(session string) (*Gate, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.by == nil {
-		g.by = map[string]*gate{}
+		g.by = map[string]*Gate{}
 	}
 	old := g.by[session]
 	if old != nil && old.inside {
 		return old, false
 	}
-	now := &gate{done: make(chan struct{}), inside: true, hot: old != nil && time.Since(old.since) < hotFor}
+	now := &Gate{Done: make(chan struct{}), inside: true, Hot: old != nil && time.Since(old.since) < hotFor}
 	if old != nil || len(g.by) < maxGates { // without one, Redis alone decides
 		g.by[session] = now
 	}
 	return now, true
 }
 
-func (g *gates) leave(gt *gate, err error) {
+func (g *Gates) Leave(gt *Gate, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var e *chat.Error
 	if errors.As(err, &e) && e.Code == chat.CodeTaken {
-		gt.winner = e.By
+		gt.Winner = e.By
 	}
 	gt.inside, gt.since = false, time.Now()
-	close(gt.done)
+	close(gt.Done)
 }
 
-// free puts those nobody contends for first.
-func (g *gates) free(line []string) []string {
+// Free puts those nobody contends for first.
+func (g *Gates) Free(line []string) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out, busy := make([]string, 0, len(line)), []string(nil)
@@ -71,7 +71,7 @@ func (g *gates) free(line []string) []string {
 	return append(out, busy...)
 }
 
-func (g *gates) sweep() {
+func (g *Gates) Sweep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for s, gt := range g.by {

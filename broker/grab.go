@@ -20,20 +20,20 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for {
-		g, first := b.gates.enter(session)
+		g, first := b.gates.Enter(session)
 		if first {
-			s, err := b.contend(ctx, a, session, g.hot)
-			b.gates.leave(g, err)
+			s, err := b.contend(ctx, a, session, g.Hot)
+			b.gates.Leave(g, err)
 			return s, err
 		}
 		select {
-		case <-g.done:
+		case <-g.Done:
 		case <-ctx.Done():
 			return chat.Session{}, store.RedisError("grab", ctx.Err())
 		}
 		// What the one before saw is an answer for those who waited, unless they won themselves.
-		if g.winner != "" && g.winner != a.ID {
-			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: g.winner}
+		if g.Winner != "" && g.Winner != a.ID {
+			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: g.Winner}
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (b *Broker) GrabQueue(ctx context.Context, a chat.Actor, queue string) (cha
 		if len(line) == 0 {
 			return chat.Session{}, chat.Errorf(chat.CodeNotFound, "nobody waits")
 		}
-		for _, session := range b.gates.free(line) {
+		for _, session := range b.gates.Free(line) {
 			s, err := b.Grab(ctx, a, session)
 			if err == nil {
 				return s, nil

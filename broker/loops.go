@@ -16,14 +16,14 @@ func (b *Broker) loops() {
 	for _, p := range b.pulses {
 		b.Tasks.Go(func() { p.run(b.Life) })
 	}
-	b.Loop(settingsPause, func(ctx context.Context) {
+	b.Loop(ReadPause, func(ctx context.Context) {
 		if err := b.settings.Load(ctx); err != nil && ctx.Err() == nil {
 			b.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
 	b.Loop(tidyPause, func(context.Context) {
 		b.limits.Sweep()
-		b.gates.sweep()
+		b.gates.Sweep()
 	})
 	b.Loop(tickPause, b.dispatchers.Tend)
 	if !b.opt.NoArchiver {

@@ -35,7 +35,7 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
 		args.bounds = bound
 		q := b.settings.Queue(r.Queue)
-		args.Priority, args.Known, args.wait = cmp.Or(priority, q.Priority), b.settings.Known(r.Queue), beginWait(q, time.Now())
+		args.Priority, args.Known, args.Wait = cmp.Or(priority, q.Priority), b.settings.Known(r.Queue), Begin(q, time.Now())
 		return args
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ type openArgs struct {
 	Burst    int64  `json:"burst"`
 	Known    bool   `json:"known,omitempty"`
 	bounds
-	wait
+	Wait
 }
 
 // begun is the answer of a script that lets a user's session wait, or names

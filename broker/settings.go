@@ -29,8 +29,8 @@ type Settings struct {
 	once   singleflight.Group // many commands find out at one moment
 }
 
-// settingsPause is how often a node reads the queues' settings: they hold everywhere within a second.
-const settingsPause = time.Second
+// ReadPause is how often a node reads the queues' settings: they hold everywhere within a second.
+const ReadPause = time.Second
 
 // NewSettings knows of no queue before Start.
 func NewSettings(s *store.Store) *Settings { return &Settings{Store: s} }
