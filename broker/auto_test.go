@@ -11,6 +11,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/routing"
 	"bellhop/internal/testenv"
 )
 
@@ -346,8 +347,8 @@ func TestStickyAutoAndBots(t *testing.T) {
 			Meta     string `json:"meta"`
 			Priority int    `json:"priority"`
 			Interval int64  `json:"interval"`
-			Wait
-		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, Begin(q2, time.Now())})
+			routing.Wait
+		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, routing.Begin(q2, time.Now())})
 	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
 	clean(t, a)
 }

@@ -41,6 +41,7 @@ import (
 	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/places"
+	"bellhop/broker/internal/routing"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
@@ -123,11 +124,11 @@ type Broker struct {
 	hooks       *hooks.Teller // nil without a hook
 	uploads     *uploads.Uploads
 	people      *people.People
-	settings    *Settings
-	gates       Gates
+	settings    *routing.Settings
+	gates       routing.Gates
 	limits      *people.Limits
-	waiting     *Waiting
-	dispatchers *Dispatchers
+	waiting     *routing.Waiting
+	dispatchers *routing.Dispatchers
 	pulses      []*pulse // by partition
 	places      *places.Places
 	working     chan struct{} // one for each piece of background work that is being done
@@ -159,7 +160,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		}
 	}
 	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, b.settings, o.BasePath)
-	b.dispatchers = NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
+	b.dispatchers = routing.NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
 	if err := b.settings.Start(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
@@ -190,7 +191,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, settings: NewSettings(st), waiting: &Waiting{st}, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b := &Broker{Store: st, settings: routing.NewSettings(st), waiting: &routing.Waiting{Store: st}, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})

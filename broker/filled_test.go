@@ -11,6 +11,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/routing"
 	"bellhop/internal/testenv"
 )
 
@@ -92,13 +93,13 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 
 // Of more gates than are kept, Redis alone decides.
 func TestGatesAreBounded(t *testing.T) {
-	var g Gates
-	for i := range maxGates + 100 {
+	var g routing.Gates
+	for i := range routing.MaxGates + 100 {
 		gt, first := g.Enter(fmt.Sprint(i))
 		require.True(t, first)
 		g.Leave(gt, nil)
 	}
-	require.Len(t, g.by, maxGates)
+	require.Len(t, g.By, routing.MaxGates)
 	_, first := g.Enter("one more")
 	require.True(t, first)
 	_, first = g.Enter("one more")

@@ -10,6 +10,7 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/routing"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -49,7 +50,7 @@ func FuzzSettings(f *testing.F) {
 					require.NoError(t, json.Unmarshal([]byte(chat.Encode(q)), &kept))
 					require.NoError(t, kept.Validate())
 					require.Equal(t, chat.Encode(q), chat.Encode(kept))
-					Begin(q, time.UnixMilli(at%(1<<42)))
+					routing.Begin(q, time.UnixMilli(at%(1<<42)))
 				}
 			})
 		}

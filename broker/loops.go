@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"bellhop/broker/internal/routing"
 )
 
 const (
@@ -16,7 +18,7 @@ func (b *Broker) loops() {
 	for _, p := range b.pulses {
 		b.Tasks.Go(func() { p.run(b.Life) })
 	}
-	b.Loop(ReadPause, func(ctx context.Context) {
+	b.Loop(routing.ReadPause, func(ctx context.Context) {
 		if err := b.settings.Load(ctx); err != nil && ctx.Err() == nil {
 			b.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}

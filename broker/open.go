@@ -7,6 +7,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/routing"
 	"bellhop/broker/internal/store"
 )
 
@@ -35,7 +36,7 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
 		args.bounds = bound
 		q := b.settings.Queue(r.Queue)
-		args.Priority, args.Known, args.Wait = cmp.Or(priority, q.Priority), b.settings.Known(r.Queue), Begin(q, time.Now())
+		args.Priority, args.Known, args.Wait = cmp.Or(priority, q.Priority), b.settings.Known(r.Queue), routing.Begin(q, time.Now())
 		return args
 	})
 	if err != nil {
@@ -57,7 +58,7 @@ type openArgs struct {
 	Burst    int64  `json:"burst"`
 	Known    bool   `json:"known,omitempty"`
 	bounds
-	Wait
+	routing.Wait
 }
 
 // begun is the answer of a script that lets a user's session wait, or names

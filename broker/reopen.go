@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/routing"
 	"bellhop/broker/internal/store"
 )
 
@@ -15,7 +16,7 @@ type reopenArgs struct {
 	Queue  string `json:"queue"`
 	Window int64  `json:"window"` // ms
 	bounds
-	Wait
+	routing.Wait
 }
 
 // Reopen lets an ended session wait again, for its user, within its queue's
@@ -26,7 +27,7 @@ func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat
 			keys := p.Transition(session, append(endKeys(p, queue, user), p.Strange())...)
 			return b.bounded(ctx, a, "reopen", p, queue, keys, func(bound bounds) any {
 				q := b.settings.Queue(queue)
-				return reopenArgs{c, queue, store.Milliseconds(q.ReopenWindow), bound, Begin(q, time.Now())}
+				return reopenArgs{c, queue, store.Milliseconds(q.ReopenWindow), bound, routing.Begin(q, time.Now())}
 			})
 		})
 		if err != nil {

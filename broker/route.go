@@ -6,6 +6,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/places"
+	"bellhop/broker/internal/routing"
 )
 
 // soon routes a session that has just begun to wait. If this node dies
@@ -34,7 +35,7 @@ func (b *Broker) route(ctx context.Context, session string) error {
 	}
 	q := b.settings.Queue(st.Queue)
 	if st.BotFirst && q.Bot != "" {
-		err := b.assign(ctx, Assignment{Session: session, Agent: q.Bot, Role: chat.RoleBot})
+		err := b.assign(ctx, routing.Assignment{Session: session, Agent: q.Bot, Role: chat.RoleBot})
 		if unlessOver(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
 			return err
 		}
@@ -50,7 +51,7 @@ func (b *Broker) route(ctx context.Context, session string) error {
 }
 
 // assign makes an agent a waiting session's owner without asking it.
-func (b *Broker) assign(ctx context.Context, j Assignment) error {
+func (b *Broker) assign(ctx context.Context, j routing.Assignment) error {
 	agent := chat.Identity{ID: j.Agent, Role: j.Role}
 	pl, err := b.places.Reserve(ctx, agent, j.Session, places.Only{Online: true, Queue: j.Queue, Load: j.Load})
 	if err != nil {
@@ -87,7 +88,7 @@ func (n dispatchNeeds) EachAgent(ctx context.Context, f func(p chat.Profile, loa
 }
 
 // Follow keeps a picture of what waits in a queue.
-func (n dispatchNeeds) Follow(ctx context.Context, queue string, f Follower) (View, bool, error) {
+func (n dispatchNeeds) Follow(ctx context.Context, queue string, f routing.Follower) (routing.View, bool, error) {
 	v, sound, err := n.b.hub.Follow(ctx, queue, f)
 	if err != nil {
 		return nil, false, err
@@ -96,4 +97,6 @@ func (n dispatchNeeds) Follow(ctx context.Context, queue string, f Follower) (Vi
 }
 
 // Assign makes an agent a waiting session's owner.
-func (n dispatchNeeds) Assign(ctx context.Context, j Assignment) error { return n.b.assign(ctx, j) }
+func (n dispatchNeeds) Assign(ctx context.Context, j routing.Assignment) error {
+	return n.b.assign(ctx, j)
+}

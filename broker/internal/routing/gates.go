@@ -1,4 +1,4 @@
-package broker
+package routing
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 // Gates let one contender for a session through at a time.
 type Gates struct {
 	mu sync.Mutex
-	by map[string]*Gate
+	By map[string]*Gate
 }
 
 type Gate struct {
@@ -24,23 +24,23 @@ type Gate struct {
 
 const (
 	hotFor   = 10 * time.Second
-	maxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
+	MaxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
 )
 
 // Enter gives the gate, and whether the caller is the one inside.
 func (g *Gates) Enter(session string) (*Gate, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.by == nil {
-		g.by = map[string]*Gate{}
+	if g.By == nil {
+		g.By = map[string]*Gate{}
 	}
-	old := g.by[session]
+	old := g.By[session]
 	if old != nil && old.inside {
 		return old, false
 	}
 	now := &Gate{Done: make(chan struct{}), inside: true, Hot: old != nil && time.Since(old.since) < hotFor}
-	if old != nil || len(g.by) < maxGates { // without one, Redis alone decides
-		g.by[session] = now
+	if old != nil || len(g.By) < MaxGates { // without one, Redis alone decides
+		g.By[session] = now
 	}
 	return now, true
 }
@@ -62,7 +62,7 @@ func (g *Gates) Free(line []string) []string {
 	defer g.mu.Unlock()
 	out, busy := make([]string, 0, len(line)), []string(nil)
 	for _, s := range line {
-		if gt := g.by[s]; gt != nil && gt.inside {
+		if gt := g.By[s]; gt != nil && gt.inside {
 			busy = append(busy, s)
 		} else {
 			out = append(out, s)
@@ -74,9 +74,9 @@ func (g *Gates) Free(line []string) []string {
 func (g *Gates) Sweep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for s, gt := range g.by {
+	for s, gt := range g.By {
 		if !gt.inside && time.Since(gt.since) > hotFor {
-			delete(g.by, s)
+			delete(g.By, s)
 		}
 	}
 }

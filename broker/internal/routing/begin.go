@@ -1,11 +1,12 @@
-package broker
+package routing
 
 import (
-	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Wait is what scripts are told of a queue in which a session begins to wait.
