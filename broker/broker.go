@@ -157,7 +157,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, liveRules{b}, o.BasePath)
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, b.people, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
