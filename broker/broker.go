@@ -159,7 +159,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, b.settings, o.BasePath)
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, b.people, b.settings, o.BasePath)
 	b.dispatchers = routing.NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
 	if err := b.settings.Start(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())

@@ -80,20 +80,3 @@ func (s liveSessions) LookAll(ctx context.Context, ids []string) ([]*chat.Snapsh
 func (s liveSessions) Waiting(ctx context.Context, queue string) ([]redis.Z, error) {
 	return s.b.waiting.UpTo(ctx, queue, -1)
 }
-
-// livePeople are participants as the hub asks for them.
-type livePeople struct{ b *Broker }
-
-func (p livePeople) Standing(ctx context.Context, role chat.Role, id string) (live.Standing, error) {
-	is, err := p.b.people.Profile(ctx, role, id)
-	return live.Standing{Queues: is.Queues, Capacity: is.Capacity, Set: is.Set, Revoked: is.Revoked, Generation: is.Generation,
-		Barred: is.Disabled || is.Blocked}, err
-}
-
-func (p livePeople) Held(ctx context.Context, id chat.Identity) error {
-	return p.b.people.Held(ctx, id)
-}
-
-func (p livePeople) Tell(ctx context.Context, role chat.Role, id string, what chat.Personal) error {
-	return p.b.people.Tell(ctx, role, id, what)
-}

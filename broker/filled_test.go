@@ -11,7 +11,6 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
-	"bellhop/broker/internal/routing"
 	"bellhop/internal/testenv"
 )
 
@@ -89,21 +88,6 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	require.LessOrEqual(t, kept, live.MaxBacklog)
 	require.NoError(t, v.Renew(t.Context()))
 	ann.await("queue", func(e event) bool { return e["reset"] != nil && e["size"] == float64(n) })
-}
-
-// Of more gates than are kept, Redis alone decides.
-func TestGatesAreBounded(t *testing.T) {
-	var g routing.Gates
-	for i := range routing.MaxGates + 100 {
-		gt, first := g.Enter(fmt.Sprint(i))
-		require.True(t, first)
-		g.Leave(gt, nil)
-	}
-	require.Len(t, g.By, routing.MaxGates)
-	_, first := g.Enter("one more")
-	require.True(t, first)
-	_, first = g.Enter("one more")
-	require.True(t, first)
 }
 
 // One connection watches so many queues, and so many sessions unseen, and no more.

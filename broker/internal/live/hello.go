@@ -157,7 +157,7 @@ func (h *Hub) offered(m *member, ev chat.Personal) {
 func (h *Hub) reassign(m *member) {
 	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
-	p, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(m.who))
+	p, err := h.people.Profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {
 		h.store.Log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
 		return

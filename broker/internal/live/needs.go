@@ -23,22 +23,12 @@ type Sessions interface {
 
 // People knows what participants may.
 type People interface {
-	// Standing is what is set of one.
-	Standing(ctx context.Context, role chat.Role, id string) (Standing, error)
+	// Profile is what is known and set of one.
+	Profile(ctx context.Context, role chat.Role, id string) (chat.Profile, error)
 	// Held is CodeUnauthorized if the token does not exist any more.
 	Held(ctx context.Context, id chat.Identity) error
 	// Tell publishes on a participant's own channel.
 	Tell(ctx context.Context, role chat.Role, id string, p chat.Personal) error
-}
-
-// Standing is what is set of a participant, besides its tokens.
-type Standing struct {
-	Queues     []string
-	Capacity   int
-	Set        bool  // queues and capacity, by an administrator: the token's do not count
-	Revoked    int64 // ms: tokens issued before do not hold
-	Generation int64 // how often they were revoked
-	Barred     bool  // disabled, or blocked
 }
 
 // Rules are the queues' settings, as far as they say what becomes of who is gone.

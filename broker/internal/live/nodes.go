@@ -68,7 +68,7 @@ func (h *Hub) Clear(ctx context.Context, p store.Partition, node string) error {
 		for _, w := range members {
 			bye := Farewell{Who: w, Node: node, Dead: true}
 			if w[0] == 'a' {
-				is, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(w))
+				is, err := h.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 				if err != nil {
 					return err
 				}

@@ -171,7 +171,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			continue
 		}
 		if w[0] == 'a' && queues == nil {
-			is, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(w))
+			is, err := h.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if !m.user() {
 		role = chat.RoleAgent
 	}
-	is, err := p.h.people.Standing(ctx, role, chat.IDOf(m.who))
+	is, err := p.h.people.Profile(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		switch {
 		case err != nil, c.Identity().Revoked(is.Revoked, is.Generation):
 			c.shut(chat.CloseRevoked, "token revoked")
-		case is.Barred:
+		case is.Disabled || is.Blocked:
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
 		if is.Set {

@@ -11,7 +11,7 @@ import (
 // Gates let one contender for a session through at a time.
 type Gates struct {
 	mu sync.Mutex
-	By map[string]*Gate
+	by map[string]*Gate
 }
 
 type Gate struct {
@@ -24,23 +24,23 @@ type Gate struct {
 
 const (
 	hotFor   = 10 * time.Second
-	MaxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
+	maxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
 )
 
 // Enter gives the gate, and whether the caller is the one inside.
 func (g *Gates) Enter(session string) (*Gate, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.By == nil {
-		g.By = map[string]*Gate{}
+	if g.by == nil {
+		g.by = map[string]*Gate{}
 	}
-	old := g.By[session]
+	old := g.by[session]
 	if old != nil && old.inside {
 		return old, false
 	}
 	now := &Gate{Done: make(chan struct{}), inside: true, Hot: old != nil && time.Since(old.since) < hotFor}
-	if old != nil || len(g.By) < MaxGates { // without one, Redis alone decides
-		g.By[session] = now
+	if old != nil || len(g.by) < maxGates { // without one, Redis alone decides
+		g.by[session] = now
 	}
 	return now, true
 }
@@ -62,7 +62,7 @@ func (g *Gates) Free(line []string) []string {
 	defer g.mu.Unlock()
 	out, busy := make([]string, 0, len(line)), []string(nil)
 	for _, s := range line {
-		if gt := g.By[s]; gt != nil && gt.inside {
+		if gt := g.by[s]; gt != nil && gt.inside {
 			busy = append(busy, s)
 		} else {
 			out = append(out, s)
@@ -74,9 +74,9 @@ func (g *Gates) Free(line []string) []string {
 func (g *Gates) Sweep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for s, gt := range g.By {
+	for s, gt := range g.by {
 		if !gt.inside && time.Since(gt.since) > hotFor {
-			delete(g.By, s)
+			delete(g.by, s)
 		}
 	}
 }
