@@ -49,8 +49,8 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	require.NoError(t, persist(func() error { return nodes[1].settings.load(ctx, nodes[1]) }))
 	for a, role := range map[string]chat.Role{"ann": chat.RoleAgent, "bea": chat.RoleAgent, "cay": chat.RoleAgent, "sue": chat.RoleSupervisor} {
 		id := chat.Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
-		require.NoError(t, persist(func() error { return nodes[0].introduce(ctx, id) }))
-		require.NoError(t, persist(func() error { _, err := nodes[0].setStatus(ctx, id.ID, chat.Online, false); return err }))
+		require.NoError(t, persist(func() error { return nodes[0].people.Introduce(ctx, id) }))
+		require.NoError(t, persist(func() error { _, err := nodes[0].people.SetStatus(ctx, id.ID, chat.Online); return err }))
 		actors[a] = chat.Actor{Identity: id}
 	}
 	for short, a := range actors {

@@ -22,7 +22,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,16 +32,18 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/hooks"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/uploads"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -103,9 +104,9 @@ type Options struct {
 	Log *slog.Logger
 
 	expire       time.Duration // after its end a session leaves Redis; an hour when 0
-	hookPatience time.Duration // of one attempt; hookPatience when 0
-	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
-	hookKeep     int           // dead letters; deadLetters when 0
+	hookPatience time.Duration // of one attempt; 15 s when 0
+	hookLife     time.Duration // an event older than this is not tried for long; see hooks.Options when 0
+	hookKeep     int           // dead letters; 10,000 when 0
 }
 
 // Broker is one node. All its methods may be called concurrently.
@@ -116,20 +117,21 @@ type Broker struct {
 
 	hub         *hub
 	archiver    *archiving.Archiver // nil without an archive
-	hooks       *hooks              // nil without a hook
 	canned      *canned.Replies
 	counts      *stats.Stats
+	hooks       *hooks.Teller // nil without a hook
+	uploads     *uploads.Uploads
+	people      *people.People
 	farewells   farewells
 	settings    settings
-	served      servedQueues
 	gates       gates
-	limits      limiter
+	limits      *people.Limits
 	dispatchers dispatchers
 	pulses      []*pulse // by partition
 	places      *places.Places
 	working     chan struct{} // one for each piece of background work that is being done
 
-	mends seldom
+	mends store.Seldom
 
 	fallen, resets, lost, recoveries, superseded atomic.Int64 // see Fallbacks
 }
@@ -160,7 +162,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
-	if err := b.recount(ctx); err != nil {
+	if err := b.people.Recount(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	b.Begin(ctx)
@@ -183,21 +185,16 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.JWTLeeway = 30 * time.Second
 	}
 	o.JWTLeeway = max(0, o.JWTLeeway)
-	if o.SendRate == 0 {
-		o.SendRate = 20
-	}
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
-	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
-	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
 	st := store.NewStore(o.Redis, o.Log)
 	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
-	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
-	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
+	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
 	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
@@ -208,7 +205,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	var told func(store.Partition)
 	if o.Hook != nil {
-		told = func(p store.Partition) { b.hooks.nudge(p) }
+		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
@@ -216,9 +213,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	if o.Hook != nil {
-		b.hooks = newHooks(b, o)
-	}
+	b.hooks = newHooks(b, o)
+	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
 }
 
@@ -285,9 +281,7 @@ func (b *Broker) Ready(ctx context.Context) error {
 // subscribers and takes this node off the list of those alive. Connections
 // should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
-	if b.hooks != nil {
-		b.hooks.close(ctx)
-	}
+	b.hooks.Close(ctx)
 	var flushed error
 	if b.archiver != nil {
 		if flushed = b.archiver.Close(ctx); flushed == nil && !b.opt.NoArchiver {

@@ -196,11 +196,11 @@ func (a *auditor) waitingCheck(p store.Partition, queue, session string) *check 
 
 func (a *auditor) capacityCheck(p store.Partition, agent string) *check {
 	return &check{4, []string{p.Load(agent), p.Profile("a:" + agent)}, func(ctx context.Context) (string, error) {
-		prof, load, err := a.b.agent(ctx, agent)
-		if err != nil || load <= max(prof.capacity, prof.granted) { // a capacity lowered since takes nothing away
+		prof, load, err := a.b.people.Agent(ctx, agent)
+		if err != nil || load <= max(prof.Capacity, prof.Granted) { // a capacity lowered since takes nothing away
 			return "", err
 		}
-		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.capacity), nil
+		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.Capacity), nil
 	}}
 }
 

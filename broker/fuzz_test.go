@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
@@ -126,11 +125,10 @@ func FuzzLuaReplies(f *testing.F) {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = canned.Parse(text)
-			_, _ = parseLetter(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
-				p := parseProfile("ann", f)
-				_ = chat.Encode(info(p, 1))
+				p := chat.ParseProfile("ann", f)
+				_ = chat.Encode(p.Info(1))
 			}
 			var ev chat.Personal
 			_ = json.Unmarshal([]byte(text), &ev)
@@ -151,33 +149,4 @@ func shows(t *testing.T, snapshot string) {
 	}
 	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
-}
-
-// Whatever is given as a token, and whatever Redis holds under its hash, speaks for somebody who is whole, or for nobody.
-func FuzzTokens(f *testing.F) {
-	b := startNode(f, "redis://"+miniredis.RunT(f).Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
-	token, _, err := b.IssueToken(f.Context(), chat.Identity{Role: chat.RoleUser, ID: "uma"}, time.Hour)
-	require.NoError(f, err)
-	held, err := b.Redis.Get(f.Context(), b.Home(tokenHash(token)).Token(tokenHash(token))).Result()
-	require.NoError(f, err)
-	for _, seed := range [][2]string{{token, held}, {"", ""}, {"a b", ""}, {"x", "{}"}, {"x", `{"role":"admin","id":"x","expires":9999999999999}`}, {"x", "nonsense"}, {"x.1.y", ""}, {"x..y", ""},
-		{"x", `{"role":"user","id":"","expires":9999999999999}`}, {"x", `{"role":"user","id":"u","issued":-1,"expires":-1}`}, {"x", `null`}} {
-		f.Add(seed[0], seed[1])
-	}
-	f.Fuzz(func(t *testing.T, token, held string) {
-		if tokenShape(token) {
-			hash := tokenHash(token)
-			require.NoError(t, b.Redis.Set(t.Context(), b.Home(hash).Token(hash), held, time.Minute).Err())
-		}
-		bounded(t, func() {
-			id, err := b.Authenticate(t.Context(), token)
-			if err != nil {
-				return
-			}
-			require.True(t, tokenShape(token))
-			require.NotEmpty(t, id.ID)
-			require.True(t, id.Role == chat.RoleUser || id.Role.Staff(), "%q", id.Role)
-			require.True(t, id.Expires.IsZero() || time.Now().Before(id.Expires))
-		})
-	})
 }

@@ -5,14 +5,18 @@ import (
 	"errors"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // agentGone is for an agent whose grace is over: it is offline, its offers are
 // declined, and its sessions wait again, ahead of their queues.
 func (b *Broker) agentGone(ctx context.Context, agent string) error {
-	st, err := b.setStatus(ctx, agent, chat.Offline, true)
-	if err != nil || st.Status != chat.Offline {
-		return err // back, or it may be: errAgain
+	gone, sure, err := b.people.Gone(ctx, agent)
+	if err == nil && !sure {
+		err = store.ErrAgain
+	}
+	if err != nil || !gone {
+		return err
 	}
 	b.Log.Info("agent gone", "agent", agent)
 	m := &member{who: "a:" + agent}

@@ -102,9 +102,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 	count := func(change ...func(*Options)) map[string]int64 {
 		server := testenv.Redis(t)
 		b := startNode(t, server.URL(), append(change, func(o *Options) { o.NoArchiver = true })...)
-		if b.hooks != nil {
-			b.hooks.close(t.Context()) // only what sends cost
-		}
+		b.hooks.Close(t.Context()) // only what sends cost
 		uma := user(t, b, name("uma"))
 		s := uma.open(name("q"))
 		uma.send(s.ID, "first")
@@ -122,7 +120,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			calls[strings.TrimPrefix(name, "cmdstat_")] = n
 		}
 		p, _ := b.Of(s.ID)
-		require.Equal(t, b.hooks != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
+		require.Equal(t, b.opt.Hook != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
 		return calls
 	}
 	off, on := count(), count(func(o *Options) { o.Hook = refuser{} })
@@ -181,41 +179,4 @@ func TestARestoreOwesWhatWasNotTold(t *testing.T) {
 			require.EqualValues(t, i+1, e.Data.Message.Seq, "each once and in order: the archive knew what had been told")
 		}
 	}
-}
-
-// Only who holds a session says how far it was told, and that never goes back;
-// said twice, it is as said once.
-func TestOnlyTheHolderMarks(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url, func(o *Options) { o.Hook = refuser{} })
-		b.hooks.close(t.Context()) // this test is the holder
-		uma := user(t, b, name("uma"))
-		s := uma.open(name("q"))
-		uma.send(s.ID, "hello")
-		p, _ := b.Of(s.ID)
-		const lease = 7_777_777_777_777
-		keys := []string{p.Session(s.ID), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty()}
-		mark := func(m hookMark) string {
-			m.Session, m.Keep = s.ID, 1000
-			return b.mustRun(t, "hooked", keys, m).Str(0)
-		}
-		hooked := func() string { return b.Redis.HGet(t.Context(), p.Session(s.ID), "hooked").Val() }
-		require.NoError(t, b.Redis.ZAdd(t.Context(), p.Hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
-		require.Equal(t, "0", hooked())
-		letter := chat.Encode(letter{Event: name("evt"), Session: s.ID})
-		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
-		require.Equal(t, "0", hooked())
-		require.Empty(t, letters(t, b, s.ID))
-		for range 2 {
-			require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 3, Tries: 2, Again: keepOn, Letter: letter}))
-			require.Equal(t, "3", hooked())
-			require.Len(t, letters(t, b, s.ID), 1)
-		}
-		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 1, Again: keepOn}))
-		require.Equal(t, "3", hooked())
-		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 4}))
-		require.Equal(t, "4", hooked())
-		require.Error(t, b.Redis.ZScore(t.Context(), p.Hooks(), s.ID).Err(), "nothing is left to tell")
-		require.NoError(t, b.DeleteDeadLetter(t.Context(), letters(t, b, s.ID)[0].ID))
-	})
 }

@@ -22,7 +22,7 @@ func (b *Broker) loops() {
 		}
 	})
 	b.Loop(tidyPause, func(context.Context) {
-		b.limits.sweep()
+		b.limits.Sweep()
 		b.gates.sweep()
 		b.hub.sweep()
 		b.hub.fade()
@@ -42,9 +42,7 @@ func (b *Broker) loops() {
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.Start()
 	}
-	if b.hooks != nil {
-		b.hooks.start()
-	}
+	b.hooks.Start()
 }
 
 // sweep lets go of sessions that ended more than an hour ago.

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -17,15 +18,12 @@ const hostBot = "h:bot"
 
 var hostAuthor = chat.Author{ID: "host", Role: chat.RoleBot, Name: ""}
 
-// recallWindow is how long a sender may take a message back.
-const recallWindow = 2 * time.Minute
-
 // draft is a message that may be sent, as far as the node can tell.
 type draft struct {
 	by, body, kind string
 	from           chat.Author
-	sender         *sender
-	quota          quota
+	sender         *people.Sender
+	quota          people.Quota
 	refused        error // only a duplicate may be answered, else this
 }
 
@@ -45,7 +43,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return chat.SendReply{}, err
 	}
 	mid, origin, s := ulid.Make().String(), a.Origin(), r.Session
-	file, err := b.sharing(ctx, a, r, &d, mid)
+	file, err := b.uploads.Share(ctx, a, r, d.by, mid, d.body)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -55,7 +53,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		}
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
-		p.Rate(rateSend, d.by)}
+		p.Rate(people.RateSend, d.by)}
 	if d.by[0] == 'a' || d.from.Role == chat.RoleBot {
 		keys = append(keys, p.Stats())
 	} else {
@@ -66,7 +64,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		bot = "1"
 	}
 	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
+		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -75,11 +73,11 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
-		b.unshare(ctx, r, file, err)
+		b.uploads.Unshare(ctx, r, file, err)
 		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
-		b.count(d.by, d.sender)
+		b.limits.Count(d.by, d.sender)
 	}
 	return sent, nil
 }
@@ -132,15 +130,15 @@ func (d *draft) screen(ctx context.Context, b *Broker, r chat.SendRequest) error
 	case r.Key == "":
 		return err
 	default:
-		d.refused, d.quota = err, duplicatesOnly
+		d.refused, d.quota = err, people.DuplicatesOnly
 	}
 	return nil
 }
 
 // hurry finds how fast the sender may be, and is.
 func (d *draft) hurry(b *Broker, r chat.SendRequest) error {
-	d.sender = b.limits.sender(d.by)
-	p, late, flood := d.sender.ask(time.Now())
+	d.sender = b.limits.Sender(d.by)
+	p, late, flood := d.sender.Ask(time.Now())
 	if late != nil {
 		if flood || r.Key == "" {
 			return late
@@ -236,11 +234,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	if seq < 1 {
 		return chat.Errorf(chat.CodeBadRequest, "seq: from 1")
 	}
-	file, err := b.withdrawFile(ctx, session, chat.Who(a.Role, a.ID), seq)
+	file, err := b.uploads.Withdraw(ctx, session, chat.Who(a.Role, a.ID), seq)
 	if err != nil {
 		return err
 	}
-	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
+	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), chat.RecallWindow.Milliseconds()}
 	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
 	r, err := b.Run(ctx, "recall", keys, args...)
 	if err == nil && r.Str(0) == "archived" {
@@ -250,11 +248,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 		return err
 	}
 	if r.Str(0) == "no_message" {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return chat.Errorf(chat.CodeNotFound, "no such message")
 	}
 	if err = store.Refused(r); err != nil {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return b.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil

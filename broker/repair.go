@@ -133,12 +133,12 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if !slices.Contains(gone, node) {
 				gone = append(gone, node)
 			}
-			prof, err := b.profile(ctx, chat.RoleAgent, chat.IDOf(w))
+			prof, err := b.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}
 			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.queues}); err != nil {
+			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.Queues}); err != nil {
 				return err
 			}
 		}

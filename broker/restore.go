@@ -50,7 +50,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := r.run(ctx, q); err != nil {
 		return r.done, err
 	}
-	if err := r.owed(ctx); err != nil {
+	if err := b.hooks.Restore(ctx, o.Archive, r.page); err != nil {
 		return r.done, err
 	}
 	return r.done, store.RedisError("restored", b.Redis.Del(ctx, store.RestoringKey).Err())
@@ -172,11 +172,11 @@ func (r *restore) grace(ctx context.Context) error {
 		return err
 	}
 	for agent := range r.agents {
-		prof, err := b.profile(ctx, chat.RoleAgent, agent)
+		prof, err := b.people.Profile(ctx, chat.RoleAgent, agent)
 		if err != nil {
 			return err
 		}
-		grace := b.grace(prof.queues)
+		grace := b.grace(prof.Queues)
 		if grace == 0 {
 			continue
 		}

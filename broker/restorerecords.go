@@ -1,14 +1,14 @@
 package broker
 
 import (
+	"errors"
+
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/archive"
-	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
@@ -41,7 +41,7 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 			step(len(list))
 		}
 	}
-	return b.recount(ctx)
+	return b.people.Recount(ctx)
 }
 
 func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *archive.Record) {
@@ -51,20 +51,29 @@ func (b *Broker) restoreRecord(ctx context.Context, pipe redis.Pipeliner, r *arc
 	case archiving.RecordCanned:
 		b.canned.Restore(ctx, pipe, r.Data)
 	case archiving.RecordToken:
-		if left := time.Until(time.UnixMilli(r.Expires)); left > 0 {
-			pipe.Set(ctx, b.Home(r.ID).Token(r.ID), r.Data, left)
-		}
+		b.people.RestoreToken(ctx, pipe, r.ID, r.Data, r.Expires)
 	case archiving.RecordProfile:
-		var fields map[string]string
-		if json.Unmarshal(r.Data, &fields) != nil || len(r.ID) < 3 || len(fields) == 0 {
-			return
-		}
-		p := b.Home(chat.IDOf(r.ID))
-		pipe.HSet(ctx, p.Profile(r.ID), fields)
-		if r.ID[0] == 'a' {
-			pipe.SAdd(ctx, p.Agents(), chat.IDOf(r.ID))
-		} else if fields["blocked"]+fields["revoked"]+fields["generation"] == "" { // as in lib/memory.lua
-			pipe.PExpire(ctx, p.Profile(r.ID), time.Duration(b.settings.keep())*time.Millisecond)
-		}
+		b.people.RestoreProfile(ctx, pipe, r.ID, r.Data, time.Duration(b.settings.keep())*time.Millisecond)
 	}
+}
+
+// Record is what the archive keeps of a queue's settings, a participant, a token or a canned
+// reply, as it is now: nothing where that is gone.
+func (n archiverNeeds) Record(ctx context.Context, kind, id string) (data []byte, expires int64, err error) {
+	b := n.b
+	switch kind {
+	case archiving.RecordQueue:
+		data, err = b.Pipe.HGet(ctx, b.Parts[0].Queues(), id).Bytes()
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		return data, 0, store.RedisError("queue", err)
+	case archiving.RecordCanned:
+		data, err = b.canned.Kept(ctx, id)
+	case archiving.RecordToken:
+		data, expires, err = b.people.TokenRecord(ctx, id)
+	case archiving.RecordProfile:
+		data, err = b.people.ProfileRecord(ctx, id)
+	}
+	return data, expires, err
 }

@@ -97,7 +97,7 @@ func (b *Broker) QueueList(ctx context.Context, _ chat.Actor) ([]chat.QueueSetti
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
-	named, err := b.namedQueues(ctx)
+	named, err := b.people.Named(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -102,9 +102,9 @@ func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *sp
 // statusOf is an agent's status in Redis.
 func statusOf(t testing.TB, b *Broker, id string) chat.Status {
 	t.Helper()
-	p, err := b.profile(t.Context(), chat.RoleAgent, id)
+	p, err := b.people.Profile(t.Context(), chat.RoleAgent, id)
 	require.NoError(t, err)
-	return p.status
+	return p.Status
 }
 
 // changes counts how often watchers heard of a status.

@@ -181,40 +181,6 @@ func TestTheAuditSeesTheListByState(t *testing.T) {
 	require.NotEmpty(t, violations(t, b))
 }
 
-// A participant has a budget of lists, hosts have none, and who is quiet is forgotten.
-func TestListLimits(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.ListRate = 0 })
-	ann, bob := chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: name("ann")}}, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("bob")}}
-	var refused error
-	n := 0
-	for ; n < 1000 && refused == nil; n++ {
-		refused = b.AllowList(ann)
-	}
-	require.GreaterOrEqual(t, n, 100)
-	require.Less(t, n, 200)
-	code(t, chat.CodeRateLimited, refused)
-	require.Positive(t, chat.AsError(refused).RetryMS)
-	require.NoError(t, b.AllowList(bob))
-	for range 1000 {
-		require.NoError(t, b.AllowList(theHost))
-	}
-	eventually(t, func() bool { return b.AllowList(ann) == nil })
-	b.limits.list = 1e9 // everybody is rested at once
-	for _, r := range b.limits.seen {
-		r.lists.SetLimit(1e9)
-	}
-	eventually(t, func() bool {
-		b.limits.sweep()
-		b.limits.mu.Lock()
-		defer b.limits.mu.Unlock()
-		return len(b.limits.seen) == 0
-	})
-	for i := range maxLimited + 10 {
-		require.NoError(t, b.AllowList(chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: strconv.Itoa(i)}}))
-	}
-	require.LessOrEqual(t, len(b.limits.seen), maxLimited)
-}
-
 // An agent with more sessions that ended lately than hello holds connects
 // quickly; its count of unread is exact all the same, on every device.
 func TestAHelloAfterManyEnds(t *testing.T) {
@@ -222,7 +188,7 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	b, other := startNode(t, url), startNode(t, url)
 	q := name("q")
 	id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 10000, Issued: time.Now()}
-	require.NoError(t, b.introduce(t.Context(), id))
+	require.NoError(t, b.people.Introduce(t.Context(), id))
 	as := chat.Actor{Identity: id}
 	const n = 2500
 	var g errgroup.Group

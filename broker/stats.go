@@ -26,7 +26,7 @@ func (b *Broker) Stats(ctx context.Context, a chat.Actor, r chat.StatsRequest) (
 type desk struct{ *Broker }
 
 // Agents are all agents that are known.
-func (d desk) Agents(ctx context.Context) ([]chat.AgentInfo, error) { return d.allAgents(ctx) }
+func (d desk) Agents(ctx context.Context) ([]chat.AgentInfo, error) { return d.people.Agents(ctx) }
 
 // Queues are the ids of the queues that somebody has set.
 func (d desk) Queues() []string { return d.settings.set() }

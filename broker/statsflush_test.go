@@ -113,7 +113,7 @@ func TestStatsAfterRestore(t *testing.T) {
 	session, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 	require.NoError(t, err)
 	at := chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: ann, Queues: []string{q}}}
-	require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: ann, Queues: []string{q}, Capacity: 5}))
+	require.NoError(t, b.people.Introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: ann, Queues: []string{q}, Capacity: 5}))
 	_, err = b.Grab(ctx, at, session.ID)
 	require.NoError(t, err)
 	want := b.stats(t, chat.StatsRequest{Queue: q})

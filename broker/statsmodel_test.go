@@ -169,8 +169,8 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 				queues: []string{name("q"), name("q")}, counts: plainTally{}, heard: map[string]bool{}, served: map[string]bool{}}
 			for range 3 {
 				id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: k.queues, Capacity: 20}
-				require.NoError(t, k.nodes[0].introduce(t.Context(), id))
-				_, err := k.nodes[0].setStatus(t.Context(), id.ID, chat.Online, false)
+				require.NoError(t, k.nodes[0].people.Introduce(t.Context(), id))
+				_, err := k.nodes[0].people.SetStatus(t.Context(), id.ID, chat.Online)
 				require.NoError(t, err)
 				k.staff = append(k.staff, chat.Actor{Identity: id})
 			}

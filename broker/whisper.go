@@ -45,8 +45,8 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 		return chat.SendReply{}, err
 	}
 	by, mid := chat.Who(a.Role, a.ID), ulid.Make().String()
-	sender := b.limits.sender(by)
-	if _, late, _ := sender.ask(time.Now()); late != nil {
+	sender := b.limits.Sender(by)
+	if _, late, _ := sender.Ask(time.Now()); late != nil {
 		return chat.SendReply{}, late
 	}
 	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), whisperArgs{call{mid, r.Session}, a.ID, r.Key,
@@ -59,7 +59,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 		return sent, b.Absent(ctx, a, chat.ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
-		b.count(by, sender)
+		b.limits.Count(by, sender)
 	}
 	return sent, nil
 }

@@ -101,6 +101,13 @@ func Head(mid string, from Author, kind string, replyTo int64) string {
 	return string(b)
 }
 
+// MidOf takes the mid out of a head, which begins with it.
+func MidOf(head string) string {
+	rest, _ := strings.CutPrefix(head, `"mid":"`)
+	mid, _, _ := strings.Cut(rest, `"`)
+	return mid
+}
+
 // ParseMessage reads what send.lua publishes; counts are the receivers' unread.
 func ParseMessage(payload string) (e Entry, origin string, counts map[string]int64, ok bool) {
 	f := strings.SplitN(payload, SepField, 9)
@@ -243,10 +250,3 @@ func Hidden(by, head, body string) bool {
 
 // NoteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
 func NoteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
-
-// MidOf takes the mid out of a head, which begins with it.
-func MidOf(h string) string {
-	rest, _ := strings.CutPrefix(h, `"mid":"`)
-	mid, _, _ := strings.Cut(rest, `"`)
-	return mid
-}

@@ -56,6 +56,9 @@ type Archiver struct {
 type ArchiverNeeds interface {
 	// Settle carries out what a script left to be done in other partitions.
 	Settle(ctx context.Context, p store.Partition, effects []string)
+	// Record is what the archive keeps of something that is no session, as it is now, and
+	// when it expires (ms; 0: never); no data where that is gone.
+	Record(ctx context.Context, kind, id string) (data []byte, expires int64, err error)
 	// Compare looks a session through that Redis may have lost a part of.
 	Compare(ctx context.Context, p store.Partition, session string) error
 }

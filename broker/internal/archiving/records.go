@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
@@ -23,54 +21,10 @@ const (
 	recordDeployment = "deployment"
 )
 
-// lasting are the fields of a profile that a record keeps; the others are about
-// connections, which do not outlive Redis.
-var lasting = []string{"info", "queues", "capacity", "set", "disabled", "blocked", "blocked_reason", "revoked", "generation",
-	"last_agent", "last_at", "chosen"}
-
 // record reads one as it is now. Without data it is deleted.
 func (a *Archiver) record(ctx context.Context, c store.Collected, kind, id string) (*archive.Record, error) {
-	rec := &archive.Record{Kind: kind, ID: id, Version: c.Now}
-	switch kind {
-	case RecordQueue:
-		data, err := a.Pipe.HGet(ctx, c.Part.Queues(), id).Bytes()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, store.RedisError("queue", err)
-		}
-		rec.Data = data
-	case RecordCanned:
-		data, err := a.Pipe.HGet(ctx, c.Part.Canned(), id).Bytes()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, store.RedisError("canned", err)
-		}
-		rec.Data = data
-	case RecordToken:
-		data, err := a.Pipe.Get(ctx, c.Part.Token(id)).Bytes()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, store.RedisError("token", err)
-		}
-		var r struct {
-			Expires int64 `json:"expires"` // ms
-		}
-		if rec.Data = data; json.Unmarshal(data, &r) == nil {
-			rec.Expires = r.Expires
-		}
-	case RecordProfile:
-		fields, err := a.Pipe.HMGet(ctx, c.Part.Profile(id), lasting...).Result()
-		if err != nil {
-			return nil, store.RedisError("profile", err)
-		}
-		kept := map[string]string{}
-		for i, v := range fields {
-			if text, ok := v.(string); ok {
-				kept[lasting[i]] = text
-			}
-		}
-		if len(kept) > 0 { // else it had nothing to say that lasts, and has expired
-			rec.Data = []byte(chat.Encode(kept))
-		}
-	}
-	return rec, nil
+	data, expires, err := a.needs.Record(ctx, kind, id)
+	return &archive.Record{Kind: kind, ID: id, Version: c.Now, Data: data, Expires: expires}, err
 }
 
 // Claim makes sure that all nodes of this Redis use one archive.

@@ -1,6 +1,7 @@
-package broker
+package people
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"sync"
@@ -20,9 +21,13 @@ import (
 // agent's partition afterwards, and learns from the answer what the other nodes
 // have seen.
 const (
-	staffRate  = 100     // sends a second
-	openRate   = 60      // a minute
-	uploadRate = 30      // a minute
+	StaffRate  = 100 // sends of staff a second
+	OpenRate   = 60  // sessions that a user opens a minute
+	UploadRate = 30  // files a minute
+)
+
+const (
+	sendRate   = 20      // a user's sends a second
 	listRate   = 20      // lists a second at one node
 	listBurst  = 5       // times the rate
 	readRate   = 2 << 20 // bytes a second that one of the staff reads at one node; a user a quarter
@@ -36,43 +41,59 @@ const (
 	floodFactor  = 5 // above this many times the rate a node refuses without asking Redis
 )
 
-// What rates are kept of, in keys.
+// What rates are kept of, in keys: see store.Partition.Rate.
 const (
-	rateSend   = "send"
-	rateOpen   = "open"
+	RateSend   = "send"
+	RateOpen   = "open"
 	rateUpload = "upload"
 )
 
-// quota is a rate as the scripts take it; the zero one is no limit.
-type quota struct {
-	interval int64 // µs, rounded up
-	burst    int64
+// Quota is a rate as the scripts take it; the zero one is no limit.
+type Quota struct {
+	Interval int64 // µs, rounded up
+	Burst    int64
 }
 
-func newQuota(count float64, per time.Duration, burst float64) quota {
+func newQuota(count float64, per time.Duration, burst float64) Quota {
 	const slowest = 1e12 // eleven days
-	return quota{int64(math.Ceil(min(slowest, float64(per.Microseconds())/count))), int64(max(1, burst))}
+	return Quota{int64(math.Ceil(min(slowest, float64(per.Microseconds())/count))), int64(max(1, burst))}
 }
 
-// duplicatesOnly makes send.lua answer what is stored already and store nothing.
-var duplicatesOnly = quota{interval: -1}
+// DuplicatesOnly makes send.lua answer what is stored already and store nothing.
+var DuplicatesOnly = Quota{Interval: -1}
 
-// limiter knows how fast each participant may be, and has been at this node.
-type limiter struct {
-	rate float64 // a user's messages a second; negative: users have no limits
-	list rate.Limit
-	read rate.Limit // bytes; negative: no limit
+// Rates are what a deployment may set. 0 takes the usual one; a negative one means no limit.
+type Rates struct {
+	Sends float64 // messages a second of one user; negative: users open and upload without limits, too
+	Lists float64 // lists a second of one participant at one node
+	Reads float64 // bytes a second of one of the staff at one node; a user a quarter
+}
+
+// Limits know how fast each participant may be, and has been at this node. Their methods
+// may be called concurrently.
+type Limits struct {
+	store *store.Store
+	rate  float64 // a user's messages a second; negative: users have no limits
+	list  rate.Limit
+	read  rate.Limit // bytes; negative: no limit
+
 	mu   sync.Mutex
-	by   map[string]*sender
+	by   map[string]*Sender
 	seen map[string]*readBudget
+}
+
+// NewLimits counts in a store, which may be opened afterwards.
+func NewLimits(s *store.Store, r Rates) *Limits {
+	return &Limits{store: s, rate: cmp.Or(r.Sends, sendRate), list: rate.Limit(cmp.Or(r.Lists, listRate)),
+		read: rate.Limit(cmp.Or(r.Reads, readRate))}
 }
 
 // readBudget is of a participant that has read something at this node lately.
 type readBudget struct{ lists, bytes *rate.Limiter }
 
-// sender is a participant that has sent something at this node lately.
-type sender struct {
-	quota quota
+// Sender is a participant that has sent something at this node lately.
+type Sender struct {
+	quota Quota
 	own   *rate.Limiter // staff: what this node lets through
 	flood *rate.Limiter // what is not even asked about
 
@@ -83,53 +104,53 @@ type sender struct {
 }
 
 // sends is the quota of a participant's sends.
-func (l *limiter) sends(w string) quota {
+func (l *Limits) sends(w string) Quota {
 	switch {
 	case w[0] != 'u':
-		return newQuota(staffRate, time.Second, 2*staffRate)
+		return newQuota(StaffRate, time.Second, 2*StaffRate)
 	case l.rate < 0:
-		return quota{}
+		return Quota{}
 	default:
 		return newQuota(l.rate, time.Second, math.Floor(2*l.rate))
 	}
 }
 
-// opens is the quota at which the actor opens sessions.
-func (l *limiter) opens(a chat.Actor) quota {
+// Opens is the quota at which the actor opens sessions.
+func (l *Limits) Opens(a chat.Actor) Quota {
 	if a.Host || l.rate < 0 {
-		return quota{}
+		return Quota{}
 	}
-	return newQuota(openRate, time.Minute, openRate)
+	return newQuota(OpenRate, time.Minute, OpenRate)
 }
 
-// sender is nil for those without a limit.
-func (l *limiter) sender(w string) *sender {
+// Sender is nil for those without a limit.
+func (l *Limits) Sender(w string) *Sender {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.by[w]; s != nil {
 		return s
 	}
 	p := l.sends(w)
-	if p.interval == 0 {
+	if p.Interval == 0 {
 		return nil
 	}
-	limit := rate.Every(time.Duration(p.interval) * time.Microsecond)
-	s := &sender{quota: p, flood: rate.NewLimiter(limit*floodFactor, int(p.burst)*floodFactor)}
+	limit := rate.Every(time.Duration(p.Interval) * time.Microsecond)
+	s := &Sender{quota: p, flood: rate.NewLimiter(limit*floodFactor, int(p.Burst)*floodFactor)}
 	if w[0] != 'u' {
-		s.own = rate.NewLimiter(limit, int(p.burst))
+		s.own = rate.NewLimiter(limit, int(p.Burst))
 	}
 	l.by = remembered(l.by, w, s)
 	return s
 }
 
-// ask gives the quota that the script of a send shall keep. Where it is late, only
+// Ask gives the quota that the script of a send shall keep. Where it is late, only
 // duplicates may be answered; where it floods us, not even those.
-func (s *sender) ask(now time.Time) (p quota, late *chat.Error, flood bool) {
+func (s *Sender) Ask(now time.Time) (p Quota, late *chat.Error, flood bool) {
 	if s == nil {
-		return quota{}, nil, false
+		return Quota{}, nil, false
 	}
 	if wait := take(s.flood, now); wait > 0 {
-		return quota{}, store.TooFast(wait.Milliseconds()), true
+		return Quota{}, store.TooFast(wait.Milliseconds()), true
 	}
 	if s.own == nil {
 		return s.quota, nil, false
@@ -141,9 +162,9 @@ func (s *sender) ask(now time.Time) (p quota, late *chat.Error, flood bool) {
 		wait = take(s.own, now)
 	}
 	if wait > 0 {
-		return duplicatesOnly, store.TooFast(wait.Milliseconds()), false
+		return DuplicatesOnly, store.TooFast(wait.Milliseconds()), false
 	}
-	return quota{}, nil, false
+	return Quota{}, nil, false
 }
 
 // take takes one, or tells how long to wait.
@@ -154,9 +175,9 @@ func take(l *rate.Limiter, now time.Time) time.Duration {
 	return max(1, time.Duration((1-l.TokensAt(now))/float64(l.Limit())*float64(time.Second)))
 }
 
-// count counts a send of staff that was stored, and every now and then tells the
+// Count counts a send of staff that was stored, and every now and then tells the
 // other nodes, while chat goes on.
-func (b *Broker) count(w string, s *sender) {
+func (l *Limits) Count(w string, s *Sender) {
 	if s == nil || s.own == nil {
 		return
 	}
@@ -168,17 +189,17 @@ func (b *Broker) count(w string, s *sender) {
 	}
 	n := s.done
 	s.done, s.reporting = 0, true
-	b.Beside("report", func() { b.report(w, s, n) })
+	l.store.Beside("report", func() { l.report(w, s, n) })
 }
 
 // report counts sends in the agent's own partition. What it cannot tell because
 // Redis is away, it forgets: nothing is sent then either.
-func (b *Broker) report(w string, s *sender, n int64) {
-	ctx, cancel := context.WithTimeout(b.Life, reportWithin)
+func (l *Limits) report(w string, s *Sender, n int64) {
+	ctx, cancel := context.WithTimeout(l.store.Life, reportWithin)
 	defer cancel()
-	wait, err := b.permit(ctx, rateSend, w, s.quota, n, true)
+	wait, err := l.permit(ctx, RateSend, w, s.quota, n, true)
 	if err != nil && ctx.Err() == nil {
-		b.Log.Warn("sends not counted for the other nodes", "participant", w, "error", err)
+		l.store.Log.Warn("sends not counted for the other nodes", "participant", w, "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,26 +211,35 @@ func (b *Broker) report(w string, s *sender, n int64) {
 
 // permit counts in the participant's own partition: n that were done already, or
 // one that is to be done, if the rate allows. It gives the ms until the next may be.
-func (b *Broker) permit(ctx context.Context, what, w string, p quota, n int64, done bool) (int64, error) {
+func (l *Limits) permit(ctx context.Context, what, w string, p Quota, n int64, done bool) (int64, error) {
 	flag := "0"
 	if done {
 		flag = "1"
 	}
-	r, err := b.Run(ctx, "permit", []string{b.Home(chat.IDOf(w)).Rate(what, w)}, p.interval, p.burst, ulid.Make().String(), n, flag)
+	r, err := l.store.Run(ctx, "permit", []string{l.store.Home(chat.IDOf(w)).Rate(what, w)}, p.Interval, p.Burst, ulid.Make().String(), n, flag)
 	if err != nil {
 		return 0, err
 	}
 	return r.Num(1), store.Refused(r)
 }
 
+// AllowUpload counts one upload of a participant, over all nodes.
+func (l *Limits) AllowUpload(ctx context.Context, w string) error {
+	if w[0] == 'u' && l.rate < 0 {
+		return nil
+	}
+	_, err := l.permit(ctx, rateUpload, w, newQuota(UploadRate, time.Minute, UploadRate), 1, false)
+	return err
+}
+
 // AllowList counts one list that a participant asks for, at this node: 20 a
 // second, bursts of 100. It is to be asked before the list is, and answers
 // CodeRateLimited with the time to wait beyond that. Host applications have no limit.
-func (b *Broker) AllowList(a chat.Actor) error {
-	if a.Host || b.limits.list < 0 {
+func (l *Limits) AllowList(a chat.Actor) error {
+	if a.Host || l.list < 0 {
 		return nil
 	}
-	if wait := take(b.limits.reader(chat.Who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
+	if wait := take(l.reader(chat.Who(a.Role, a.ID)).lists, time.Now()); wait > 0 {
 		return store.TooFast(wait.Milliseconds())
 	}
 	return nil
@@ -221,29 +251,29 @@ func (b *Broker) AllowList(a chat.Actor) error {
 // asking itself costs; what is delivered then is counted by HasRead, however much
 // it is, and the next has to wait for it. CodeRateLimited: nothing is left, with
 // the time until there is. Host applications have no limit.
-func (b *Broker) AllowRead(a chat.Actor, bytes int) error {
-	if a.Host || b.limits.read < 0 {
+func (l *Limits) AllowRead(a chat.Actor, bytes int) error {
+	if a.Host || l.read < 0 {
 		return nil
 	}
-	l, now := b.limits.reader(chat.Who(a.Role, a.ID)).bytes, time.Now()
-	if left := l.TokensAt(now); left < 1 {
-		wait := time.Duration((1 - left) / float64(l.Limit()) * float64(time.Second))
+	budget, now := l.reader(chat.Who(a.Role, a.ID)).bytes, time.Now()
+	if left := budget.TokensAt(now); left < 1 {
+		wait := time.Duration((1 - left) / float64(budget.Limit()) * float64(time.Second))
 		return store.TooFast(wait.Milliseconds() + 1)
 	}
-	l.ReserveN(now, min(bytes, l.Burst()))
+	budget.ReserveN(now, min(bytes, budget.Burst()))
 	return nil
 }
 
 // HasRead counts what was delivered after AllowRead.
-func (b *Broker) HasRead(a chat.Actor, bytes int) {
-	if a.Host || b.limits.read < 0 || bytes <= 0 {
+func (l *Limits) HasRead(a chat.Actor, bytes int) {
+	if a.Host || l.read < 0 || bytes <= 0 {
 		return
 	}
-	l := b.limits.reader(chat.Who(a.Role, a.ID)).bytes
-	l.ReserveN(time.Now(), min(bytes, l.Burst()))
+	budget := l.reader(chat.Who(a.Role, a.ID)).bytes
+	budget.ReserveN(time.Now(), min(bytes, budget.Burst()))
 }
 
-func (l *limiter) reader(w string) *readBudget {
+func (l *Limits) reader(w string) *readBudget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.seen[w]
@@ -274,9 +304,9 @@ func remembered[V any](m map[string]V, w string, v V) map[string]V {
 	return m
 }
 
-// sweep forgets those who have been quiet long enough to have their full burst
+// Sweep forgets those who have been quiet long enough to have their full burst
 // again: what the others do not know of them is made up for, too.
-func (l *limiter) sweep() {
+func (l *Limits) Sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()

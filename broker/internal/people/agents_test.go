@@ -1,4 +1,4 @@
-package broker
+package people
 
 import (
 	"sync"
@@ -29,20 +29,20 @@ func together(t *testing.T, all ...func() error) {
 // sets something else of it at the same moment, on whichever node.
 func TestWhatIsSetOfAnAgentStays(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
-	a, b := startNode(t, url), startNode(t, url)
+	a, b := start(t, url), start(t, url)
 	ctx := t.Context()
 	for range 400 {
 		id, q := name("ann"), name("q")
 		together(t,
 			func() error {
-				_, _, err := a.IssueToken(ctx, chat.Identity{Role: chat.RoleAgent, ID: id, Name: "Ann"}, time.Minute)
+				_, _, err := a.Issue(ctx, chat.Identity{Role: chat.RoleAgent, ID: id, Name: "Ann"}, time.Minute)
 				return err
 			},
 			func() error {
-				_, err := b.PutAgent(ctx, host, id, chat.AgentSettings{Queues: []string{q}, Capacity: 3})
+				_, err := b.SetAgent(ctx, id, chat.AgentSettings{Queues: []string{q}, Capacity: 3})
 				return err
 			})
-		got, err := a.Agent(ctx, host, id)
+		got, _, err := a.Agent(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, 3, got.Capacity)
 		require.Equal(t, []string{q}, got.Queues)
@@ -50,12 +50,12 @@ func TestWhatIsSetOfAnAgentStays(t *testing.T) {
 	}
 	for range 200 {
 		id, q := name("ann"), name("q")
-		_, err := a.PutAgent(ctx, host, id, chat.AgentSettings{})
+		_, err := a.SetAgent(ctx, id, chat.AgentSettings{})
 		require.NoError(t, err)
 		together(t,
-			func() error { _, err := a.PutAgent(ctx, host, id, chat.AgentSettings{Capacity: 3}); return err },
-			func() error { _, err := b.PutAgent(ctx, host, id, chat.AgentSettings{Queues: []string{q}}); return err })
-		got, err := a.Agent(ctx, host, id)
+			func() error { _, err := a.SetAgent(ctx, id, chat.AgentSettings{Capacity: 3}); return err },
+			func() error { _, err := b.SetAgent(ctx, id, chat.AgentSettings{Queues: []string{q}}); return err })
+		got, _, err := a.Agent(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, 3, got.Capacity, "left out: it stays as it is")
 		require.Equal(t, []string{q}, got.Queues)

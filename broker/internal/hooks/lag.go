@@ -1,4 +1,4 @@
-package broker
+package hooks
 
 import (
 	"context"
@@ -11,56 +11,53 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// HookStats are one node's counts since it started.
-type HookStats struct {
+// lagFresh is for how long a measurement is good.
+const lagFresh = 2 * time.Second
+
+// Stats are one node's counts since it started.
+type Stats struct {
 	Delivered int64 // events taken
 	Failed    int64 // attempts
 	Dead      int64 // events given up
 	Dropped   int64 // dead letters that had to make room for newer ones
 }
 
-// HookStats tells what this node has delivered.
-func (b *Broker) HookStats() HookStats {
-	if b.hooks == nil {
-		return HookStats{}
-	}
-	h := b.hooks
-	return HookStats{h.delivered.Load(), h.failed.Load(), h.dead.Load(), h.dropped.Load()}
+// Stats tells what this node has delivered.
+func (h *Teller) Stats() Stats {
+	return Stats{h.delivered.Load(), h.failed.Load(), h.dead.Load(), h.dropped.Load()}
 }
 
-// HookLag is how far the hook is behind.
-type HookLag struct {
+// Lag is how far the hook is behind.
+type Lag struct {
 	Sessions int64 // with an event that was not taken yet
 	Seconds  int64 // since the oldest of them
 	Dead     int64 // letters
 }
 
-const lagFresh = 2 * time.Second // a measurement is good for this long
-
-// hookLagCache keeps one measurement for all who ask.
-type hookLagCache struct {
+// lagCache keeps one measurement for all who ask.
+type lagCache struct {
 	mu   sync.Mutex
 	at   time.Time
-	last HookLag
+	last Lag
 }
 
-// HookLag measures how far the hook is behind, at most every two seconds.
-func (b *Broker) HookLag(ctx context.Context) (HookLag, error) {
-	if b.hooks == nil {
-		return HookLag{}, nil
+// Lag measures how far the hook is behind, at most every two seconds; nothing without one.
+func (h *Teller) Lag(ctx context.Context) (Lag, error) {
+	if h.hook == nil {
+		return Lag{}, nil
 	}
-	c := &b.hooks.lag
+	c := &h.lag
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.at) < lagFresh {
 		return c.last, nil
 	}
-	var lag HookLag
+	var lag Lag
 	now := time.Now().UnixMilli()
-	for _, p := range b.Parts {
+	for _, p := range h.store.Parts {
 		var size, dead *redis.IntCmd
 		var due, late *redis.ZSliceCmd
-		_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, err := h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			size, dead = pipe.ZCard(ctx, p.Hooks()), pipe.XLen(ctx, p.Dead())
 			// What is being told or waits to be tried again has a score to come; since when it waits is in late.
 			due = pipe.ZRangeByScoreWithScores(ctx, p.Hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})

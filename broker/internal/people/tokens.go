@@ -1,4 +1,4 @@
-package broker
+package people
 
 import (
 	"context"
@@ -41,9 +41,9 @@ func tokenHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// IssueToken makes an opaque token for an identity; ttl 0 means 24 hours. An
+// Issue makes an opaque token for an identity; ttl 0 means 24 hours. An
 // agent's profile is known from then on.
-func (b *Broker) IssueToken(ctx context.Context, id chat.Identity, ttl time.Duration) (string, time.Time, error) {
+func (ps *People) Issue(ctx context.Context, id chat.Identity, ttl time.Duration) (string, time.Time, error) {
 	if err := id.Normalize(); err != nil {
 		return "", time.Time{}, err
 	}
@@ -54,19 +54,19 @@ func (b *Broker) IssueToken(ctx context.Context, id chat.Identity, ttl time.Dura
 		return "", time.Time{}, chat.Errorf(chat.CodeBadRequest, "ttl: seconds, from 1 to ten years")
 	}
 	if id.Role.Staff() {
-		if err := b.introduce(ctx, id); err != nil {
+		if err := ps.Introduce(ctx, id); err != nil {
 			return "", time.Time{}, err
 		}
 	}
-	revoked, err := b.revocations(ctx, id.Role, id.ID)
+	revoked, err := ps.revocations(ctx, id.Role, id.ID)
 	if err != nil {
 		return "", time.Time{}, err
 	}
 	token := rand.Text() // letters and digits only: it is typed into command lines
 	bearer := tokenBearer{id.Role, id.ID, id.Name, id.Avatar, id.Queues, id.Capacity, id.Priority, revoked + 1}
 	hash := tokenHash(token)
-	p := b.Home(hash)
-	r, err := b.Run(ctx, "token", []string{p.Token(hash), p.Dirty()}, hash, strings.TrimSuffix(chat.Encode(bearer), "}"), ttl.Milliseconds())
+	p := ps.store.Home(hash)
+	r, err := ps.store.Run(ctx, "token", []string{p.Token(hash), p.Dirty()}, hash, strings.TrimSuffix(chat.Encode(bearer), "}"), ttl.Milliseconds())
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -74,8 +74,8 @@ func (b *Broker) IssueToken(ctx context.Context, id chat.Identity, ttl time.Dura
 }
 
 // revocations is how often a participant's tokens have been revoked.
-func (b *Broker) revocations(ctx context.Context, role chat.Role, id string) (int64, error) {
-	n, err := b.Redis.HGet(ctx, b.Home(id).Profile(chat.Who(role, id)), "generation").Int64()
+func (ps *People) revocations(ctx context.Context, role chat.Role, id string) (int64, error) {
+	n, err := ps.store.Redis.HGet(ctx, ps.store.Home(id).Profile(chat.Who(role, id)), "generation").Int64()
 	if errors.Is(err, redis.Nil) {
 		return 0, nil
 	}
@@ -84,51 +84,51 @@ func (b *Broker) revocations(ctx context.Context, role chat.Role, id string) (in
 
 // Authenticate finds whom a token speaks for. CodeUnauthorized: no such token,
 // expired or revoked; CodeUnavailable: Redis is away.
-func (b *Broker) Authenticate(ctx context.Context, token string) (chat.Identity, error) {
-	id, err := b.identify(ctx, token)
+func (ps *People) Authenticate(ctx context.Context, token string) (chat.Identity, error) {
+	id, err := ps.identify(ctx, token)
 	if err != nil {
 		return chat.Identity{}, err
 	}
 	if !id.Expires.IsZero() && !time.Now().Before(id.Expires) {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token has expired")
 	}
-	p, err := b.profile(ctx, id.Role, id.ID)
+	p, err := ps.Profile(ctx, id.Role, id.ID)
 	if err != nil {
 		return chat.Identity{}, err
 	}
-	if id.Revoked(p.revoked, p.generation) {
+	if id.Revoked(p.Revoked, p.Generation) {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token was revoked")
 	}
-	if p.disabled {
+	if p.Disabled {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "disabled by an administrator")
 	}
-	if p.set {
-		id.Queues, id.Capacity = p.queues, p.capacity
+	if p.Set {
+		id.Queues, id.Capacity = p.Queues, p.Capacity
 	}
 	return id, nil
 }
 
-func (b *Broker) identify(ctx context.Context, token string) (chat.Identity, error) {
+func (ps *People) identify(ctx context.Context, token string) (chat.Identity, error) {
 	if !tokenShape(token) {
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "no token")
 	}
-	if b.opt.JWT != nil && strings.Count(token, ".") == 2 {
-		id, err := b.opt.JWT(ctx, token)
+	if ps.opt.JWT != nil && strings.Count(token, ".") == 2 {
+		id, err := ps.opt.JWT(ctx, token)
 		if err != nil {
 			return chat.Identity{}, err
 		}
 		if err := id.Normalize(); err != nil {
 			return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token's claims: %s", chat.AsError(err).Message)
 		}
-		if id.Issued.After(time.Now().Add(b.opt.JWTLeeway)) { // it would outlive a revocation
+		if id.Issued.After(time.Now().Add(ps.opt.Leeway)) { // it would outlive a revocation
 			return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "the token is of the future: a clock is wrong")
 		}
-		return id, b.shown(ctx, id)
+		return id, ps.shown(ctx, id)
 	}
 	hash := tokenHash(token)
-	data, err := b.Redis.Get(ctx, b.Home(hash).Token(hash)).Bytes()
+	data, err := ps.store.Redis.Get(ctx, ps.store.Home(hash).Token(hash)).Bytes()
 	if errors.Is(err, redis.Nil) {
-		if b.LookEmptied(ctx); b.Emptied.Load() {
+		if ps.store.LookEmptied(ctx); ps.store.Emptied.Load() {
 			return chat.Identity{}, store.ErrEmptied // not the token's fault: who gets 401 gives up
 		}
 		return chat.Identity{}, chat.Errorf(chat.CodeUnauthorized, "no such token, or it has expired")
@@ -150,12 +150,12 @@ func (b *Broker) identify(ctx context.Context, token string) (chat.Identity, err
 		Issued: time.UnixMilli(r.Issued), Expires: time.UnixMilli(r.Expires), TokenID: hash, Generation: r.Generation}, nil
 }
 
-// held is CodeUnauthorized if an opaque token does not exist any more.
-func (b *Broker) held(ctx context.Context, id chat.Identity) error {
+// Held is CodeUnauthorized if an opaque token does not exist any more.
+func (ps *People) Held(ctx context.Context, id chat.Identity) error {
 	if id.TokenID == "" {
 		return nil
 	}
-	n, err := b.Pipe.Exists(ctx, b.Home(id.TokenID).Token(id.TokenID)).Result()
+	n, err := ps.store.Pipe.Exists(ctx, ps.store.Home(id.TokenID).Token(id.TokenID)).Result()
 	if err != nil {
 		return store.RedisError("token", err)
 	}
@@ -165,11 +165,8 @@ func (b *Broker) held(ctx context.Context, id chat.Identity) error {
 	return nil
 }
 
-// MaxToken is a token's greatest length in bytes.
-const MaxToken = 8 << 10
-
 func tokenShape(token string) bool {
-	if token == "" || len(token) > MaxToken {
+	if token == "" || len(token) > chat.MaxToken {
 		return false
 	}
 	for _, c := range []byte(token) {
@@ -181,9 +178,9 @@ func tokenShape(token string) bool {
 	return true
 }
 
-// RevokeToken ends one token, and its connections on every node within two seconds.
-func (b *Broker) RevokeToken(ctx context.Context, token string) error {
-	id, err := b.identify(ctx, token)
+// Revoke ends one token, and its connections on every node within two seconds.
+func (ps *People) Revoke(ctx context.Context, token string) error {
+	id, err := ps.identify(ctx, token)
 	if err != nil {
 		if chat.AsError(err).Code == chat.CodeUnauthorized {
 			return nil // it is of no use to anybody already
@@ -192,19 +189,19 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 	}
 	if id.TokenID == "" {
 		// A JWT cannot be taken back alone: its participant's older tokens all go.
-		return b.RevokeParticipant(ctx, id.Role, id.ID)
+		return ps.RevokeAll(ctx, id.Role, id.ID)
 	}
-	p := b.Home(id.TokenID)
-	if _, err := b.Run(ctx, "untoken", []string{p.Token(id.TokenID), p.Dirty()}, id.TokenID); err != nil {
+	p := ps.store.Home(id.TokenID)
+	if _, err := ps.store.Run(ctx, "untoken", []string{p.Token(id.TokenID), p.Dirty()}, id.TokenID); err != nil {
 		return err
 	}
-	return b.tell(ctx, id.Role, id.ID, chat.Personal{Kind: "revoked", Token: id.TokenID})
+	return ps.Tell(ctx, id.Role, id.ID, chat.Personal{Kind: "revoked", Token: id.TokenID})
 }
 
-// RevokeParticipant ends all of a participant's tokens, JWTs issued before now included.
+// RevokeAll ends all of a participant's tokens, JWTs issued before now included.
 //
 // When a JWT was issued only its issuer knows, whose clock may be fast: an `iat` of up
-// to Options.JWTLeeway ahead is accepted. So all end that say they were issued before
+// to Options.Leeway ahead is accepted. So all end that say they were issued before
 // now, by the later of Redis's clock and the node's, or no later than one that was
 // shown before: what the same issuer makes afterwards says that it is newer. Opaque
 // tokens count revocations.
@@ -212,13 +209,13 @@ func (b *Broker) RevokeToken(ctx context.Context, token string) error {
 // An `iat` has whole seconds as a rule, so JWTs issued in the second of the revocation
 // cannot be told apart and all of them end; the answer waits until that second is
 // over, so that whoever logs in once it is given gets one that works.
-func (b *Broker) RevokeParticipant(ctx context.Context, role chat.Role, id string) error {
+func (ps *People) RevokeAll(ctx context.Context, role chat.Role, id string) error {
 	if err := chat.ValidID("id", id); err != nil {
 		return err
 	}
-	w, p, here := chat.Who(role, id), b.Home(id), time.Now().UnixMilli()
-	r, err := b.Run(ctx, "revoke", []string{p.Profile(w), p.Dirty(), p.Ahead(w)}, w, ulid.Make().String(), here)
-	if err != nil || b.opt.JWT == nil {
+	w, p, here := chat.Who(role, id), ps.store.Home(id), time.Now().UnixMilli()
+	r, err := ps.store.Run(ctx, "revoke", []string{p.Profile(w), p.Dirty(), p.Ahead(w)}, w, ulid.Make().String(), here)
+	if err != nil || ps.opt.JWT == nil {
 		return err
 	}
 	if !store.Sleep(ctx, time.Duration(1000-min(here%1000, r.Num(2)%1000))*time.Millisecond) {
@@ -228,24 +225,11 @@ func (b *Broker) RevokeParticipant(ctx context.Context, role chat.Role, id strin
 }
 
 // shown notes a JWT whose issuer's clock is fast, for revocations.
-func (b *Broker) shown(ctx context.Context, id chat.Identity) error {
+func (ps *People) shown(ctx context.Context, id chat.Identity) error {
 	if !id.Issued.After(time.Now()) {
 		return nil
 	}
-	w, p := chat.Who(id.Role, id.ID), b.Home(id.ID)
-	_, err := b.Run(ctx, "ahead", []string{p.Ahead(w)}, id.Issued.UnixMilli(), (2 * b.opt.JWTLeeway).Milliseconds())
+	w, p := chat.Who(id.Role, id.ID), ps.store.Home(id.ID)
+	_, err := ps.store.Run(ctx, "ahead", []string{p.Ahead(w)}, id.Issued.UnixMilli(), (2 * ps.opt.Leeway).Milliseconds())
 	return err
-}
-
-// tell publishes on a participant's own channel.
-func (b *Broker) tell(ctx context.Context, role chat.Role, id string, p chat.Personal) error {
-	data, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	channel := b.Home(id).Profile(chat.Who(role, id))
-	if b.Sharded {
-		return store.RedisError("tell", b.Redis.SPublish(ctx, channel, data).Err())
-	}
-	return store.RedisError("tell", b.Redis.Publish(ctx, channel, data).Err())
 }

@@ -1,4 +1,4 @@
-package broker
+package hooks
 
 import (
 	"context"
@@ -9,16 +9,16 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// owed brings ended sessions back whose events have not all been told, where
+// Restore has ended sessions brought back whose events have not all been told, where
 // there is a hook: those created within twice the time that an event is tried for.
-func (r *restore) owed(ctx context.Context) error {
-	h := r.b.hooks
-	if h == nil {
+// bring is called with a page of them at a time.
+func (h *Teller) Restore(ctx context.Context, a archive.Archive, bring func(ctx context.Context, page []archive.Session) error) error {
+	if h.hook == nil {
 		return nil
 	}
 	q := archive.SessionQuery{States: []string{string(chat.Ended)}, Since: time.Now().Add(-2 * h.life).UnixMilli(), Limit: 200}
 	for {
-		page, err := r.b.opt.Archive.Sessions(ctx, q)
+		page, err := a.Sessions(ctx, q)
 		if err != nil {
 			return store.ArchiveError("sessions", err)
 		}
@@ -30,11 +30,11 @@ func (r *restore) owed(ctx context.Context) error {
 		owed := page[:0]
 		for _, doc := range page {
 			_, fields, err := chat.ParseSnapshot(doc.ID, doc.Snapshot)
-			if err == nil && fields["hooked"] != "" && fields.Num("hooked") < stepsOfMessage*doc.Seq {
+			if err == nil && fields["hooked"] != "" && fields.Num("hooked") < steps*doc.Seq {
 				owed = append(owed, doc)
 			}
 		}
-		if err := r.page(ctx, owed); err != nil {
+		if err := bring(ctx, owed); err != nil {
 			return err
 		}
 	}

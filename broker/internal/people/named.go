@@ -1,4 +1,4 @@
-package broker
+package people
 
 import (
 	"context"
@@ -15,23 +15,24 @@ import (
 // give them their queues (lib/assign.lua). So the queues there are cost a read for each
 // partition, however many agents there are.
 
-const (
-	namedFor   = time.Second // a queue that no agent named may have one by now
-	maxStrange = 200         // queues in one partition that nobody has set or serves
-)
+// namedFor: a queue that no agent named may have one by now.
+const namedFor = time.Second
 
-// servedQueues is what this node last read of the queues that agents name.
-type servedQueues struct {
+// MaxStrange is how many queues in one partition there may be that nobody has set or serves.
+const MaxStrange = 200
+
+// served is what this node last read of the queues that agents name.
+type served struct {
 	mu     sync.Mutex
 	at     time.Time
 	queues map[string]bool
 }
 
-// namedQueues are those that known agents name.
-func (b *Broker) namedQueues(ctx context.Context) (map[string]bool, error) {
-	cmds := make([]*redis.StringSliceCmd, len(b.Parts))
-	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
+// Named are those that known agents name.
+func (ps *People) Named(ctx context.Context) (map[string]bool, error) {
+	cmds := make([]*redis.StringSliceCmd, len(ps.store.Parts))
+	if _, err := ps.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range ps.store.Parts {
 			cmds[i] = pipe.HKeys(ctx, p.Named())
 		}
 		return nil
@@ -47,12 +48,12 @@ func (b *Broker) namedQueues(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// recount counts anew which queues agents name. A node does so when it starts: nodes of a
+// Recount counts anew which queues agents name. A node does so when it starts: nodes of a
 // version that does not count may have run before, or be running still.
-func (b *Broker) recount(ctx context.Context) error {
-	for _, p := range b.Parts {
+func (ps *People) Recount(ctx context.Context) error {
+	for _, p := range ps.store.Parts {
 		for again := true; again; {
-			ids, err := b.Redis.SMembers(ctx, p.Agents()).Result()
+			ids, err := ps.store.Redis.SMembers(ctx, p.Agents()).Result()
 			if err != nil {
 				return store.RedisError("recount", err)
 			}
@@ -60,7 +61,7 @@ func (b *Broker) recount(ctx context.Context) error {
 			for i, id := range ids {
 				keys, args[i] = append(keys, p.Profile("a:"+id)), id
 			}
-			r, err := b.Run(ctx, "recount", keys, args...)
+			r, err := ps.store.Run(ctx, "recount", keys, args...)
 			if err != nil {
 				return err
 			}
@@ -72,18 +73,18 @@ func (b *Broker) recount(ctx context.Context) error {
 
 // strange tells whether a user has made a queue up: nobody has set it, and no agent names it.
 // What a host application names is meant so. now: as it is, not as it was lately.
-func (b *Broker) strange(ctx context.Context, a chat.Actor, queue string, now bool) (bool, error) {
-	if a.Host || b.settings.known(queue) || queue == chat.DefaultQueueID {
+func (ps *People) strange(ctx context.Context, a chat.Actor, queue string, now bool) (bool, error) {
+	if a.Host || ps.opt.IsSet(queue) || queue == chat.DefaultQueueID {
 		return false, nil
 	}
-	n := &b.served
+	n := &ps.served
 	n.mu.Lock()
 	served, age := n.queues[queue], time.Since(n.at)
 	n.mu.Unlock()
 	if !now && (served && age < time.Minute || !served && age < namedFor) {
 		return !served, nil
 	}
-	queues, err := b.namedQueues(ctx)
+	queues, err := ps.Named(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -93,38 +94,39 @@ func (b *Broker) strange(ctx context.Context, a chat.Actor, queue string, now bo
 	return !queues[queue], nil
 }
 
-// bounds are how much a user may begin: lib/bounds.lua.
-type bounds struct {
+// Bounds are how much a user may begin: lib/bounds.lua.
+type Bounds struct {
 	Most        int  `json:"most"` // 0: any number
 	Strange     bool `json:"strange,omitempty"`
 	StrangeMost int  `json:"strange_most"`
 }
 
-// bounded runs a script by which a session of a user's begins to wait in a queue. Where
-// there are too many queues that were made up, those in which nobody waits any more go first.
-func (b *Broker) bounded(ctx context.Context, a chat.Actor, script string, p store.Partition, queue string, keys []string, arg func(bounds) any) (store.Reply, error) {
-	bound := bounds{StrangeMost: maxStrange}
+// Bounded runs a script by which a session of a user's begins to wait in a queue of a partition:
+// run is given the bounds, perhaps twice. Where there are too many queues that were made up, those
+// in which nobody waits any more go first.
+func (ps *People) Bounded(ctx context.Context, a chat.Actor, part store.Partition, queue string, run func(Bounds) (store.Reply, error)) (store.Reply, error) {
+	bound := Bounds{StrangeMost: MaxStrange}
 	if !a.Host {
-		bound.Most = max(0, b.opt.OpenSessions)
+		bound.Most = max(0, ps.opt.OpenSessions)
 	}
 	for crowded := false; ; crowded = true {
 		var err error
-		if bound.Strange, err = b.strange(ctx, a, queue, crowded); err != nil {
+		if bound.Strange, err = ps.strange(ctx, a, queue, crowded); err != nil {
 			return nil, err
 		}
-		r, err := b.ruled(ctx, script, p, keys, func() any { return arg(bound) })
+		r, err := run(bound)
 		if err != nil || r.Str(0) != "crowded" || crowded {
 			return r, err
 		}
-		if err := b.tidy(ctx, p); err != nil {
+		if err := ps.Tidy(ctx, part); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// tidy forgets the made-up queues of a partition in which nobody waits any more.
-func (b *Broker) tidy(ctx context.Context, p store.Partition) error {
-	queues, err := b.Redis.SMembers(ctx, p.Strange()).Result()
+// Tidy forgets the made-up queues of a partition in which nobody waits any more.
+func (ps *People) Tidy(ctx context.Context, p store.Partition) error {
+	queues, err := ps.store.Redis.SMembers(ctx, p.Strange()).Result()
 	if err != nil {
 		return store.RedisError("queues", err)
 	}
@@ -132,6 +134,6 @@ func (b *Broker) tidy(ctx context.Context, p store.Partition) error {
 	for i, q := range queues {
 		keys, args[i] = append(keys, p.Waiting(q)), q
 	}
-	_, err = b.Run(ctx, "tidy", keys, args...)
+	_, err = ps.store.Run(ctx, "tidy", keys, args...)
 	return err
 }

@@ -1,4 +1,4 @@
-package broker
+package hooks
 
 import (
 	"cmp"
@@ -30,25 +30,6 @@ type letter struct {
 	Error   string `json:"error"`
 }
 
-// DeadLetter is an event that the hook did not take, however often it was tried.
-type DeadLetter struct {
-	ID       string    `json:"id"`
-	Event    string    `json:"event"` // its webhook-id
-	Type     string    `json:"type"`
-	Session  string    `json:"session"`
-	Seq      int64     `json:"seq"`
-	At       chat.Time `json:"at"`   // when it happened
-	Died     chat.Time `json:"died"` // when it was given up
-	Attempts int64     `json:"attempts"`
-	Error    string    `json:"error"` // of the last attempt
-}
-
-// DeadLetters are a page of them, those first that died first.
-type DeadLetters struct {
-	Dead   []DeadLetter `json:"dead"`
-	Cursor string       `json:"cursor"` // of the next page; "" at the end
-}
-
 // grave is where a dead letter is: two numbers that Redis gave it, and its partition.
 type grave struct {
 	ms, n uint64
@@ -62,7 +43,7 @@ func (g grave) compare(o grave) int {
 	return cmp.Or(cmp.Compare(g.ms, o.ms), cmp.Compare(g.part, o.part), cmp.Compare(g.n, o.n))
 }
 
-func (b *Broker) parseGrave(id string) (g grave, ok bool) {
+func (h *Teller) parseGrave(id string) (g grave, ok bool) {
 	f := strings.Split(id, "-")
 	if len(f) != 3 {
 		return g, false
@@ -71,26 +52,21 @@ func (b *Broker) parseGrave(id string) (g grave, ok bool) {
 	ms, err2 := strconv.ParseUint(f[1], 10, 63)
 	n, err3 := strconv.ParseUint(f[2], 10, 63)
 	g = grave{ms, n, int(part)}
-	return g, errors.Join(err1, err2, err3) == nil && g.part < len(b.Parts) && g.String() == id
+	return g, errors.Join(err1, err2, err3) == nil && g.part < len(h.store.Parts) && g.String() == id
 }
 
-// DeadLetters lists the events that were given up, the oldest first. The
-// caller sees to it that a host application asks.
-func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (DeadLetters, error) {
-	limit, err := chat.ListLimit(limit)
-	if err != nil {
-		return DeadLetters{}, err
-	}
+// Dead lists the events that were given up, the oldest first, at most so many at a time.
+func (h *Teller) Dead(ctx context.Context, limit int, cursor string) (chat.DeadLetters, error) {
 	after := grave{part: -1}
 	if cursor != "" {
 		var ok bool
-		if after, ok = b.parseGrave(cursor); !ok {
-			return DeadLetters{}, chat.Errorf(chat.CodeBadRequest, "cursor: not one of ours")
+		if after, ok = h.parseGrave(cursor); !ok {
+			return chat.DeadLetters{}, chat.Errorf(chat.CodeBadRequest, "cursor: not one of ours")
 		}
 	}
-	cmds := make([]*redis.XMessageSliceCmd, len(b.Parts))
-	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
+	cmds := make([]*redis.XMessageSliceCmd, len(h.store.Parts))
+	_, err := h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range h.store.Parts {
 			from := strconv.FormatUint(after.ms, 10) // of the same millisecond, too
 			switch {
 			case i == after.part:
@@ -103,27 +79,27 @@ func (b *Broker) DeadLetters(ctx context.Context, limit int, cursor string) (Dea
 		return nil
 	})
 	if err != nil {
-		return DeadLetters{}, store.RedisError("dead letters", err)
+		return chat.DeadLetters{}, store.RedisError("dead letters", err)
 	}
 	var graves []grave
 	texts := map[grave]string{}
 	for i, cmd := range cmds {
 		for _, m := range cmd.Val() {
-			g, ok := b.parseGrave(fmt.Sprintf("%02x-%s", i, m.ID))
+			g, ok := h.parseGrave(fmt.Sprintf("%02x-%s", i, m.ID))
 			if text, _ := m.Values["letter"].(string); ok {
 				graves, texts[g] = append(graves, g), text
 			}
 		}
 	}
 	slices.SortFunc(graves, grave.compare)
-	page, room := DeadLetters{Dead: []DeadLetter{}}, chat.NewPage()
+	page, room := chat.DeadLetters{Dead: []chat.DeadLetter{}}, chat.NewPage()
 	for i, g := range graves {
 		l, err := parseLetter(texts[g])
 		if err != nil {
 			return page, err
 		}
-		dead := DeadLetter{g.String(), l.Event, l.Kind, l.Session, l.Seq, chat.At(l.At),
-			chat.At(int64(g.ms)), l.Tries, l.Error} //nolint:gosec // 63 bits
+		dead := chat.DeadLetter{ID: g.String(), Event: l.Event, Type: l.Kind, Session: l.Session, Seq: l.Seq, At: chat.At(l.At),
+			Died: chat.At(int64(g.ms)), Attempts: l.Tries, Error: l.Error} //nolint:gosec // 63 bits
 		if i == limit || !room.Fits(chat.Sized(dead)) {
 			page.Cursor = graves[i-1].String()
 			break
@@ -140,19 +116,19 @@ func parseLetter(text string) (l letter, err error) {
 	return l, nil
 }
 
-// ReplayDeadLetter tries once more to deliver an event that was given up, with
+// Replay tries once more to deliver an event that was given up, with
 // the id it had, and removes it once it is taken. CodeUnavailable: it was not,
 // and stays; CodeWrongState: there is no hook.
-func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
-	if b.hooks == nil {
+func (h *Teller) Replay(ctx context.Context, id string) error {
+	if h.hook == nil {
 		return chat.Errorf(chat.CodeWrongState, "there is no webhook")
 	}
-	g, ok := b.parseGrave(id)
+	g, ok := h.parseGrave(id)
 	if !ok {
 		return errNoLetter()
 	}
-	p := b.Parts[g.part]
-	found, err := b.Redis.XRange(ctx, p.Dead(), g.entry(), g.entry()).Result()
+	p := h.store.Parts[g.part]
+	found, err := h.store.Redis.XRange(ctx, p.Dead(), g.entry(), g.entry()).Result()
 	if err != nil {
 		return store.RedisError("dead letters", err)
 	}
@@ -164,33 +140,33 @@ func (b *Broker) ReplayDeadLetter(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	ev, err := b.exhume(ctx, l)
+	ev, err := h.exhume(ctx, l)
 	if err != nil {
 		return err
 	}
-	if err := b.hooks.attempt(ctx, ev); err != nil {
+	if err := h.attempt(ctx, ev); err != nil {
 		return &chat.Error{Code: chat.CodeUnavailable, Message: "it was not taken: " + short(err.Error(), 300), Err: err}
 	}
-	return store.RedisError("dead letters", b.Redis.XDel(ctx, p.Dead(), g.entry()).Err())
+	return store.RedisError("dead letters", h.store.Redis.XDel(ctx, p.Dead(), g.entry()).Err())
 }
 
 // exhume makes a letter's event anew.
-func (b *Broker) exhume(ctx context.Context, l letter) (*hookEvent, error) {
-	st, err := b.Look(ctx, l.Session)
+func (h *Teller) exhume(ctx context.Context, l letter) (*event, error) {
+	st, err := h.sessions.Look(ctx, l.Session)
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.ReadLog(ctx, l.Session, l.Seq, l.Seq)
+	found, err := h.sessions.ReadLog(ctx, l.Session, l.Seq, l.Seq)
 	if err != nil {
 		return nil, err
 	}
-	var ev *hookEvent
+	var ev *event
 	switch {
 	case len(found) == 0:
-	case l.Kind == hookUnheard:
-		ev, err = b.unheardEvent(st, &found[0])
+	case l.Kind == unheardType:
+		ev, err = h.unheardEvent(st, &found[0])
 	default:
-		ev, err = b.hookEvent(ctx, st, &found[0])
+		ev, err = h.event(ctx, st, &found[0])
 	}
 	if err == nil && (ev == nil || ev.id != l.Event) {
 		return nil, chat.Errorf(chat.CodeNotFound, "the message is lost that it is about")
@@ -198,13 +174,13 @@ func (b *Broker) exhume(ctx context.Context, l letter) (*hookEvent, error) {
 	return ev, err
 }
 
-// DeleteDeadLetter removes one for good.
-func (b *Broker) DeleteDeadLetter(ctx context.Context, id string) error {
-	g, ok := b.parseGrave(id)
+// Discard removes a dead letter for good.
+func (h *Teller) Discard(ctx context.Context, id string) error {
+	g, ok := h.parseGrave(id)
 	if !ok {
 		return errNoLetter()
 	}
-	n, err := b.Redis.XDel(ctx, b.Parts[g.part].Dead(), g.entry()).Result()
+	n, err := h.store.Redis.XDel(ctx, h.store.Parts[g.part].Dead(), g.entry()).Result()
 	if err != nil {
 		return store.RedisError("dead letters", err)
 	}
