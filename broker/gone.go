@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // agentGone is for an agent whose grace is over: it is offline, its offers are
@@ -12,7 +13,7 @@ import (
 func (b *Broker) agentGone(ctx context.Context, agent string) error {
 	gone, sure, err := b.people.Gone(ctx, agent)
 	if err == nil && !sure {
-		err = errAgain
+		err = store.ErrAgain
 	}
 	if err != nil || !gone {
 		return err

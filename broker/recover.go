@@ -29,7 +29,7 @@ const recoverLease = 15 * time.Second
 func (b *Broker) recovered(_ context.Context, p store.Partition, id string) error {
 	pulse := b.pulses[p.Index]
 	if !pulse.mending.TryLock() {
-		return errAgain
+		return store.ErrAgain
 	}
 	defer pulse.mending.Unlock()
 	ctx, cancel := context.WithCancel(b.Life) // it takes as long as it takes: the lease is its own
@@ -39,7 +39,7 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		return r.Num(0) == 1, err
 	}
 	if mine, err := lease(recoverLease); err != nil || !mine {
-		return errors.Join(err, errAgain)
+		return errors.Join(err, store.ErrAgain)
 	}
 	defer func() { _, _ = lease(0) }() // else it runs out
 	b.Tasks.Go(func() {
@@ -53,7 +53,7 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		if b.mends.Again() && ctx.Err() == nil {
 			b.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
 		}
-		return errAgain
+		return store.ErrAgain
 	}
 	_, err := b.Run(ctx, "done", []string{p.Timers()}, "", "recover|"+id)
 	return err

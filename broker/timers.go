@@ -9,9 +9,6 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// errAgain says that a timer should be tried again in a second.
-var errAgain = store.ErrAgain
-
 // fire carries a timer out. Where Redis was away it comes again in a second;
 // what else went wrong is tried again when its lease is over.
 func (p *pulse) fire(ctx context.Context, w store.Lent) {
@@ -21,10 +18,10 @@ func (p *pulse) fire(ctx context.Context, w store.Lent) {
 		return
 	}
 	code := chat.AsError(err).Code
-	if errors.Is(err, errAgain) || code == chat.CodeUnavailable || code == chat.CodeOverloaded {
+	if errors.Is(err, store.ErrAgain) || code == chat.CodeUnavailable || code == chat.CodeOverloaded {
 		p.books.Add(w, false)
 	}
-	if !errors.Is(err, errAgain) && ctx.Err() == nil {
+	if !errors.Is(err, store.ErrAgain) && ctx.Err() == nil {
 		p.b.Log.Warn("timer not carried out; it comes again", "timer", w.Member, "error", err)
 	}
 }
