@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker"
+	"bellhop/demo"
 	"bellhop/handlers"
 	"bellhop/internal/embedded"
 	"bellhop/webhook"
@@ -58,8 +59,8 @@ type App struct {
 	sharing  *handlers.Sharing
 	sweeping context.CancelFunc // ends what removes old files
 	swept    sync.WaitGroup
-	shop     *shop     // nil where there is no demo
-	bots     *demoBots // nil where none were asked for
+	shop     *demo.Shop // nil where there is no demo
+	bots     *demo.Bots // nil where none were asked for
 }
 
 // New puts a node together and listens. It waits up to 30 s for Redis and as
@@ -177,9 +178,8 @@ func (a *App) startEdge() {
 	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), BasePath: a.base, Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.shop != nil {
-		o.Demo = demoPeople(a.settings.Demo)
-		o.Demo.Shop = a.shop.origin() + "/"
-		o.Origins = append(slices.Clip(o.Origins), a.shop.origin())
+		o.Demo = a.demoEdge()
+		o.Origins = append(slices.Clip(o.Origins), a.shop.Origin())
 	}
 	a.edge = handlers.New(o)
 	a.server = a.edge.HTTP()
@@ -198,7 +198,7 @@ func (a *App) Run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		a.bots.stop()
+		a.bots.Stop()
 		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Drain+5*time.Second)
 		defer cancel()
@@ -221,8 +221,8 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	a.bots.stop()
-	a.shop.close()
+	a.bots.Stop()
+	a.shop.Close()
 	if a.server != nil {
 		_ = a.server.Close()
 	}
