@@ -20,6 +20,8 @@ import (
 	"bellhop/demo"
 	"bellhop/handlers"
 	"bellhop/internal/embedded"
+	"bellhop/internal/heap"
+	"bellhop/internal/jwt"
 	"bellhop/webhook"
 )
 
@@ -29,7 +31,7 @@ type serveCommand struct {
 
 // Run serves until the context ends, then drains.
 func (c *serveCommand) Run(ctx context.Context) error {
-	stop := tuneGC()
+	stop := heap.Tune()
 	defer stop()
 	app, err := New(ctx, c.Settings)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -50,7 +52,7 @@ type App struct {
 	rdb      redis.UniversalClient
 	archive  archive.Archive
 	filter   broker.Filter     // nil for none
-	keys     *jwks             // that verify JWTs; nil for none
+	jwt      *jwt.Verifier     // nil for none
 	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
@@ -122,11 +124,10 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.NoArchiver, o.SendRate = !a.settings.Archiver, a.settings.SendRate
-	if a.settings.JWKSURL.IsSet() {
-		a.keys = startJWKS(ctx, a.settings.JWKSURL.Reveal(), a.log, defaultPace)
-	}
-	if v := newVerifier(&a.settings, a.keys, time.Now); v != nil {
-		o.JWT = v.Verify
+	a.jwt = jwt.Start(ctx, jwt.Options{Secret: a.settings.JWTSecret.Reveal(), URL: a.settings.JWKSURL.Reveal(), Audience: a.settings.JWTAudience,
+		Issuer: a.settings.JWTIssuer, Log: a.log})
+	if a.jwt != nil {
+		o.JWT = a.jwt.Verify
 	}
 	o.BasePath, o.Filter, o.ReadRate = a.base, a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
@@ -238,7 +239,7 @@ func (a *App) Close(ctx context.Context) {
 		}
 		a.broker = nil
 	}
-	a.keys.close()
+	a.jwt.Close()
 	if a.webhook != nil {
 		a.webhook.Close()
 	}

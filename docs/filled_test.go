@@ -28,6 +28,7 @@ func TestWhatCanBeFilledIsListed(t *testing.T) {
 	every(t, ".go", func(path, text string) {
 		dir, _, _ := strings.Cut(strings.TrimPrefix(filepath.ToSlash(path), "../"), "/")
 		held := map[string]bool{"broker": true, "handlers": true, "files": true, "filter": true, "webhook": true, "app": true, "demo": true}[dir]
+		held = held || strings.Contains(filepath.ToSlash(path), "/internal/jwt/") // issuers fill it
 		if strings.HasSuffix(path, "_test.go") || !held {
 			return
 		}
