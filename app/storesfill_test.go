@@ -108,9 +108,9 @@ func fill(t *testing.T, bin string, rdb *testenv.RedisServer, dir string) accoun
 	ann, bea := w.join("agent", "ann", "still"), w.join("agent", "bea", "still")
 	w.join("supervisor", "sue", "still")
 	w.chats(ann, bea)
-	w.ends(ann, bea, rdb.Client())
+	w.ends(ann, rdb.Client())
 	w.others()
-	caughtUp(t, w.node.base)
+	archived(t, rdb.Client())
 	w.letters(hook)
 	w.timed()
 	w.ask(w.questions()...)
@@ -175,7 +175,7 @@ func (w *world) chats(ann, bea *party) {
 }
 
 // ends are sessions that are over: still in Redis, or in the archive alone.
-func (w *world) ends(ann, bea *party, rdb *redis.Client) {
+func (w *world) ends(ann *party, rdb *redis.Client) {
 	w.t.Helper()
 	ctx, t := w.t.Context(), w.t
 	for what, user := range map[string]string{"ended": "ed", "rated": "eve", "gone": "gil", "gone-rated": "gus"} {
@@ -188,8 +188,7 @@ func (w *world) ends(ann, bea *party, rdb *redis.Client) {
 			w.must(w.people[user].Rate(ctx, s, 5, "quick 快"))
 		}
 	}
-	w.must(bea.Client.Ping(ctx))
-	caughtUp(t, w.node.base)
+	archived(t, rdb)
 	// An hour goes by for two of them.
 	for _, what := range []string{"gone", "gone-rated"} {
 		s := w.said.Sessions[what]
@@ -201,6 +200,15 @@ func (w *world) ends(ann, bea *party, rdb *redis.Client) {
 		require.NoError(t, rdb.ZAddXX(ctx, tag+"timers", redis.Z{Score: 1, Member: "expire|" + s}).Err())
 		require.Eventually(t, func() bool { return rdb.Exists(ctx, names[0]).Val() == 0 }, 20*time.Second, 20*time.Millisecond)
 	}
+}
+
+// archived waits until Redis holds nothing that the archive lacks.
+func archived(t *testing.T, rdb *redis.Client) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		dirty, err := rdb.Keys(t.Context(), "*}:dirty").Result()
+		return err == nil && len(dirty) == 0
+	}, 30*time.Second, 20*time.Millisecond)
 }
 
 // others are people of whom something is known, and sessions that are given out by themselves.
@@ -244,7 +252,9 @@ func (w *world) letters(hook *hostApp) {
 // dead are the ids of a session's events that were given up.
 func (w *world) dead(session string) (ids []string) {
 	w.t.Helper()
-	var page struct{ Dead []struct{ ID, Session string } }
+	var page struct {
+		Dead []struct{ ID, Session string }
+	}
 	require.NoError(w.t, w.node.api().Do(w.t.Context(), http.MethodGet, "/webhooks/dead?limit=200", nil, &page))
 	for _, d := range page.Dead {
 		if d.Session == session {
