@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
 const (
-	takeLease = 30 * time.Second // a crash gives what was taken back after this
-	takeRetry = time.Second      // what Redis was away for is tried again after this
-	takeLimit = 500              // of each kind, a call
-	pulseWork = 1000             // taken and not done: take no more of a partition for now
-	atOnce    = 256              // pieces of work carried out at a time, of all partitions
+	takeRetry = time.Second // what Redis was away for is tried again after this
+	takeLimit = 500         // of each kind, a call
+	pulseWork = 1000        // taken and not done: take no more of a partition for now
+	atOnce    = 256         // pieces of work carried out at a time, of all partitions
 )
 
 // pulse is one partition's background work at this node: a loop that takes what
@@ -26,7 +26,7 @@ type pulse struct {
 	calls store.Borrower
 	books store.Outcomes
 	epoch store.Epoch
-	quiet silence
+	quiet live.Silence
 	last  time.Time // of the last heartbeat by which silence is judged
 	beats int64     // of this node, as Redis told them last
 	deaf  bool      // the last call failed
@@ -39,7 +39,7 @@ type pulse struct {
 }
 
 func newPulse(b *Broker, p store.Partition) *pulse {
-	return &pulse{b: b, part: p, quiet: silence{}, eased: make(chan struct{}, 1)}
+	return &pulse{b: b, part: p, quiet: live.Silence{}, eased: make(chan struct{}, 1)}
 }
 
 // run looks after the partition until the context ends: once a second, and at
@@ -113,7 +113,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 		Retry int64       `json:"retry"` // ms
 		Done  [][3]string `json:"done"`
 		Back  [][3]string `json:"back"`
-	}{p.b.Node, call, ack, limit, takeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+	}{p.b.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
 	if err != nil {
 		return taken{}, err
 	}
@@ -143,7 +143,7 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	}
 	// That it was unknown may have been the answer to a call whose answer was lost.
 	if t.fresh || t.beats[p.b.Node] <= p.beats || p.deaf {
-		p.b.hub.parts[p.part.Index].owe()
+		p.b.hub.Owe(p.part)
 	}
 	p.beats, p.deaf = t.beats[p.b.Node], false
 	if time.Since(p.last) < tickPause/2 {
@@ -151,8 +151,8 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	}
 	p.last = time.Now()
 	delete(t.beats, p.b.Node)
-	for _, node := range p.quiet.hear(t.beats) {
-		p.later(func(ctx context.Context) { p.bury(ctx, node, t.beats[node]) })
+	for _, node := range p.quiet.Hear(t.beats) {
+		p.later(func(ctx context.Context) { p.b.hub.Bury(ctx, p.part, node, t.beats[node]) })
 	}
 }
 
@@ -169,7 +169,7 @@ func (p *pulse) work(t taken) {
 	for _, node := range t.dead {
 		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}
 		p.later(func(ctx context.Context) {
-			err := p.b.clear(ctx, p.part, node)
+			err := p.b.hub.Clear(ctx, p.part, node)
 			if err != nil {
 				p.b.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
 			}
@@ -191,7 +191,7 @@ func (p *pulse) later(f func(ctx context.Context)) {
 				}
 			}
 		}()
-		ctx, cancel := context.WithTimeout(b.Life, takeLease)
+		ctx, cancel := context.WithTimeout(b.Life, store.TakeLease)
 		defer cancel()
 		select {
 		case b.places <- struct{}{}:

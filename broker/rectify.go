@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -88,7 +89,7 @@ func (r *recovery) owned(ctx context.Context, q store.Partition, ids []string) e
 	}); err != nil {
 		return store.RedisError("sessions", err)
 	}
-	cut := time.Now().Add(-lately).UnixMilli()
+	cut := time.Now().Add(-chat.Lately).UnixMilli()
 	for i, id := range ids {
 		f := chat.Flat(cmds[i].Val())
 		if f["state"] == string(chat.Ended) && f.Num("ended") < cut {
@@ -256,7 +257,7 @@ func (b *Broker) rectifyList(ctx context.Context, st *chat.Snapshot, agent, sess
 	case is == "" && (role == "none" || role == "past"):
 		return false, nil
 	case len(parts) != 3 || parts[1] != role || (parts[2] != "0") != over:
-	case st == nil || number(parts[0]) <= st.Rev: // a higher one is of what was lost, and would hide what comes
+	case st == nil || archiving.Number(parts[0]) <= st.Rev: // a higher one is of what was lost, and would hide what comes
 		return false, nil
 	}
 	e := effect{Agent: agent, Session: session, Rev: 1, Role: role, Sure: true, Created: createdAt(session, 0)}

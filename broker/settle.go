@@ -96,18 +96,10 @@ func (b *Broker) done(ctx context.Context, a chat.Actor, session string, r store
 		cancel()
 	}
 	if c := device(a); c != nil {
-		b.hub.joined(c, st)
+		b.hub.Joined(c, st)
 	}
 	if len(effects) == 0 && chat.Table[chat.ActHistory].Verdict(st.Relations(a)) != "" {
 		return st.AsOffered(), nil // a decline that is repeated
 	}
 	return st.As(chat.Who(a.Role, a.ID)), nil
-}
-
-// joined attaches the actor to a session it now takes part in, before it is
-// answered: events flow from then on.
-func (h *hub) joined(c *Conn, st *chat.Snapshot) {
-	if _, in := st.Counts[c.m.who]; in && !c.m.seated(st.ID) {
-		h.welcome(c.m, st.ID)
-	}
 }

@@ -102,9 +102,9 @@ func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *sp
 // statusOf is an agent's status in Redis.
 func statusOf(t testing.TB, b *Broker, id string) chat.Status {
 	t.Helper()
-	p, err := b.profile(t.Context(), chat.RoleAgent, id)
+	p, err := b.people.Profile(t.Context(), chat.RoleAgent, id)
 	require.NoError(t, err)
-	return p.status
+	return p.Status
 }
 
 // changes counts how often watchers heard of a status.
@@ -157,7 +157,7 @@ func TestAStallOfRedis(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 	}
-	st, err := nodes[0].look(ctx, s.ID)
+	st, err := nodes[0].Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State)
 	for what, n := range boss.presences() {
@@ -188,7 +188,7 @@ func TestAStallOfANode(t *testing.T) {
 	gone := func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 0
 	}
@@ -199,34 +199,16 @@ func TestAStallOfANode(t *testing.T) {
 	eventually(t, func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 3
 	})
 	require.Equal(t, chat.Away, statusOf(t, other, ann.ID))
 	require.Equal(t, chat.Online, statusOf(t, other, bea.ID))
-	st, err := other.look(ctx, session.ID)
+	st, err := other.Look(ctx, session.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State)
 	clean(t, other)
-}
-
-// Silence is counted in heartbeats of one's own that succeeded, and by nothing else.
-func TestSilence(t *testing.T) {
-	t.Parallel()
-	s := silence{}
-	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 1}))
-	for i := range deadTicks - 1 {
-		require.Empty(t, s.hear(map[string]int64{"a": 5, "b": int64(2 + i)}))
-	}
-	require.Equal(t, []string{"a"}, s.hear(map[string]int64{"a": 5, "b": 99}))
-	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 100}), "not again at once")
-	require.Empty(t, s.hear(map[string]int64{"b": 101}))
-	require.Len(t, s, 1, "one that is gone is forgotten")
-	for range deadTicks - 1 {
-		require.Empty(t, s.hear(map[string]int64{"b": 101}))
-	}
-	require.Empty(t, s.hear(map[string]int64{"b": 3}), "any change is a sign of life, also back: Redis fell back")
 }
 
 // A node that has been heard of since it was found silent is not buried, and one
@@ -239,8 +221,8 @@ func TestOnlyTheDeadAreCleared(t *testing.T) {
 	p := b.Home(uma.ID)
 	beats := int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val())
 	eventually(t, func() bool { return int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val()) > beats })
-	b.pulses[p.Index].bury(ctx, b.Node, beats)
-	require.NoError(t, b.clear(ctx, p, b.Node))
+	b.hub.Bury(ctx, p, b.Node, beats)
+	require.NoError(t, b.hub.Clear(ctx, p, b.Node))
 	require.EqualValues(t, 1, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
 }
 
@@ -272,7 +254,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		for _, p := range all {
-			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val() != 1 {
+			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val() != 1 {
 				return false
 			}
 		}
@@ -281,7 +263,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	require.GreaterOrEqual(t, failed.Load(), int64(60))
 	time.Sleep(5 * time.Second) // longer than grace and abandonment
 	for id, want := range map[string]chat.State{session.ID: chat.Serving, waits.ID: chat.Waiting} {
-		st, err := other.look(ctx, id)
+		st, err := other.Look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, want, st.State)
 	}
@@ -341,7 +323,7 @@ func TestALeaseNobodyHeardOf(t *testing.T) {
 		}
 		eventually(t, func() bool {
 			for _, id := range opened {
-				if st, err := b.look(ctx, id); err != nil || st.State != chat.Ended {
+				if st, err := b.Look(ctx, id); err != nil || st.State != chat.Ended {
 					return false
 				}
 			}
@@ -371,7 +353,7 @@ func TestTimersAfterAStall(t *testing.T) {
 	resumed := time.Now()
 	eventually(t, func() bool {
 		for _, id := range opened {
-			if st, err := nodes[1].look(ctx, id); err != nil || st.State != chat.Ended {
+			if st, err := nodes[1].Look(ctx, id); err != nil || st.State != chat.Ended {
 				return false
 			}
 		}
