@@ -76,7 +76,7 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 	require.Greater(t, seen, 40)
 }
 
-var fileName = regexp.MustCompile("`((?:app|archive|broker|client|clients|demo|deploy|files|filter|handlers|internal|scripts|web|webhook)/[\\w./-]+\\.(?:go|lua|tsx?|yaml|md|acl|conf|js))`")
+var fileName = regexp.MustCompile("`((?:app|archive|broker|client|clients|demo|deploy|files|filter|handlers|scripts|web|webhook)/[\\w./-]+\\.(?:go|lua|tsx?|yaml|md|acl|conf|js))`")
 
 // A file that a document names is where it says; the changelog speaks of what was.
 func TestFilesThatAreNamedExist(t *testing.T) {
