@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 	"bellhop/filter"
 )
@@ -19,7 +18,7 @@ type wordFilter struct {
 }
 
 // newFilter reads the list, which holds until the node stops; nil for none.
-func newFilter(s *Settings) (broker.Filter, error) {
+func newFilter(s *Settings) (chat.Filter, error) {
 	if s.FilterWords == "" {
 		return nil, nil //nolint:nilnil // no filter is what most have
 	}
@@ -42,8 +41,8 @@ func newFilter(s *Settings) (broker.Filter, error) {
 	return wordFilter{words, s.FilterAction == "refuse"}, nil
 }
 
-// Filter implements broker.Filter. A refusal tells nothing of the list.
-func (f wordFilter) Filter(_ context.Context, in broker.FilterInput) (string, error) {
+// Filter implements chat.Filter. A refusal tells nothing of the list.
+func (f wordFilter) Filter(_ context.Context, in chat.FilterInput) (string, error) {
 	text, found := f.words.Mask(in.Text)
 	if found && f.refuse {
 		return "", chat.Errorf(chat.CodeBadRequest, "this may not be said here; please put it in other words")

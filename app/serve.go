@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker"
+	"bellhop/broker/chat"
 	"bellhop/demo"
 	"bellhop/handlers"
 	"bellhop/internal/embedded"
@@ -51,7 +52,7 @@ type App struct {
 	embedded *embedded.Server // nil with a Redis of one's own
 	rdb      redis.UniversalClient
 	archive  archive.Archive
-	filter   broker.Filter     // nil for none
+	filter   chat.Filter       // nil for none
 	jwt      *jwt.Verifier     // nil for none
 	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker

@@ -40,6 +40,7 @@ import (
 	"bellhop/broker/internal/hooks"
 	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
@@ -67,7 +68,7 @@ type Options struct {
 	// one means no limit. Host applications have none, in whosever name they open.
 	OpenSessions int
 	// Filter, if set, looks at what participants write before it is kept.
-	Filter Filter
+	Filter chat.Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
 	JWT func(ctx context.Context, token string) (chat.Identity, error)
 	// JWTLeeway is how far ahead of the clock a JWT may say that it was issued: 30 s when 0,
@@ -126,12 +127,13 @@ type Broker struct {
 	gates       gates
 	limits      *people.Limits
 	dispatchers dispatchers
-	pulses      []*pulse      // by partition
-	places      chan struct{} // one for each piece of background work that is being done
+	pulses      []*pulse // by partition
+	places      *places.Places
+	working     chan struct{} // one for each piece of background work that is being done
 
 	mends store.Seldom
 
-	fallen, recoveries, superseded, placed atomic.Int64 // see Fallbacks
+	fallen, recoveries, superseded atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -187,10 +189,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
+		return unlessOver(b.vacate(ctx, agent, session, "full"))
+	})
 	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
 	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
-	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}

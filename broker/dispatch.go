@@ -12,6 +12,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
@@ -199,11 +200,11 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	give := func(agent string, role chat.Role, list []job) {
 		g.Go(func() error {
 			for _, j := range list {
-				how := reserveHow{offer: true}
+				only := places.Only{Online: true}
 				if role != chat.RoleBot {
-					how.queue, how.load = d.queue, &j.load
+					only.Queue, only.Load = d.queue, &j.load
 				}
-				err := d.b.assign(ctx, j.session, agent, role, how)
+				err := d.b.assign(ctx, j.session, agent, role, only)
 				mu.Lock()
 				more := d.learn(agent, role, j, err)
 				changed = changed || more

@@ -43,5 +43,5 @@ type Fallbacks struct {
 
 // Fallbacks tells what this node saw of Redis falling back, and did about it.
 func (b *Broker) Fallbacks() Fallbacks {
-	return Fallbacks{b.fallen.Load(), b.hub.Resets(), b.hub.Lost(), b.recoveries.Load(), b.superseded.Load(), b.placed.Load()}
+	return Fallbacks{b.fallen.Load(), b.hub.Resets(), b.hub.Lost(), b.recoveries.Load(), b.superseded.Load(), b.places.Rectifications()}
 }

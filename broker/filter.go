@@ -9,35 +9,10 @@ import (
 	"bellhop/broker/chat"
 )
 
-// FilterInput is something that a participant wrote, before anybody sees it.
-type FilterInput struct {
-	Session string // "" for the subject of one that is not open yet
-	From    chat.Author
-	Type    string // TypeText, TypeImage … TypeFile (its name), FilterTyping, FilterSubject, FilterReason
-	Text    string
-}
-
-// What FilterInput.Type is for texts that are no messages.
-const (
-	FilterTyping  = "typing"  // the preview of a message
-	FilterSubject = "subject" // of a new session
-	FilterReason  = "reason"  // of its end
-)
-
-// Filter looks at what users and staff write for others to read: the text of a
-// message, the name of a file, a preview, a subject, the reason of an end. It gives the text to keep
-// in its place, valid UTF-8 within the same limits, or refuses it: an *Error
-// goes to the sender as it is. It is not asked about notes, cards and meta, nor
-// about what a host application says in its own name. It is called from many
-// goroutines, and each message waits for it.
-type Filter interface {
-	Filter(ctx context.Context, in FilterInput) (text string, err error)
-}
-
 var errFilter = errors.New("the filter's text is empty, too long or not UTF-8")
 
 // screen asks the filter, if there is one. limit is in bytes.
-func (b *Broker) screen(ctx context.Context, in FilterInput, limit int) (string, error) {
+func (b *Broker) screen(ctx context.Context, in chat.FilterInput, limit int) (string, error) {
 	if b.opt.Filter == nil || in.Text == "" {
 		return in.Text, nil
 	}
@@ -56,7 +31,7 @@ func (b *Broker) screenBody(ctx context.Context, r chat.SendRequest, from chat.A
 	if b.opt.Filter == nil {
 		return body, nil
 	}
-	in := FilterInput{Session: r.Session, From: from, Type: r.Type}
+	in := chat.FilterInput{Session: r.Session, From: from, Type: r.Type}
 	switch r.Type {
 	case chat.TypeText:
 		if err := json.Unmarshal([]byte(body), &in.Text); err != nil {

@@ -17,10 +17,10 @@ import (
 // censor replaces "bad", refuses "vile", breaks on "broken", and remembers what it was asked.
 type censor struct {
 	mu    sync.Mutex
-	asked []FilterInput
+	asked []chat.FilterInput
 }
 
-func (c *censor) Filter(_ context.Context, in FilterInput) (string, error) {
+func (c *censor) Filter(_ context.Context, in chat.FilterInput) (string, error) {
 	c.mu.Lock()
 	c.asked = append(c.asked, in)
 	c.mu.Unlock()

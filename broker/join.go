@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Join makes another agent of the queue, or a supervisor, take part; silent
@@ -15,9 +16,18 @@ func (b *Broker) Join(ctx context.Context, a chat.Actor, session string, silent 
 	if silent {
 		return b.watchSilently(ctx, a, session)
 	}
-	s := newStep(a, chat.ActJoin, session)
-	s.Info, s.Queues, s.Max = chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists
-	return b.transit(ctx, a, "join", s)
+	args := joinArgs{calledBy(a, chat.ActJoin, session), chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists}
+	return b.transit(ctx, a, chat.ActJoin, session, func(p store.Partition) (store.Reply, error) {
+		return b.RunJSON(ctx, "join", p.Transition(session), args)
+	})
+}
+
+// joinArgs is what join.lua is told.
+type joinArgs struct {
+	caller
+	Info   string   `json:"info"`
+	Queues []string `json:"queues"`
+	Max    int      `json:"max"`
 }
 
 func (b *Broker) watchSilently(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
@@ -39,5 +49,18 @@ func (b *Broker) Leave(ctx context.Context, a chat.Actor, session string) (chat.
 	if c := device(a); c != nil && c.UnwatchUnseen(session) {
 		return b.Session(ctx, a, session)
 	}
-	return b.transit(ctx, a, "leave", newStep(a, chat.ActLeave, session))
+	return b.leave(ctx, a, session, a.ID)
+}
+
+// leaveArgs is what leave.lua is told.
+type leaveArgs struct {
+	call
+	By string `json:"by"`
+}
+
+func (b *Broker) leave(ctx context.Context, a chat.Actor, session, agent string) (chat.Session, error) {
+	args := leaveArgs{newCall(session), agent}
+	return b.transit(ctx, a, chat.ActLeave, session, func(p store.Partition) (store.Reply, error) {
+		return b.RunJSON(ctx, "leave", p.Transition(session), args)
+	})
 }

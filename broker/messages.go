@@ -296,7 +296,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if w[0] != 'u' {
 		text = ""
 	}
-	in := FilterInput{Session: session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: FilterTyping, Text: text}
+	in := chat.FilterInput{Session: session, From: chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, Type: chat.FilterTyping, Text: text}
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}

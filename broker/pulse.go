@@ -160,11 +160,11 @@ func (p *pulse) look(ctx context.Context, t taken) {
 func (p *pulse) work(t taken) {
 	for _, data := range t.effects {
 		w := store.Lent{Kind: store.LentEffect, Lease: t.lease, Member: data}
-		p.later(func(ctx context.Context) { p.books.Add(w, p.b.carry(ctx, data)) })
+		p.later(func(ctx context.Context) { p.books.Add(w, p.b.places.Carry(ctx, data)) })
 	}
 	for _, timer := range t.timers {
 		w := store.Lent{Kind: store.LentTimer, Lease: t.lease, Member: timer}
-		p.later(func(ctx context.Context) { p.finish(ctx, w) })
+		p.later(func(ctx context.Context) { p.fire(ctx, w) })
 	}
 	for _, node := range t.dead {
 		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}
@@ -194,8 +194,8 @@ func (p *pulse) later(f func(ctx context.Context)) {
 		ctx, cancel := context.WithTimeout(b.Life, store.TakeLease)
 		defer cancel()
 		select {
-		case b.places <- struct{}{}:
-			defer func() { <-b.places }()
+		case b.working <- struct{}{}:
+			defer func() { <-b.working }()
 			f(ctx)
 		case <-ctx.Done():
 		}

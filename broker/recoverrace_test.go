@@ -17,6 +17,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -220,7 +221,7 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		require.NoError(t, b.rectify(ctx, ann.ID, s.ID, &recovery{b: b, p: b.Parts[0]}))
+		require.NoError(t, b.places.Rectify(ctx, ann.ID, s.ID, new(places.Rectified)))
 		sp.spoil(nil, nil)
 		ann.grab(s.ID)
 		eventually(t, held)

@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,7 +32,7 @@ func Script(t testing.TB, body string, libs ...string) *redis.Script {
 	t.Helper()
 	var src strings.Builder
 	for _, lib := range libs {
-		part, err := os.ReadFile(filepath.Join(root(t), "scripts", "lib", lib+".lua"))
+		part, err := fs.ReadFile(os.DirFS(root(t)), "scripts/lib/"+lib+".lua")
 		require.NoError(t, err)
 		src.Write(part)
 	}
