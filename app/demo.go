@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"bellhop/broker/chat"
+	"bellhop/client"
+	"bellhop/demo"
 	"bellhop/handlers"
 )
 
@@ -13,21 +15,24 @@ import (
 // nobody has made it a place of his own by a key.
 func (a *App) demo() bool { return a.settings.openToAll() && a.settings.DemoPeople }
 
-// demoPeople are the people of the embedded mode. Where there are bots, agents
-// work in the bots' queues, too.
-func demoPeople(bots bool) *handlers.Demo {
-	var queues []string
-	if bots {
-		queues = botQueues
+// openShop lets the shop listen, which the edge lets in.
+func (a *App) openShop(ctx context.Context) (err error) {
+	a.shop, err = demo.OpenShop(ctx, demo.ShopOptions{Node: a.listener.Addr(), Base: a.base, Tokens: a.demoAPI(), Log: a.log})
+	return err
+}
+
+// demoAPI is the node as the demo reaches it: like anybody else, over HTTP.
+func (a *App) demoAPI() client.API {
+	return client.API{BaseURL: "http://" + a.Addr(), Key: a.settings.apiKeys()[0]}
+}
+
+// demoEdge is what the edge tells of the demo.
+func (a *App) demoEdge() *handlers.Demo {
+	d := &handlers.Demo{Bots: a.settings.Demo, Shop: a.shop.Origin() + "/"}
+	for _, p := range demo.People(a.settings.Demo) {
+		d.People = append(d.People, handlers.DemoPerson{Role: chat.Role(p.Role), ID: p.ID, Name: p.Name, Queues: p.Queues})
 	}
-	return &handlers.Demo{Bots: bots, People: []handlers.DemoPerson{
-		{Role: chat.RoleUser, ID: "lin", Name: "Lin 林"},
-		{Role: chat.RoleUser, ID: "sam", Name: "Sam"},
-		{Role: chat.RoleUser, ID: "mei", Name: "Mei 梅"},
-		{Role: chat.RoleAgent, ID: "ann", Name: "Ann 安", Queues: queues},
-		{Role: chat.RoleAgent, ID: "bob", Name: "Bob", Queues: queues},
-		{Role: chat.RoleSupervisor, ID: "sue", Name: "Sue 苏", Queues: queues},
-	}}
+	return d
 }
 
 // validateDemo keeps bots away from what is not a demo.
@@ -55,8 +60,8 @@ func (s *Settings) keepDemoApart() {
 
 // startDemo starts what only a demo has, which needs the node to serve.
 func (a *App) startDemo(ctx context.Context) {
-	a.shop.start()
+	a.shop.Start()
 	if a.settings.Demo {
-		a.bots = startBots(ctx, botOptions{url: "http://" + a.Addr(), key: a.settings.apiKeys()[0], pace: 1, log: a.log})
+		a.bots = demo.Start(ctx, demo.Options{API: a.demoAPI(), Pace: 1, Log: a.log})
 	}
 }

@@ -18,8 +18,11 @@ import (
 	"bellhop/archive"
 	"bellhop/broker"
 	"bellhop/broker/chat"
+	"bellhop/demo"
 	"bellhop/handlers"
 	"bellhop/internal/embedded"
+	"bellhop/internal/heap"
+	"bellhop/internal/jwt"
 	"bellhop/webhook"
 )
 
@@ -29,7 +32,7 @@ type serveCommand struct {
 
 // Run serves until the context ends, then drains.
 func (c *serveCommand) Run(ctx context.Context) error {
-	stop := tuneGC()
+	stop := heap.Tune()
 	defer stop()
 	app, err := New(ctx, c.Settings)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -50,7 +53,7 @@ type App struct {
 	rdb      redis.UniversalClient
 	archive  archive.Archive
 	filter   chat.Filter       // nil for none
-	keys     *jwks             // that verify JWTs; nil for none
+	jwt      *jwt.Verifier     // nil for none
 	webhook  *webhook.Endpoint // nil for none
 	broker   *broker.Broker
 	edge     *handlers.Server
@@ -59,8 +62,8 @@ type App struct {
 	sharing  *handlers.Sharing
 	sweeping context.CancelFunc // ends what removes old files
 	swept    sync.WaitGroup
-	shop     *shop     // nil where there is no demo
-	bots     *demoBots // nil where none were asked for
+	shop     *demo.Shop // nil where there is no demo
+	bots     *demo.Bots // nil where none were asked for
 }
 
 // New puts a node together and listens. It waits up to 30 s for Redis and as
@@ -122,11 +125,10 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	o := a.settings.Stores.options(a.rdb, a.archive, a.log)
 	o.NoArchiver, o.SendRate = !a.settings.Archiver, a.settings.SendRate
-	if a.settings.JWKSURL.IsSet() {
-		a.keys = startJWKS(ctx, a.settings.JWKSURL.Reveal(), a.log, defaultPace)
-	}
-	if v := newVerifier(&a.settings, a.keys, time.Now); v != nil {
-		o.JWT = v.Verify
+	a.jwt = jwt.Start(ctx, jwt.Options{Secret: a.settings.JWTSecret.Reveal(), URL: a.settings.JWKSURL.Reveal(), Audience: a.settings.JWTAudience,
+		Issuer: a.settings.JWTIssuer, Log: a.log})
+	if a.jwt != nil {
+		o.JWT = a.jwt.Verify
 	}
 	o.BasePath, o.Filter, o.ReadRate = a.base, a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
@@ -178,9 +180,8 @@ func (a *App) startEdge() {
 	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), BasePath: a.base, Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
 		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
 	if a.shop != nil {
-		o.Demo = demoPeople(a.settings.Demo)
-		o.Demo.Shop = a.shop.origin() + "/"
-		o.Origins = append(slices.Clip(o.Origins), a.shop.origin())
+		o.Demo = a.demoEdge()
+		o.Origins = append(slices.Clip(o.Origins), a.shop.Origin())
 	}
 	a.edge = handlers.New(o)
 	a.server = a.edge.HTTP()
@@ -199,7 +200,7 @@ func (a *App) Run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		a.bots.stop()
+		a.bots.Stop()
 		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Drain+5*time.Second)
 		defer cancel()
@@ -222,8 +223,8 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	a.bots.stop()
-	a.shop.close()
+	a.bots.Stop()
+	a.shop.Close()
 	if a.server != nil {
 		_ = a.server.Close()
 	}
@@ -239,7 +240,7 @@ func (a *App) Close(ctx context.Context) {
 		}
 		a.broker = nil
 	}
-	a.keys.close()
+	a.jwt.Close()
 	if a.webhook != nil {
 		a.webhook.Close()
 	}

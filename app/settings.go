@@ -19,6 +19,7 @@ import (
 	"bellhop/broker"
 	"bellhop/files"
 	"bellhop/handlers"
+	"bellhop/internal/jwt"
 )
 
 // Stores are the settings that every command on a deployment needs.
@@ -159,7 +160,7 @@ func (s *Settings) validateKeys() error {
 		return errors.New("--jwt-secret: at least 32 bytes")
 	}
 	if s.JWKSURL.IsSet() {
-		if err := checkJWKSURL(s.JWKSURL.Reveal()); err != nil {
+		if err := jwt.CheckURL(s.JWKSURL.Reveal()); err != nil {
 			return fmt.Errorf("--jwks-url: %w", err)
 		}
 	}

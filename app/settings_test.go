@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/internal/testenv"
@@ -93,4 +94,29 @@ func TestEmbedded(t *testing.T) {
 	require.Equal(t, 0, run(t.Context(), []string{"health", "--addr", n.Addr()}, &out, &errs))
 	n.stop()
 	require.Equal(t, 1, run(t.Context(), []string{"health", "--addr", n.Addr()}, &out, &errs))
+}
+
+// Every setting stands in the table of the README, in both languages.
+func TestEverySettingIsDocumented(t *testing.T) {
+	parser, err := kong.New(&commands{}, kong.DefaultEnvars("BELLHOP"))
+	require.NoError(t, err)
+	seen := 0
+	for _, cmd := range parser.Model.Leaves(false) {
+		if cmd.Name != "serve" {
+			continue
+		}
+		for _, f := range cmd.Flags {
+			if f.Name == "help" || f.Name == "config" {
+				continue
+			}
+			require.Len(t, f.Envs, 1, f.Name)
+			for _, page := range []string{"../README.md", "../README.zh-CN.md"} {
+				text, err := os.ReadFile(page)
+				require.NoError(t, err)
+				require.Contains(t, string(text), "`"+f.Envs[0]+"`", page)
+			}
+			seen++
+		}
+	}
+	require.Greater(t, seen, 20)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -73,4 +74,22 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 		}
 	})
 	require.Greater(t, seen, 40)
+}
+
+var fileName = regexp.MustCompile("`((?:app|archive|broker|client|clients|demo|deploy|files|filter|handlers|scripts|web|webhook)/[\\w./-]+\\.(?:go|lua|tsx?|yaml|md|acl|conf|js))`")
+
+// A file that a document names is where it says; the changelog speaks of what was.
+func TestFilesThatAreNamedExist(t *testing.T) {
+	seen := 0
+	every(t, ".md", func(path, text string) {
+		if filepath.Base(path) == "CHANGELOG.md" {
+			return
+		}
+		for _, m := range fileName.FindAllStringSubmatch(text, -1) {
+			seen++
+			_, err := os.Stat(filepath.Join("..", m[1]))
+			assert.NoErrorf(t, err, "%s names %s", path, m[1])
+		}
+	})
+	require.Greater(t, seen, 20)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,6 +23,9 @@ const maxRequest = 1 << 20
 
 // call answers one request of somebody known; its answer is the JSON body.
 type call func(c *gin.Context, a chat.Actor) (any, error)
+
+// written is the answer of a call that has written one itself.
+type written struct{}
 
 // as carries a call out for those who may, by the table of who may do what.
 func (s *Server) as(action chat.Action, f call) gin.HandlerFunc {
@@ -193,46 +195,6 @@ func (s *Server) listSessions(c *gin.Context, a chat.Actor) (any, error) {
 	return s.broker.Sessions(c.Request.Context(), a, r)
 }
 
-// bounds reads how much of a list is asked for.
-func bounds(c *gin.Context, limit *int, since, until *int64) error {
-	n, err := number(c, "limit")
-	if err != nil {
-		return err
-	}
-	*limit = int(n)
-	if *since, err = instant(c, "since"); err != nil {
-		return err
-	}
-	*until, err = instant(c, "until")
-	return err
-}
-
-// number reads a query parameter that is a number, not negative; 0 where there is none.
-func number(c *gin.Context, name string) (int64, error) {
-	text, given := c.GetQuery(name)
-	if !given {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 53)
-	if err != nil || n < 0 || name == "limit" && n == 0 {
-		return 0, chat.Errorf(chat.CodeBadRequest, "%s: a number, not negative", name)
-	}
-	return n, nil
-}
-
-// instant reads a query parameter that is RFC 3339, as ms; 0 where there is none.
-func instant(c *gin.Context, name string) (int64, error) {
-	text, given := c.GetQuery(name)
-	if !given {
-		return 0, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return 0, chat.Errorf(chat.CodeBadRequest, "%s: a time in RFC 3339", name)
-	}
-	return t.UnixMilli(), nil
-}
-
 func (s *Server) openSession(c *gin.Context, a chat.Actor) (any, error) {
 	var r struct {
 		User *struct {
@@ -372,21 +334,4 @@ func (s *Server) putQueue(c *gin.Context, a chat.Actor) (any, error) {
 
 func (s *Server) deleteQueue(c *gin.Context, a chat.Actor) (any, error) {
 	return nil, s.broker.DeleteQueue(c.Request.Context(), a, c.Param("id"))
-}
-
-func (s *Server) listAgents(c *gin.Context, a chat.Actor) (any, error) {
-	agents, err := s.broker.AgentList(c.Request.Context(), a)
-	return gin.H{"agents": agents}, err
-}
-
-func (s *Server) getAgent(c *gin.Context, a chat.Actor) (any, error) {
-	return s.broker.Agent(c.Request.Context(), a, c.Param("id"))
-}
-
-func (s *Server) putAgent(c *gin.Context, a chat.Actor) (any, error) {
-	var r chat.AgentSettings
-	if err := body(c, &r); err != nil {
-		return nil, err
-	}
-	return s.broker.PutAgent(c.Request.Context(), a, c.Param("id"), r)
 }

@@ -72,26 +72,3 @@ func problemStatus(c *gin.Context, status int, e *chat.Error) {
 	c.Abort()
 	c.Data(status, "application/problem+json", body)
 }
-
-// cors answers preflights and lets allowed pages read answers. Others' requests
-// carry no cookies, so they are merely not readable; the WebSocket refuses them.
-func (s *Server) cors(c *gin.Context) {
-	h := c.Writer.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	origin := c.GetHeader("Origin")
-	if origin == "" {
-		return
-	}
-	h.Add("Vary", "Origin")
-	if !s.allowed(c.Request) {
-		return
-	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "Retry-After")
-	if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
-		h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
-		h.Set("Access-Control-Max-Age", "7200")
-		c.AbortWithStatus(http.StatusNoContent)
-	}
-}

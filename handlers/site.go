@@ -181,3 +181,12 @@ func accepts(header, coding string) bool {
 	}
 	return false
 }
+
+// inlinePolicy is for a page that has a style, or a script, of its own and nothing else.
+func inlinePolicy(c *gin.Context, scripts, styles string) {
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src "+scripts+"; style-src "+styles+
+		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+}

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -97,68 +96,4 @@ func (s *Server) scribe(c *gin.Context, format string, t *teller) scribe {
 	inlinePolicy(c, "'nonce-"+nonce+"'", "'nonce-"+nonce+"'")
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	return htmlScribe{t, nonce}
-}
-
-// jsonScribe writes {"session":…,"messages":[…]}.
-type jsonScribe struct {
-	session chat.Session
-	begun   bool
-}
-
-func (j *jsonScribe) begin(w io.Writer) error {
-	_, err := w.Write(append(appendJSON([]byte(`{"session":`), j.session), `,"messages":[`...))
-	return err
-}
-
-func (j *jsonScribe) write(w io.Writer, m chat.Message) error {
-	var b []byte
-	if j.begun {
-		b = append(b, ',')
-	}
-	j.begun = true
-	_, err := w.Write(appendJSON(b, m))
-	return err
-}
-
-func (j *jsonScribe) end(w io.Writer) error {
-	_, err := io.WriteString(w, "]}")
-	return err
-}
-
-// search finds archived messages.
-func (s *Server) search(c *gin.Context, a chat.Actor) (any, error) {
-	r := chat.SearchRequest{Query: c.Query("q"), Queue: c.Query("queue"), Agent: c.Query("agent"), User: c.Query("user"),
-		Cursor: c.Query("cursor")}
-	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
-		return nil, err
-	}
-	return s.broker.Search(c.Request.Context(), a, r)
-}
-
-// written is the answer of a call that has written one itself.
-type written struct{}
-
-// ready answers 200 while the node can serve, and tells how far the archive is
-// behind. Chat goes on while the archive is away, so that alone is no reason to
-// take this node, or all of them, out of a balancer; one that was never there is.
-func (s *Server) ready(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), readyPatience)
-	defer cancel()
-	state := func(err error) string {
-		if err != nil {
-			return "away"
-		}
-		return "ok"
-	}
-	redis, archive := state(s.broker.Ready(ctx)), state(s.broker.ArchiveReady(ctx))
-	answer := gin.H{"redis": redis, "archive": archive, "draining": s.draining.Load(), "connections": s.Conns()}
-	if lag, err := s.broker.Lag(ctx); err == nil {
-		answer["archiveLag"] = lag
-	}
-	status := http.StatusOK
-	if redis != "ok" || s.draining.Load() || !s.broker.ArchiveReached() {
-		status = http.StatusServiceUnavailable
-		c.Header("Retry-After", "1")
-	}
-	c.JSON(status, answer)
 }

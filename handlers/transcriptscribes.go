@@ -108,3 +108,29 @@ func (s htmlScribe) end(w io.Writer) error {
 	}
 	return transcriptPage.ExecuteTemplate(w, "foot", nil)
 }
+
+// jsonScribe writes {"session":…,"messages":[…]}.
+type jsonScribe struct {
+	session chat.Session
+	begun   bool
+}
+
+func (j *jsonScribe) begin(w io.Writer) error {
+	_, err := w.Write(append(appendJSON([]byte(`{"session":`), j.session), `,"messages":[`...))
+	return err
+}
+
+func (j *jsonScribe) write(w io.Writer, m chat.Message) error {
+	var b []byte
+	if j.begun {
+		b = append(b, ',')
+	}
+	j.begun = true
+	_, err := w.Write(appendJSON(b, m))
+	return err
+}
+
+func (j *jsonScribe) end(w io.Writer) error {
+	_, err := io.WriteString(w, "]}")
+	return err
+}

@@ -1,4 +1,4 @@
-package main
+package heap
 
 import (
 	"testing"
@@ -8,11 +8,11 @@ import (
 
 // A small heap gets its room; a large one is collected as Go does by itself.
 func TestGCPercent(t *testing.T) {
-	require.Equal(t, 400, gcPercent(0))
-	require.Equal(t, 400, gcPercent(10<<20))
-	require.Equal(t, 300, gcPercent(20<<20))
-	require.Equal(t, 100, gcPercent(60<<20))
-	require.Equal(t, 100, gcPercent(1<<30))
+	require.Equal(t, 400, percentFor(0))
+	require.Equal(t, 400, percentFor(10<<20))
+	require.Equal(t, 300, percentFor(20<<20))
+	require.Equal(t, 100, percentFor(60<<20))
+	require.Equal(t, 100, percentFor(1<<30))
 }
 
 // A rest begins once, after ten quiet seconds, and again after the next rush.

@@ -1,4 +1,8 @@
-package main
+// Package jwt tells whom a JSON Web Token speaks for: one signed with a secret that the issuer
+// and this program share, or with one of the keys that the issuer publishes, which are asked for
+// in the background until Close. Whatever of a token two programs might read differently makes it
+// one that is not valid. What an identity may be is the broker's to say.
+package jwt
 
 import (
 	"bytes"
@@ -6,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
@@ -91,19 +96,44 @@ func numericDate(raw json.RawMessage) (*jwt.NumericDate, error) {
 	return &jwt.NumericDate{Time: time.UnixMilli(int64(math.Round(*seconds * 1000)))}, nil
 }
 
-// verifier tells who a JWT is.
-type verifier struct {
+// Options say which JWTs are accepted.
+type Options struct {
+	Secret   string // that signs them by HS256; "" for none
+	URL      string // where keys for RS256, ES256 and EdDSA are found, as CheckURL lets pass; "" for nowhere
+	Audience string // what aud must hold; "": it is not looked at
+	Issuer   string // what iss must be; "": it is not looked at
+	Log      *slog.Logger
+}
+
+// Verifier tells who a JWT is. Its methods may be called concurrently.
+type Verifier struct {
 	parser *jwt.Parser
 	secret []byte // nil for none
 	keys   *jwks  // nil for none
 }
 
-// newVerifier makes what accepts JWTs by the settings; nil if none are. now is the clock.
-func newVerifier(s *Settings, keys *jwks, now func() time.Time) *verifier {
-	v := &verifier{keys: keys}
+// Start makes what accepts JWTs, and begins to ask for keys; nil if none can be accepted.
+func Start(ctx context.Context, o Options) *Verifier {
+	var keys *jwks
+	if o.URL != "" {
+		keys = startJWKS(ctx, o.URL, o.Log, defaultPace)
+	}
+	return newVerifier(o, keys, time.Now)
+}
+
+// Close ends the asking. It does nothing on nil.
+func (v *Verifier) Close() {
+	if v != nil {
+		v.keys.close()
+	}
+}
+
+// newVerifier is Start with the keys and the clock given.
+func newVerifier(o Options, keys *jwks, now func() time.Time) *Verifier {
+	v := &Verifier{keys: keys}
 	var methods []string
-	if s.JWTSecret.IsSet() {
-		v.secret = []byte(s.JWTSecret.Reveal())
+	if o.Secret != "" {
+		v.secret = []byte(o.Secret)
 		methods = append(methods, "HS256")
 	}
 	if keys != nil {
@@ -114,11 +144,11 @@ func newVerifier(s *Settings, keys *jwks, now func() time.Time) *verifier {
 	}
 	options := []jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockLeeway),
 		jwt.WithStrictDecoding(), jwt.WithTimeFunc(now)}
-	if s.JWTAudience != "" {
-		options = append(options, jwt.WithAudience(s.JWTAudience))
+	if o.Audience != "" {
+		options = append(options, jwt.WithAudience(o.Audience))
 	}
-	if s.JWTIssuer != "" {
-		options = append(options, jwt.WithIssuer(s.JWTIssuer))
+	if o.Issuer != "" {
+		options = append(options, jwt.WithIssuer(o.Issuer))
 	}
 	v.parser = jwt.NewParser(options...)
 	return v
@@ -126,7 +156,7 @@ func newVerifier(s *Settings, keys *jwks, now func() time.Time) *verifier {
 
 // Verify finds whom a JWT speaks for. CodeUnauthorized: it is not valid; CodeUnavailable: it
 // cannot be told yet, for lack of keys.
-func (v *verifier) Verify(ctx context.Context, token string) (chat.Identity, error) {
+func (v *Verifier) Verify(ctx context.Context, token string) (chat.Identity, error) {
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return v.key(ctx, t) })
 	var away *awayError
@@ -147,7 +177,7 @@ func (v *verifier) Verify(ctx context.Context, token string) (chat.Identity, err
 }
 
 // key gives what may have signed a token, by its header.
-func (v *verifier) key(ctx context.Context, t *jwt.Token) (any, error) {
+func (v *Verifier) key(ctx context.Context, t *jwt.Token) (any, error) {
 	encoded, _, _ := strings.Cut(t.Raw, ".")
 	header, err := v.parser.DecodeSegment(encoded)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package jwt
 
 import (
 	"context"
@@ -42,8 +42,8 @@ type jwksPace struct {
 
 var defaultPace = jwksPace{refresh: 10 * time.Minute, retry: 500 * time.Millisecond, most: 15 * time.Second, lookup: 10 * time.Second}
 
-// checkJWKSURL refuses what anybody on the way could answer. The error does not quote the URL.
-func checkJWKSURL(text string) error {
+// CheckURL refuses what anybody on the way could answer. The error does not quote the URL.
+func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type botUser struct {
 }
 
 // visit is one consultation, from its question to its rating.
-func (b *demoBots) visit(ctx context.Context, p botPerson) error {
+func (b *Bots) visit(ctx context.Context, p botPerson) error {
 	n, err := b.connect(ctx, p, client.TokenRequest{Role: "user", Priority: p.priority})
 	if err != nil {
 		return err

@@ -1,43 +1,14 @@
 package handlers
 
 import (
-	_ "embed" // the description
-	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"bellhop/broker/chat"
 )
-
-//go:embed openapi.yaml
-var openAPI []byte
-
-// inlinePolicy is for a page that has a style, or a script, of its own and nothing else.
-func inlinePolicy(c *gin.Context, scripts, styles string) {
-	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src "+scripts+"; style-src "+styles+
-		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-}
-
-// specOf is the description for what is below a base path, made once.
-func specOf(base string) func() asset {
-	return sync.OnceValue(func() asset {
-		if base == "" {
-			return newAsset(openAPI)
-		}
-		return newAsset(fmt.Appendf(slices.Clip(openAPI), "servers:\n  - url: %q\n", base))
-	})
-}
-
-func (s *Server) spec(c *gin.Context) {
-	s.specFile().serve(c, "application/yaml; charset=utf-8", "no-cache")
-}
 
 // Demo is for trying: people whom anybody at this machine may be, and what the
 // page that offers them tells.
@@ -92,6 +63,3 @@ func (s *Server) demoToken(c *gin.Context) {
 	}
 	c.JSON(http.StatusOK, gin.H{"token": token, "expires": chat.Time{Time: expires}})
 }
-
-// Description is the OpenAPI description of the HTTP API, in YAML.
-func Description() []byte { return openAPI }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/json"
@@ -38,10 +38,11 @@ var botAgents = []botPerson{
 	{id: botPrefix + "grace", name: "Grace (bot)", queues: []string{"default", "sales"}},
 	{id: botPrefix + "peter", name: "Peter (bot)", queues: []string{"default", "returns"}},
 	{id: botPrefix + "xiaozhou", name: "小周（机器人）", queues: []string{"sales", "returns"}},
-	{id: botPrefix + "xiaowu", name: "小吴（机器人）", queues: botQueues},
+	{id: botPrefix + "xiaowu", name: "小吴（机器人）", queues: Queues},
 }
 
-var botQueues = []string{"default", "sales", "returns"}
+// Queues are those that bots write and answer in.
+var Queues = []string{"default", "sales", "returns"}
 
 var botQueueSettings = map[string]map[string]any{
 	"default": {"name": "General 综合", "endTimeout": 30, "greeting": "Welcome! Somebody will be with you in a moment. 欢迎！马上有人为您服务。"},

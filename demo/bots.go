@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -12,36 +12,37 @@ import (
 	"bellhop/client"
 )
 
-// botOptions say where bots chat and how fast.
-type botOptions struct {
-	url  string
-	key  string
-	pace float64 // 1 is a human's, less is faster
-	log  *slog.Logger
+// Options of Start, all required.
+type Options struct {
+	API  client.API // of the node that they chat at, with its key
+	Pace float64    // 1 is a human's, less is faster
+	Log  *slog.Logger
 }
 
-// demoBots are users and agents who chat with each other, and with people, until
+// Bots are users and agents who chat with each other, and with people, until
 // they are stopped. They use what any client may, over the real WebSocket, and
 // are bounded: one connection and at most one open session for each user bot.
-type demoBots struct {
-	botOptions
+type Bots struct {
+	pace   float64
+	log    *slog.Logger
 	http   *http.Client
 	api    client.API
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-// startBots lets bots come, one after the other.
-func startBots(ctx context.Context, o botOptions) *demoBots {
+// Start lets bots come, one after the other, until they are stopped or ctx ends. It does
+// not wait for the node to serve.
+func Start(ctx context.Context, o Options) *Bots {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &demoBots{botOptions: o, cancel: cancel, http: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}}
-	b.api = client.API{BaseURL: o.url, Key: o.key, HTTP: b.http}
+	b := &Bots{pace: o.Pace, log: o.Log, api: o.API, cancel: cancel, http: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}}
+	b.api.HTTP = b.http
 	b.wg.Go(func() { b.open(ctx) })
 	return b
 }
 
-// stop sends all of them home and waits until they are gone. It may be called twice, and of none.
-func (b *demoBots) stop() {
+// Stop sends all of them home and waits until they are gone. It may be called twice, and of none.
+func (b *Bots) Stop() {
 	if b != nil {
 		b.cancel()
 		b.wg.Wait()
@@ -50,7 +51,7 @@ func (b *demoBots) stop() {
 }
 
 // open prepares the queues, then lets everybody in.
-func (b *demoBots) open(ctx context.Context) {
+func (b *Bots) open(ctx context.Context) {
 	for {
 		err := b.prepare(ctx)
 		if err == nil {
@@ -69,7 +70,7 @@ func (b *demoBots) open(ctx context.Context) {
 }
 
 // again lives a bot's life over and over, with pauses. An error ends one life, not the bot.
-func (b *demoBots) again(ctx context.Context, p botPerson, least, most float64, life func(context.Context, botPerson) error) {
+func (b *Bots) again(ctx context.Context, p botPerson, least, most float64, life func(context.Context, botPerson) error) {
 	for b.rest(ctx, 0, most-least) {
 		if err := life(ctx, p); err != nil {
 			b.failed(ctx, p.id, err)
@@ -81,7 +82,7 @@ func (b *demoBots) again(ctx context.Context, p botPerson, least, most float64, 
 }
 
 // prepare writes what the bots' queues are like, and the replies their agents keep ready.
-func (b *demoBots) prepare(ctx context.Context) error {
+func (b *Bots) prepare(ctx context.Context) error {
 	for id, settings := range botQueueSettings {
 		if err := b.api.Do(ctx, http.MethodPut, "/queues/"+url.PathEscape(id), settings, nil); err != nil {
 			return err
@@ -96,7 +97,7 @@ func (b *demoBots) prepare(ctx context.Context) error {
 }
 
 // failed logs what went wrong; false if that was only the end.
-func (b *demoBots) failed(ctx context.Context, what string, err error) bool {
+func (b *Bots) failed(ctx context.Context, what string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -105,17 +106,17 @@ func (b *demoBots) failed(ctx context.Context, what string, err error) bool {
 }
 
 // span is a time of some seconds at the bots' pace.
-func (b *demoBots) span(seconds float64) time.Duration {
+func (b *Bots) span(seconds float64) time.Duration {
 	return time.Duration(seconds * b.pace * float64(time.Second))
 }
 
 // in is a moment between least and most seconds from now.
-func (b *demoBots) in(least, most float64) time.Time {
+func (b *Bots) in(least, most float64) time.Time {
 	return time.Now().Add(b.span(least + (most-least)*rand.Float64())) //nolint:gosec // nothing secret
 }
 
 // rest waits; false when it is time to go.
-func (b *demoBots) rest(ctx context.Context, least, most float64) bool {
+func (b *Bots) rest(ctx context.Context, least, most float64) bool {
 	t := time.NewTimer(time.Until(b.in(least, most)))
 	defer t.Stop()
 	select {
@@ -136,7 +137,7 @@ func past(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
 
 // bot is one of them while it is connected. All it does it does on one goroutine.
 type bot struct {
-	*demoBots
+	*Bots
 	*client.Client
 	person botPerson
 	events chan client.Event
@@ -149,14 +150,14 @@ type life interface {
 	act(ctx context.Context) (done bool, err error)
 }
 
-func (b *demoBots) connect(ctx context.Context, p botPerson, r client.TokenRequest) (*bot, error) {
+func (b *Bots) connect(ctx context.Context, p botPerson, r client.TokenRequest) (*bot, error) {
 	r.ID, r.Name = p.id, p.name
 	token, err := b.api.IssueToken(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	n := &bot{demoBots: b, person: p, events: make(chan client.Event, 64), gone: make(chan struct{})}
-	n.Client, err = client.Dial(ctx, client.Options{URL: b.url, Token: token.Token, Device: "demo", OnEvent: func(e client.Event) {
+	n := &bot{Bots: b, person: p, events: make(chan client.Event, 64), gone: make(chan struct{})}
+	n.Client, err = client.Dial(ctx, client.Options{URL: b.api.BaseURL, Token: token.Token, Device: "demo", OnEvent: func(e client.Event) {
 		select {
 		case n.events <- e:
 		case <-n.gone:

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -13,41 +13,54 @@ import (
 	"sync"
 	"time"
 
-	"bellhop/broker"
-	"bellhop/broker/chat"
+	"bellhop/client"
 )
 
-//go:embed demo_shop.html
+//go:embed shop.html
 var shopHTML string
 
-//go:embed demo_shop.css
+//go:embed shop.css
 var shopCSS []byte
 
 var shopPage = template.Must(template.New("shop").Parse(shopHTML))
 
-// shop is an imaginary site of somebody else's that has the widget: on an origin
+// Shop is an imaginary site of somebody else's that has the widget: on an origin
 // of its own, with a policy of its own that allows nothing inline.
-type shop struct {
+type Shop struct {
 	listener net.Listener
 	server   *http.Server
 	serving  sync.WaitGroup
 	chat     string // Bellhop's origin
 	base     string // and the path below which it serves
-	broker   *broker.Broker
+	tokens   Tokens
 	log      *slog.Logger
 }
 
-// openShop listens on a free port beside the node's.
-func (a *App) openShop(ctx context.Context) error {
-	host, _, err := net.SplitHostPort(a.Addr())
+// Tokens is what a site's own server asks of Bellhop: a token for whoever is logged in
+// there. client.API is one.
+type Tokens interface {
+	IssueToken(ctx context.Context, r client.TokenRequest) (client.Token, error)
+}
+
+// ShopOptions of OpenShop; Base may be empty.
+type ShopOptions struct {
+	Node   net.Addr // where the node listens, beside which the shop does on a free port
+	Base   string   // the path below which the node serves, without a slash at its end
+	Tokens Tokens
+	Log    *slog.Logger
+}
+
+// OpenShop listens. Nobody is answered before Start.
+func OpenShop(ctx context.Context, o ShopOptions) (*Shop, error) {
+	host, _, err := net.SplitHostPort(o.Node.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
-		return fmt.Errorf("the demo's shop: %w", err)
+		return nil, fmt.Errorf("the demo's shop: %w", err)
 	}
-	s := &shop{listener: listener, chat: "http://" + pageHost(a.listener), base: a.base, broker: a.broker, log: a.log}
+	s := &Shop{listener: listener, chat: "http://" + pageHost(o.Node), base: o.Base, tokens: o.Tokens, log: o.Log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /shop.css", func(w http.ResponseWriter, _ *http.Request) {
@@ -57,29 +70,31 @@ func (a *App) openShop(ctx context.Context) error {
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("POST /token", s.token)
 	s.server = &http.Server{Handler: s.guard(http.NewCrossOriginProtection().Handler(mux)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
-	a.shop = s
-	return nil
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+	return s, nil
 }
 
-// pageHost is a listener's host:port as a page's policy can name it, which has no place for IPv6.
-func pageHost(l net.Listener) string {
-	host, port, _ := net.SplitHostPort(l.Addr().String())
+// pageHost is host:port as a page's policy can name it, which has no place for IPv6.
+func pageHost(a net.Addr) string {
+	host, port, _ := net.SplitHostPort(a.String())
 	if strings.Contains(host, ":") {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)
 }
 
-func (s *shop) origin() string { return "http://" + pageHost(s.listener) }
+// Origin is the site's, as browsers name it.
+func (s *Shop) Origin() string { return "http://" + pageHost(s.listener.Addr()) }
 
-func (s *shop) start() {
+// Start serves until Close. It does nothing on nil.
+func (s *Shop) Start() {
 	if s != nil {
 		s.serving.Go(func() { _ = s.server.Serve(s.listener) }) // until closed
 	}
 }
 
-func (s *shop) close() {
+// Close ends it, and waits for the end. It does nothing on nil.
+func (s *Shop) Close() {
 	if s != nil {
 		_ = s.server.Close()
 		_ = s.listener.Close()
@@ -88,11 +103,11 @@ func (s *shop) close() {
 }
 
 // guard lets nobody in by another name, which might be a foreign site's that points here.
-func (s *shop) guard(next http.Handler) http.Handler {
+func (s *Shop) guard(next http.Handler) http.Handler {
 	policy := fmt.Sprintf("default-src 'none'; script-src %[1]s; connect-src 'self' %[1]s %[2]s; frame-src %[1]s; style-src 'self'; "+
 		"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", s.chat, "ws"+strings.TrimPrefix(s.chat, "http"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != pageHost(s.listener) {
+		if r.Host != pageHost(s.listener.Addr()) {
 			http.Error(w, "another host's", http.StatusMisdirectedRequest)
 			return
 		}
@@ -119,7 +134,7 @@ func (v shopView) T(en, zh string) string {
 	return en
 }
 
-func (s *shop) page(w http.ResponseWriter, r *http.Request) {
+func (s *Shop) page(w http.ResponseWriter, r *http.Request) {
 	lang := r.URL.Query().Get("lang")
 	if lang == "" {
 		lang = r.Header.Get("Accept-Language")
@@ -135,13 +150,12 @@ func (s *shop) page(w http.ResponseWriter, r *http.Request) {
 }
 
 // token is what a site's own server does for whoever is logged in there: here, always the same visitor.
-func (s *shop) token(w http.ResponseWriter, r *http.Request) {
-	token, expires, err := s.broker.IssueToken(r.Context(),
-		chat.Identity{Role: chat.RoleUser, ID: "shop-visitor", Name: "Vera 薇"}, 24*time.Hour)
+func (s *Shop) token(w http.ResponseWriter, r *http.Request) {
+	token, err := s.tokens.IssueToken(r.Context(), client.TokenRequest{Role: "user", ID: "shop-visitor", Name: "Vera 薇"})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires": expires})
+	_ = json.NewEncoder(w).Encode(token)
 }

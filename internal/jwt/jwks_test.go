@@ -1,4 +1,4 @@
-package main
+package jwt
 
 import (
 	"bytes"
@@ -14,11 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lxzan/gws"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
-	"bellhop/client"
 )
 
 // keyServer answers with what is set, and counts.
@@ -61,91 +59,23 @@ func edToken(t testing.TB, kid string) string {
 	return issuers().sign(t, "EdDSA", `{"alg":"EdDSA","kid":"`+kid+`"}`, `{"sub":"uma","role":"user","exp":`+at(time.Hour)+`}`, issuers().ed)
 }
 
+// marker is a password that must be found nowhere.
+const marker = "hunter2MARKER"
+
 var quickPace = jwksPace{refresh: time.Hour, retry: 20 * time.Millisecond, most: 50 * time.Millisecond, lookup: 300 * time.Millisecond}
 
-func startTestJWKS(t *testing.T, url string, pace jwksPace) *verifier {
+func startTestJWKS(t *testing.T, url string, pace jwksPace) *Verifier {
 	t.Helper()
 	j := startJWKS(t.Context(), url, slog.New(slog.DiscardHandler), pace)
 	t.Cleanup(j.close)
-	return newVerifier(&Settings{}, j, time.Now)
+	return newVerifier(Options{}, j, time.Now)
 }
 
-func verdictOf(v *verifier, token string) chat.Code {
+func verdictOf(v *Verifier, token string) chat.Code {
 	if _, err := v.Verify(context.Background(), token); err != nil {
 		return chat.AsError(err).Code
 	}
 	return ""
-}
-
-// Keys away at start: a good token gets 503 and comes back, over HTTP and WebSocket, and is
-// accepted within seconds of the keys' return.
-func TestJWKSAwayAtStart(t *testing.T) {
-	keys := startKeyServer(t, refuses(http.StatusBadGateway))
-	n := startNode(t, "", func(s *Settings) { s.JWKSURL = NewSecret(keys.URL) })
-	token := edToken(t, "a")
-	ask := func() error {
-		return client.API{BaseURL: n.url(), Key: token}.Do(t.Context(), http.MethodGet, "/sessions", nil, nil)
-	}
-	e := code(t, "unavailable", ask())
-	require.True(t, e.Retry)
-	require.Equal(t, http.StatusServiceUnavailable, e.Status)
-	_, res, err := gws.NewClient(gws.BuiltinEventHandler{}, &gws.ClientOption{Addr: "ws://" + n.Addr() + "/websocket",
-		RequestHeader: http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}}})
-	require.Error(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-	require.Equal(t, "1", res.Header.Get("Retry-After"))
-	require.NoError(t, res.Body.Close())
-	_, err = client.Dial(t.Context(), client.Options{URL: n.url(), Token: token})
-	code(t, "unavailable", err)
-
-	keys.set(says(edSet(t, "a")))
-	require.Eventually(t, func() bool { return ask() == nil }, 16*time.Second, 50*time.Millisecond)
-	c, err := client.Dial(t.Context(), client.Options{URL: n.url(), Token: token})
-	require.NoError(t, err)
-	c.Close()
-}
-
-// A client that is connected comes back through refusals with 503, and gives up at 401: a
-// node that starts again while the keys are away costs nobody the connection.
-func TestClientsOutliveKeysThatAreAway(t *testing.T) {
-	keys := startKeyServer(t, says(edSet(t, "a")))
-	addr, dir := freeAddr(t), t.TempDir()
-	start := func() *node {
-		return startNode(t, "", func(s *Settings) {
-			s.JWKSURL, s.Addr, s.DataDir, s.Drain = NewSecret(keys.URL), addr, dir, 0
-		})
-	}
-	n := start()
-	p := &party{t: t, id: "uma", more: make(chan struct{})}
-	c, err := client.Dial(t.Context(), client.Options{URL: n.url(), Token: edToken(t, "a"), OnEvent: p.saw, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	keys.set(refuses(http.StatusServiceUnavailable))
-	n.stop()
-	n = start()
-	require.Equal(t, http.StatusServiceUnavailable, code(t, "unavailable",
-		client.API{BaseURL: n.url(), Key: edToken(t, "a")}.Do(t.Context(), http.MethodGet, "/sessions", nil, nil)).Status)
-	time.Sleep(500 * time.Millisecond) // the client is refused some times
-	keys.set(says(edSet(t, "a")))
-	second := func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		hellos := 0
-		for _, e := range p.events {
-			if _, ok := e.(*client.Hello); ok {
-				hellos++
-			}
-		}
-		return hellos == 2
-	}
-	require.Eventually(t, second, 20*time.Second, 20*time.Millisecond)
-
-	keys.set(says(edSet(t, "another"))) // a 401 ends it
-	n.stop()
-	start()
-	await(p, func(e *client.Disconnected) bool {
-		return !e.WillRetry && e.Err != nil && strings.Contains(e.Err.Error(), "not valid")
-	})
 }
 
 // Whatever an answer is, the keys there are stay until better ones come.
@@ -188,7 +118,7 @@ func TestJWKSKeepsItsKeys(t *testing.T) {
 }
 
 // eventually is the first answer that is not "later".
-func eventually(t *testing.T, v *verifier, token string) (c chat.Code) {
+func eventually(t *testing.T, v *Verifier, token string) (c chat.Code) {
 	t.Helper()
 	require.Eventually(t, func() bool { c = verdictOf(v, token); return c != chat.CodeUnavailable }, 10*time.Second, 10*time.Millisecond)
 	return c
@@ -251,12 +181,12 @@ func TestASilentIssuer(t *testing.T) {
 // Over plain http keys come from this machine alone, by the form of the name and by the address it has.
 func TestWhereKeysMayComeFrom(t *testing.T) {
 	for _, good := range []string{"https://id.example/jwks", "https://me:pw@id.example:8443/", "http://localhost:1/x", "http://127.0.0.1/", "http://127.8.9.1:1/", "http://[::1]/"} {
-		require.NoError(t, checkJWKSURL(good), good)
+		require.NoError(t, CheckURL(good), good)
 	}
 	for _, bad := range []string{"", "x", "ftp://id.example", "https://", "https:///x", "http://id.example/", "http://10.0.0.1/", "http://localhost.example/", "http://localhost./",
 		"http://sub.localhost/", "http://0.0.0.0/", "http://[::]/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://localhost@id.example/", "http://id.example#@localhost/",
 		"http://169.254.169.254/", "http://[::ffff:10.0.0.1]/", "file:///etc/passwd", "https://%zz/"} {
-		require.Error(t, checkJWKSURL(bad), bad)
+		require.Error(t, CheckURL(bad), bad)
 	}
 	j := &jwks{url: "http://192.0.2.1/", client: jwksClient("http://192.0.2.1/")} // as if a name resolved there; it is refused before anything is sent
 	_, err := j.ask(t.Context())

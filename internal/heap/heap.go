@@ -1,4 +1,6 @@
-package main
+// Package heap gives the program's heap the room that suits many connections: more than Go's
+// own where there is little in it, and none that is of no use once a rush is over.
+package heap
 
 import (
 	"os"
@@ -7,14 +9,14 @@ import (
 	"time"
 )
 
-// gcRoom is how many bytes the heap may grow between two collections, at
+// room is how many bytes the heap may grow between two collections, at
 // least. A small heap would otherwise be collected many times a second under
 // load, and each time the stacks of all connections are scanned and shrunk.
-const gcRoom = 64 << 20
+const room = 64 << 20
 
-// tuneGC keeps that room until stopped, and gives memory back when the node comes
+// Tune keeps that room until stopped, and gives memory back when the node comes
 // to rest; a GOGC in the environment is left alone.
-func tuneGC() (stop func()) {
+func Tune() (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
@@ -26,7 +28,7 @@ func tuneGC() (stop func()) {
 		defer tick.Stop()
 		for now := 100; ; {
 			metrics.Read(heap)
-			want := gcPercent(heap[0].Value.Uint64())
+			want := percentFor(heap[0].Value.Uint64())
 			if want != now { // setting it stops the world for a moment
 				now = want
 				debug.SetGCPercent(now)
@@ -68,12 +70,12 @@ func (r *rest) begins(allocated uint64) bool {
 	return r.quiet == restTime
 }
 
-// gcPercent is 100, Go's own, or as much more as gives a heap its room: by
+// percentFor is 100, Go's own, or as much more as gives a heap its room: by
 // fifties, and at most 400.
-func gcPercent(live uint64) int {
+func percentFor(live uint64) int {
 	percent := uint64(400)
 	if live > 0 {
-		percent = min(percent, gcRoom*100/live/50*50)
+		percent = min(percent, room*100/live/50*50)
 	}
 	return int(max(100, percent))
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -36,7 +36,7 @@ type order struct {
 }
 
 // shift is some minutes of work.
-func (b *demoBots) shift(ctx context.Context, p botPerson) error {
+func (b *Bots) shift(ctx context.Context, p botPerson) error {
 	n, err := b.connect(ctx, p, client.TokenRequest{Role: "agent", Queues: p.queues, Capacity: botCapacity})
 	if err != nil {
 		return err
