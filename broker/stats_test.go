@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
+	"bellhop/scripts"
 )
 
 func (b *Broker) stats(t testing.TB, r StatsRequest) StatsReply {
@@ -141,22 +141,20 @@ func TestStatsCountEveryTransition(t *testing.T) {
 }
 
 // libScript is a script made of the scripts' own parts.
-func libScript(t testing.TB, body string, libs ...string) *redis.Script {
+func libScript(t testing.TB, keys, args, body string, libs ...string) *redis.Script {
 	t.Helper()
-	var src strings.Builder
-	for _, lib := range libs {
-		part, err := os.ReadFile("../scripts/lib/" + lib + ".lua")
-		require.NoError(t, err)
-		src.Write(part)
-	}
-	return redis.NewScript(src.String() + body)
+	s, err := scripts.Compile("part", "-- part: of a test.\n-- KEYS: "+keys+"\n-- ARGV: "+args+"\n-- reply: 1\n-- holds: what the test says\n--#include "+
+		strings.Join(libs, " ")+"\n"+body, scripts.Options{})
+	require.NoError(t, err)
+	return s.Script
 }
 
 // Percentiles are within what is promised of the exact ones, whatever the durations are like.
 func TestStatsPercentiles(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	b := startNode(t, url)
-	took := libScript(t, "tally(now(), ARGV[1], true)\nfor i = 3, #ARGV do took('w', ARGV[2], tonumber(ARGV[i])) end return 1", "time", "stats")
+	took := libScript(t, "stats", "queue, agent, times...",
+		"tally(now(), queue, true)\nfor _, ms in ipairs(times) do took('w', agent, tonumber(ms)) end return 1", "time", "stats")
 	for what, draw := range map[string]func(r *rand.Rand) float64{
 		"even":      func(r *rand.Rand) float64 { return 1 + r.Float64()*600_000 },
 		"any scale": func(r *rand.Rand) float64 { return math.Exp(r.Float64() * 20) },
@@ -200,7 +198,8 @@ func TestStatsRatings(t *testing.T) {
 	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
 		b := startNode(t, testenv.Shared(t, e))
 		g := newStage(t, b, chat.Serving)
-		rate := libScript(t, "rated(a.score) return 1", "time", "unread", "session", "seats", "places", "stats", "counts")
+		rate := libScript(t, "session, log, unread, read, authors, timers, dirty, outbox, states, rules, stats, hooks?", "a = JSON (op, session, score)",
+			"rated(a.score) return 1", "counts")
 		for _, score := range []int{5, 5, 2} {
 			err := rate.Run(t.Context(), b.Redis, g.p.Transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
 			require.NoError(t, err)

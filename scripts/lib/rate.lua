@@ -4,6 +4,7 @@
 -- is not above 0 has passed and is counted. The key lives as long as it matters and
 -- half an hour, at least: a time to live costs more than all the rest, so only the
 -- first pass of each half hour sets one.
+local HALF_HOUR = 1.8e9 -- µs
 local function pass(key, now, interval, burst)
   local held, most = tonumber(redis.call('GET', key) or 0), interval * burst
   local to = held
@@ -12,7 +13,7 @@ local function pass(key, now, interval, burst)
   to = to + interval
   local wait = to - most - now
   if wait > 0 then return wait end
-  if math.floor(held / 1.8e9) == math.floor(to / 1.8e9) then
+  if math.floor(held / HALF_HOUR) == math.floor(to / HALF_HOUR) then
     redis.call('SET', key, string.format('%d', to), 'KEEPTTL')
   else
     redis.call('SET', key, string.format('%d', to), 'EX', string.format('%d', 3600 + most / 1e6))
