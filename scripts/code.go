@@ -102,66 +102,102 @@ func words(line string, n int) ([]token, error) {
 
 // take notes what the code declares and uses.
 func (c *code) take(list []token) {
-	at := func(i int) string {
-		if i < 0 || i >= len(list) {
-			return ""
+	w := walk{code: c, list: list}
+	for w.i = 0; w.i < len(list); w.i++ {
+		if !w.declares() {
+			w.nests()
+			w.names()
 		}
-		return list[i].text
-	}
-	names := func(i int) (last int) { // a list of names, declared here
-		for ; i < len(list) && list[i].word && !slices.Contains(keywords, at(i)); i += 2 {
-			c.declared[at(i)] = true
-			if last = i; at(i+1) != "," {
-				return i
-			}
-		}
-		return max(last, i-1)
-	}
-	depth, open := 0, []string{}
-	for i := 0; i < len(list); i++ {
-		t := list[i]
-		switch t.text {
-		case "local":
-			first := i + 1
-			if at(first) == "function" {
-				first++
-			}
-			last := names(first)
-			for j := first; depth == 0 && j <= last; j += 2 {
-				c.exports[at(j)] = true
-			}
-			if first == i+1 {
-				i = last
-			}
-			continue
-		case "for":
-			i = names(i + 1)
-			continue
-		case "function":
-			depth++
-			for i++; at(i) != "(" && i < len(list); i++ { //nolint:revive // its name is declared already
-			}
-			i = max(names(i+1), i)
-			continue
-		case "if", "do", "repeat":
-			depth++
-		case "end", "until":
-			depth--
-		case "(", "[", "{":
-			open = append(open, t.text)
-		case ")", "]", "}":
-			open = open[:max(0, len(open)-1)]
-		}
-		if !t.word || slices.Contains(keywords, t.text) || at(i-1) == "." || at(i-1) == ":" {
-			continue
-		}
-		if len(open) > 0 && open[len(open)-1] == "{" && at(i+1) == "=" { // a field of a table
-			continue
-		}
-		c.use(t, at(i+1) == ".", at(i+2), at(i+3) == "=")
 	}
 }
 
+// walk goes through a file's words.
+type walk struct {
+	*code
+	list     []token
+	i        int
+	depth    int      // of blocks
+	brackets []string // that are open
+}
+
+func (w *walk) at(i int) string {
+	if i < 0 || i >= len(w.list) {
+		return ""
+	}
+	return w.list[i].text
+}
+
+// declares goes past names that are declared where it stands, if there are any.
+func (w *walk) declares() bool {
+	switch w.at(w.i) {
+	case "local":
+		function := w.at(w.i+1) == "function"
+		if function {
+			w.i++
+		}
+		first := w.i + 1
+		last := w.declare(first)
+		for i := first; w.depth == 0 && i <= last; i += 2 {
+			w.exports[w.at(i)] = true
+		}
+		if function {
+			w.i-- // what takes its parameters comes next
+		} else {
+			w.i = last
+		}
+	case "for":
+		w.i = w.declare(w.i + 1)
+	case "function":
+		w.depth++
+		for w.at(w.i) != "(" && w.i < len(w.list) {
+			w.i++
+		}
+		w.i = max(w.declare(w.i+1), w.i)
+	default:
+		return false
+	}
+	return true
+}
+
+// declare notes the names from there on, and gives the place of the last.
+func (w *walk) declare(from int) int {
+	last := from - 1
+	for i := from; i < len(w.list) && w.list[i].word && !slices.Contains(keywords, w.at(i)); i += 2 {
+		w.declared[w.at(i)], last = true, i
+		if w.at(i+1) != "," {
+			break
+		}
+	}
+	return last
+}
+
+// nests keeps count of blocks and brackets.
+func (w *walk) nests() {
+	switch text := w.at(w.i); text {
+	case "if", "do", "repeat":
+		w.depth++
+	case "end", "until":
+		w.depth--
+	case "(", "[", "{":
+		w.brackets = append(w.brackets, text)
+	case ")", "]", "}":
+		w.brackets = w.brackets[:max(0, len(w.brackets)-1)]
+	}
+}
+
+// names notes a name that is used: no keyword, and no field of something.
+func (w *walk) names() {
+	t, before := w.list[w.i], w.at(w.i-1)
+	if !t.word || slices.Contains(keywords, t.text) || before == "." || before == ":" {
+		return
+	}
+	if n := len(w.brackets); n > 0 && w.brackets[n-1] == "{" && w.at(w.i+1) == "=" {
+		return
+	}
+	w.use(t, w.at(w.i+1) == ".", w.at(w.i+2), w.at(w.i+3) == "=")
+}
+
+// use notes that a name is used, as a whole or for one of its fields, which is read or set.
 func (c *code) use(t token, field bool, name string, set bool) {
 	if c.uses[t.text] == 0 {
 		c.uses[t.text] = t.line
