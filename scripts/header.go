@@ -33,7 +33,7 @@ const (
 // Key is one of KEYS, or of ARGV, as a header names it.
 type Key struct {
 	Name     string
-	Kinds    []string // the kinds of keys that it may be one of
+	Kinds    []string // the kinds of keys that it may be one of; of an argument, JSON or number
 	Optional bool     // it may be lacking
 	Many     bool     // any number of them
 

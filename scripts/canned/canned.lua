@@ -4,11 +4,11 @@
 --   data (its JSON without `updated` and the closing brace), max (replies of one scope))
 -- reply: {'ok', its JSON} | {'moved'}: it is in another scope than `was` | {'taken', id} | {'full', max, max} | {'forbidden'}
 -- holds: a shortcut is one reply's in its scope; a scope has no more than `max`; to write what is there changes nothing.
---#include time
+--#include time scope
 local held = redis.call('HGET', canned, a.id)
 local old = held and cjson.decode(held)
 if a.own and old and old.agent ~= a.own then return {'forbidden'} end
-local scope = old and (old.queue ~= '' and 'q:' .. old.queue or old.agent ~= '' and 'a:' .. old.agent or '')
+local scope = old and scope_of(old)
 if old and scope ~= a.was then return {'moved'} end
 local begins = a.data .. ',"updated":'
 if held and string.sub(held, 1, #begins) == begins then return {'ok', held} end

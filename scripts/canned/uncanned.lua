@@ -3,12 +3,12 @@
 -- ARGV: a = JSON (id, was (the scope), own? (the agent who removes, if it may remove only its own))
 -- reply: {'ok'} | {'moved'}: it is in another scope than `was` | {'forbidden'}
 -- holds: what is gone already is removed once more without harm.
---#include time
+--#include time scope
 local held = redis.call('HGET', canned, a.id)
 if not held then return {'ok'} end
 local old = cjson.decode(held)
 if a.own and old.agent ~= a.own then return {'forbidden'} end
-if (old.queue ~= '' and 'q:' .. old.queue or old.agent ~= '' and 'a:' .. old.agent or '') ~= a.was then return {'moved'} end
+if scope_of(old) ~= a.was then return {'moved'} end
 
 redis.call('HDEL', shortcuts, old.shortcut)
 redis.call('HDEL', canned, a.id)
