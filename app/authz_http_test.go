@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 	"bellhop/client"
 )
@@ -273,13 +272,13 @@ func TestTheBlockedAndTheDisabled(t *testing.T) {
 	c := newCast(t)
 	ctx, b, uma, dan := t.Context(), c.n.broker, c.people["uma"], c.people["dan"]
 	calls := c.calls()
-	_, err := b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{Blocked: true})
+	_, err := b.PutUser(ctx, bossOf(), uma.ID, chat.UserSettings{Blocked: true})
 	require.NoError(t, err)
 	for _, s := range scenes {
 		if s.walkers != "" {
 			continue
 		}
-		_, err := b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{})
+		_, err := b.PutUser(ctx, bossOf(), uma.ID, chat.UserSettings{})
 		require.NoError(t, err)
 		s.session, s.spent = "", true
 		for route, k := range calls {
@@ -287,10 +286,10 @@ func TestTheBlockedAndTheDisabled(t *testing.T) {
 				continue
 			}
 			if s.spent {
-				_, err := b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{})
+				_, err := b.PutUser(ctx, bossOf(), uma.ID, chat.UserSettings{})
 				require.NoError(t, err)
 				c.set(s)
-				_, err = b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{Blocked: true})
+				_, err = b.PutUser(ctx, bossOf(), uma.ID, chat.UserSettings{Blocked: true})
 				require.NoError(t, err)
 			}
 			want := s.want(k.action, s.is(uma))
@@ -304,7 +303,7 @@ func TestTheBlockedAndTheDisabled(t *testing.T) {
 		_, err = b.End(ctx, bossOf(), chat.EndRequest{Session: s.session})
 		require.NoError(t, err)
 	}
-	_, err = b.PutUser(ctx, bossOf(), uma.ID, broker.UserSettings{})
+	_, err = b.PutUser(ctx, bossOf(), uma.ID, chat.UserSettings{})
 	require.NoError(t, err)
 
 	s := scenes[1]

@@ -48,7 +48,7 @@ func newCast(t *testing.T) *cast {
 		_, err := c.n.broker.PutQueue(ctx, bossOf(), s)
 		require.NoError(t, err)
 	}
-	_, err := c.n.broker.PutCanned(ctx, bossOf(), broker.Canned{ID: c.canned, Shortcut: name("hi"), Title: "t", Text: "hello"})
+	_, err := c.n.broker.PutCanned(ctx, bossOf(), chat.Canned{ID: c.canned, Shortcut: name("hi"), Title: "t", Text: "hello"})
 	require.NoError(t, err)
 	for p, role := range map[string]chat.Role{"uma": "user", "ulf": "user", "dan": "agent", "eli": "agent", "ann": "agent", "cay": "agent",
 		"bea": "agent", "gil": "agent", "fay": "agent", "tom": "agent", "quin": "agent", "bot": "bot", "sam": "agent", "sue": "supervisor",

@@ -183,7 +183,7 @@ func (c *searchCommand) Run(ctx context.Context, o *options) error {
 	}
 	defer func() { _ = node.Close(ctx) }()
 	r := &searchReport{Messages: c.Messages, Put: float64(c.Messages) / took.Seconds()}
-	for _, q := range []broker.SearchRequest{
+	for _, q := range []chat.SearchRequest{
 		{Query: "退款"}, {Query: "refund"}, {Query: "物流信息显示已签收"}, {Query: "refund 快递丢失 invoice"}, {Query: "订单", Agent: "agent-7"},
 		{Query: "order", User: "user-42"}, {Query: "发票", Until: archivetest.Start + int64(c.Messages/100)}, {Query: "31415"}, {Query: "nowhere"},
 	} {
@@ -196,7 +196,7 @@ func (c *searchCommand) Run(ctx context.Context, o *options) error {
 	return o.show(r)
 }
 
-func (c *searchCommand) search(ctx context.Context, node *broker.Broker, q broker.SearchRequest) (searchRow, error) {
+func (c *searchCommand) search(ctx context.Context, node *broker.Broker, q chat.SearchRequest) (searchRow, error) {
 	t, row := newTimings(), searchRow{Query: q.Query}
 	for _, f := range []struct{ name, value string }{{"agent", q.Agent}, {"user", q.User}} {
 		if f.value != "" {

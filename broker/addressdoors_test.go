@@ -40,8 +40,9 @@ func TestAddressesAtTheDoors(t *testing.T) {
 	id.Avatar = "https://example.com/x.png"
 	token, _, err := b.IssueToken(ctx, id, 0)
 	require.NoError(t, err)
-	hash := tokenHash(token)
-	key := b.Home(hash).Token(hash)
+	issued, err := b.Authenticate(ctx, token)
+	require.NoError(t, err)
+	key := b.Home(issued.TokenID).Token(issued.TokenID)
 	record, err := b.Redis.Get(ctx, key).Result()
 	require.NoError(t, err)
 	require.NoError(t, b.Redis.Set(ctx, key, strings.Replace(record, id.Avatar, "//evil.example/x", 1), redis.KeepTTL).Err())

@@ -51,7 +51,7 @@ func (b *Broker) reopen(ctx context.Context, a chat.Actor, s step) (chat.Session
 	p, _ := b.Of(s.Session)
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return chat.Session{}, b.absent(ctx, a, chat.ActReopen, s.Session, err)
+		return chat.Session{}, b.Absent(ctx, a, chat.ActReopen, s.Session, err)
 	}
 	for range 5 {
 		keys := p.Transition(s.Session, append(endKeys(p, queue, user), p.Strange())...)
@@ -67,7 +67,7 @@ func (b *Broker) reopen(ctx context.Context, a chat.Actor, s step) (chat.Session
 			continue
 		}
 		st, err := b.begun(ctx, a, s.Session, r)
-		return st, b.absent(ctx, a, chat.ActReopen, s.Session, err)
+		return st, b.Absent(ctx, a, chat.ActReopen, s.Session, err)
 	}
 	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "the session keeps moving; try again")
 }

@@ -49,8 +49,8 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 	require.NoError(t, persist(func() error { return nodes[1].settings.load(ctx, nodes[1]) }))
 	for a, role := range map[string]chat.Role{"ann": chat.RoleAgent, "bea": chat.RoleAgent, "cay": chat.RoleAgent, "sue": chat.RoleSupervisor} {
 		id := chat.Identity{Role: role, ID: name(a), Queues: []string{q1}, Capacity: 3}
-		require.NoError(t, persist(func() error { return nodes[0].introduce(ctx, id) }))
-		require.NoError(t, persist(func() error { _, err := nodes[0].setStatus(ctx, id.ID, chat.Online, false); return err }))
+		require.NoError(t, persist(func() error { return nodes[0].people.Introduce(ctx, id) }))
+		require.NoError(t, persist(func() error { _, err := nodes[0].people.SetStatus(ctx, id.ID, chat.Online); return err }))
 		actors[a] = chat.Actor{Identity: id}
 	}
 	for short, a := range actors {
@@ -191,7 +191,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 
 // sameAs compares all that is known of the session with the model.
 func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session string, ids map[string]string) {
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	require.NoError(t, err)
 	short := func(p *chat.Person) string {
 		if p == nil {
@@ -214,7 +214,7 @@ func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session strin
 		require.EqualValues(t, m.unread(p), n, "unread of %s", p)
 		require.EqualValues(t, m.mark[p], st.Marks[w], "mark of %s", p)
 	}
-	entries, err := b.readLog(ctx, session, 1, st.Seq)
+	entries, err := b.ReadLog(ctx, session, 1, st.Seq)
 	require.NoError(t, err)
 	for i, e := range entries {
 		require.Equal(t, m.log[i].recalled, e.Body == "", "recalled %d", i+1)

@@ -82,7 +82,7 @@ func (b *Broker) readEnded(ctx context.Context, a chat.Actor, session string, un
 	if c == nil || !c.m.isApart(session) && !b.hub.ended(session) {
 		return
 	}
-	err := b.tell(ctx, a.Role, a.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
+	err := b.people.Tell(ctx, a.Role, a.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
 	if err != nil {
 		b.Log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
 	}

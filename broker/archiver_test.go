@@ -16,6 +16,7 @@ import (
 	"bellhop/archive"
 	"bellhop/archive/mongo"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -68,8 +69,8 @@ func shelve(t testing.TB, b *Broker, session string) {
 	t.Helper()
 	p, _ := b.Of(session)
 	eventually(t, func() bool {
-		require.NoError(t, b.expire(t.Context(), p, session))
-		st, err := b.lookLive(t.Context(), session)
+		require.NoError(t, b.archiver.Expire(t.Context(), p, session))
+		st, err := b.LookLive(t.Context(), session)
 		return err == nil && st == nil
 	})
 }
@@ -115,7 +116,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		first := uma.send(s.ID, "last").Seq
 		archived(t, b, s.ID)
 		p, _ := b.Of(s.ID)
-		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(keepLog))
+		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
 		code(t, chat.CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
@@ -150,7 +151,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		require.True(t, dup.Duplicate)
 		require.Equal(t, again.Mid, dup.Mid)
 		require.Eventually(t, func() bool {
-			m, err := b.archiver.store.Messages(ctx, s.ID, 20, 20)
+			m, err := b.opt.Archive.Messages(ctx, s.ID, 20, 20)
 			return err == nil && len(m) == 1 && m[0].Recalled && m[0].Body == ""
 		}, 10*time.Second, 20*time.Millisecond, "the archive forgets it, too")
 		clean(t, b)
@@ -180,7 +181,7 @@ func TestWritesThatFailAtAnyPoint(t *testing.T) {
 		uma.send(s.ID, fmt.Sprint(i))
 	}
 	archived(t, b, s.ID)
-	list, err := b.archiver.store.Messages(t.Context(), s.ID, 1, 1000)
+	list, err := b.opt.Archive.Messages(t.Context(), s.ID, 1, 1000)
 	require.NoError(t, err)
 	require.Len(t, list, 301)
 	require.Positive(t, b.ArchiveStats().Failed)
@@ -205,12 +206,12 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 		uma.send(s.ID, fmt.Sprint(i))
 	}
 	archived(t, b, s.ID)
-	lag := Lag{}
+	lag := chat.Lag{}
 	require.Eventually(t, func() bool {
 		lag, _ = b.Lag(ctx)
 		return lag.Aside == 1 && lag.Messages == 0
 	}, 10*time.Second, 100*time.Millisecond, "%+v", lag)
-	list, err := b.archiver.store.Messages(ctx, s.ID, 1, 1000)
+	list, err := b.opt.Archive.Messages(ctx, s.ID, 1, 1000)
 	require.NoError(t, err)
 	require.Len(t, list, 302)
 	require.Equal(t, "3-0", b.Redis.XRangeN(ctx, p.Log(s.ID), "-", "+", 1).Val()[0].ID, "nothing of it is trimmed")
@@ -267,7 +268,7 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, chat.ReadReply{Unread: 0, ReadSeq: ended.Seq}, r)
 		require.Eventually(t, func() bool {
-			d, err := b.archiver.store.Session(ctx, s.ID)
+			d, err := b.opt.Archive.Session(ctx, s.ID)
 			return err == nil && d.Read["a:"+ann.ID] == ended.Seq
 		}, 10*time.Second, 20*time.Millisecond)
 	})
@@ -284,7 +285,7 @@ func TestNothingUnarchivedExpires(t *testing.T) {
 		p, _ := b.Of(s.ID)
 		expires := func(fields ...any) bool {
 			require.NoError(t, b.Redis.HSet(ctx, p.Session(s.ID), fields...).Err())
-			require.NoError(t, b.expire(ctx, p, s.ID))
+			require.NoError(t, b.archiver.Expire(ctx, p, s.ID))
 			return b.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID)).Val() == 0
 		}
 		require.False(t, expires("archived", ended.Seq), "what is dirty has changed since")
@@ -373,7 +374,7 @@ func TestRedisIsFull(t *testing.T) {
 		sent++
 	}
 	code(t, chat.CodeOverloaded, err)
-	st, err := b.look(ctx, s.ID)
+	st, err := b.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, sent, st.Seq)
 	require.Empty(t, auditSession(ctx, t, b, b.Parts[b.Home(uma.ID).Index], st))

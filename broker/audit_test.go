@@ -43,7 +43,7 @@ func clean(t testing.TB, b *Broker) {
 func auditSession(ctx context.Context, t testing.TB, b *Broker, p store.Partition, st *chat.Snapshot) []string {
 	t.Helper()
 	var bad []string
-	log, err := b.readLog(ctx, st.ID, 1, st.Seq+10)
+	log, err := b.ReadLog(ctx, st.ID, 1, st.Seq+10)
 	require.NoError(t, err)
 	for i, e := range log {
 		if e.Seq != int64(i+1) {

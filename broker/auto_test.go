@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/internal/testenv"
 )
 
@@ -21,8 +22,8 @@ func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []strin
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = name(fmt.Sprintf("ann%03d", i))
-		require.NoError(t, b.introduce(t.Context(), chat.Identity{Role: chat.RoleAgent, ID: ids[i], Queues: queues, Capacity: capacity}))
-		_, err := b.setStatus(t.Context(), ids[i], chat.Online, false)
+		require.NoError(t, b.people.Introduce(t.Context(), chat.Identity{Role: chat.RoleAgent, ID: ids[i], Queues: queues, Capacity: capacity}))
+		_, err := b.people.SetStatus(t.Context(), ids[i], chat.Online)
 		require.NoError(t, err)
 	}
 	return ids
@@ -30,7 +31,7 @@ func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []strin
 
 func (b *Broker) owner(t testing.TB, session string) string {
 	t.Helper()
-	st, err := b.look(t.Context(), session)
+	st, err := b.Look(t.Context(), session)
 	require.NoError(t, err)
 	if st.Agent == nil {
 		return ""
@@ -54,7 +55,7 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		a.set(t, q, auto)
 		agents := staffed(t, a, 3, 2, q)
 		away := staffed(t, a, 1, 9, q)[0]
-		_, err := b.setStatus(ctx, away, chat.Away, false)
+		_, err := b.people.SetStatus(ctx, away, chat.Away)
 		require.NoError(t, err)
 		staffed(t, a, 1, 9, name("q")) // of another queue
 
@@ -75,7 +76,7 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		require.NoError(t, err)
 		eventually(t, func() bool { return a.owner(t, full.ID) == got[1] })
 		next := openFor(t, b, q, name("uma"))
-		_, err = a.setStatus(ctx, away, chat.Online, false)
+		_, err = a.people.SetStatus(ctx, away, chat.Online)
 		require.NoError(t, err)
 		eventually(t, func() bool { return a.owner(t, next.ID) == away })
 		clean(t, a)
@@ -236,7 +237,7 @@ func TestSticky(t *testing.T) {
 		_, err = a.Decline(ctx, ann.Actor, s.ID, "")
 		require.NoError(t, err)
 		require.NoError(t, b.route(ctx, s.ID))
-		st, err := b.look(ctx, s.ID)
+		st, err := b.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)
 		require.Nil(t, st.Target)
@@ -285,7 +286,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 	}
 	_, err := a.End(ctx, host, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
-	_, err = b.setStatus(ctx, last, chat.Offline, false)
+	_, err = b.people.SetStatus(ctx, last, chat.Offline)
 	require.NoError(t, err)
 	s = openFor(t, a, q, uma)
 	eventually(t, func() bool { return a.owner(t, s.ID) != "" })
@@ -334,7 +335,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 	id := a.NewSessionID(uma)
 	q2 := a.settings.queue(q)
 	a.mustRun(t, "open", p.Transition(id, p.Waiting(q), p.Open(uma), p.Listed("u:"+uma), p.Sessions(), p.Profile("u:"+uma),
-		p.Rate(rateOpen, "u:"+uma), p.Strange()),
+		p.Rate(people.RateOpen, "u:"+uma), p.Strange()),
 		struct {
 			Op       string `json:"op"`
 			Session  string `json:"session"`

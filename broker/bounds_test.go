@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/internal/testenv"
 )
 
@@ -95,8 +96,8 @@ func TestMadeUpQueuesAreBounded(t *testing.T) {
 		opened, owners = append(opened, s), append(owners, p)
 	}
 	code(t, chat.CodeFull, err)
-	require.Equal(t, maxStrange, chat.AsError(err).Capacity)
-	require.LessOrEqual(t, len(opened), maxStrange)
+	require.Equal(t, people.MaxStrange, chat.AsError(err).Capacity)
+	require.LessOrEqual(t, len(opened), people.MaxStrange)
 	_, err = b.Open(ctx, person(), chat.OpenRequest{Queue: opened[0].Queue})
 	require.NoError(t, err, "there is such a queue already")
 	_, err = b.Open(ctx, person(), chat.OpenRequest{})
@@ -120,7 +121,7 @@ func TestMadeUpQueuesAreBounded(t *testing.T) {
 		_, err := a.End(ctx, owners[i], chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 	}
-	require.NoError(t, a.tidy(ctx, home))
+	require.NoError(t, a.people.Tidy(ctx, home))
 }
 
 // The counts of which queue how many agents name are what the agents name, whatever
@@ -163,7 +164,7 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 							c.Close(ctx)
 						}
 					default:
-						err = b.recount(ctx)
+						err = b.people.Recount(ctx)
 					}
 					if err != nil {
 						t.Error(err)
@@ -210,7 +211,7 @@ func TestListingQueuesDoesNotAskAllAgents(t *testing.T) {
 	ctx := t.Context()
 	queues := []string{name("q"), name("q")}
 	for i := range 1000 {
-		require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: queues[i%2 : i%2+1], Capacity: 1}))
+		require.NoError(t, b.people.Introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: queues[i%2 : i%2+1], Capacity: 1}))
 	}
 	list, err := b.QueueList(ctx, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}})
 	require.NoError(t, err)

@@ -22,7 +22,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +32,17 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/time/rate"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/hooks"
+	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/sessions"
+	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/uploads"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -98,33 +103,33 @@ type Options struct {
 	Log *slog.Logger
 
 	expire       time.Duration // after its end a session leaves Redis; an hour when 0
-	hookPatience time.Duration // of one attempt; hookPatience when 0
-	hookLife     time.Duration // an event older than this is not tried for long; see newHooks when 0
-	hookKeep     int           // dead letters; deadLetters when 0
+	hookPatience time.Duration // of one attempt; 15 s when 0
+	hookLife     time.Duration // an event older than this is not tried for long; see hooks.Options when 0
+	hookKeep     int           // dead letters; 10,000 when 0
 }
 
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
 	*store.Store
-	opt     Options
-	filed   atomic.Bool // the list by state is whole
-	reached atomic.Bool // the archive has answered since the start
+	*sessions.Reader
+	opt Options
 
 	hub         *hub
-	archiver    *archiver // nil without an archive
-	hooks       *hooks    // nil without a hook
-	lag         lagCache
+	archiver    *archiving.Archiver // nil without an archive
+	canned      *canned.Replies
+	counts      *stats.Stats
+	hooks       *hooks.Teller // nil without a hook
+	uploads     *uploads.Uploads
+	people      *people.People
 	farewells   farewells
 	settings    settings
-	served      servedQueues
 	gates       gates
-	limits      limiter
+	limits      *people.Limits
 	dispatchers dispatchers
 	pulses      []*pulse      // by partition
 	places      chan struct{} // one for each piece of background work that is being done
-	counting    chan struct{} // one, for who asks for statistics: they cost Redis something
 
-	mends seldom
+	mends store.Seldom
 
 	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
 }
@@ -146,17 +151,16 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(store.RedisError("restoring", err), b.Pipe.Close(), ErrRestoring)
 	}
 	if b.archiver != nil {
-		if err := b.claimArchive(ctx); err != nil {
+		if err := b.archiver.Claim(ctx); err != nil {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
-		b.reached.Store(true)
 	}
 	b.hub = newHub(b)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
-	if err := b.recount(ctx); err != nil {
+	if err := b.people.Recount(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
 	}
 	b.Begin(ctx)
@@ -166,7 +170,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	}
 	g.Wait()
 	b.loops()
-	b.fileStates()
+	b.KeepStates()
 	return b, nil
 }
 
@@ -179,23 +183,16 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.JWTLeeway = 30 * time.Second
 	}
 	o.JWTLeeway = max(0, o.JWTLeeway)
-	if o.SendRate == 0 {
-		o.SendRate = 20
-	}
 	if o.OpenSessions == 0 {
 		o.OpenSessions = 5
 	}
-	o.UploadBudget = cmp.Or(o.UploadBudget, uploadBudget)
-	o.UnsentBudget = cmp.Or(o.UnsentBudget, unsentBudget)
-	if o.ArchiveDelay == 0 {
-		o.ArchiveDelay = archiveDelay
-	}
-	b := &Broker{Store: store.NewStore(o.Redis, o.Log), opt: o, places: make(chan struct{}, atOnce),
-		counting: make(chan struct{}, 1)}
-	b.limits.rate, b.limits.list = o.SendRate, rate.Limit(cmp.Or(o.ListRate, listRate))
-	b.limits.read = rate.Limit(cmp.Or(o.ReadRate, readRate))
+	st := store.NewStore(o.Redis, o.Log)
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
+	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
+	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
 	if o.Archive != nil {
-		b.archiver = newArchiver(b, o)
+		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
 	n, err := b.fixPartitions(ctx, o.Partitions)
 	if err != nil {
@@ -203,20 +200,16 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	var told func(store.Partition)
 	if o.Hook != nil {
-		told = func(p store.Partition) { b.hooks.nudge(p) }
+		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
 	if err := b.Store.Open(ctx, n, told); err != nil {
 		return nil, err
 	}
-	if b.archiver != nil {
-		b.archiver.calls = make([]store.Borrower, n)
-	}
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	if o.Hook != nil {
-		b.hooks = newHooks(b, o)
-	}
+	b.hooks = newHooks(b, o)
+	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
 }
 
@@ -244,7 +237,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
 	}
 	if b.archiver != nil {
-		err = b.setDeployment(ctx, "partitions", text)
+		err = b.archiver.SetDeployment(ctx, "partitions", text)
 	}
 	return n, err
 }
@@ -253,7 +246,7 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 // archive, if sessions there were made with another, since their ids name theirs.
 func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 	if b.archiver != nil {
-		n, err := b.archivedPartitions(ctx)
+		n, err := b.archiver.Partitions(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -283,13 +276,11 @@ func (b *Broker) Ready(ctx context.Context) error {
 // subscribers and takes this node off the list of those alive. Connections
 // should be closed before.
 func (b *Broker) Close(ctx context.Context) error {
-	if b.hooks != nil {
-		b.hooks.close(ctx)
-	}
+	b.hooks.Close(ctx)
 	var flushed error
 	if b.archiver != nil {
-		if flushed = b.archiver.close(ctx); flushed == nil {
-			flushed = b.closeStats(ctx)
+		if flushed = b.archiver.Close(ctx); flushed == nil && !b.opt.NoArchiver {
+			flushed = b.counts.Close(ctx)
 		}
 	}
 	b.Stop()

@@ -2,18 +2,14 @@ package broker
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -22,7 +18,7 @@ func cannedIDs(t *testing.T, b *Broker, a chat.Actor, queue string) map[string]b
 	t.Helper()
 	ids, cursor := map[string]bool{}, ""
 	for {
-		r, err := b.CannedList(t.Context(), a, CannedRequest{Queue: queue, Cursor: cursor, Limit: 2})
+		r, err := b.CannedList(t.Context(), a, chat.CannedRequest{Queue: queue, Cursor: cursor, Limit: 2})
 		require.NoError(t, err)
 		for _, c := range r.Canned {
 			require.False(t, ids[c.ID], "twice: %s", c.ID)
@@ -45,20 +41,20 @@ func TestWhoseCannedReplies(t *testing.T) {
 	ann, bea := staffActor(chat.RoleAgent, name("ann"), q, q), staffActor(chat.RoleAgent, name("bea"), other)
 	sue, uma := staffActor(chat.RoleSupervisor, name("sue")), chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 	ofAll, ofQueue, ofAnn := name("all"), name("queue"), name("ann")
-	put := func(a chat.Actor, c Canned) error {
+	put := func(a chat.Actor, c chat.Canned) error {
 		c.Text = "text"
 		_, err := b.PutCanned(ctx, a, c)
 		return err
 	}
-	require.NoError(t, put(host, Canned{ID: ofAll, Shortcut: ofAll}))
-	require.NoError(t, put(sue, Canned{ID: ofQueue, Shortcut: "hi", Queue: q}))
-	require.NoError(t, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}), "an agent's is its own unless it says so")
+	require.NoError(t, put(host, chat.Canned{ID: ofAll, Shortcut: ofAll}))
+	require.NoError(t, put(sue, chat.Canned{ID: ofQueue, Shortcut: "hi", Queue: q}))
+	require.NoError(t, put(ann, chat.Canned{ID: ofAnn, Shortcut: "hi"}), "an agent's is its own unless it says so")
 
-	code(t, chat.CodeForbidden, put(uma, Canned{ID: name("c"), Shortcut: "x"}))
-	code(t, chat.CodeForbidden, put(ann, Canned{ID: name("c"), Shortcut: "x", Queue: q}))
-	code(t, chat.CodeForbidden, put(bea, Canned{ID: name("c"), Shortcut: "x", Agent: ann.ID}))
+	code(t, chat.CodeForbidden, put(uma, chat.Canned{ID: name("c"), Shortcut: "x"}))
+	code(t, chat.CodeForbidden, put(ann, chat.Canned{ID: name("c"), Shortcut: "x", Queue: q}))
+	code(t, chat.CodeForbidden, put(bea, chat.Canned{ID: name("c"), Shortcut: "x", Agent: ann.ID}))
 	for _, id := range []string{ofAll, ofQueue, ofAnn} {
-		code(t, chat.CodeForbidden, put(bea, Canned{ID: id, Shortcut: "mine"}))
+		code(t, chat.CodeForbidden, put(bea, chat.Canned{ID: id, Shortcut: "mine"}))
 		code(t, chat.CodeForbidden, b.DeleteCanned(ctx, bea, id))
 		code(t, chat.CodeForbidden, b.DeleteCanned(ctx, uma, id))
 	}
@@ -80,154 +76,32 @@ func TestWhoseCannedReplies(t *testing.T) {
 			require.Equal(t, sees[a.ID] && id == ofQueue, cannedIDs(t, b, a, q)[id])
 		}
 	}
-	_, err := b.CannedList(ctx, uma, CannedRequest{})
+	_, err := b.CannedList(ctx, uma, chat.CannedRequest{})
 	code(t, chat.CodeForbidden, err)
 	_, err = b.Canned(ctx, uma, ofAll)
 	code(t, chat.CodeForbidden, err)
 
 	t.Log("an own one becomes the queue's, and is the agent's no more")
 	require.NoError(t, b.DeleteCanned(ctx, host, ofQueue))
-	require.NoError(t, put(sue, Canned{ID: ofAnn, Shortcut: "hi", Queue: q}))
-	code(t, chat.CodeForbidden, put(ann, Canned{ID: ofAnn, Shortcut: "hi"}))
-	require.NoError(t, put(ann, Canned{ID: name("c"), Shortcut: "hi"}), "its shortcut is free again")
+	require.NoError(t, put(sue, chat.Canned{ID: ofAnn, Shortcut: "hi", Queue: q}))
+	code(t, chat.CodeForbidden, put(ann, chat.Canned{ID: ofAnn, Shortcut: "hi"}))
+	require.NoError(t, put(ann, chat.Canned{ID: name("c"), Shortcut: "hi"}), "its shortcut is free again")
 	require.NoError(t, b.DeleteCanned(ctx, sue, ofAnn))
 	code(t, chat.CodeNotFound, b.DeleteCanned(ctx, sue, ofAnn))
 }
 
-func TestBadCannedReplies(t *testing.T) {
+func TestBadCannedRequests(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
-	ctx, q := t.Context(), name("q")
-	for _, c := range []struct {
-		change func(*Canned)
-		want   chat.Code
-	}{
-		{func(c *Canned) { c.ID = "" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.ID = strings.Repeat("x", 65) }, chat.CodeBadRequest},
-		{func(c *Canned) { c.ID = "a\x00" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Agent = "ann" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Queue = strings.Repeat("x", 65) }, chat.CodeTooLarge},
-		{func(c *Canned) { c.Queue = "a\n" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "a b" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = "a\u3000b" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Shortcut = strings.Repeat("x", 65) }, chat.CodeTooLarge},
-		{func(c *Canned) { c.Title = "a\nb" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Title = strings.Repeat("x", MaxTitle+1) }, chat.CodeTooLarge},
-		{func(c *Canned) { c.Text = "" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Text = "\x1b[2J" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Text = "\xff" }, chat.CodeBadRequest},
-		{func(c *Canned) { c.Text = strings.Repeat("x", chat.MaxText+1) }, chat.CodeTooLarge},
-		{func(c *Canned) { c.Text = "x" + strings.Repeat("\n", chat.MaxText) }, chat.CodeTooLarge},
-	} {
-		reply := Canned{ID: name("c"), Queue: q, Shortcut: "s", Title: "t", Text: "x"}
-		c.change(&reply)
-		_, err := b.PutCanned(ctx, host, reply)
-		code(t, c.want, err)
-	}
-	require.Empty(t, cannedIDs(t, b, host, q))
-	_, err := b.CannedList(ctx, host, CannedRequest{Limit: 201})
+	ctx := t.Context()
+	_, err := b.PutCanned(ctx, host, chat.Canned{ID: "", Shortcut: "s", Text: "x"})
 	code(t, chat.CodeBadRequest, err)
-	_, err = b.CannedList(ctx, host, CannedRequest{Cursor: strings.Repeat("x", 65)})
+	_, err = b.CannedList(ctx, host, chat.CannedRequest{Limit: 201})
+	code(t, chat.CodeBadRequest, err)
+	_, err = b.CannedList(ctx, host, chat.CannedRequest{Cursor: strings.Repeat("x", 65)})
 	code(t, chat.CodeTooLarge, err)
 	_, err = b.Canned(ctx, host, "\xff")
 	code(t, chat.CodeBadRequest, err)
 	code(t, chat.CodeBadRequest, b.DeleteCanned(ctx, host, ""))
-
-	t.Log("lines, any script and quotes are kept as they are")
-	text := strings.Repeat("客", 5000) + "\r\n\t\"'</script>\u2028"
-	got, err := b.PutCanned(ctx, host, Canned{ID: `a"b'\{}:/` + q, Queue: q, Shortcut: `/"您好"`, Title: `"`, Text: text})
-	require.NoError(t, err)
-	again, err := b.Canned(ctx, host, got.ID)
-	require.NoError(t, err)
-	require.Equal(t, got, again)
-	require.Equal(t, text, got.Text)
-	require.WithinDuration(t, time.Now(), got.Updated.Time, time.Minute)
-}
-
-// A shortcut is one reply's in its scope, whichever node is asked, and a scope is full at its limit.
-func TestCannedShortcuts(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		nodes := []*Broker{startNode(t, url), startNode(t, url)}
-		ctx, q, q2 := t.Context(), name("q"), name("q")
-		p := nodes[0].Parts[0]
-		put := func(i int, id, shortcut, queue string) error {
-			_, err := nodes[i%2].PutCanned(ctx, host, Canned{ID: id, Shortcut: shortcut, Queue: queue, Text: fmt.Sprint(i)})
-			return err
-		}
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		won, lost := "", map[string]bool{}
-		for i := range 16 {
-			wg.Go(func() {
-				id := fmt.Sprintf("%s-%d", q, i)
-				err := put(i, id, "hi", q)
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case err == nil:
-					won += id
-				case errors.Is(err, &chat.Error{Code: chat.CodeTaken}):
-					lost[chat.AsError(err).By] = true
-				default:
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		require.Equal(t, map[string]bool{won: true}, lost, "one has it, and the others are told which")
-		require.Equal(t, map[string]bool{won: true}, cannedIDs(t, nodes[0], host, q))
-
-		t.Log("moved to and fro on both nodes, it is in one scope")
-		for i := range 16 {
-			wg.Go(func() {
-				err := put(i, won, fmt.Sprintf("s%d", i), []string{q, q2}[i/2%2])
-				if err != nil && !errors.Is(err, errCannedMoves) {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		c, err := nodes[1].Canned(ctx, host, won)
-		require.NoError(t, err)
-		for _, scope := range []string{q, q2} {
-			want := map[string]string{}
-			if scope == c.Queue {
-				want[c.Shortcut] = won
-			}
-			got, err := nodes[0].Redis.HGetAll(ctx, p.Shortcuts(queueScope(scope))).Result()
-			require.NoError(t, err)
-			require.Equal(t, want, got)
-		}
-
-		t.Log("what is written twice, as the client library may, is as written once")
-		s := cannedStep{won, c.Shortcut, c.scope(), c.scope(), "", c.data(), MaxCanned}
-		keys := []string{p.Canned(), p.Shortcuts(c.scope()), p.Shortcuts(c.scope()), p.Dirty()}
-		r, err := nodes[0].RunJSON(ctx, "canned", keys, s)
-		require.NoError(t, err)
-		again, err := parseCanned(r.Str(1))
-		require.NoError(t, err)
-		require.Equal(t, c, again)
-		for range 2 {
-			r, err = nodes[0].RunJSON(ctx, "uncanned", []string{keys[0], keys[1], keys[3]}, cannedStep{ID: won, Was: c.scope()})
-			require.NoError(t, err)
-			require.NoError(t, store.Refused(r))
-		}
-		require.Empty(t, cannedIDs(t, nodes[0], host, c.Queue))
-
-		t.Log("a full scope takes no new one; those it has can change")
-		fill := map[string]any{}
-		for i := range MaxCanned - 1 {
-			fill[fmt.Sprint("s", i)] = fmt.Sprint(q, i)
-		}
-		require.NoError(t, nodes[0].Redis.HSet(ctx, p.Shortcuts(queueScope(q)), fill).Err())
-		require.NoError(t, put(0, q+"-last", "last", q))
-		err = put(1, q+"-more", "more", q)
-		code(t, chat.CodeFull, err)
-		require.Equal(t, []int{MaxCanned, MaxCanned}, []int{chat.AsError(err).Load, chat.AsError(err).Capacity})
-		require.NoError(t, put(1, q+"-last", "newest", q))
-		require.NoError(t, put(1, q+"-elsewhere", "more", q2))
-		code(t, chat.CodeFull, put(0, q+"-elsewhere", "more", q))
-	})
 }
 
 // A canned reply is rendered for those who may read the session, with what is theirs first.
@@ -241,7 +115,7 @@ func TestRenderCanned(t *testing.T) {
 	ann, bea := agent(t, b, name("ann"), q), agent(t, b, name("bea"), q)
 	eve := agent(t, b, name("eve"), name("q"))
 	short := name("s")
-	put := func(a chat.Actor, c Canned) string {
+	put := func(a chat.Actor, c chat.Canned) string {
 		c.ID, c.Shortcut = name("c"), short
 		_, err := b.PutCanned(ctx, a, c)
 		require.NoError(t, err)
@@ -249,7 +123,7 @@ func TestRenderCanned(t *testing.T) {
 	}
 	text := "{{user.name}}, {{agent.name}} of {{queue.name}}: {{session.subject}}, {{meta.order}}, {{meta.none}}, {{session.id}}"
 	rest := " of Returns: a parcel, 7, {{meta.none}}, " + s.ID
-	all := put(host, Canned{Text: text})
+	all := put(host, chat.Canned{Text: text})
 	is := func(a chat.Actor, named, want string) {
 		t.Helper()
 		got, err := b.RenderCanned(ctx, a, s.ID, named)
@@ -260,10 +134,10 @@ func TestRenderCanned(t *testing.T) {
 	ann.grab(s.ID)
 	is(host, all, "Uma, "+ann.Name+rest)
 	is(ann.Actor, short, "Uma, "+ann.Name+rest)
-	queues := put(host, Canned{Queue: q, Text: "queue's"})
+	queues := put(host, chat.Canned{Queue: q, Text: "queue's"})
 	is(ann.Actor, short, "queue's")
 	is(host, short, "queue's")
-	annes := put(ann.Actor, Canned{Text: "mine, {{user.name}}"})
+	annes := put(ann.Actor, chat.Canned{Text: "mine, {{user.name}}"})
 	is(ann.Actor, short, "mine, Uma")
 	is(ann.Actor, queues, "queue's")
 	is(staffActor(chat.RoleSupervisor, name("sue")), annes, "mine, Uma")
@@ -279,12 +153,12 @@ func TestRenderCanned(t *testing.T) {
 	refused(chat.CodeNotFound, ann.Actor, s.ID, name("c"))
 	refused(chat.CodeNotFound, ann.Actor, "nope", all)
 	refused(chat.CodeBadRequest, ann.Actor, s.ID, "")
-	beas := put(bea.Actor, Canned{Text: "bea's"})
+	beas := put(bea.Actor, chat.Canned{Text: "bea's"})
 	refused(chat.CodeNotFound, ann.Actor, s.ID, beas)
-	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{user.name}}" + strings.Repeat("x", chat.MaxText-13)})
+	_, err = b.PutCanned(ctx, host, chat.Canned{ID: all, Shortcut: short, Text: "{{user.name}}" + strings.Repeat("x", chat.MaxText-13)})
 	require.NoError(t, err)
 	is(host, all, "Uma"+strings.Repeat("x", chat.MaxText-13))
-	_, err = b.PutCanned(ctx, host, Canned{ID: all, Shortcut: short, Text: "{{session.id}}" + strings.Repeat("x", chat.MaxText-14)})
+	_, err = b.PutCanned(ctx, host, chat.Canned{ID: all, Shortcut: short, Text: "{{session.id}}" + strings.Repeat("x", chat.MaxText-14)})
 	require.NoError(t, err)
 	refused(chat.CodeTooLarge, host, s.ID, all)
 
@@ -300,17 +174,17 @@ func TestRestoreCanned(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b := startNode(t, url, soon)
 	ctx, q, ann := t.Context(), name("q"), name("ann")
-	for _, c := range []Canned{{ID: "1", Queue: q}, {ID: "2", Agent: ann}, {ID: "3"}, {ID: "4"}, {ID: "5|x", Title: "t"}} {
+	for _, c := range []chat.Canned{{ID: "1", Queue: q}, {ID: "2", Agent: ann}, {ID: "3"}, {ID: "4"}, {ID: "5|x", Title: "t"}} {
 		c.Shortcut, c.Text = "s"+c.ID, "text "+c.ID
 		_, err := b.PutCanned(ctx, host, c)
 		require.NoError(t, err)
 	}
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	require.NoError(t, b.DeleteCanned(ctx, host, "4"))
-	_, err := b.PutCanned(ctx, host, Canned{ID: "1", Shortcut: "new", Queue: q, Text: "new"})
+	_, err := b.PutCanned(ctx, host, chat.Canned{ID: "1", Shortcut: "new", Queue: q, Text: "new"})
 	require.NoError(t, err)
-	require.NoError(t, b.archiver.flush(ctx))
-	before, err := b.CannedList(ctx, host, CannedRequest{})
+	require.NoError(t, b.archiver.Flush(ctx))
+	before, err := b.CannedList(ctx, host, chat.CannedRequest{})
 	require.NoError(t, err)
 	require.Len(t, before.Canned, 4)
 
@@ -323,12 +197,12 @@ func TestRestoreCanned(t *testing.T) {
 	c, err := New(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
-	after, err := c.CannedList(ctx, host, CannedRequest{})
+	after, err := c.CannedList(ctx, host, chat.CannedRequest{})
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	require.Equal(t, map[string]bool{"2": true, "3": true, "5|x": true}, cannedIDs(t, c, staffActor(chat.RoleAgent, ann), ""))
-	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "new", Queue: q, Text: "x"})
+	_, err = c.PutCanned(ctx, host, chat.Canned{ID: "6", Shortcut: "new", Queue: q, Text: "x"})
 	code(t, chat.CodeTaken, err)
-	_, err = c.PutCanned(ctx, host, Canned{ID: "6", Shortcut: "s1", Queue: q, Text: "x"})
+	_, err = c.PutCanned(ctx, host, chat.Canned{ID: "6", Shortcut: "s1", Queue: q, Text: "x"})
 	require.NoError(t, err)
 }

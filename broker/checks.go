@@ -12,6 +12,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -60,7 +61,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 	mids := make(map[string]bool)
 	for from := int64(1); from <= st.Seq; from += 1000 {
 		to := min(st.Seq, from+999)
-		list, err := a.b.readLog(ctx, st.ID, from, to)
+		list, err := a.b.ReadLog(ctx, st.ID, from, to)
 		if err != nil {
 			return "", err
 		}
@@ -68,7 +69,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
 		}
 		for i := range list {
-			mid := headMid(list[i].Head)
+			mid := chat.MidOf(list[i].Head)
 			if list[i].Seq != from+int64(i) || mid == "" || mids[mid] {
 				return fmt.Sprintf("seq %d: entry %d with mid %q", from+int64(i), list[i].Seq, mid), nil
 			}
@@ -84,10 +85,10 @@ func (a *auditor) unread(ctx context.Context, p store.Partition, st *chat.Snapsh
 	if err != nil {
 		return "", store.RedisError("audit", err)
 	}
-	r := &revived{read: chat.Flat{}, authors: []byte(bytes), codes: map[string]int64{}, seq: min(st.Seq, int64(len(bytes)/2))}
+	r := &archiving.Revived{Marks: chat.Flat{}, Authors: []byte(bytes), Codes: map[string]int64{}, Seq: min(st.Seq, int64(len(bytes)/2))}
 	for w, n := range st.Counts {
-		r.read[w], r.codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
-		if want := r.unread(w); want != n {
+		r.Marks[w], r.Codes[w] = strconv.FormatInt(st.Marks[w], 10), f.Num("c:"+w)
+		if want := r.Unread(w); want != n {
 			return fmt.Sprintf("unread of %s is %d, counted %d", w, n, want), nil
 		}
 	}
@@ -162,14 +163,14 @@ func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snap
 	if f.Num("archived") < st.Seq || f["recalls"] != "" {
 		return fmt.Sprintf("archived to %d of %d, with recalls %q, and nobody will archive the rest", f.Num("archived"), st.Seq, f["recalls"]), nil
 	}
-	doc, err := a.b.archiver.store.Session(ctx, st.ID)
+	doc, err := a.b.opt.Archive.Session(ctx, st.ID)
 	if errors.Is(err, archive.ErrNotFound) {
 		return "the archive does not have it", nil
 	}
 	if err != nil {
 		return "", store.ArchiveError("audit", err)
 	}
-	switch now := document(st, f, "").Version(); {
+	switch now := archiving.Document(st, f, "").Version(); {
 	case doc.Version() < now:
 		return fmt.Sprintf("the archive has an older version, rev %d of %d", doc.Rev, st.Rev), nil
 	case doc.Version() > now:
@@ -195,11 +196,11 @@ func (a *auditor) waitingCheck(p store.Partition, queue, session string) *check 
 
 func (a *auditor) capacityCheck(p store.Partition, agent string) *check {
 	return &check{4, []string{p.Load(agent), p.Profile("a:" + agent)}, func(ctx context.Context) (string, error) {
-		prof, load, err := a.b.agent(ctx, agent)
-		if err != nil || load <= max(prof.capacity, prof.granted) { // a capacity lowered since takes nothing away
+		prof, load, err := a.b.people.Agent(ctx, agent)
+		if err != nil || load <= max(prof.Capacity, prof.Granted) { // a capacity lowered since takes nothing away
 			return "", err
 		}
-		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.capacity), nil
+		return fmt.Sprintf("%q holds %d of %d", agent, load, prof.Capacity), nil
 	}}
 }
 
@@ -217,7 +218,7 @@ func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
 			return "", nil
 		}
-		st, err := a.b.look(ctx, session)
+		st, err := a.b.Look(ctx, session)
 		if err != nil && chat.AsError(err).Code != chat.CodeNotFound {
 			return "", err
 		}

@@ -138,7 +138,7 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 		}
 	}()
 	// What is revoked from here on is heard of; what was before shows now.
-	err = b.held(ctx, id)
+	err = b.people.Held(ctx, id)
 	if err == nil {
 		err = b.register(ctx, c, false)
 	}

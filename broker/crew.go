@@ -28,9 +28,9 @@ func (m *mate) compare(o *mate) int {
 // crew reads a queue's agents. Its cost grows with the number of all known agents.
 func (b *Broker) crew(ctx context.Context, queue string) (map[string]*mate, error) {
 	out := map[string]*mate{}
-	err := b.eachAgent(ctx, func(p profile, load int) {
-		if chat.Contains(p.queues, queue) {
-			out[p.ID] = &mate{p.ID, p.status == chat.Online && !p.disabled, load, p.capacity, p.idleAt}
+	err := b.people.EachAgent(ctx, func(p chat.Profile, load int) {
+		if chat.Contains(p.Queues, queue) {
+			out[p.ID] = &mate{p.ID, p.Status == chat.Online && !p.Disabled, load, p.Capacity, p.IdleAt}
 		}
 	})
 	return out, err

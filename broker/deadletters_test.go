@@ -14,9 +14,9 @@ import (
 )
 
 // letters are all dead letters of a session, read page by page, the oldest first.
-func letters(t testing.TB, b *Broker, session string) []DeadLetter {
+func letters(t testing.TB, b *Broker, session string) []chat.DeadLetter {
 	t.Helper()
-	var out []DeadLetter
+	var out []chat.DeadLetter
 	last, seen := time.Time{}, map[string]bool{}
 	for cursor := ""; ; {
 		page, err := b.DeadLetters(t.Context(), 3, cursor)

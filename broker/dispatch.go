@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 )
 
 const (
@@ -230,7 +231,7 @@ func forget(m map[string]time.Time) {
 // head are those first in line, with what is known of them.
 func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 	var out []*chat.Snapshot
-	var missing []listed
+	var missing []sessions.Place
 	d.view.mu.Lock()
 	forget(d.passed)
 	forget(d.botted)
@@ -240,7 +241,7 @@ func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 		}
 		st := d.view.sessions[w.id]
 		if st == nil {
-			missing = append(missing, listed{id: w.id})
+			missing = append(missing, sessions.Place{ID: w.id})
 			st = &chat.Snapshot{Session: chat.Session{ID: w.id}}
 		}
 		if out = append(out, st); len(out) == dispatchBatch {
@@ -248,7 +249,7 @@ func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 		}
 	}
 	d.view.mu.Unlock()
-	read, err := d.b.lookAll(ctx, missing)
+	read, err := d.b.LookAll(ctx, missing)
 	if err != nil {
 		return nil, err
 	}

@@ -43,14 +43,14 @@ func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat
 
 // endAgain answers for a session that ended so long ago that it has left Redis.
 func (b *Broker) endAgain(ctx context.Context, a chat.Actor, session string, err error) (chat.Session, error) {
-	if err = b.absent(ctx, a, chat.ActEnd, session, err); !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
+	if err = b.Absent(ctx, a, chat.ActEnd, session, err); !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return chat.Session{}, err
 	}
-	st, err := b.shelved(ctx, session)
+	st, err := b.Shelved(ctx, session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, chat.ActEnd, st); err != nil {
+	if err := b.Judge(ctx, a, chat.ActEnd, st); err != nil {
 		return chat.Session{}, err
 	}
 	return st.As(chat.Who(a.Role, a.ID)), nil

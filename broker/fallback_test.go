@@ -158,11 +158,11 @@ func (r *reader) holds(session string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.follow()
-	st, err := r.b.look(r.t.Context(), session)
+	st, err := r.b.Look(r.t.Context(), session)
 	if err != nil {
 		return err.Error()
 	}
-	log, err := r.b.readLog(r.t.Context(), session, 1, st.Seq)
+	log, err := r.b.ReadLog(r.t.Context(), session, 1, st.Seq)
 	if err != nil {
 		return err.Error()
 	}
@@ -174,7 +174,7 @@ func (r *reader) holds(session string) string {
 		return "nothing is held"
 	}
 	for i := range log {
-		seq, mid := log[i].Seq, headMid(log[i].Head)
+		seq, mid := log[i].Seq, chat.MidOf(log[i].Head)
 		if seq < first[0] {
 			continue // before it came
 		}
@@ -272,9 +272,9 @@ func (c *chats) check(t testing.TB) {
 		s, _ := session.(string)
 		if bodies[s] == nil {
 			bodies[s] = map[string]int{}
-			st, err := c.nodes[0].look(t.Context(), s)
+			st, err := c.nodes[0].Look(t.Context(), s)
 			require.NoError(t, err)
-			log, err := c.nodes[0].readLog(t.Context(), s, 1, st.Seq)
+			log, err := c.nodes[0].ReadLog(t.Context(), s, 1, st.Seq)
 			require.NoError(t, err)
 			for i := range log {
 				bodies[s][log[i].Body]++
@@ -416,7 +416,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	server.fall()
 
 	eventually(t, func() bool { // the end of its connection was lost, and is told again
-		st, err := nodes[1].look(ctx, held.ID)
+		st, err := nodes[1].Look(ctx, held.ID)
 		return err == nil && st.State == chat.Waiting && statusOf(t, nodes[1], leaves.ID) == chat.Offline
 	})
 	eventually(t, func() bool {
@@ -425,7 +425,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	})
 	require.NotEqual(t, chat.Offline, statusOf(t, nodes[0], lateAgent.ID))
 	time.Sleep(4 * time.Second) // longer than a user may be away
-	st, err := nodes[0].look(ctx, r.ID)
+	st, err := nodes[0].Look(ctx, r.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State, "its user is connected")
 	require.NotEqual(t, uint16(chat.CloseReplaced), lateUser.wire.code)

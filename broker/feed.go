@@ -80,9 +80,9 @@ func (f *feed) sends(mid, conn string) {
 // message delivers one entry to everybody who may see it, and to each its new
 // unread, if that is known, together: they are one frame then.
 func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
-	f.seq, f.mid = e.Seq, headMid(e.Head)
+	f.seq, f.mid = e.Seq, chat.MidOf(e.Head)
 	if origin != "" {
-		delete(f.sending, headMid(e.Head))
+		delete(f.sending, chat.MidOf(e.Head))
 	}
 	shown := chat.WithBase(f.h.b.opt.BasePath, *e)
 	e = &shown

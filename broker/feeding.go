@@ -26,7 +26,7 @@ func (f *feed) open(context.Context) {
 		return
 	}
 	f.subscribed = true
-	st, err := f.h.b.look(ctx, f.id)
+	st, err := f.h.b.Look(ctx, f.id)
 	if err != nil {
 		f.failed = err
 		return
@@ -160,7 +160,7 @@ func (f *feed) refresh(ctx context.Context) error {
 		f.mu.Lock()
 		seq, mid, before := f.seq, f.mid, f.st
 		f.mu.Unlock()
-		st, err := f.h.b.look(ctx, f.id)
+		st, err := f.h.b.Look(ctx, f.id)
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (f *feed) caughtUp(st, before *chat.Snapshot, seq int64, missed []chat.Entr
 	}
 	for i := range missed {
 		if missed[i].Seq > f.seq {
-			f.message(&missed[i], f.sending[headMid(missed[i].Head)], nil)
+			f.message(&missed[i], f.sending[chat.MidOf(missed[i].Head)], nil)
 		}
 	}
 	if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.Op != before.Op) {
@@ -207,14 +207,14 @@ func (b *Broker) since(ctx context.Context, session string, seq int64, mid strin
 	case st.Seq == seq:
 		return nil, mid == "" || st.LastMid == "" || st.LastMid == mid, nil
 	}
-	list, err := b.readLog(ctx, session, max(seq, 1), st.Seq)
+	list, err := b.ReadLog(ctx, session, max(seq, 1), st.Seq)
 	if err != nil || len(list) == 0 {
 		return nil, seq == 0, err
 	}
 	if seq == 0 {
 		return list, true, nil
 	}
-	return list[1:], list[0].Seq == seq && (mid == "" || headMid(list[0].Head) == mid), nil
+	return list[1:], list[0].Seq == seq && (mid == "" || chat.MidOf(list[0].Head) == mid), nil
 }
 
 // restart is for a Redis that fell back: what was delivered is not the log (any
@@ -296,7 +296,7 @@ func (f *feed) apply(payload string) bool {
 // odd tells whether an entry under a seq that was delivered may be another
 // message: a repetition is none that was made later than what was delivered last.
 func (f *feed) odd(e *chat.Entry) bool {
-	mid := headMid(e.Head)
+	mid := chat.MidOf(e.Head)
 	return f.mid != "" && (mid > f.mid || e.Seq == f.seq && mid != f.mid)
 }
 

@@ -39,7 +39,7 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 		ctx := t.Context()
 		eventually(t, func() bool { return b.hub.live(s.ID) != nil })
 		for _, seq := range []int64{99, s.Seq + 3, 99} {
-			require.NoError(t, b.publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
+			require.NoError(t, b.Publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
 		}
 		uma.send(s.ID, "real")
 		ann.await("message", func(e event) bool { return e["body"] == "real" })
@@ -63,9 +63,9 @@ func TestAnEventThatRedisLost(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ann, uma, s := served(t, b)
 	p, _ := b.Of(s.ID)
-	st, err := b.look(t.Context(), s.ID)
+	st, err := b.Look(t.Context(), s.ID)
 	require.NoError(t, err)
-	require.NoError(t, b.publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
+	require.NoError(t, b.Publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
 	ann.await("message", func(e event) bool { return e["body"] == "ghost" })
 	uma.send(s.ID, "real") // under the same seq
 	ann.await("reset", inSession(s.ID))

@@ -127,15 +127,6 @@ func TestGatesAreBounded(t *testing.T) {
 	require.True(t, first)
 }
 
-// Who has sent something lately is remembered up to a bound.
-func TestSendersAreBounded(t *testing.T) {
-	l := limiter{rate: 20}
-	for i := range maxLimited + 100 {
-		require.NotNil(t, l.sender("u:"+fmt.Sprint(i)))
-	}
-	require.Len(t, l.by, maxLimited)
-}
-
 // One connection watches so many queues, and so many sessions unseen, and no more.
 func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineEmbedded)

@@ -2,14 +2,15 @@ package broker
 
 import (
 	"encoding/json"
-	"math"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -27,27 +28,6 @@ func refusable(t *testing.T, err error) {
 	if err != nil {
 		require.NotEqual(t, chat.CodeInternal, chat.AsError(err).Code, "%v", err)
 	}
-}
-
-// A cursor is one of ours, and then names the same place again, or is refused.
-func FuzzCursors(f *testing.F) {
-	for _, seed := range []string{"", "1795738372802.0a-01M8D0KQA1NFZQ495B4XP58KQR", "-1.x", "9223372036854775807.x", "9223372036854775808.x", ".", "1.", ".x", "1.\xff"} {
-		f.Add(seed)
-	}
-	b := &Broker{archiver: &archiver{}}
-	f.Fuzz(func(t *testing.T, cursor string) {
-		at, err := parseCursor(cursor)
-		refusable(t, err)
-		if at != nil && math.Abs(at.created) < 1<<53 { // ms beyond that are of no time
-			again, err := parseCursor(at.cursor())
-			require.NoError(t, err)
-			require.Equal(t, at, again)
-		}
-		q, _, err := b.searchQuery(host, SearchRequest{Query: "word", Cursor: cursor})
-		refusable(t, err)
-		require.Equal(t, err == nil && cursor != "", q.Before != nil)
-		_, _ = b.parseGrave(cursor)
-	})
 }
 
 // Whatever is put as a queue's, an agent's or a user's settings is refused, or is kept as it was taken, and can be gone by.
@@ -121,7 +101,7 @@ func FuzzLuaReplies(f *testing.F) {
 					r.Num(i)
 					r.Strs(i)
 				}
-				for _, e := range unsavedEntries(r) {
+				for _, e := range archiving.UnsavedEntries(r) {
 					_, _ = e.Message("s", true)
 				}
 				shows(t, r.Str(0))
@@ -141,16 +121,14 @@ func FuzzLuaReplies(f *testing.F) {
 				}
 				shows(t, inner)
 			}
-			if e, ok := parseRecalled("7", text); ok {
+			if e, ok := sessions.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
-			_, _ = parseCanned(text)
-			_, _ = parseLetter(text)
-			_, _ = parseFiled(text)
+			_, _ = canned.Parse(text)
 			var f chat.Flat
 			if json.Unmarshal([]byte(text), &f) == nil {
-				p := parseProfile("ann", f)
-				_ = chat.Encode(info(p, 1))
+				p := chat.ParseProfile("ann", f)
+				_ = chat.Encode(p.Info(1))
 			}
 			var ev chat.Personal
 			_ = json.Unmarshal([]byte(text), &ev)
@@ -169,36 +147,7 @@ func shows(t *testing.T, snapshot string) {
 		require.True(t, json.Valid([]byte(chat.Encode(st.As(chat.Who(a.Role, a.ID))))))
 		st.Relations(a)
 	}
-	d := document(st, fields, snapshot)
+	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
 	roleOf(st, fields, "ann")
-}
-
-// Whatever is given as a token, and whatever Redis holds under its hash, speaks for somebody who is whole, or for nobody.
-func FuzzTokens(f *testing.F) {
-	b := startNode(f, "redis://"+miniredis.RunT(f).Addr(), func(o *Options) { o.JWT, o.NoArchiver = readFakeJWT, true })
-	token, _, err := b.IssueToken(f.Context(), chat.Identity{Role: chat.RoleUser, ID: "uma"}, time.Hour)
-	require.NoError(f, err)
-	held, err := b.Redis.Get(f.Context(), b.Home(tokenHash(token)).Token(tokenHash(token))).Result()
-	require.NoError(f, err)
-	for _, seed := range [][2]string{{token, held}, {"", ""}, {"a b", ""}, {"x", "{}"}, {"x", `{"role":"admin","id":"x","expires":9999999999999}`}, {"x", "nonsense"}, {"x.1.y", ""}, {"x..y", ""},
-		{"x", `{"role":"user","id":"","expires":9999999999999}`}, {"x", `{"role":"user","id":"u","issued":-1,"expires":-1}`}, {"x", `null`}} {
-		f.Add(seed[0], seed[1])
-	}
-	f.Fuzz(func(t *testing.T, token, held string) {
-		if tokenShape(token) {
-			hash := tokenHash(token)
-			require.NoError(t, b.Redis.Set(t.Context(), b.Home(hash).Token(hash), held, time.Minute).Err())
-		}
-		bounded(t, func() {
-			id, err := b.Authenticate(t.Context(), token)
-			if err != nil {
-				return
-			}
-			require.True(t, tokenShape(token))
-			require.NotEmpty(t, id.ID)
-			require.True(t, id.Role == chat.RoleUser || id.Role.Staff(), "%q", id.Role)
-			require.True(t, id.Expires.IsZero() || time.Now().Before(id.Expires))
-		})
-	})
 }

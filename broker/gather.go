@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -172,7 +173,7 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 			continue // no session's id, gone, or no participant any more
 		}
 		unread, _ := counts[i].Int64()
-		e := endedSession{id, number(found[i].Val()[1]), unread}
+		e := endedSession{id, archiving.Number(found[i].Val()[1]), unread}
 		switch state, _ := found[i].Val()[0].(string); {
 		case state != "" && state != string(chat.Ended):
 			ids = append(ids, id)
@@ -249,9 +250,9 @@ func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string
 			return mid, nil
 		}
 	}
-	list, err := b.readLog(ctx, session, seq, seq)
+	list, err := b.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	return headMid(list[0].Head), nil
+	return chat.MidOf(list[0].Head), nil
 }

@@ -113,7 +113,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 // cheap look comes first.
 func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot bool) (chat.Session, error) {
 	if hot {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -152,7 +152,7 @@ func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string
 	}
 	if err := store.Refused(r); err != nil {
 		b.free(ctx, pl, session)
-		return chat.Session{}, b.absent(ctx, a, chat.ActGrab, session, err)
+		return chat.Session{}, b.Absent(ctx, a, chat.ActGrab, session, err)
 	}
 	return b.done(ctx, a, session, r)
 }

@@ -135,7 +135,7 @@ func (m *member) offerEnded(session, outcome string) {
 func (h *hub) offered(m *member, ev chat.Personal) {
 	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
-	st, err := h.b.look(ctx, ev.Session)
+	st, err := h.b.Look(ctx, ev.Session)
 	if err != nil {
 		h.b.Log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
 		return
@@ -161,12 +161,12 @@ func (h *hub) offered(m *member, ev chat.Personal) {
 func (h *hub) reassign(m *member) {
 	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
 	defer cancel()
-	p, err := h.b.profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
+	p, err := h.b.people.Profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {
 		h.b.Log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
 		return
 	}
 	for _, c := range m.all() {
-		c.assign(chat.Encode(p.queues), p.capacity)
+		c.assign(chat.Encode(p.Queues), p.Capacity)
 	}
 }

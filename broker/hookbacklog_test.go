@@ -14,6 +14,7 @@ import (
 
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -40,13 +41,13 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 	p, _ := b.Of(over.ID)
 	ended := func() bool { return b.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
 	time.Sleep(300 * time.Millisecond)
-	require.NoError(t, b.expire(ctx, p, over.ID))
+	require.NoError(t, b.archiver.Expire(ctx, p, over.ID))
 	require.False(t, ended(), "it has something to tell")
 	require.NoError(t, b.Close(ctx))
 
 	next := startNode(t, url, tellsTo(t, r), soon, short)
 	pl, _ := b.Of(long.ID)
-	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(keepLog))
+	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(archiving.KeepLog))
 	r.answers(nil)
 	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
 	r.mu.Lock()
@@ -65,7 +66,7 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 		return err == nil && f.Num("hooked") == 6
 	}, 10*time.Second, 20*time.Millisecond, "the archive knows that nothing is owed")
 	b = next
-	require.Eventually(t, func() bool { return next.expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return next.archiver.Expire(ctx, p, over.ID) == nil && ended() }, 10*time.Second, 20*time.Millisecond)
 }
 
 // What a node without a hook, or before one, has made: the beginning of a session
@@ -101,9 +102,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 	count := func(change ...func(*Options)) map[string]int64 {
 		server := testenv.Redis(t)
 		b := startNode(t, server.URL(), append(change, func(o *Options) { o.NoArchiver = true })...)
-		if b.hooks != nil {
-			b.hooks.close(t.Context()) // only what sends cost
-		}
+		b.hooks.Close(t.Context()) // only what sends cost
 		uma := user(t, b, name("uma"))
 		s := uma.open(name("q"))
 		uma.send(s.ID, "first")
@@ -121,7 +120,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			calls[strings.TrimPrefix(name, "cmdstat_")] = n
 		}
 		p, _ := b.Of(s.ID)
-		require.Equal(t, b.hooks != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
+		require.Equal(t, b.opt.Hook != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
 		return calls
 	}
 	off, on := count(), count(func(o *Options) { o.Hook = refuser{} })
@@ -180,41 +179,4 @@ func TestARestoreOwesWhatWasNotTold(t *testing.T) {
 			require.EqualValues(t, i+1, e.Data.Message.Seq, "each once and in order: the archive knew what had been told")
 		}
 	}
-}
-
-// Only who holds a session says how far it was told, and that never goes back;
-// said twice, it is as said once.
-func TestOnlyTheHolderMarks(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url, func(o *Options) { o.Hook = refuser{} })
-		b.hooks.close(t.Context()) // this test is the holder
-		uma := user(t, b, name("uma"))
-		s := uma.open(name("q"))
-		uma.send(s.ID, "hello")
-		p, _ := b.Of(s.ID)
-		const lease = 7_777_777_777_777
-		keys := []string{p.Session(s.ID), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty()}
-		mark := func(m hookMark) string {
-			m.Session, m.Keep = s.ID, 1000
-			return b.mustRun(t, "hooked", keys, m).Str(0)
-		}
-		hooked := func() string { return b.Redis.HGet(t.Context(), p.Session(s.ID), "hooked").Val() }
-		require.NoError(t, b.Redis.ZAdd(t.Context(), p.Hooks(), redis.Z{Score: lease, Member: s.ID}).Err())
-		require.Equal(t, "0", hooked())
-		letter := chat.Encode(letter{Event: name("evt"), Session: s.ID})
-		require.Equal(t, "lost", mark(hookMark{Lease: "7777777777776", At: 4, Letter: letter}))
-		require.Equal(t, "0", hooked())
-		require.Empty(t, letters(t, b, s.ID))
-		for range 2 {
-			require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 3, Tries: 2, Again: keepOn, Letter: letter}))
-			require.Equal(t, "3", hooked())
-			require.Len(t, letters(t, b, s.ID), 1)
-		}
-		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 1, Again: keepOn}))
-		require.Equal(t, "3", hooked())
-		require.Equal(t, "ok", mark(hookMark{Lease: "7777777777777", At: 4}))
-		require.Equal(t, "4", hooked())
-		require.Error(t, b.Redis.ZScore(t.Context(), p.Hooks(), s.ID).Err(), "nothing is left to tell")
-		require.NoError(t, b.DeleteDeadLetter(t.Context(), letters(t, b, s.ID)[0].ID))
-	})
 }

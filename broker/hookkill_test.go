@@ -82,9 +82,7 @@ func TestANodeKilledWhileItDelivers(t *testing.T) {
 			p, _ := maker.Of(s.ID)
 			require.Eventually(t, func() bool { return maker.HookStats().Failed > 0 }, 5*time.Second, time.Millisecond)
 			require.NoError(t, maker.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err()) // an hour is over
-			maker.hooks.stop()
-			<-maker.hooks.taking
-			maker.hooks.turns.Wait()
+			maker.hooks.Close(ctx)
 			require.NoError(t, maker.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err())
 
 			cmd := exec.Command(os.Args[0])

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/hooks"
 	"bellhop/internal/testenv"
 )
 
@@ -231,9 +233,9 @@ func TestAHangingHookDoesNotDelayChat(t *testing.T) {
 		for _, k := range r.busy {
 			n += k
 		}
-		return n == hooksAtOnce
+		return n == hooks.AtOnce
 	})
-	require.LessOrEqual(t, len(b.hooks.places), hooksAtOnce)
+	require.LessOrEqual(t, b.hooks.Telling(), hooks.AtOnce)
 	t.Logf("send, hanging to answering endpoint: %.2f", middle(ratios))
 	require.Less(t, middle(ratios), 1.5)
 
@@ -242,7 +244,7 @@ func TestAHangingHookDoesNotDelayChat(t *testing.T) {
 	}
 	archived(t, b, hungIDs[0])
 	p, _ := b.Of(hungIDs[0])
-	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(keepLog), "what is not told is trimmed all the same")
+	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(archiving.KeepLog), "what is not told is trimmed all the same")
 	require.Eventually(t, func() bool {
 		lag, err := b.HookLag(t.Context())
 		return err == nil && lag.Sessions > 0 && lag.Seconds > 0

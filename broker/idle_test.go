@@ -61,9 +61,9 @@ func TestPatience(t *testing.T) {
 		uma.send(left.ID, "call me")
 		uma.Conn.Close(ctx)
 		ben.Conn.Close(ctx)
-		eventually(t, func() bool { st, err := b.look(ctx, gone.ID); return err == nil && st.Reason == "abandoned" })
+		eventually(t, func() bool { st, err := b.Look(ctx, gone.ID); return err == nil && st.Reason == "abandoned" })
 		time.Sleep(1500 * time.Millisecond)
-		st, err := b.look(ctx, left.ID)
+		st, err := b.Look(ctx, left.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)
 		require.EqualValues(t, 3, st.Seq, "opened, told once, and what it left")
@@ -93,7 +93,7 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 	for range 3 {
 		require.NoError(t, b.fire(ctx, b.Home(uma.ID), "idle|"+s.ID))
 	}
-	entries, err := b.readLog(ctx, s.ID, 1, 99)
+	entries, err := b.ReadLog(ctx, s.ID, 1, 99)
 	require.NoError(t, err)
 	require.Len(t, entries, 5, "opened, long-wait, grabbed, idle-warning, ended")
 	clean(t, b)

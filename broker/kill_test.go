@@ -17,6 +17,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/sqlite"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -116,7 +117,7 @@ func TestAKilledArchiver(t *testing.T) {
 			for i := range list {
 				require.EqualValues(t, i+1, list[i].Seq)
 			}
-			require.LessOrEqual(t, idle.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(keepLog))
+			require.LessOrEqual(t, idle.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
 			require.Len(t, history(t, next, uma.Actor, s.ID, 200), 401)
 			clean(t, next)
 		})

@@ -193,7 +193,7 @@ func TestLabelsInTheArchive(t *testing.T) {
 		t.Log("changed where it lies")
 		_, err = b.Label(ctx, bea.Actor, LabelRequest{Session: old.ID, Add: []string{other}})
 		code(t, chat.CodeForbidden, err)
-		st, err := b.lookLive(ctx, old.ID)
+		st, err := b.LookLive(ctx, old.ID)
 		require.NoError(t, err)
 		require.Nil(t, st, "a stranger brings nothing back")
 		require.Equal(t, []string{other}, label(t, b, ann.Actor, old.ID, []string{other}, []string{vip}).Labels)

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
-	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,9 +11,9 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/internal/testenv"
 )
 
@@ -92,7 +89,7 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 		require.NoError(t, <-calm, "somebody else was limited")
 		require.LessOrEqual(t, float64(n), burst+rate*within.Seconds())
 		require.GreaterOrEqual(t, float64(n), burst+rate*0.8, "less than the rate")
-		st, err := b.look(t.Context(), s.ID)
+		st, err := b.Look(t.Context(), s.ID)
 		require.NoError(t, err)
 		require.Equal(t, n+1, st.Seq, "what was refused is not stored, what was accepted is")
 
@@ -154,15 +151,15 @@ func TestNoLimit(t *testing.T) {
 	for range 200 {
 		uma.send(s.ID, "x")
 	}
-	for range 2 * openRate {
+	for range 2 * people.OpenRate {
 		uma.open(name("q"))
 	}
-	for range 2 * uploadRate {
+	for range 2 * people.UploadRate {
 		_, err := b.AllowUpload(t.Context(), uma.Actor, 1)
 		require.NoError(t, err)
 	}
-	require.Nil(t, b.limits.sender("u:"+uma.ID))
-	require.Zero(t, b.Redis.Exists(t.Context(), b.Home(uma.ID).Rate(rateSend, "u:"+uma.ID)).Val())
+	require.Nil(t, b.limits.Sender("u:"+uma.ID))
+	require.Zero(t, b.Redis.Exists(t.Context(), b.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID)).Val())
 }
 
 // Staff are limited at each node exactly, and over the nodes but for what these
@@ -176,32 +173,13 @@ func TestStaffAreLimitedOverAllNodes(t *testing.T) {
 		s := user(t, b, name("uma")).open(q)
 		ann.grab(s.ID)
 		n, within := flood(t, ann.Actor, s.ID, 2, 2*time.Second, b, c)
-		bound := 2*staffRate + staffRate*within.Seconds()
+		bound := 2*people.StaffRate + people.StaffRate*within.Seconds()
 		t.Logf("%d sends, %.0f are due", n, bound)
 		// What is sent during a report's round trip is the machine's to say.
 		require.LessOrEqual(t, float64(n), 1.5*bound, "nodes by themselves would let through twice as many")
 		require.GreaterOrEqual(t, float64(n), 0.8*bound, "less than the rate")
 		clean(t, b)
 	}
-}
-
-// A client library that repeats a call counts nothing twice.
-func TestPermitTwice(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url)
-		key := []string{b.Home("x").Rate(rateSend, name("a:ann"))}
-		args := func(op string, n int, done string) []any { return []any{1_000_000, 5, op, n, done} }
-		for range 2 {
-			r := b.mustRaw(t, "permit", key, args("op1", 4, "1")...)
-			require.Equal(t, []any{"ok", int64(0)}, []any(r))
-		}
-		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).Str(0))
-		require.Equal(t, "rate_limited", b.mustRaw(t, "permit", key, args("op3", 1, "0")...).Str(0))
-		require.Equal(t, "ok", b.mustRaw(t, "permit", key, args("op2", 1, "0")...).Str(0), "the second run of op2")
-		r := b.mustRaw(t, "permit", key, args("op4", 10, "1")...)
-		require.Equal(t, "ok", r.Str(0))
-		require.InDelta(t, 11_000, float64(r.Num(1)), 900, "ten more than fit must be waited for")
-	})
 }
 
 // Opens of one user; getting an open one back does not count, and hosts have no limit.
@@ -220,8 +198,8 @@ func TestOpensAreLimited(t *testing.T) {
 				break
 			}
 		}
-		require.GreaterOrEqual(t, opened, openRate)
-		require.LessOrEqual(t, opened, openRate+1+int(time.Since(began).Seconds()))
+		require.GreaterOrEqual(t, opened, people.OpenRate)
+		require.LessOrEqual(t, opened, people.OpenRate+1+int(time.Since(began).Seconds()))
 		for _, n := range []*Broker{b, c} {
 			again, err := n.Open(t.Context(), uma.Actor, chat.OpenRequest{Queue: q})
 			require.NoError(t, err)
@@ -240,7 +218,7 @@ func TestUploadsAreLimited(t *testing.T) {
 		for _, a := range []chat.Actor{{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}, {Identity: chat.Identity{Role: chat.RoleAgent, ID: name("ann")}}} {
 			var passed atomic.Int64
 			var wg sync.WaitGroup
-			for i := range 2 * uploadRate {
+			for i := range 2 * people.UploadRate {
 				wg.Go(func() {
 					_, err := []*Broker{b, c}[i%2].AllowUpload(t.Context(), a, 1)
 					if err == nil {
@@ -253,47 +231,10 @@ func TestUploadsAreLimited(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			require.InDelta(t, uploadRate, passed.Load(), 1, "one more may have come with the time")
+			require.InDelta(t, people.UploadRate, passed.Load(), 1, "one more may have come with the time")
 			a.Host = true
 			_, err := b.AllowUpload(t.Context(), a, 1)
 			require.NoError(t, err)
-		}
-	})
-}
-
-// GCRA as the script has it against the plain words: of any stretch of time, no
-// more than burst + rate × time are let through, and none is refused that fits.
-func TestRateAgainstAModel(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineEmbedded))
-	ctx := t.Context()
-	lib, err := os.ReadFile("../scripts/lib/rate.lua")
-	require.NoError(t, err)
-	src := string(lib) + "\nlocal now = tonumber(ARGV[1])\nreturn tostring(pass(KEYS[1], now, tonumber(ARGV[2]), tonumber(ARGV[3])))"
-	rapid.Check(t, func(r *rapid.T) {
-		key := name("{x}:rate")
-		interval, burst := rapid.Int64Range(1, 5_000_000).Draw(r, "interval"), rapid.Int64Range(1, 40).Draw(r, "burst")
-		now := int64(1_700_000_000_000_000)
-		level, at := float64(0), now // a bucket that leaks one in each interval
-		for range rapid.IntRange(1, 120).Draw(r, "calls") {
-			if rapid.Bool().Draw(r, "pause") {
-				now += rapid.Int64Range(0, 3*interval).Draw(r, "µs")
-			}
-			level = math.Max(0, level-float64(now-at)/float64(interval))
-			at = now
-			text, err := b.Redis.Eval(ctx, src, []string{key}, now, interval, burst).Text()
-			require.NoError(r, err)
-			wait, err := strconv.ParseFloat(text, 64)
-			require.NoError(r, err)
-			over := level + 1 - float64(burst) // what must leak first
-			if math.Abs(over) < 1e-6 {
-				over = 0
-			}
-			if over <= 0 {
-				require.Zero(r, wait, "refused, and %f of %d are held", level, burst)
-				level++
-			} else {
-				require.InDelta(r, over*float64(interval), wait, 1, "the wait")
-			}
 		}
 	})
 }
@@ -304,7 +245,7 @@ func TestAClockThatWasFast(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
 	ahead := redisTime(t, b).Add(time.Hour).UnixMicro()
-	require.NoError(t, b.Redis.Set(context.WithoutCancel(t.Context()), b.Home(uma.ID).Rate(rateSend, "u:"+uma.ID), ahead, 0).Err())
+	require.NoError(t, b.Redis.Set(context.WithoutCancel(t.Context()), b.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID), ahead, 0).Err())
 	_, err := b.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
 	code(t, chat.CodeRateLimited, err)
 	require.LessOrEqual(t, chat.AsError(err).RetryMS, int64(100))

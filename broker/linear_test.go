@@ -105,7 +105,7 @@ func TestOwnershipIsLinearizableThroughStalls(t *testing.T) {
 	var agents []chat.Actor
 	for range 4 {
 		id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1000}
-		require.NoError(t, nodes[0].introduce(t.Context(), id))
+		require.NoError(t, nodes[0].people.Introduce(t.Context(), id))
 		agents = append(agents, chat.Actor{Identity: id})
 	}
 	const sessions = 6

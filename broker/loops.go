@@ -22,7 +22,7 @@ func (b *Broker) loops() {
 		}
 	})
 	b.Loop(tidyPause, func(context.Context) {
-		b.limits.sweep()
+		b.limits.Sweep()
 		b.gates.sweep()
 		b.hub.sweep()
 		b.hub.fade()
@@ -36,16 +36,13 @@ func (b *Broker) loops() {
 	b.Loop(positionPause, b.positions)
 	b.Loop(tickPause, b.dispatchers.tend)
 	if !b.opt.NoArchiver {
-		b.Loop(statsPause, b.statsLoop)
+		b.counts.Start()
 	}
 	b.Loop(resetPause, func(context.Context) { b.hub.views.resync() })
 	if b.archiver != nil && !b.opt.NoArchiver {
-		b.archiver.start()
-		b.Loop(reindexPause, b.archiver.reindex)
+		b.archiver.Start()
 	}
-	if b.hooks != nil {
-		b.hooks.start()
-	}
+	b.hooks.Start()
 }
 
 // sweep lets go of sessions that ended more than an hour ago.

@@ -49,7 +49,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 				case 3:
 					if rand.IntN(3) == 0 && conn == nil {
 						blocked = !blocked
-						_, err = a.PutUser(ctx, host, id.ID, UserSettings{Blocked: blocked})
+						_, err = a.PutUser(ctx, host, id.ID, chat.UserSettings{Blocked: blocked})
 					}
 				case 4:
 					if rand.IntN(4) == 0 {

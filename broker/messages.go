@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"time"
 	"unicode/utf8"
@@ -11,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -19,15 +18,12 @@ const hostBot = "h:bot"
 
 var hostAuthor = chat.Author{ID: "host", Role: chat.RoleBot, Name: ""}
 
-// recallWindow is how long a sender may take a message back.
-const recallWindow = 2 * time.Minute
-
 // draft is a message that may be sent, as far as the node can tell.
 type draft struct {
 	by, body, kind string
 	from           chat.Author
-	sender         *sender
-	quota          quota
+	sender         *people.Sender
+	quota          people.Quota
 	refused        error // only a duplicate may be answered, else this
 }
 
@@ -47,7 +43,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return chat.SendReply{}, err
 	}
 	mid, origin, s := ulid.Make().String(), a.Origin(), r.Session
-	file, err := b.sharing(ctx, a, r, &d, mid)
+	file, err := b.uploads.Share(ctx, a, r, d.by, mid, d.body)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -57,7 +53,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		}
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
-		p.Rate(rateSend, d.by)}
+		p.Rate(people.RateSend, d.by)}
 	if d.by[0] == 'a' || d.from.Role == chat.RoleBot {
 		keys = append(keys, p.Stats())
 	} else {
@@ -67,8 +63,8 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.Run(ctx, "send", keys, s, d.by, keyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.interval, d.quota.burst, bot)
+	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
 	}
@@ -77,11 +73,11 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	}
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
-		b.unshare(ctx, r, file, err)
-		return sent, b.absent(ctx, a, chat.ActSend, s, err)
+		b.uploads.Unshare(ctx, r, file, err)
+		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
-		b.count(d.by, d.sender)
+		b.limits.Count(d.by, d.sender)
 	}
 	return sent, nil
 }
@@ -134,15 +130,15 @@ func (d *draft) screen(ctx context.Context, b *Broker, r chat.SendRequest) error
 	case r.Key == "":
 		return err
 	default:
-		d.refused, d.quota = err, duplicatesOnly
+		d.refused, d.quota = err, people.DuplicatesOnly
 	}
 	return nil
 }
 
 // hurry finds how fast the sender may be, and is.
 func (d *draft) hurry(b *Broker, r chat.SendRequest) error {
-	d.sender = b.limits.sender(d.by)
-	p, late, flood := d.sender.ask(time.Now())
+	d.sender = b.limits.Sender(d.by)
+	p, late, flood := d.sender.Ask(time.Now())
 	if late != nil {
 		if flood || r.Key == "" {
 			return late
@@ -157,17 +153,17 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 	if r.Str(0) != "dup" {
 		return chat.SendReply{Seq: r.Num(1), Mid: mid, At: chat.At(r.Num(2))}, store.Refused(r)
 	}
-	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: headMid(r.Str(3)), Duplicate: true}
+	out := chat.SendReply{Seq: r.Num(1), At: chat.At(r.Num(2)), Mid: chat.MidOf(r.Str(3)), Duplicate: true}
 	if out.Mid != "" {
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
 	}
-	first, err := b.readLog(ctx, session, out.Seq, out.Seq) // recalled since
+	first, err := b.ReadLog(ctx, session, out.Seq, out.Seq) // recalled since
 	if err != nil {
 		return out, err
 	}
 	if len(first) > 0 {
-		out.Mid, out.At = headMid(first[0].Head), chat.At(first[0].At)
+		out.Mid, out.At = chat.MidOf(first[0].Head), chat.At(first[0].At)
 	}
 	return out, nil
 }
@@ -186,7 +182,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	case chat.RoleSystem, "":
 		return "h:system", chat.Author{ID: "", Role: chat.RoleSystem, Name: ""}, nil
 	case chat.RoleUser:
-		st, err := b.look(ctx, r.Session)
+		st, err := b.Look(ctx, r.Session)
 		if err != nil {
 			return "", chat.Author{}, err
 		}
@@ -194,20 +190,6 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	default:
 		return "", chat.Author{}, chat.Errorf(chat.CodeBadRequest, "as: user, bot or system")
 	}
-}
-
-// keyHash is short, so that a session's keys stay a compact listpack. Without
-// a key the mid makes this call, too, one that may be repeated.
-func keyHash(by, key, mid string) string {
-	return base64.RawStdEncoding.EncodeToString(keySum(by, key, mid))
-}
-
-func keySum(by, key, mid string) []byte {
-	if key == "" {
-		key = "\x00" + mid
-	}
-	sum := sha256.Sum256([]byte(by + "\x00" + key))
-	return sum[:9]
 }
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
@@ -252,11 +234,11 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	if seq < 1 {
 		return chat.Errorf(chat.CodeBadRequest, "seq: from 1")
 	}
-	file, err := b.withdrawFile(ctx, session, chat.Who(a.Role, a.ID), seq)
+	file, err := b.uploads.Withdraw(ctx, session, chat.Who(a.Role, a.ID), seq)
 	if err != nil {
 		return err
 	}
-	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), recallWindow.Milliseconds()}
+	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), chat.RecallWindow.Milliseconds()}
 	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
 	r, err := b.Run(ctx, "recall", keys, args...)
 	if err == nil && r.Str(0) == "archived" {
@@ -266,12 +248,12 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 		return err
 	}
 	if r.Str(0) == "no_message" {
-		b.keepFile(ctx, file)
+		b.uploads.PutBack(ctx, file)
 		return chat.Errorf(chat.CodeNotFound, "no such message")
 	}
 	if err = store.Refused(r); err != nil {
-		b.keepFile(ctx, file)
-		return b.absent(ctx, a, chat.ActRecall, session, err)
+		b.uploads.PutBack(ctx, file)
+		return b.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil
 }
@@ -280,7 +262,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 // told what the archive knows of it.
 func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (store.Reply, error) {
 	found := map[int64]chat.Entry{}
-	if err := b.moved(ctx, session, seq, seq, found); err != nil {
+	if err := b.Moved(ctx, session, seq, seq, found); err != nil {
 		return nil, err
 	}
 	e, ok := found[seq]
@@ -318,7 +300,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.
@@ -331,7 +313,7 @@ func (b *Broker) participant(ctx context.Context, session, w string) error {
 		f.mu.Unlock()
 	}
 	if !in {
-		st, err := b.look(ctx, session)
+		st, err := b.Look(ctx, session)
 		if err != nil {
 			return err
 		}

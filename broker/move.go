@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -74,8 +75,8 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 	id := ulid.Make().String()
 	p := b.Home(id)
 	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i := 0; i < len(sessions); i += revivePage {
-			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+revivePage, len(sessions))]...)
+		for i := 0; i < len(sessions); i += archiving.RevivePage {
+			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+archiving.RevivePage, len(sessions))]...)
 		}
 		pipe.Expire(ctx, p.Left(id), moveKept)
 		return nil
@@ -194,7 +195,7 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	if r.FromAgent != "" {
 		s.Gone = r.FromAgent
 		if s.To == "" {
-			st, err := b.look(ctx, session)
+			st, err := b.Look(ctx, session)
 			if err != nil {
 				return false, settled(err)
 			}
@@ -214,6 +215,6 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	return err == nil && st.State == chat.Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
 }

@@ -45,7 +45,7 @@ func TestAnAgentsSessionsMove(t *testing.T) {
 		line, err := a.line(ctx, q2, 9)
 		require.NoError(t, err)
 		require.ElementsMatch(t, sessions[1:], line)
-		last, err := a.readLog(ctx, sessions[1], 3, 9)
+		last, err := a.ReadLog(ctx, sessions[1], 3, 9)
 		require.NoError(t, err)
 		require.Equal(t, `"ann is ill"`, last[0].Body)
 		clean(t, a)
@@ -104,7 +104,7 @@ func TestAQueueMoves(t *testing.T) {
 	require.EqualValues(t, len(ours), m.Failed)
 	n := 0
 	for _, id := range ids {
-		st, err := b.look(ctx, id)
+		st, err := b.Look(ctx, id)
 		require.NoError(t, err)
 		if ours[id] {
 			require.Equal(t, ann.ID, st.Agent.ID)
@@ -157,7 +157,7 @@ func TestWhisper(t *testing.T) {
 		e := ann.await("message", func(e event) bool { return e["type"] == "note" })
 		require.Equal(t, "be kind", e["body"])
 		boss.await("message", func(e event) bool { return e["type"] == "note" })
-		st, err := a.look(ctx, s.ID)
+		st, err := a.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, st.Counts["a:"+ann.ID])
 		require.EqualValues(t, 0, st.Counts["u:"+uma.ID])

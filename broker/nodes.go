@@ -69,11 +69,11 @@ func (b *Broker) clear(ctx context.Context, p store.Partition, node string) erro
 		for _, w := range members {
 			id := chat.Identity{ID: chat.IDOf(w)}
 			if w[0] == 'a' {
-				prof, err := b.profile(ctx, chat.RoleAgent, id.ID)
+				prof, err := b.people.Profile(ctx, chat.RoleAgent, id.ID)
 				if err != nil {
 					return err
 				}
-				id.Queues = prof.queues
+				id.Queues = prof.Queues
 			}
 			alive, err := b.unregister(ctx, disconnectArgs{Who: w, Node: node, Dead: true}, id)
 			if err != nil || alive {

@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -29,10 +30,10 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 		return chat.Session{}, err
 	}
 	p, w, id := b.Home(user.ID), "u:"+user.ID, b.NewSessionID(user.ID)
-	keys := p.Transition(id, p.Waiting(r.Queue), p.Open(user.ID), p.Listed(w), p.Sessions(), p.Profile(w), p.Rate(rateOpen, w), p.Strange())
+	keys := p.Transition(id, p.Waiting(r.Queue), p.Open(user.ID), p.Listed(w), p.Sessions(), p.Profile(w), p.Rate(people.RateOpen, w), p.Strange())
 	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
-	quota := b.limits.opens(a)
-	args.Interval, args.Burst = quota.interval, quota.burst
+	quota := b.limits.Opens(a)
+	args.Interval, args.Burst = quota.Interval, quota.Burst
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
 		args.bounds = bound
 		q := b.settings.queue(r.Queue)
@@ -65,7 +66,7 @@ type openArgs struct {
 // another one that the user has open in the queue.
 func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
 	if r.Str(0) == "exists" {
-		st, err := b.look(ctx, r.Str(1))
+		st, err := b.Look(ctx, r.Str(1))
 		if err != nil {
 			return chat.Session{}, err
 		}

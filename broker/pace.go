@@ -4,14 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/time/rate"
-)
 
-// How fast a participant may command at one node, whatever the commands are:
-// docs/limits.md. Far above what any client needs; it is for those who would keep
-// the node from serving others.
-const (
-	commandRate  = 1000 // a second, over its connections
-	commandBurst = 2000
+	"bellhop/broker/internal/people"
 )
 
 // Pace waits until the participant may command once more: whoever floods us on
@@ -23,7 +17,7 @@ func (m *member) pacer() *rate.Limiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.pace == nil {
-		m.pace = rate.NewLimiter(commandRate, commandBurst)
+		m.pace = people.NewPace()
 	}
 	return m.pace
 }

@@ -10,11 +10,10 @@ import (
 )
 
 const (
-	takeLease = 30 * time.Second // a crash gives what was taken back after this
-	takeRetry = time.Second      // what Redis was away for is tried again after this
-	takeLimit = 500              // of each kind, a call
-	pulseWork = 1000             // taken and not done: take no more of a partition for now
-	atOnce    = 256              // pieces of work carried out at a time, of all partitions
+	takeRetry = time.Second // what Redis was away for is tried again after this
+	takeLimit = 500         // of each kind, a call
+	pulseWork = 1000        // taken and not done: take no more of a partition for now
+	atOnce    = 256         // pieces of work carried out at a time, of all partitions
 )
 
 // pulse is one partition's background work at this node: a loop that takes what
@@ -113,7 +112,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 		Retry int64       `json:"retry"` // ms
 		Done  [][3]string `json:"done"`
 		Back  [][3]string `json:"back"`
-	}{p.b.Node, call, ack, limit, takeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+	}{p.b.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
 	if err != nil {
 		return taken{}, err
 	}
@@ -191,7 +190,7 @@ func (p *pulse) later(f func(ctx context.Context)) {
 				}
 			}
 		}()
-		ctx, cancel := context.WithTimeout(b.Life, takeLease)
+		ctx, cancel := context.WithTimeout(b.Life, store.TakeLease)
 		defer cancel()
 		select {
 		case b.places <- struct{}{}:

@@ -67,15 +67,15 @@ func race(t *testing.T, url string) {
 		require.LessOrEqual(t, n, capacity, a)
 	}
 	for s, a := range owners {
-		st, err := nodes[0].look(t.Context(), s)
+		st, err := nodes[0].Look(t.Context(), s)
 		require.NoError(t, err)
 		require.Equal(t, a, st.Agent.ID)
 	}
-	counted := nodes[1].stats(t, StatsRequest{Queue: q})
+	counted := nodes[1].stats(t, chat.StatsRequest{Queue: q})
 	require.EqualValues(t, sessions, counted.Totals.Grabbed, "each grab is counted once")
 	require.EqualValues(t, sessions, counted.Serving)
 	for a, n := range held {
-		require.EqualValues(t, n, counted.agent(a).Grabbed, a)
+		require.EqualValues(t, n, agentOf(counted, a).Grabbed, a)
 	}
 	clean(t, nodes[0])
 }

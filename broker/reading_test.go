@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/internal/testenv"
 )
 
@@ -87,7 +89,7 @@ func (r *readers) check(archived bool) {
 			want("the user's card", err)
 		}
 		if archived {
-			found, err := r.b.Search(ctx, p.Actor, SearchRequest{Query: r.word})
+			found, err := r.b.Search(ctx, p.Actor, chat.SearchRequest{Query: r.word})
 			require.NoError(r, err)
 			require.Equal(r, may, len(found.Messages) == 1, "search by %s", p.ID)
 		}
@@ -117,7 +119,7 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				require.NoError(t, err, "asked again")
 				before()
 				archived(t, b, r.session)
-				require.NoError(t, b.archiver.flush(ctx))
+				require.NoError(t, b.archiver.Flush(ctx))
 				r.check(true)
 				before()
 				_, err = b.End(ctx, r.uma.Actor, chat.EndRequest{Session: r.session})
@@ -136,7 +138,7 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				require.NoError(t, b.Redis.HIncrBy(ctx, p.Session(r.session), "rev", 1).Err())
 				require.NoError(t, b.Redis.ZAdd(ctx, p.Dirty(), z(r.session)).Err())
 				shelve(t, b, r.session)
-				st, err := b.shelved(ctx, r.session)
+				st, err := b.Shelved(ctx, r.session)
 				require.NoError(t, err)
 				require.Equal(t, old, st.Unsure["a:"+r.bea.ID])
 				r.check(true)
@@ -163,10 +165,22 @@ func TestASearchJudgesASessionOnce(t *testing.T) {
 		page[i].Session = r.session
 	}
 	for a, strange := range map[*party]bool{r.ann: false, r.bea: true} {
-		known := map[string]bool{}
-		require.NoError(t, b.foreign(t.Context(), a.Actor, page, known))
-		require.Equal(t, map[string]bool{r.session: strange}, known, a.ID)
+		found, err := sessions.NewReader(b.Store, &onePage{Archive: b.opt.Archive, page: page}, "").Search(t.Context(), a.Actor, chat.SearchRequest{Query: "word"})
+		require.NoError(t, err)
+		require.Equal(t, strange, len(found.Messages) == 0, a.ID)
 	}
+}
+
+// onePage is an archive of which a search finds one page.
+type onePage struct {
+	archive.Archive
+	page []archive.Message
+}
+
+func (o *onePage) Search(context.Context, archive.SearchQuery) ([]archive.Message, error) {
+	page := o.page
+	o.page = nil
+	return page, nil
 }
 
 // Whoever declined is told so again, and nothing of what became of the session.
@@ -201,14 +215,14 @@ func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), soon)
 	ctx, r := t.Context(), newReaders(t, b)
 	archived(t, b, r.session)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 	_, err := b.Transfer(ctx, r.dan.Actor, chat.TransferRequest{Session: r.session, Agent: r.bea.ID})
 	require.NoError(t, err)
 	_, err = b.Accept(ctx, r.bea.Actor, r.session)
 	require.NoError(t, err)
 	archived(t, b, r.session)
-	require.NoError(t, b.archiver.flush(ctx))
-	found, err := b.Search(ctx, r.bea.Actor, SearchRequest{Query: r.word})
+	require.NoError(t, b.archiver.Flush(ctx))
+	found, err := b.Search(ctx, r.bea.Actor, chat.SearchRequest{Query: r.word})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 1)
 	clean(t, b)

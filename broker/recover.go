@@ -15,6 +15,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -49,7 +50,7 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		}
 	})
 	if err := b.mend(ctx, p, id); err != nil {
-		if b.mends.again() && ctx.Err() == nil {
+		if b.mends.Again() && ctx.Err() == nil {
 			b.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
 		}
 		return errAgain
@@ -185,7 +186,7 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 	if !ok {
 		return nil, nil //nolint:nilnil // not one of ours
 	}
-	doc, err := b.archiver.store.Session(ctx, id)
+	doc, err := b.opt.Archive.Session(ctx, id)
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil, nil //nolint:nilnil // Redis is ahead
 	}
@@ -215,10 +216,10 @@ const quietFor = time.Minute
 func (c *compared) quiet(ctx context.Context, b *Broker) (bool, error) {
 	last, err := ulid.ParseStrict(c.st.LastMid)
 	if err != nil || time.Since(ulid.Time(last.Time())) < quietFor || c.doc.Seq != c.st.Seq ||
-		c.doc.Version() != document(c.st, c.fields, "").Version() {
+		c.doc.Version() != archiving.Document(c.st, c.fields, "").Version() {
 		return false, nil //nolint:nilerr // an id that is none is looked at
 	}
-	list, err := b.archiver.store.Messages(ctx, c.st.ID, c.st.Seq, c.st.Seq+1)
+	list, err := b.opt.Archive.Messages(ctx, c.st.ID, c.st.Seq, c.st.Seq+1)
 	if err != nil {
 		return false, store.ArchiveError("messages", err)
 	}
@@ -234,18 +235,18 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 	last := max(c.doc.Seq, c.st.Seq)
 	from := max(1, min(c.fields.Num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
 	for more := true; more; from += comparePage {
-		list, err := b.archiver.store.Messages(ctx, c.st.ID, from, from+comparePage-1)
+		list, err := b.opt.Archive.Messages(ctx, c.st.ID, from, from+comparePage-1)
 		if err != nil {
 			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		held, err := b.readLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		held, err := b.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
 		if err != nil {
 			return err
 		}
 		mids := make(map[int64]string, len(held))
 		for i := range held {
-			mids[held[i].Seq] = headMid(held[i].Head)
+			mids[held[i].Seq] = chat.MidOf(held[i].Head)
 		}
 		for i := range list {
 			if !list[i].Superseded && mids[list[i].Seq] != list[i].Mid {
@@ -258,7 +259,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 
 // ahead tells whether the archive has what Redis has not.
 func (c *compared) ahead() bool {
-	now := document(c.st, c.fields, "")
+	now := archiving.Document(c.st, c.fields, "")
 	return len(c.lost) > 0 || c.doc.Version() > now.Version()
 }
 
@@ -282,21 +283,10 @@ func (c *compared) untouched() bool {
 	return c.doc.Rev > c.st.Rev+4 || strings.Contains(then["ops"], last)
 }
 
-// older is what Redis has of a session that comes back from the archive.
-type older struct {
-	Rev   string `json:"rev"`
-	Seq   string `json:"seq"`
-	Ops   string `json:"ops"`
-	Queue string `json:"queue"`
-	Reads int64  `json:"reads"` // sum of the marks
-
-	read map[string]int64
-}
-
 // bringBack replaces what Redis has by what the archive has; false if it has changed meanwhile.
 func (r *recovery) bringBack(ctx context.Context, c *compared) (bool, error) {
 	b, f := r.b, c.fields
-	back, fresh, err := b.restoreSession(ctx, c.doc, &older{f["rev"], f["seq"], f["ops"], f["queue"], document(c.st, f, "").Reads, c.st.Marks})
+	back, fresh, err := b.archiver.RestoreSession(ctx, c.doc, &archiving.Older{Rev: f["rev"], Seq: f["seq"], Ops: f["ops"], Queue: f["queue"], Reads: archiving.Document(c.st, f, "").Reads, Marks: c.st.Marks})
 	if err != nil || !fresh {
 		return false, err
 	}
@@ -315,9 +305,9 @@ func (r *recovery) note(seq int64, lost []archive.Message) {
 }
 
 // told makes a session that came back known to its agents' partitions and to who is connected.
-func (r *recovery) told(ctx context.Context, back *revived) error {
-	b, f, id := r.b, back.hash, back.doc.ID
-	agents := back.doc.Agents
+func (r *recovery) told(ctx context.Context, back *archiving.Revived) error {
+	b, f, id := r.b, back.Hash, back.Doc.ID
+	agents := back.Doc.Agents
 	if target := f["target"]; target != "" && !chat.Contains(agents, target) {
 		agents = append(slices.Clone(agents), target)
 	}
@@ -326,7 +316,7 @@ func (r *recovery) told(ctx context.Context, back *revived) error {
 			return err
 		}
 	}
-	return b.tell(ctx, chat.RoleUser, f["user"], chat.Personal{Kind: "mine", Session: id})
+	return b.people.Tell(ctx, chat.RoleUser, f["user"], chat.Personal{Kind: "mine", Session: id})
 }
 
 // outrank lets Redis's side of a session count, which has gone on since it fell back.
@@ -337,7 +327,7 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 		c.lost[i].Agents = c.doc.Agents
 	}
 	if len(c.lost) > 0 {
-		if _, err := b.archiver.store.PutMessages(ctx, c.lost); err != nil {
+		if _, err := b.opt.Archive.PutMessages(ctx, c.lost); err != nil {
 			return store.ArchiveError("supersede", err)
 		}
 	}
@@ -350,9 +340,9 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 
 // missing brings back the open sessions of the archive that Redis does not have at all.
 func (r *recovery) missing(ctx context.Context) error {
-	q := openSessions()
+	q := OpenSessions()
 	for {
-		page, err := r.b.archiver.store.Sessions(ctx, q)
+		page, err := r.b.opt.Archive.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {
 			return store.ArchiveError("sessions", err)
 		}
@@ -376,7 +366,7 @@ func (r *recovery) openMissing(ctx context.Context, doc archive.Session) error {
 	if err != nil || n > 0 {
 		return store.RedisError("session", err)
 	}
-	back, fresh, err := r.b.restoreSession(ctx, doc, nil)
+	back, fresh, err := r.b.archiver.RestoreSession(ctx, doc, nil)
 	if err != nil || !fresh {
 		return err
 	}

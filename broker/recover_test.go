@@ -115,7 +115,7 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	noticed(t, nodes, before, len(a.Parts))
 
 	look := func(i int) *chat.Snapshot {
-		st, err := a.look(ctx, sessions[i].ID)
+		st, err := a.Look(ctx, sessions[i].ID)
 		require.NoError(t, err)
 		return st
 	}
@@ -128,7 +128,7 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	require.Equal(t, bea.ID, look(2).Agent.ID)
 	require.Equal(t, look(3).Seq, look(3).Marks["a:"+ann.ID])
 	require.Equal(t, []string{"vip"}, look(4).Labels)
-	st, err := a.look(ctx, opened.ID)
+	st, err := a.Look(ctx, opened.ID)
 	require.NoError(t, err)
 	require.Equal(t, bea.ID, st.Agent.ID)
 	require.ElementsMatch(t, []string{sessions[1].ID, sessions[3].ID, sessions[4].ID}, a.Redis.HKeys(ctx, a.Home(ann.ID).Load(ann.ID)).Val())
@@ -178,11 +178,11 @@ func TestRedisHasGoneOn(t *testing.T) {
 	require.EqualValues(t, 4, nodes[0].Fallbacks().Superseded+nodes[1].Fallbacks().Superseded, "three messages, and the end's")
 	archived(t, a, s.ID)
 	clean(t, a)
-	found, err := a.Search(ctx, host, SearchRequest{Query: "overtaken"})
+	found, err := a.Search(ctx, host, chat.SearchRequest{Query: "overtaken"})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 3)
 	require.True(t, found.Messages[0].Superseded)
-	found, err = a.Search(ctx, host, SearchRequest{Query: "new words"})
+	found, err = a.Search(ctx, host, chat.SearchRequest{Query: "new words"})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 1)
 	require.False(t, found.Messages[0].Superseded)
@@ -191,7 +191,7 @@ func TestRedisHasGoneOn(t *testing.T) {
 	_, err = a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 	require.NoError(t, err)
 	archived(t, a, s.ID)
-	doc, err := a.archiver.store.Session(ctx, s.ID)
+	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, string(chat.Ended), doc.State)
 	p, _ := a.Of(s.ID)

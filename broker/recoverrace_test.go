@@ -16,6 +16,8 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -31,7 +33,7 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
-	require.NoError(t, a.archiver.flush(ctx))
+	require.NoError(t, a.archiver.Flush(ctx))
 	server.save()
 	for range 3 {
 		uma.send(s.ID, "old words")
@@ -41,31 +43,31 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
 	require.NoError(t, err)
 	p, _ := a.Of(s.ID)
-	late, err := a.piece(ctx, collected{part: p, id: s.ID, since: "0", lease: "1", until: time.Now().Add(time.Hour)})
+	late, err := a.archiver.Piece(ctx, store.Collected{Part: p, ID: s.ID, Since: "0", Lease: "1", Until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	before := seen(nodes)
 	server.fall()
 	noticed(t, nodes, before, len(a.Parts))
 	uma.send(s.ID, "new words")
-	require.NoError(t, a.archiver.save(ctx, batch{late})) // lands now
+	require.NoError(t, a.archiver.Save(ctx, archiving.Batch{late})) // lands now
 	for range 3 {
-		require.NoError(t, a.archiver.flush(ctx))
+		require.NoError(t, a.archiver.Flush(ctx))
 	}
 	if t.Name() == "TestAnEndWithTheArchiverCaughtByAFallBack" {
 		_, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		for range 3 {
-			require.NoError(t, a.archiver.flush(ctx))
+			require.NoError(t, a.archiver.Flush(ctx))
 		}
 		p, _ := a.Of(s.ID)
 		t.Log("dirty:", a.Redis.ZScore(ctx, p.Dirty(), s.ID).Err(), "timers:", a.Redis.ZRange(ctx, p.Timers(), 0, -1).Val())
 	}
-	doc, err := a.archiver.store.Session(ctx, s.ID)
+	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	t.Log("the archive says:", doc.State)
-	st, err := a.look(ctx, s.ID)
+	st, err := a.Look(ctx, s.ID)
 	require.NoError(t, err)
-	msgs, err := a.archiver.store.Messages(ctx, s.ID, 1, 100)
+	msgs, err := a.opt.Archive.Messages(ctx, s.ID, 1, 100)
 	require.NoError(t, err)
 	for _, m := range msgs {
 		t.Log(m.Seq, m.Mid, m.Body, m.Superseded)
@@ -144,7 +146,7 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	img.restore(t, b, b.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
 	clean(t, b)
-	st, err := b.look(ctx, s.ID)
+	st, err := b.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Contains(t, st.Counts, "a:"+bea.ID)
 	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: bea.ID, Queues: []string{q}}, "")
@@ -262,7 +264,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 		return nil
 	}, nil)
 	require.NoError(t, (&recovery{b: b, p: p}).compare(ctx, s.ID))
-	st, err := b.look(ctx, s.ID)
+	st, err := b.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.NotZero(t, mark)
 	require.GreaterOrEqual(t, st.Marks["a:"+ann.ID], mark, "an acknowledged read mark went back")
@@ -296,7 +298,7 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	before := seen([]*Broker{b})
 	img.restore(t, b, b.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
-	st, err := b.look(ctx, sy.ID)
+	st, err := b.Look(ctx, sy.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State, "its only session was taken from an agent of capacity 1")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -256,7 +257,7 @@ func (b *Broker) rectifyList(ctx context.Context, st *chat.Snapshot, agent, sess
 	case is == "" && (role == "none" || role == "past"):
 		return false, nil
 	case len(parts) != 3 || parts[1] != role || (parts[2] != "0") != over:
-	case st == nil || number(parts[0]) <= st.Rev: // a higher one is of what was lost, and would hide what comes
+	case st == nil || archiving.Number(parts[0]) <= st.Rev: // a higher one is of what was lost, and would hide what comes
 		return false, nil
 	}
 	e := effect{Agent: agent, Session: session, Rev: 1, Role: role, Sure: true, Created: createdAt(session, 0)}

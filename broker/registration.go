@@ -104,7 +104,7 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 	if c.gone() {
 		return nil
 	}
-	err := b.held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
+	err := b.people.Held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
 	if err == nil {
 		err = b.register(ctx, c, true)
 	}
@@ -171,11 +171,11 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			continue
 		}
 		if w[0] == 'a' && id.Queues == nil {
-			prof, err := b.profile(ctx, chat.RoleAgent, id.ID)
+			prof, err := b.people.Profile(ctx, chat.RoleAgent, id.ID)
 			if err != nil {
 				return err
 			}
-			id.Queues = prof.queues
+			id.Queues = prof.Queues
 		}
 		b.Log.Warn("a connection that has ended was still registered", "participant", w)
 		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.Node, Device: device, Conn: conn}, id); err != nil {

@@ -59,9 +59,9 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 	if a.b.archiver == nil {
 		return nil, nil
 	}
-	q := openSessions()
+	q := OpenSessions()
 	for {
-		page, err := a.b.archiver.store.Sessions(ctx, q)
+		page, err := a.b.opt.Archive.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {
 			return checks, store.ArchiveError("audit", err)
 		}
@@ -81,7 +81,7 @@ func (a *auditor) missingCheck(p store.Partition, session string) *check {
 		if err != nil || n > 0 {
 			return "", store.RedisError("audit", err)
 		}
-		doc, err := a.b.archiver.store.Session(ctx, session)
+		doc, err := a.b.opt.Archive.Session(ctx, session)
 		if errors.Is(err, archive.ErrNotFound) || err == nil && doc.State == string(chat.Ended) {
 			return "", nil
 		}
@@ -133,12 +133,12 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if !slices.Contains(gone, node) {
 				gone = append(gone, node)
 			}
-			prof, err := b.profile(ctx, chat.RoleAgent, chat.IDOf(w))
+			prof, err := b.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}
 			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.queues}); err != nil {
+			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.Queues}); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -37,11 +38,11 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 		return Restored{}, err
 	}
 	defer func() { _ = b.Pipe.Close() }()
-	if err := b.claimArchive(ctx); err != nil {
+	if err := b.archiver.Claim(ctx); err != nil {
 		return Restored{}, err
 	}
-	q := openSessions()
-	total, err := b.archiver.store.CountSessions(ctx, q)
+	q := OpenSessions()
+	total, err := b.opt.Archive.CountSessions(ctx, q)
 	if err != nil {
 		return Restored{}, store.ArchiveError("sessions", err)
 	}
@@ -49,7 +50,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := r.run(ctx, q); err != nil {
 		return r.done, err
 	}
-	if err := r.owed(ctx); err != nil {
+	if err := b.hooks.Restore(ctx, o.Archive, r.page); err != nil {
 		return r.done, err
 	}
 	return r.done, store.RedisError("restored", b.Redis.Del(ctx, store.RestoringKey).Err())
@@ -70,8 +71,8 @@ func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
 	return nil
 }
 
-// openSessions are those of the archive that had not ended.
-func openSessions() archive.SessionQuery {
+// OpenSessions are those of the archive that had not ended.
+func OpenSessions() archive.SessionQuery {
 	return archive.SessionQuery{States: []string{string(chat.Waiting), string(chat.Serving), string(chat.Transferring), string(chat.Ending)}, Limit: 200}
 }
 
@@ -115,7 +116,7 @@ func (r *restore) run(ctx context.Context, q archive.SessionQuery) error {
 		return err
 	}
 	for {
-		page, err := r.b.archiver.store.Sessions(ctx, q)
+		page, err := r.b.opt.Archive.Sessions(ctx, q)
 		if err != nil {
 			return store.ArchiveError("sessions", err)
 		}
@@ -136,11 +137,11 @@ func (r *restore) page(ctx context.Context, page []archive.Session) error {
 	g.SetLimit(8)
 	for _, doc := range page {
 		g.Go(func() error {
-			s, _, err := r.b.restoreSession(ctx, doc, nil)
+			s, _, err := r.b.archiver.RestoreSession(ctx, doc, nil)
 			if err != nil {
 				return err
 			}
-			if err := r.b.restorePlaces(ctx, s); err != nil {
+			if err := r.b.archiver.RestorePlaces(ctx, s); err != nil {
 				return err
 			}
 			r.step(s)
@@ -150,11 +151,11 @@ func (r *restore) page(ctx context.Context, page []archive.Session) error {
 	return g.Wait()
 }
 
-func (r *restore) step(s *revived) {
+func (r *restore) step(s *archiving.Revived) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done.Sessions++
-	for _, agent := range []string{s.hash["agent"], s.hash["target"]} {
+	for _, agent := range []string{s.Hash["agent"], s.Hash["target"]} {
 		if agent != "" {
 			r.agents[agent] = true
 		}
@@ -171,11 +172,11 @@ func (r *restore) grace(ctx context.Context) error {
 		return err
 	}
 	for agent := range r.agents {
-		prof, err := b.profile(ctx, chat.RoleAgent, agent)
+		prof, err := b.people.Profile(ctx, chat.RoleAgent, agent)
 		if err != nil {
 			return err
 		}
-		grace := b.grace(prof.queues)
+		grace := b.grace(prof.Queues)
 		if grace == 0 {
 			continue
 		}

@@ -51,7 +51,7 @@ func TestRestore(t *testing.T) {
 			require.NoError(t, err)
 		}
 		all := history(t, b, ann.Actor, served.ID, 200)
-		require.NoError(t, b.archiver.flush(ctx))
+		require.NoError(t, b.archiver.Flush(ctx))
 
 		fresh := testenv.Redis(t).URL()
 		rdb, err := Dial(fresh)

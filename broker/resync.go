@@ -47,23 +47,23 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if !m.user() {
 		role = chat.RoleAgent
 	}
-	prof, err := p.h.b.profile(ctx, role, chat.IDOf(m.who))
+	prof, err := p.h.b.people.Profile(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
 	for _, c := range m.all() {
-		err := p.h.b.held(ctx, c.Identity())
+		err := p.h.b.people.Held(ctx, c.Identity())
 		if err != nil && chat.AsError(err).Code != chat.CodeUnauthorized {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Revoked(prof.revoked, prof.generation):
+		case err != nil, c.Identity().Revoked(prof.Revoked, prof.Generation):
 			c.shut(chat.CloseRevoked, "token revoked")
-		case prof.disabled || prof.blocked:
+		case prof.Disabled || prof.Blocked:
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
-		if prof.set {
-			c.assign(chat.Encode(prof.queues), prof.capacity)
+		if prof.Set {
+			c.assign(chat.Encode(prof.Queues), prof.Capacity)
 		}
 	}
 	held := map[string]bool{}
@@ -91,7 +91,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err
 		}
-		st, err := p.h.b.look(ctx, s.ID)
+		st, err := p.h.b.Look(ctx, s.ID)
 		if err != nil {
 			return err
 		}

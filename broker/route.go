@@ -27,7 +27,7 @@ func (b *Broker) soon(session string) {
 // route gives a session to its queue's bot, or else offers it to the user's
 // last agent. Whoever cannot take it now is passed over: nobody waits for them.
 func (b *Broker) route(ctx context.Context, session string) error {
-	st, err := b.lookLive(ctx, session)
+	st, err := b.LookLive(ctx, session)
 	if err != nil || st == nil || st.State != chat.Waiting || st.Target != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Ro
 		return err
 	}
 	if role == chat.RoleBot { // it serves where it is named
-		st, err := b.lookLive(ctx, session)
+		st, err := b.LookLive(ctx, session)
 		if err != nil || st == nil {
 			b.free(ctx, pl, session)
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -33,8 +34,8 @@ func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	g := &stage{t: t, b: b, q: name("q"), q2: name("q"), ann: name("ann"), bea: name("bea"), cay: name("cay"),
 		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]place{}}
 	for _, a := range []string{g.ann, g.bea, g.cay} {
-		require.NoError(t, b.introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
-		_, err := b.setStatus(ctx, a, chat.Online, false)
+		require.NoError(t, b.people.Introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
+		_, err := b.people.SetStatus(ctx, a, chat.Online)
 		require.NoError(t, err)
 	}
 	opened, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: g.user}, Queue: g.q})
@@ -96,7 +97,7 @@ func (g *stage) claim(agent string) store.Reply {
 func (g *stage) send(by string) store.Reply {
 	g.t.Helper()
 	p, s := g.p, g.session
-	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s), p.Rate(rateSend, by)}
+	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s), p.Rate(people.RateSend, by)}
 	if by[0] == 'a' {
 		keys = append(keys, p.Stats())
 	} else {
@@ -118,7 +119,7 @@ var matrix = []struct {
 		id := g.p.Index
 		s := fmt.Sprintf("%02x-%s", id, g.op)
 		return g.b.mustRun(g.t, "open", g.p.Transition(s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Listed("u:"+g.user),
-			g.p.Sessions(), g.p.Profile("u:"+g.user), g.p.Rate(rateOpen, "u:"+g.user), g.p.Strange()), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
+			g.p.Sessions(), g.p.Profile("u:"+g.user), g.p.Rate(people.RateOpen, "u:"+g.user), g.p.Strange()), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
 			"info": chat.Encode(chat.Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
 	{"send by the user", func(g *stage) store.Reply { return g.send("u:" + g.user) },
@@ -355,7 +356,7 @@ func (g *stage) everything() map[string]any {
 // sound checks the session against its own log and lists.
 func (g *stage) sound() {
 	g.t.Helper()
-	st, err := g.b.look(g.t.Context(), g.session)
+	st, err := g.b.Look(g.t.Context(), g.session)
 	require.NoError(g.t, err)
 	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
 	for _, q := range []string{g.q, g.q2} {

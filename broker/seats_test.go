@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/internal/testenv"
 )
 
@@ -141,7 +142,7 @@ func TestARecalledNoteIsNoUsersBusiness(t *testing.T) {
 	require.Equal(t, []int64{last}, seen(history(t, b, uma.Actor, s.ID, 50)))
 	require.Equal(t, []int64{note.Seq, note.Seq + 1, last}, seen(history(t, b, ann.Actor, s.ID, 50)))
 	require.Zero(t, uma.count("message", func(e event) bool { return e["seq"] == float64(note.Seq+1) }))
-	for range keepLog + 20 {
+	for range archiving.KeepLog + 20 {
 		uma.send(s.ID, "x")
 	}
 	archived(t, b, s.ID)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -36,6 +38,21 @@ func (s *settings) queue(id string) chat.QueueSettings {
 		return q
 	}
 	return chat.DefaultQueue(id)
+}
+
+// set are the ids of the queues somebody has set.
+func (s *settings) set() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Keys(s.queues))
+}
+
+// known tells whether somebody has set the queue, or it is the default one.
+func (s *settings) known(id string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, set := s.queues[id]
+	return set || id == chat.DefaultQueueID
 }
 
 // keep is how long, in ms, the profile of a user who is not here is of use: as long as
@@ -80,7 +97,7 @@ func (b *Broker) QueueList(ctx context.Context, _ chat.Actor) ([]chat.QueueSetti
 	if err := b.settings.load(ctx, b); err != nil {
 		return nil, err
 	}
-	named, err := b.namedQueues(ctx)
+	named, err := b.people.Named(ctx)
 	if err != nil {
 		return nil, err
 	}

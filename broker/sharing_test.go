@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/uploads"
 	"bellhop/internal/testenv"
 )
 
@@ -107,7 +108,7 @@ func TestARecalledMessageTakesItsFileWithIt(t *testing.T) {
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, plain.Seq))
 		f.mu.Lock()
 		for m, sends := range f.sends {
-			require.Equal(t, sends, m.Ref == newFileMessage(s.ID, "u:"+uma.ID, "k", "", string(picture)).Ref, "only the duplicate asked for it again")
+			require.Equal(t, sends, m.Ref == uploads.NewMessage(s.ID, "u:"+uma.ID, "k", "", string(picture)).Ref, "only the duplicate asked for it again")
 		}
 		f.mu.Unlock()
 
@@ -138,7 +139,7 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 		if name == "at" {
 			at, err := json.Number(v.(string)).Int64() //nolint:forcetypeassert // Redis gives strings
 			require.NoError(t, err)
-			v = at - recallWindow.Milliseconds() - 1000
+			v = at - chat.RecallWindow.Milliseconds() - 1000
 		}
 		values = append(values, name, v)
 	}

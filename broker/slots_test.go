@@ -90,10 +90,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	for id, seq := range sessions {
-		st, err := b.look(ctx, id)
+		st, err := b.Look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, seq, st.Seq)
-		log, err := b.readLog(ctx, id, 0, 100)
+		log, err := b.ReadLog(ctx, id, 0, 100)
 		require.NoError(t, err)
 		require.Len(t, log, int(seq))
 	}

@@ -102,9 +102,9 @@ func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *sp
 // statusOf is an agent's status in Redis.
 func statusOf(t testing.TB, b *Broker, id string) chat.Status {
 	t.Helper()
-	p, err := b.profile(t.Context(), chat.RoleAgent, id)
+	p, err := b.people.Profile(t.Context(), chat.RoleAgent, id)
 	require.NoError(t, err)
-	return p.status
+	return p.Status
 }
 
 // changes counts how often watchers heard of a status.
@@ -157,7 +157,7 @@ func TestAStallOfRedis(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 	}
-	st, err := nodes[0].look(ctx, s.ID)
+	st, err := nodes[0].Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State)
 	for what, n := range boss.presences() {
@@ -205,7 +205,7 @@ func TestAStallOfANode(t *testing.T) {
 	})
 	require.Equal(t, chat.Away, statusOf(t, other, ann.ID))
 	require.Equal(t, chat.Online, statusOf(t, other, bea.ID))
-	st, err := other.look(ctx, session.ID)
+	st, err := other.Look(ctx, session.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State)
 	clean(t, other)
@@ -281,7 +281,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	require.GreaterOrEqual(t, failed.Load(), int64(60))
 	time.Sleep(5 * time.Second) // longer than grace and abandonment
 	for id, want := range map[string]chat.State{session.ID: chat.Serving, waits.ID: chat.Waiting} {
-		st, err := other.look(ctx, id)
+		st, err := other.Look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, want, st.State)
 	}
@@ -341,7 +341,7 @@ func TestALeaseNobodyHeardOf(t *testing.T) {
 		}
 		eventually(t, func() bool {
 			for _, id := range opened {
-				if st, err := b.look(ctx, id); err != nil || st.State != chat.Ended {
+				if st, err := b.Look(ctx, id); err != nil || st.State != chat.Ended {
 					return false
 				}
 			}
@@ -371,7 +371,7 @@ func TestTimersAfterAStall(t *testing.T) {
 	resumed := time.Now()
 	eventually(t, func() bool {
 		for _, id := range opened {
-			if st, err := nodes[1].look(ctx, id); err != nil || st.State != chat.Ended {
+			if st, err := nodes[1].Look(ctx, id); err != nil || st.State != chat.Ended {
 				return false
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/internal/testenv"
 )
 
@@ -52,7 +53,7 @@ func commands(t testing.TB, b *Broker) int64 {
 // What a list costs goes by what it returns, not by what there is.
 func TestAListCostsWhatItReturns(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
-	eventually(t, b.filed.Load) // until then it is as before there was a list by state
+	eventually(t, b.ListsByState) // until then it is as before there was a list by state
 	q := name("q")
 	ann := agent(t, b, name("ann"), q)
 	served := ann.grab(opens(t, b, q, 1)[0].ID)
@@ -157,11 +158,11 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 	}
 	wrong := want[7]
 	p, _ := old.Of(wrong.ID)
-	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(byState(chat.Serving)+filedAs(wrong.Created.UnixMilli(), wrong.ID)),
-		zs(byStateAndQueue(chat.Ended, q)+filedAs(1, "00-gone"))).Err())
+	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(wrong.Created.UnixMilli(), wrong.ID)),
+		zs(sessions.ByStateAndQueue(chat.Ended, q)+sessions.FiledAs(1, "00-gone"))).Err())
 	b := startNode(t, url)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q}), 50)
-	eventually(t, b.filed.Load)
+	eventually(t, b.ListsByState)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q, States: []chat.State{chat.Waiting}}), 50)
 	require.Empty(t, listAll(t, b, chat.SessionsRequest{States: []chat.State{chat.Serving}}))
 	clean(t, b)
@@ -173,45 +174,11 @@ func TestTheAuditSeesTheListByState(t *testing.T) {
 	s := opens(t, b, name("q"), 1)[0]
 	p, _ := b.Of(s.ID)
 	clean(t, b)
-	member := byState(chat.Waiting) + filedAs(s.Created.UnixMilli(), s.ID)
+	member := sessions.ByState(chat.Waiting) + sessions.FiledAs(s.Created.UnixMilli(), s.ID)
 	require.NoError(t, b.Redis.ZRem(t.Context(), p.States(), member).Err())
 	require.NotEmpty(t, violations(t, b))
-	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(byState(chat.Serving)+filedAs(1, s.ID))).Err())
+	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(1, s.ID))).Err())
 	require.NotEmpty(t, violations(t, b))
-}
-
-// A participant has a budget of lists, hosts have none, and who is quiet is forgotten.
-func TestListLimits(t *testing.T) {
-	b := startNode(t, testenv.Shared(t, testenv.EngineRedis), func(o *Options) { o.ListRate = 0 })
-	ann, bob := chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: name("ann")}}, chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("bob")}}
-	var refused error
-	n := 0
-	for ; n < 1000 && refused == nil; n++ {
-		refused = b.AllowList(ann)
-	}
-	require.GreaterOrEqual(t, n, 100)
-	require.Less(t, n, 200)
-	code(t, chat.CodeRateLimited, refused)
-	require.Positive(t, chat.AsError(refused).RetryMS)
-	require.NoError(t, b.AllowList(bob))
-	for range 1000 {
-		require.NoError(t, b.AllowList(theHost))
-	}
-	eventually(t, func() bool { return b.AllowList(ann) == nil })
-	b.limits.list = 1e9 // everybody is rested at once
-	for _, r := range b.limits.seen {
-		r.lists.SetLimit(1e9)
-	}
-	eventually(t, func() bool {
-		b.limits.sweep()
-		b.limits.mu.Lock()
-		defer b.limits.mu.Unlock()
-		return len(b.limits.seen) == 0
-	})
-	for i := range maxLimited + 10 {
-		require.NoError(t, b.AllowList(chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: strconv.Itoa(i)}}))
-	}
-	require.LessOrEqual(t, len(b.limits.seen), maxLimited)
 }
 
 // An agent with more sessions that ended lately than hello holds connects
@@ -221,7 +188,7 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	b, other := startNode(t, url), startNode(t, url)
 	q := name("q")
 	id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 10000, Issued: time.Now()}
-	require.NoError(t, b.introduce(t.Context(), id))
+	require.NoError(t, b.people.Introduce(t.Context(), id))
 	as := chat.Actor{Identity: id}
 	const n = 2500
 	var g errgroup.Group

@@ -130,16 +130,16 @@ func TestStatsFirstResponses(t *testing.T) {
 			b := startNode(t, url)
 			k := newCourse(t, b)
 			c.run(k)
-			r := b.stats(t, StatsRequest{Queue: k.q})
+			r := b.stats(t, chat.StatsRequest{Queue: k.q})
 			requireTimes(t, c.people, r.Totals.FirstResponse)
 			requireTimes(t, c.bots, r.Totals.Bots.FirstResponse)
-			require.Zero(t, r.agent(k.bot.ID).FirstResponse.Count)
-			require.Zero(t, r.agent(k.ann.ID).Bots.FirstResponse.Count)
+			require.Zero(t, agentOf(r, k.bot.ID).FirstResponse.Count)
+			require.Zero(t, agentOf(r, k.ann.ID).Bots.FirstResponse.Count)
 		})
 	}
 }
 
-func requireTimes(t *testing.T, want []float64, got StatsTimes) {
+func requireTimes(t *testing.T, want []float64, got chat.StatsTimes) {
 	t.Helper()
 	require.EqualValues(t, len(want), got.Count)
 	if len(want) > 0 {
@@ -156,16 +156,16 @@ func TestStatsOfBotsAreApart(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL())
 	c := newCourse(t, b)
 	c.wait(1).grab(c.bot).wait(30).requeue(c.bot).wait(10).grab(c.ann).wait(60).hand(c.ann, c.bot).wait(20).end()
-	r := b.stats(t, StatsRequest{Queue: c.q})
+	r := b.stats(t, chat.StatsRequest{Queue: c.q})
 	requireTimes(t, []float64{10}, r.Totals.WaitingTime)
 	requireTimes(t, []float64{1}, r.Totals.Bots.WaitingTime)
 	requireTimes(t, []float64{60}, r.Totals.Handling)
 	requireTimes(t, []float64{50}, r.Totals.Bots.Handling)
-	requireTimes(t, []float64{60}, r.agent(c.ann.ID).Handling)
-	require.Zero(t, r.agent(c.bot.ID).Handling.Count)
-	requireTimes(t, []float64{30, 20}, r.agent(c.bot.ID).Bots.Handling)
-	require.EqualValues(t, 1, r.agent(c.bot.ID).Bots.WaitingTime.Count)
-	require.Equal(t, r.Totals, r.queue(c.q).StatsCounts)
+	requireTimes(t, []float64{60}, agentOf(r, c.ann.ID).Handling)
+	require.Zero(t, agentOf(r, c.bot.ID).Handling.Count)
+	requireTimes(t, []float64{30, 20}, agentOf(r, c.bot.ID).Bots.Handling)
+	require.EqualValues(t, 1, agentOf(r, c.bot.ID).Bots.WaitingTime.Count)
+	require.Equal(t, r.Totals, queueOf(r, c.q).StatsCounts)
 	last, err := b.Redis.HGet(context.Background(), b.Home(c.uma.ID).Profile("u:"+c.uma.ID), "last_agent").Result()
 	require.Error(t, err, "a bot that accepted is nobody's last agent: %s", last)
 }

@@ -13,15 +13,15 @@ import (
 )
 
 // plainTally counts beside the broker what its answers say that happened.
-type plainTally map[string]*StatsCounts
+type plainTally map[string]*chat.StatsCounts
 
-func (p plainTally) of(ids ...string) (out []*StatsCounts) {
+func (p plainTally) of(ids ...string) (out []*chat.StatsCounts) {
 	for _, id := range ids {
 		if id == "" {
 			continue
 		}
 		if p[id] == nil {
-			p[id] = &StatsCounts{}
+			p[id] = &chat.StatsCounts{}
 		}
 		out = append(out, p[id])
 	}
@@ -29,7 +29,7 @@ func (p plainTally) of(ids ...string) (out []*StatsCounts) {
 }
 
 // both counts for a queue and an agent.
-func (p plainTally) both(f func(c *StatsCounts), ids ...string) {
+func (p plainTally) both(f func(c *chat.StatsCounts), ids ...string) {
 	for _, c := range p.of(ids...) {
 		f(c)
 	}
@@ -57,12 +57,12 @@ func (k *talk) step() {
 		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
 		k.open = append(k.open, s.ID)
-		k.counts.both(func(c *StatsCounts) { c.Opened++ }, q)
+		k.counts.both(func(c *chat.StatsCounts) { c.Opened++ }, q)
 		return
 	}
 	i := k.rnd.IntN(len(k.open))
 	id := k.open[i]
-	before, err := b.look(ctx, id)
+	before, err := b.Look(ctx, id)
 	require.NoError(t, err)
 	if before.State == chat.Ended && k.rnd.IntN(4) > 0 { // enough of it
 		k.open = slices.Delete(k.open, i, i+1)
@@ -85,7 +85,7 @@ func (k *talk) step() {
 
 // handled is a stretch that is over; an agent's are counted each.
 func (k *talk) handled(owner string) {
-	k.counts.both(func(c *StatsCounts) { c.Handling.Count++ }, owner)
+	k.counts.both(func(c *chat.StatsCounts) { c.Handling.Count++ }, owner)
 }
 
 func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string) {
@@ -94,14 +94,14 @@ func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string)
 	case 0, 1:
 		if _, err := b.Grab(ctx, a, id); err == nil && before.State == chat.Waiting {
 			k.served[id] = true
-			k.counts.both(func(c *StatsCounts) { c.Grabbed++; c.WaitingTime.Count++ }, q, a.ID)
+			k.counts.both(func(c *chat.StatsCounts) { c.Grabbed++; c.WaitingTime.Count++ }, q, a.ID)
 		}
 	case 2:
 		kind := []string{chat.TypeText, chat.TypeNote}[k.rnd.IntN(2)]
 		_, err := b.Send(ctx, a, chat.SendRequest{Session: id, Type: kind, Body: []byte(`"x"`)})
 		if err == nil && kind == chat.TypeText && !k.heard[id] {
 			k.heard[id] = true
-			k.counts.both(func(c *StatsCounts) { c.FirstResponse.Count++ }, q, a.ID)
+			k.counts.both(func(c *chat.StatsCounts) { c.FirstResponse.Count++ }, q, a.ID)
 		}
 	case 3, 4:
 		_, _ = b.Transfer(ctx, a, chat.TransferRequest{Session: id, Agent: k.staff[k.rnd.IntN(len(k.staff))].ID})
@@ -111,7 +111,7 @@ func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string)
 		}
 		if _, err := b.Accept(ctx, a, id); err == nil && before.Target != nil {
 			k.handled(owner)
-			k.counts.both(func(c *StatsCounts) { c.Transferred++ }, q, owner)
+			k.counts.both(func(c *chat.StatsCounts) { c.Transferred++ }, q, owner)
 			k.counts.of(a.ID)[0].Accepted++
 			k.counts.of(q)[0].Accepted++
 		}
@@ -122,18 +122,18 @@ func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string)
 		}
 		if _, err := b.Transfer(ctx, by, chat.TransferRequest{Session: id, Queue: to}); err == nil && (owner != "" || to != q) && (by.ID == owner || by.ID == "") {
 			k.handled(owner)
-			k.counts.both(func(c *StatsCounts) { c.Transferred++ }, q, owner)
+			k.counts.both(func(c *chat.StatsCounts) { c.Transferred++ }, q, owner)
 		}
 	case 8:
 		_, err := b.End(ctx, a, chat.EndRequest{Session: id, Force: k.rnd.IntN(2) == 0})
-		after, err2 := b.look(ctx, id)
+		after, err2 := b.Look(ctx, id)
 		require.NoError(k.t, err2)
 		if err == nil && before.State != chat.Ended && after.State == chat.Ended {
 			k.over(id, q, owner)
 		}
 	}
 	if k.rnd.IntN(12) == 0 {
-		now, err := b.look(ctx, id)
+		now, err := b.Look(ctx, id)
 		require.NoError(k.t, err)
 		if now.State != chat.Ended {
 			_, err = b.End(ctx, host, chat.EndRequest{Session: id})
@@ -155,7 +155,7 @@ func (k *talk) over(id, q, owner string) {
 	if k.served[id] {
 		k.counts.of(q)[0].Handling.Count++
 	}
-	k.counts.both(func(c *StatsCounts) { c.Ended++ }, q, owner)
+	k.counts.both(func(c *chat.StatsCounts) { c.Ended++ }, q, owner)
 	k.handled(owner)
 }
 
@@ -169,8 +169,8 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 				queues: []string{name("q"), name("q")}, counts: plainTally{}, heard: map[string]bool{}, served: map[string]bool{}}
 			for range 3 {
 				id := chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: k.queues, Capacity: 20}
-				require.NoError(t, k.nodes[0].introduce(t.Context(), id))
-				_, err := k.nodes[0].setStatus(t.Context(), id.ID, chat.Online, false)
+				require.NoError(t, k.nodes[0].people.Introduce(t.Context(), id))
+				_, err := k.nodes[0].people.SetStatus(t.Context(), id.ID, chat.Online)
 				require.NoError(t, err)
 				k.staff = append(k.staff, chat.Actor{Identity: id})
 			}
@@ -182,7 +182,7 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 				seen.FirstResponse.Count, seen.Handling.Count) > 5, "%+v", seen)
 			waiting, serving := map[string]int64{}, map[string]int64{}
 			for _, id := range k.open {
-				s, err := k.nodes[0].look(t.Context(), id)
+				s, err := k.nodes[0].Look(t.Context(), id)
 				require.NoError(t, err)
 				if s.State == chat.Waiting {
 					waiting[s.Queue]++
@@ -192,13 +192,13 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 				}
 			}
 			for i, q := range k.queues {
-				r := k.nodes[i].stats(t, StatsRequest{Queue: q})
+				r := k.nodes[i].stats(t, chat.StatsRequest{Queue: q})
 				require.Equal(t, *k.counts.of(q)[0], only(r.Totals), "queue %d", i)
 				require.Equal(t, waiting[q], r.Waiting)
 				require.Equal(t, serving[q], r.Serving)
 			}
 			for _, a := range k.staff {
-				r := k.nodes[0].stats(t, StatsRequest{Agent: a.ID})
+				r := k.nodes[0].stats(t, chat.StatsRequest{Agent: a.ID})
 				require.Equal(t, *k.counts.of(a.ID)[0], only(r.Totals), fmt.Sprint(k.counts.of(a.ID)))
 				require.Equal(t, serving[a.ID], r.Serving)
 			}

@@ -221,7 +221,7 @@ func TestUnreadIsExactForEveryParticipant(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		st, err := nodes[0].look(ctx, s.ID)
+		st, err := nodes[0].Look(ctx, s.ID)
 		require.NoError(t, err)
 		for _, p := range []*party{uma, ann, bea} {
 			w := chat.Who(p.Role, p.ID)

@@ -14,7 +14,7 @@ func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (ch
 	if err := chat.Allow(a, chat.ActTakeOver); err != nil {
 		return chat.Session{}, err
 	}
-	if _, err := b.look(ctx, session); err != nil { // before a place is taken
+	if _, err := b.Look(ctx, session); err != nil { // before a place is taken
 		return chat.Session{}, err
 	}
 	for range 3 {

@@ -58,7 +58,7 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 	case "gone":
 		err = b.gone(ctx, id)
 	case "expire":
-		err = b.expire(ctx, p, id)
+		err = b.archiver.Expire(ctx, p, id)
 	case "place":
 		session, agent, _ := strings.Cut(id, "|")
 		err = b.resolve(ctx, p, agent, session, false)
@@ -83,9 +83,12 @@ func settled(err error) error {
 // gone is for an agent whose grace is over: it is offline, its offers are
 // declined, and its sessions wait again, ahead of their queues.
 func (b *Broker) gone(ctx context.Context, agent string) error {
-	st, err := b.setStatus(ctx, agent, chat.Offline, true)
-	if err != nil || st.Status != chat.Offline {
-		return err // back, or it may be: errAgain
+	gone, sure, err := b.people.Gone(ctx, agent)
+	if err == nil && !sure {
+		err = errAgain
+	}
+	if err != nil || !gone {
+		return err
 	}
 	b.Log.Info("agent gone", "agent", agent)
 	m := &member{who: "a:" + agent}
@@ -109,7 +112,7 @@ func (b *Broker) gone(ctx context.Context, agent string) error {
 
 // vacate takes an agent out of one session; reason says why, to those who read it.
 func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
-	st, err := b.look(ctx, session)
+	st, err := b.Look(ctx, session)
 	if err != nil || st.State == chat.Ended {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestTimers(t *testing.T) {
 		began = time.Now()
 		left.Conn.Close(ctx)
 		eventually(t, func() bool {
-			st, err := a.look(ctx, s.ID)
+			st, err := a.Look(ctx, s.ID)
 			return err == nil && st.State == chat.Ended && st.Reason == "abandoned"
 		})
 		within(t, began, time.Second, 3500*time.Millisecond)
@@ -111,7 +111,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 		again := connect(t, b, ann.Identity, "second")
 		ann.Conn.Close(ctx)
 		time.Sleep(2500 * time.Millisecond) // another device is there: nothing happens
-		st, err := b.look(ctx, mine.ID)
+		st, err := b.Look(ctx, mine.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Serving, st.State)
 		again.Conn.Close(ctx)
@@ -127,7 +127,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 			return s["id"] == offered.ID && s["state"] == "serving" && s["rev"].(float64) > 3
 		})
 		eventually(t, func() bool {
-			st, err := b.look(ctx, helped.ID)
+			st, err := b.Look(ctx, helped.ID)
 			return err == nil && len(st.Assistants) == 0
 		})
 		line, err := b.line(ctx, q, 9)
@@ -153,7 +153,7 @@ func TestADeadNode(t *testing.T) {
 	a.Stop() // its loops end, as if it were killed: no heartbeat, and nothing said
 	began := time.Now()
 	eventually(t, func() bool {
-		st, err := b.look(ctx, s.ID)
+		st, err := b.Look(ctx, s.ID)
 		return err == nil && st.State == chat.Waiting
 	})
 	within(t, began, 9*time.Second, 18*time.Second)

@@ -74,22 +74,6 @@ func TestOnlyFreshLogInsWorkAfterARevocation(t *testing.T) {
 	}
 }
 
-// A revocation that the client library repeats ends nothing that was issued since.
-func TestARepeatedRevocationIsOne(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url)
-		ctx, user := t.Context(), name("uma")
-		p := b.Home(user)
-		first := b.mustRaw(t, "revoke", []string{p.Profile("u:" + user), p.Dirty(), p.Ahead("u:" + user)}, "u:"+user, "op", 0)
-		token, _, err := b.IssueToken(ctx, chat.Identity{Role: chat.RoleUser, ID: user}, time.Minute)
-		require.NoError(t, err)
-		again := b.mustRaw(t, "revoke", []string{p.Profile("u:" + user), p.Dirty(), p.Ahead("u:" + user)}, "u:"+user, "op", 0)
-		require.Equal(t, first[:2], again[:2])
-		_, err = b.Authenticate(ctx, token)
-		require.NoError(t, err)
-	})
-}
-
 // Whatever time is written into Redis is Redis's own: here its clock is an hour ahead of the node's.
 func TestTimesInRedisAreItsOwn(t *testing.T) {
 	server := miniredis.RunT(t)
@@ -167,9 +151,9 @@ func TestARevocationIsForTokensOfAFastClock(t *testing.T) {
 			require.NoError(t, err)
 
 			bar := func() int64 {
-				p, err := b.profile(ctx, chat.RoleUser, uma)
+				p, err := b.people.Profile(ctx, chat.RoleUser, uma)
 				require.NoError(t, err)
-				return p.revoked
+				return p.Revoked
 			}
 			was := bar()
 			later := max(begun.UnixMilli(), redisTime.UnixMilli())

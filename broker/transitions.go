@@ -72,9 +72,6 @@ func newStep(a chat.Actor, action chat.Action, session string) step {
 	return step{Op: ulid.Make().String(), Session: session, By: a.ID, Boss: chat.May(a, action), Queues: []string{}, action: action}
 }
 
-// boss tells who may see all there is.
-func boss(a chat.Actor) bool { return a.Relations()&chat.Boss != 0 }
-
 // where tells a session's queue and user: from its feed, else from Redis. It
 // may be outdated; scripts that depend on it answer 'moved' then.
 func (b *Broker) where(ctx context.Context, p store.Partition, session string) (queue, user string, err error) {
@@ -110,10 +107,10 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, script string, s ste
 		if err == nil {
 			return b.done(ctx, a, s.Session, r)
 		}
-		if again, err := b.enrolled(ctx, a, s.Session, r); err != nil {
+		if again, err := b.Enrolled(ctx, a, s.Session, r); err != nil {
 			return chat.Session{}, err
 		} else if !again || asked {
-			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, store.Refused(r))
+			return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, store.Refused(r))
 		}
 	}
 }
@@ -129,7 +126,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 	}
 	queue, user, err := b.where(ctx, p, s.Session)
 	if err != nil {
-		return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
+		return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, err)
 	}
 	for range 5 {
 		r, err := b.ruled(ctx, script, p, p.Transition(s.Session, keys(p, queue, user)...), func() any {
@@ -151,7 +148,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 			b.adopt(ctx, s.Agent, s.Session)
 			r[0] = "ok"
 		}
-		again, err := b.enrolled(ctx, a, s.Session, r)
+		again, err := b.Enrolled(ctx, a, s.Session, r)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -159,7 +156,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, script string, s st
 			continue
 		}
 		if err := store.Refused(r); err != nil {
-			return chat.Session{}, b.absent(ctx, a, s.action, s.Session, err)
+			return chat.Session{}, b.Absent(ctx, a, s.action, s.Session, err)
 		}
 		return b.done(ctx, a, s.Session, r)
 	}
@@ -218,11 +215,11 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: not oneself")
 	}
 	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
-	st, err := b.look(ctx, r.Session)
+	st, err := b.Look(ctx, r.Session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.judge(ctx, a, chat.ActTransfer, st); err != nil {
+	if err := b.Judge(ctx, a, chat.ActTransfer, st); err != nil {
 		return chat.Session{}, err
 	}
 	switch {
@@ -230,7 +227,7 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeEnded, "the session has ended")
 	case st.Target != nil && st.Target.ID == r.Agent && st.Offer.From == a.ID:
 		return st.As(chat.Who(a.Role, a.ID)), nil // asked again
-	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && boss(a)):
+	case st.State != chat.Serving && !(st.State == chat.Waiting && st.Target == nil && a.SeesAll()):
 		return chat.Session{}, &chat.Error{Code: chat.CodeWrongState, Message: "not while the session is " + string(st.State), State: st.State}
 	case st.Agent != nil && st.Agent.ID == r.Agent:
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: it is theirs already")

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -66,77 +64,12 @@ func TestUploadsHaveABudget(t *testing.T) {
 	})
 }
 
-// What was uploaded and not sent has a bound over all participants. It is given
-// back by sending, and by time; nobody's own budget pays for the lack of room.
-func TestWhatIsNotSentHasABudget(t *testing.T) {
-	for _, e := range []testenv.Engine{testenv.EngineRedis, testenv.EngineEmbedded} {
-		t.Run(string(e), func(t *testing.T) {
-			b := startNode(t, testenv.Shared(t, e), budgets(21*mib, 50*mib))
-			ctx := context.WithoutCancel(t.Context())
-			require.NoError(t, b.Redis.Del(ctx, store.UnsentKey).Err())
-			t.Cleanup(func() { b.Redis.Del(ctx, store.UnsentKey) })
-			someone := func() chat.Actor { return chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("u")}} }
-			for range 2 {
-				u, err := b.AllowUpload(ctx, someone(), 20*mib)
-				require.NoError(t, err)
-				require.NoError(t, u.Keep(ctx, 20*mib))
-			}
-			tom := someone()
-			for range 3 {
-				_, err := b.AllowUpload(ctx, tom, 20*mib)
-				code(t, chat.CodeOverloaded, err)
-				require.True(t, chat.AsError(err).Retry())
-			}
-			require.NoError(t, b.UploadSent(ctx, 20*mib, time.Now()))
-			_, err := b.AllowUpload(ctx, tom, 20*mib)
-			require.NoError(t, err)
-			_, err = b.AllowUpload(ctx, someone(), 20*mib)
-			code(t, chat.CodeOverloaded, err)
-			for _, hours := range []int64{24, 25} { // as if it had been so long ago
-				held, err := b.Redis.HGetAll(ctx, store.UnsentKey).Result()
-				require.NoError(t, err)
-				for hour, bytes := range held {
-					if hour != "ops" {
-						require.NoError(t, b.Redis.HDel(ctx, store.UnsentKey, hour).Err())
-						require.NoError(t, b.Redis.HSet(ctx, store.UnsentKey, time.Now().Unix()/3600-hours, bytes).Err())
-					}
-				}
-				u, err := b.AllowUpload(ctx, someone(), 20*mib)
-				if hours == 24 {
-					code(t, chat.CodeOverloaded, err)
-				} else {
-					require.NoError(t, err)
-					require.NoError(t, u.Keep(ctx, 0))
-				}
-			}
-			require.NoError(t, b.UploadSent(ctx, 20*mib, time.Now()), "more than there is")
-			left, err := b.Redis.HGetAll(ctx, store.UnsentKey).Result()
-			require.NoError(t, err)
-			require.Len(t, left, 1, "only the calls: %v", left)
-		})
-	}
-}
-
-// The client library may repeat the script: it counts once.
-func TestAnUploadCountsOnce(t *testing.T) {
-	testenv.EachShared(t, func(t *testing.T, url string) {
-		b := startNode(t, url)
-		key := b.Home("x").Uploads("u:" + name("x"))
-		for range 2 {
-			require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 40, 50, 1000, "op1", 1000*3600_000).Str(0))
-		}
-		r := b.mustRaw(t, "upload", []string{key}, 20, 50, 1000, "op2", 1000*3600_000)
-		require.Equal(t, []any{"full", int64(25 * 3600_000)}, []any{r.Str(0), r.Num(1)})
-		require.Equal(t, "ok", b.mustRaw(t, "upload", []string{key}, 10, 50, 1000, "op3", 1000*3600_000).Str(0))
-	})
-}
-
 func TestTheBlockedUploadNothing(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
 		b := startNode(t, url)
 		uma := chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: name("uma")}}
 		for _, blocked := range []bool{true, false} {
-			_, err := b.PutUser(t.Context(), host, uma.ID, UserSettings{Blocked: blocked})
+			_, err := b.PutUser(t.Context(), host, uma.ID, chat.UserSettings{Blocked: blocked})
 			require.NoError(t, err)
 			_, err = b.AllowUpload(t.Context(), uma, 1)
 			if blocked {

@@ -15,9 +15,9 @@ import (
 	"bellhop/internal/testenv"
 )
 
-func block(t *testing.T, b *Broker, id, reason string) UserCard {
+func block(t *testing.T, b *Broker, id, reason string) chat.UserCard {
 	t.Helper()
-	card, err := b.PutUser(t.Context(), host, id, UserSettings{Blocked: true, Reason: reason})
+	card, err := b.PutUser(t.Context(), host, id, chat.UserSettings{Blocked: true, Reason: reason})
 	require.NoError(t, err)
 	return card
 }
@@ -89,7 +89,7 @@ func TestBlocking(t *testing.T) {
 		code(t, chat.CodeBlocked, err)
 
 		t.Log("and in again")
-		card, err = b.PutUser(ctx, host, uma.ID, UserSettings{Reason: "of no meaning"})
+		card, err = b.PutUser(ctx, host, uma.ID, chat.UserSettings{Reason: "of no meaning"})
 		require.NoError(t, err)
 		require.False(t, card.Blocked)
 		require.Empty(t, *card.Reason)
@@ -101,7 +101,7 @@ func TestBlocking(t *testing.T) {
 		code(t, chat.CodeBlocked, err)
 		_, err = b.End(ctx, host, chat.EndRequest{Session: late.ID})
 		require.NoError(t, err)
-		_, err = b.PutUser(ctx, host, uma.ID, UserSettings{})
+		_, err = b.PutUser(ctx, host, uma.ID, chat.UserSettings{})
 		require.NoError(t, err)
 		_, err = b.Reopen(ctx, bare, late.ID)
 		require.NoError(t, err)
@@ -181,17 +181,17 @@ func TestUserRules(t *testing.T) {
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"))
 	sue := connect(t, b, chat.Identity{Role: chat.RoleSupervisor, ID: name("sue")}, "")
 	for _, who := range []*party{uma, ann} {
-		_, err := b.PutUser(ctx, who.Actor, uma.ID, UserSettings{Blocked: true})
+		_, err := b.PutUser(ctx, who.Actor, uma.ID, chat.UserSettings{Blocked: true})
 		code(t, chat.CodeForbidden, err)
 		_, err = b.User(ctx, who.Actor, uma.ID)
 		code(t, chat.CodeForbidden, err)
 		_, err = b.User(ctx, who.Actor, name("nobody"))
 		code(t, chat.CodeForbidden, err)
 	}
-	_, err := b.PutUser(ctx, sue.Actor, uma.ID, UserSettings{Blocked: true, Reason: strings.Repeat("x", chat.MaxNote+1)})
+	_, err := b.PutUser(ctx, sue.Actor, uma.ID, chat.UserSettings{Blocked: true, Reason: strings.Repeat("x", chat.MaxNote+1)})
 	code(t, chat.CodeTooLarge, err)
 	for _, bad := range []string{"", "a\nb", strings.Repeat("x", 65)} {
-		_, err = b.PutUser(ctx, sue.Actor, bad, UserSettings{Blocked: true})
+		_, err = b.PutUser(ctx, sue.Actor, bad, chat.UserSettings{Blocked: true})
 		code(t, chat.CodeBadRequest, err)
 		_, err = b.User(ctx, sue.Actor, bad)
 		code(t, chat.CodeBadRequest, err)
@@ -205,7 +205,7 @@ func TestUserRules(t *testing.T) {
 	never := name("never")
 	_, err = b.User(ctx, sue.Actor, never)
 	code(t, chat.CodeNotFound, err)
-	_, err = b.PutUser(ctx, sue.Actor, never, UserSettings{Blocked: true, Reason: "in advance"})
+	_, err = b.PutUser(ctx, sue.Actor, never, chat.UserSettings{Blocked: true, Reason: "in advance"})
 	require.NoError(t, err)
 	card := cardOf(t, b, host, never)
 	require.Equal(t, never, card.ID)
@@ -213,12 +213,12 @@ func TestUserRules(t *testing.T) {
 	require.NotNil(t, card.Sessions)
 	_, err = b.Connect(ctx, chat.Identity{Role: chat.RoleUser, ID: never, Issued: time.Now()}, "", &wire{more: make(chan struct{})})
 	code(t, chat.CodeBlocked, err)
-	_, err = b.PutUser(ctx, sue.Actor, never, UserSettings{})
+	_, err = b.PutUser(ctx, sue.Actor, never, chat.UserSettings{})
 	require.NoError(t, err)
 	require.False(t, cardOf(t, b, host, never).Blocked, "it is known from then on")
 }
 
-func cardOf(t *testing.T, b *Broker, a chat.Actor, id string) UserCard {
+func cardOf(t *testing.T, b *Broker, a chat.Actor, id string) chat.UserCard {
 	t.Helper()
 	card, err := b.User(t.Context(), a, id)
 	require.NoError(t, err)
@@ -300,9 +300,9 @@ func TestBlockedAfterRestore(t *testing.T) {
 	}
 	// The archive learns of these as of profiles only: its sessions say the opposite.
 	block(t, b, id, "rude")
-	_, err := b.PutUser(ctx, host, free, UserSettings{})
+	_, err := b.PutUser(ctx, host, free, chat.UserSettings{})
 	require.NoError(t, err)
-	require.NoError(t, b.archiver.flush(ctx))
+	require.NoError(t, b.archiver.Flush(ctx))
 
 	rdb, err := Dial(testenv.Redis(t).URL())
 	require.NoError(t, err)

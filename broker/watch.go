@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -140,11 +141,11 @@ func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[s
 		list = append(list, waiter{id, z.Score})
 	}
 	slices.SortFunc(list, waiter.compare)
-	head := make([]listed, 0, shown)
+	head := make([]sessions.Place, 0, shown)
 	for _, w := range list[:min(shown, len(list))] {
-		head = append(head, listed{id: w.id})
+		head = append(head, sessions.Place{ID: w.id})
 	}
-	states, err := b.lookAll(ctx, head)
+	states, err := b.LookAll(ctx, head)
 	if err != nil {
 		return nil, nil, err
 	}

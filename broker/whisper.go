@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bellhop/broker/internal/store"
 	"context"
 	"time"
 
@@ -34,22 +35,22 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 		return chat.SendReply{}, err
 	}
 	by, mid := chat.Who(a.Role, a.ID), ulid.Make().String()
-	sender := b.limits.sender(by)
-	if _, late, _ := sender.ask(time.Now()); late != nil {
+	sender := b.limits.Sender(by)
+	if _, late, _ := sender.Ask(time.Now()); late != nil {
 		return chat.SendReply{}, late
 	}
 	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), map[string]string{"op": mid,
-		"session": r.Session, "by": a.ID, "key": r.Key, "hash": keyHash(by, r.Key, mid), "body": body,
+		"session": r.Session, "by": a.ID, "key": r.Key, "hash": store.KeyHash(by, r.Key, mid), "body": body,
 		"head": chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0)})
 	if err != nil {
 		return chat.SendReply{}, err
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
 	if err != nil {
-		return sent, b.absent(ctx, a, chat.ActWhisper, r.Session, err)
+		return sent, b.Absent(ctx, a, chat.ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
-		b.count(by, sender)
+		b.limits.Count(by, sender)
 	}
 	return sent, nil
 }

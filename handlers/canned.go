@@ -3,7 +3,6 @@ package handlers
 import (
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 )
 
@@ -25,7 +24,7 @@ func (s *Server) listCanned(c *gin.Context, a chat.Actor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.broker.CannedList(c.Request.Context(), a, broker.CannedRequest{Queue: c.Query("queue"), Limit: int(limit),
+	return s.broker.CannedList(c.Request.Context(), a, chat.CannedRequest{Queue: c.Query("queue"), Limit: int(limit),
 		Cursor: c.Query("cursor")})
 }
 
@@ -44,7 +43,7 @@ func (s *Server) putCanned(c *gin.Context, a chat.Actor) (any, error) {
 	if err := body(c, &r); err != nil {
 		return nil, err
 	}
-	return s.broker.PutCanned(c.Request.Context(), a, broker.Canned{ID: c.Param("id"), Queue: r.Queue, Agent: r.Agent,
+	return s.broker.PutCanned(c.Request.Context(), a, chat.Canned{ID: c.Param("id"), Queue: r.Queue, Agent: r.Agent,
 		Shortcut: r.Shortcut, Title: r.Title, Text: r.Text})
 }
 

@@ -3,7 +3,6 @@ package handlers
 import (
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 )
 
@@ -23,5 +22,5 @@ func (s *Server) putUser(c *gin.Context, a chat.Actor) (any, error) {
 	if r.Blocked == nil {
 		return nil, chat.Errorf(chat.CodeBadRequest, "blocked: missing")
 	}
-	return s.broker.PutUser(c.Request.Context(), a, c.Param("id"), broker.UserSettings{Blocked: *r.Blocked, Reason: r.Reason})
+	return s.broker.PutUser(c.Request.Context(), a, c.Param("id"), chat.UserSettings{Blocked: *r.Blocked, Reason: r.Reason})
 }

@@ -143,7 +143,7 @@ func TestNothingIsTooLong(t *testing.T) {
 		require.NoError(t, err)
 		others = append(others, o.ID)
 	}
-	_, err = b.PutCanned(t.Context(), host, broker.Canned{ID: "c", Queue: q, Shortcut: "s", Text: strings.Repeat("\n", chat.MaxText)})
+	_, err = b.PutCanned(t.Context(), host, chat.Canned{ID: "c", Queue: q, Shortcut: "s", Text: strings.Repeat("\n", chat.MaxText)})
 	require.NoError(t, err)
 	uma := join(crowded(chat.RoleUser, "uma"))
 	ann, bea := join(crowded(chat.RoleAgent, "ann", q, far)), join(crowded(chat.RoleAgent, "bea", q, far))

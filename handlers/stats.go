@@ -12,13 +12,12 @@ import (
 	"github.com/gin-gonic/gin"
 	"golang.org/x/text/unicode/norm"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 )
 
 // stats answers as JSON or, where that is asked for, as CSV.
 func (s *Server) stats(c *gin.Context, a chat.Actor) (any, error) {
-	r := broker.StatsRequest{Bucket: c.Query("bucket"), Zone: c.Query("tz"), Queue: c.Query("queue"), Agent: c.Query("agent")}
+	r := chat.StatsRequest{Bucket: c.Query("bucket"), Zone: c.Query("tz"), Queue: c.Query("queue"), Agent: c.Query("agent")}
 	format := c.Query("format")
 	if format == "" && c.NegotiateFormat("application/json", "text/csv") == "text/csv" {
 		format = "csv"
@@ -84,11 +83,11 @@ var statsHeader = func() []string {
 }()
 
 // statsTable is one table of all there is: its first column tells what a row is of.
-func statsTable(r *broker.StatsReply) [][]string {
+func statsTable(r *chat.StatsReply) [][]string {
 	num := func(n int64) string { return strconv.FormatInt(n, 10) }
 	at := func(t chat.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 	table := [][]string{statsHeader}
-	add := func(c *broker.StatsCounts, cells ...string) {
+	add := func(c *chat.StatsCounts, cells ...string) {
 		table = append(table, append(cells, statsCells(c)...))
 	}
 	add(&r.Totals, "total", at(r.Since), "", "", "", num(r.Waiting), num(r.Serving))
@@ -110,7 +109,7 @@ func statsTable(r *broker.StatsReply) [][]string {
 	return table
 }
 
-func statsCells(c *broker.StatsCounts) []string {
+func statsCells(c *chat.StatsCounts) []string {
 	var out []string
 	ints := func(list ...int64) {
 		for _, n := range list {
@@ -127,7 +126,7 @@ func statsCells(c *broker.StatsCounts) []string {
 		}
 	}
 	ints(c.Opened, c.Grabbed, c.Accepted, c.Transferred, c.Requeued, c.Ended, c.Abandoned, c.Unanswered)
-	times := func(list ...*broker.StatsTimes) {
+	times := func(list ...*chat.StatsTimes) {
 		for _, t := range list {
 			ints(t.Count)
 			floats(t.Mean, t.Median, t.P90, t.P95, t.P99)

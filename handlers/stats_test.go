@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 func TestCellsAreNoFormulas(t *testing.T) {
@@ -35,7 +35,7 @@ func TestNoCellOfTheTableIsAFormula(t *testing.T) {
 			return strings.Join(rapid.SliceOfN(begins, 0, 4).Draw(t, what), "") + rapid.String().Draw(t, what)
 		}
 		queue := text("queue")
-		reply := &broker.StatsReply{Queues: make([]broker.StatsQueue, 1), Agents: make([]broker.StatsAgent, 1)}
+		reply := &chat.StatsReply{Queues: make([]chat.StatsQueue, 1), Agents: make([]chat.StatsAgent, 1)}
 		reply.Queues[0].Queue, reply.Agents[0].Agent, reply.Agents[0].Name = &queue, text("agent"), text("name")
 		for _, row := range statsTable(reply)[1:] {
 			for _, c := range row[:5] {

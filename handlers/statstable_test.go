@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bellhop/broker"
+	"bellhop/broker/chat"
 )
 
 // Whatever names and ids hold, a table has its rows and columns and tells them as they are, after what Excel knows UTF-8 by.
@@ -17,10 +17,10 @@ func TestTableOfHostileNames(t *testing.T) {
 		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1", " =1": "' =1", "＝1": "'＝1", "\u200b=1": "'\u200b=1",
 		"|calc": "'|calc", "%0A": "'%0A", "x;=1+1;y": "x;'=1+1;y", `"=1+1`: `"=1+1`, "﹣1": "'﹣1",
 	}
-	var r broker.StatsReply
+	var r chat.StatsReply
 	var want []string
 	for name, told := range names {
-		r.Agents = append(r.Agents, broker.StatsAgent{Agent: name, Name: name})
+		r.Agents = append(r.Agents, chat.StatsAgent{Agent: name, Name: name})
 		want = append(want, told)
 	}
 	var b bytes.Buffer

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"bellhop/broker"
 	"bellhop/broker/chat"
 )
 
@@ -128,7 +127,7 @@ func (j *jsonScribe) end(w io.Writer) error {
 
 // search finds archived messages.
 func (s *Server) search(c *gin.Context, a chat.Actor) (any, error) {
-	r := broker.SearchRequest{Query: c.Query("q"), Queue: c.Query("queue"), Agent: c.Query("agent"), User: c.Query("user"),
+	r := chat.SearchRequest{Query: c.Query("q"), Queue: c.Query("queue"), Agent: c.Query("agent"), User: c.Query("user"),
 		Cursor: c.Query("cursor")}
 	if err := bounds(c, &r.Limit, &r.Since, &r.Until); err != nil {
 		return nil, err

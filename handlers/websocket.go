@@ -158,7 +158,7 @@ func (h *handshake) protocols(header http.Header) error {
 			h.selected = subprotocol
 		}
 	}
-	if len(h.token) > broker.MaxToken {
+	if len(h.token) > chat.MaxToken {
 		return malformed("token: at most 8 KiB")
 	}
 	return nil

@@ -238,5 +238,8 @@ func Allow(a Actor, action Action) error {
 	return Errorf(CodeForbidden, "this is not for your role")
 }
 
+// SeesAll tells who may see all there is.
+func (a Actor) SeesAll() bool { return a.Relations()&Boss != 0 }
+
 // May tells whether what an actor is by itself is enough.
 func May(a Actor, action Action) bool { return Table[action].May&ofActor&a.Relations() != 0 }

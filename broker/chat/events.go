@@ -101,6 +101,13 @@ func Head(mid string, from Author, kind string, replyTo int64) string {
 	return string(b)
 }
 
+// MidOf takes the mid out of a head, which begins with it.
+func MidOf(head string) string {
+	rest, _ := strings.CutPrefix(head, `"mid":"`)
+	mid, _, _ := strings.Cut(rest, `"`)
+	return mid
+}
+
 // ParseMessage reads what send.lua publishes; counts are the receivers' unread.
 func ParseMessage(payload string) (e Entry, origin string, counts map[string]int64, ok bool) {
 	f := strings.SplitN(payload, SepField, 9)
@@ -234,3 +241,12 @@ func SendsFile(head string) bool {
 	}
 	return false
 }
+
+// Hidden tells whether users must not see an entry: a note, or what recall.lua
+// says of one. Nobody but the broker itself writes with an empty `by`.
+func Hidden(by, head, body string) bool {
+	return NoteHead(head) || by == "" && strings.HasSuffix(body, `,"note":true}`)
+}
+
+// NoteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
+func NoteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }

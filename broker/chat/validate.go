@@ -248,3 +248,14 @@ func plain[T ~string | ~[]byte](s T) bool {
 	}
 	return true
 }
+
+// ListLimit is how many items of a list were asked for.
+func ListLimit(n int) (int, error) {
+	switch {
+	case n == 0:
+		return DefaultList, nil
+	case n < 0 || n > MaxList:
+		return 0, Errorf(CodeBadRequest, "limit: 1 to %d", MaxList)
+	}
+	return n, nil
+}

@@ -1,7 +1,12 @@
+// Package civil reckons in days of time zones, also where clocks are changed.
 package civil
 
-import "time"
+import (
+	"time"
+	_ "time/tzdata" // days are of any time zone, whatever the machine knows
+)
 
+// Day is how long a day takes.
 const Day = 24 * time.Hour // of a wall, or of UTC
 
 // Wall is what the clock on a zone's wall shows, as if that were UTC: in it every

@@ -167,7 +167,7 @@ func (p Partition) Load(agent string) string  { return p.prefix + "load:" + agen
 // Uploads counts a participant's bytes of a day.
 func (p Partition) Uploads(who string) string { return p.prefix + "uploads:" + who }
 
-// Rate counts what a participant does; what is one of the words in limits.go.
+// Rate counts what a participant does; what is one of the words in people/limits.go.
 func (p Partition) Rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }
 
 // Looked gives the keys of look.lua.

@@ -246,3 +246,14 @@ func (s *Store) KeyNames(script string) []string {
 
 // Hash is what Redis knows a script by.
 func (s *Store) Hash(script string) string { return s.scripts[script].Hash() }
+
+// Publish sends one event on a session's or queue's channel, from outside a script.
+func (s *Store) Publish(ctx context.Context, channel, payload string) error {
+	var cmd *redis.IntCmd
+	if s.Sharded {
+		cmd = s.Pipe.SPublish(ctx, channel, payload)
+	} else {
+		cmd = s.Pipe.Publish(ctx, channel, payload)
+	}
+	return RedisError("publish", cmd.Err())
+}

@@ -1,0 +1,55 @@
+package broker
+
+import (
+	"bellhop/broker/chat"
+
+	"context"
+
+	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/store"
+)
+
+// ErrArchive says that this Redis is archived somewhere else.
+var ErrArchive = archiving.ErrArchive
+
+// Lag measures how far the archive is behind, at most every two seconds.
+func (b *Broker) Lag(ctx context.Context) (chat.Lag, error) {
+	if b.archiver == nil {
+		return chat.Lag{}, nil
+	}
+	return b.archiver.Lag(ctx)
+}
+
+// ArchiveStats tells what this node's archiver has done.
+func (b *Broker) ArchiveStats() chat.ArchiveStats {
+	if b.archiver == nil {
+		return chat.ArchiveStats{}
+	}
+	return b.archiver.Stats()
+}
+
+// ArchiveReady tells whether the archive answers; nil where there is none.
+func (b *Broker) ArchiveReady(ctx context.Context) error {
+	if b.archiver == nil {
+		return nil
+	}
+	return b.archiver.Ready(ctx)
+}
+
+// ArchiveReached tells whether the archive has answered since this node started,
+// or there is none: then chat goes on without it until Redis is full.
+func (b *Broker) ArchiveReached() bool { return b.archiver == nil || b.archiver.Reached() }
+
+// ScriptsRun is how many scripts this node has run since it started.
+func (b *Broker) ScriptsRun() int64 { return b.Calls.Load() }
+
+// archiverNeeds is what the archiver needs of the broker.
+type archiverNeeds struct{ b *Broker }
+
+func (n archiverNeeds) Settle(ctx context.Context, p store.Partition, effects []string) {
+	n.b.carryOut(ctx, p, effects)
+}
+
+func (n archiverNeeds) Compare(ctx context.Context, p store.Partition, session string) error {
+	return (&recovery{b: n.b, p: p}).compare(ctx, session)
+}

@@ -1,0 +1,94 @@
+package archiving
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"bellhop/archive"
+	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
+)
+
+// The kinds of records: what is no session and must outlive Redis all the same.
+const (
+	RecordQueue      = "queue"   // a queue's settings
+	RecordProfile    = "profile" // of a participant: who it is, what an administrator set, its revocation
+	RecordToken      = "token"   // by its hash
+	RecordCanned     = "canned"  // a canned reply
+	recordDeployment = "deployment"
+)
+
+// record reads one as it is now. Without data it is deleted.
+func (a *Archiver) record(ctx context.Context, c store.Collected, kind, id string) (*archive.Record, error) {
+	data, expires, err := a.needs.Record(ctx, kind, id)
+	return &archive.Record{Kind: kind, ID: id, Version: c.Now, Data: data, Expires: expires}, err
+}
+
+// Claim makes sure that all nodes of this Redis use one archive.
+func (a *Archiver) Claim(ctx context.Context) error {
+	mine, err := a.archiveID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
+		return store.RedisError("archive", err)
+	}
+	theirs, err := a.Redis.Get(ctx, store.ArchiveKey).Result()
+	if err != nil {
+		return store.RedisError("archive", err)
+	}
+	if theirs != mine {
+		return ErrArchive
+	}
+	a.reached.Store(true)
+	return nil
+}
+
+// ErrArchive says that this Redis is archived somewhere else.
+var ErrArchive = errors.New("the nodes of this Redis use another archive")
+
+// archiveID is the archive's own id, made at its first use.
+func (a *Archiver) archiveID(ctx context.Context) (string, error) {
+	id, err := a.deployment(ctx, "archive")
+	if err != nil || id != "" {
+		return id, err
+	}
+	if err := a.SetDeployment(ctx, "archive", a.Node); err != nil {
+		return "", err
+	}
+	return a.deployment(ctx, "archive") // another node's, if both made one
+}
+
+// Partitions is the number of partitions that the archived sessions' ids name; 0 where there are none yet.
+func (a *Archiver) Partitions(ctx context.Context) (int, error) {
+	text, err := a.deployment(ctx, "partitions")
+	if err != nil || text == "" {
+		return 0, err
+	}
+	return strconv.Atoi(text)
+}
+
+func (a *Archiver) deployment(ctx context.Context, name string) (string, error) {
+	list, err := a.archive.Records(ctx, recordDeployment, "", 10)
+	if err != nil {
+		return "", store.ArchiveError("records", err)
+	}
+	for _, r := range list {
+		var value string
+		if r.ID == name && json.Unmarshal(r.Data, &value) == nil {
+			return value, nil
+		}
+	}
+	return "", nil
+}
+
+// SetDeployment writes a value that never changes: the first written stays.
+func (a *Archiver) SetDeployment(ctx context.Context, name, value string) error {
+	// The earlier it is written, the later its version.
+	version := int64(1)<<62 - time.Now().UnixMilli()
+	return store.ArchiveError("records", a.archive.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
+		Version: version, Data: []byte(chat.Encode(value))}}))
+}

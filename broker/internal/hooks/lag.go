@@ -1,0 +1,78 @@
+package hooks
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker/internal/store"
+)
+
+// lagFresh is for how long a measurement is good.
+const lagFresh = 2 * time.Second
+
+// Stats are one node's counts since it started.
+type Stats struct {
+	Delivered int64 // events taken
+	Failed    int64 // attempts
+	Dead      int64 // events given up
+	Dropped   int64 // dead letters that had to make room for newer ones
+}
+
+// Stats tells what this node has delivered.
+func (h *Teller) Stats() Stats {
+	return Stats{h.delivered.Load(), h.failed.Load(), h.dead.Load(), h.dropped.Load()}
+}
+
+// Lag is how far the hook is behind.
+type Lag struct {
+	Sessions int64 // with an event that was not taken yet
+	Seconds  int64 // since the oldest of them
+	Dead     int64 // letters
+}
+
+// lagCache keeps one measurement for all who ask.
+type lagCache struct {
+	mu   sync.Mutex
+	at   time.Time
+	last Lag
+}
+
+// Lag measures how far the hook is behind, at most every two seconds; nothing without one.
+func (h *Teller) Lag(ctx context.Context) (Lag, error) {
+	if h.hook == nil {
+		return Lag{}, nil
+	}
+	c := &h.lag
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) < lagFresh {
+		return c.last, nil
+	}
+	var lag Lag
+	now := time.Now().UnixMilli()
+	for _, p := range h.store.Parts {
+		var size, dead *redis.IntCmd
+		var due, late *redis.ZSliceCmd
+		_, err := h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			size, dead = pipe.ZCard(ctx, p.Hooks()), pipe.XLen(ctx, p.Dead())
+			// What is being told or waits to be tried again has a score to come; since when it waits is in late.
+			due = pipe.ZRangeByScoreWithScores(ctx, p.Hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
+			late = pipe.ZRangeWithScores(ctx, p.HooksLate(), 0, 0)
+			return nil
+		})
+		if err != nil {
+			return lag, store.RedisError("hook lag", err)
+		}
+		lag.Sessions += size.Val()
+		lag.Dead += dead.Val()
+		for _, z := range append(due.Val(), late.Val()...) {
+			lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
+		}
+	}
+	c.at, c.last = time.Now(), lag
+	return lag, nil
+}
