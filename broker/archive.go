@@ -47,7 +47,7 @@ func (b *Broker) ScriptsRun() int64 { return b.Calls.Load() }
 type archiverNeeds struct{ b *Broker }
 
 func (n archiverNeeds) Settle(ctx context.Context, p store.Partition, effects []string) {
-	n.b.carryOut(ctx, p, effects)
+	n.b.places.CarryOut(ctx, p, effects)
 }
 
 func (n archiverNeeds) Compare(ctx context.Context, p store.Partition, session string) error {

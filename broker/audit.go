@@ -236,7 +236,9 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 	return checks, nil
 }
 
-func (a *auditor) concerns(session string) bool { return createdAt(session, a.o.since) >= a.o.since }
+func (a *auditor) concerns(session string) bool {
+	return store.Created(session, a.o.since) >= a.o.since
+}
 
 func (b *Broker) byTag(tag string) *store.Partition {
 	for i := range b.Parts {

@@ -17,8 +17,8 @@
 //
 // # Order of locks
 //
-// hub.mu → feed.mu → member.mu → Conn.mu; view.mu → Conn.mu. No lock is held
-// while Redis is asked.
+// Those of what connected people see: internal/live. No lock is held while Redis is
+// asked.
 package broker
 
 import (
@@ -38,7 +38,9 @@ import (
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/hooks"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
@@ -114,24 +116,24 @@ type Broker struct {
 	*sessions.Reader
 	opt Options
 
-	hub         *hub
+	hub         *live.Hub
 	archiver    *archiving.Archiver // nil without an archive
 	canned      *canned.Replies
 	counts      *stats.Stats
 	hooks       *hooks.Teller // nil without a hook
 	uploads     *uploads.Uploads
 	people      *people.People
-	farewells   farewells
 	settings    settings
 	gates       gates
 	limits      *people.Limits
 	dispatchers dispatchers
-	pulses      []*pulse      // by partition
-	places      chan struct{} // one for each piece of background work that is being done
+	pulses      []*pulse // by partition
+	places      *places.Places
+	working     chan struct{} // one for each piece of background work that is being done
 
 	mends store.Seldom
 
-	fallen, resets, lost, recoveries, superseded, placed atomic.Int64 // see Fallbacks
+	fallen, recoveries, superseded atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.
@@ -155,7 +157,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = newHub(b)
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, livePeople{b}, liveRules{b}, o.BasePath)
 	b.dispatchers.b = b
 	if err := b.settings.start(ctx, b); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
@@ -187,10 +189,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, places: make(chan struct{}, atOnce)}
+	b := &Broker{Store: st, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
+		return unlessOver(b.vacate(ctx, agent, session, "full"))
+	})
 	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.known})
 	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
-	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, desk{b})
+	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
@@ -285,11 +290,11 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.Stop()
 	b.dispatchers.close(ctx)
-	b.hub.close()
+	b.hub.Close()
 	b.Tasks.Wait()
 	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, part := range b.Parts {
-			if b.hub.left(part) {
+			if b.hub.Left(part) {
 				p.ZRem(ctx, part.Nodes(), b.Node)
 			}
 			p.HDel(ctx, part.Leases(), "take|"+b.Node, "collect|"+b.Node, "hooks|"+b.Node)

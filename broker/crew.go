@@ -36,11 +36,20 @@ func (b *Broker) crew(ctx context.Context, queue string) (map[string]*mate, erro
 	return out, err
 }
 
-// present takes over how an agent is now. v.mu is held.
-func (v *view) present(presence, idle string) {
-	if v.crew == nil {
-		return
-	}
+// The dispatcher follows its queue's view: see live.Follower.
+
+// Read reads the queue's agents beside its list.
+func (d *dispatcher) Read(ctx context.Context) (keep func(), err error) {
+	crew, err := d.b.crew(ctx, d.queue)
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.crew = crew
+	}, err
+}
+
+// Present takes over how an agent is now.
+func (d *dispatcher) Present(presence, idle string) {
 	var p struct {
 		Agent    string
 		Status   chat.Status
@@ -48,18 +57,26 @@ func (v *view) present(presence, idle string) {
 		Capacity int
 	}
 	if err := json.Unmarshal([]byte(presence), &p); err != nil {
-		v.h.b.Log.Error("unreadable event", "queue", v.queue, "error", err)
+		d.b.Log.Error("unreadable event", "queue", d.queue, "error", err)
 		return
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)
-	v.crew[p.Agent] = &mate{p.Agent, p.Status == chat.Online, p.Load, p.Capacity, since}
-	if v.crew[p.Agent].room() {
-		v.stirred("")
+	m := &mate{p.Agent, p.Status == chat.Online, p.Load, p.Capacity, since}
+	d.mu.Lock()
+	d.crew[p.Agent] = m
+	d.mu.Unlock()
+	if m.room() {
+		d.Stir("")
 	}
 }
 
-func (v *view) stirred(session string) {
-	if v.stir != nil {
-		v.stir(session)
+// Stir has it look again.
+func (d *dispatcher) Stir(session string) {
+	d.mu.Lock()
+	delete(d.passed, session) // it waits again
+	d.mu.Unlock()
+	select {
+	case d.kick <- struct{}{}:
+	default:
 	}
 }

@@ -7,10 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/sessions"
+	"bellhop/broker/internal/store"
 )
 
 const (
@@ -39,12 +43,14 @@ type dispatcher struct {
 	done  chan struct{}
 	kick  chan struct{} // there may be something to assign
 
-	view   *view     // while this node is the one
-	asked  time.Time // when it made sure of that
-	astray bool      // then the list had not the length that Redis says
+	view   *live.View // while this node is the one
+	asked  time.Time  // when it made sure of that
+	astray bool       // then the list had not the length that Redis says
 
-	// Under view.mu, for a while: sessions not to be planned for, since they are
-	// assigned or gone, and those the bot could not take.
+	mu   sync.Mutex       // taken while the view's is held, never the other way round
+	crew map[string]*mate // the queue's agents
+	// For a while: sessions not to be planned for, since they are assigned or gone,
+	// and those the bot could not take.
 	passed, botted map[string]time.Time
 }
 
@@ -102,7 +108,7 @@ func (d *dispatcher) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			if d.view != nil {
-				d.letGo(d.view)
+				d.view.Unfollow()
 			}
 			return
 		case <-tick.C:
@@ -121,37 +127,23 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 	r, err := d.b.Run(ctx, "hold", []string{key}, d.b.Node, dispatchLease.Milliseconds())
 	if err != nil || r.Num(0) != 1 {
 		if d.view != nil {
-			d.letGo(d.view)
+			d.view.Unfollow()
 			d.view = nil
 		}
 		return false
 	}
 	if d.view == nil {
-		v, _, err := d.b.hub.views.hold(ctx, d.queue)
+		d.mu.Lock()
+		d.crew = map[string]*mate{}
+		d.mu.Unlock()
+		v, sound, err := d.b.hub.Follow(ctx, d.queue, d)
 		if err != nil {
 			return false
 		}
 		d.view = v
-		v.mu.Lock()
-		v.crew = map[string]*mate{}
-		v.stir = func(session string) {
-			delete(d.passed, session) // it waits again
-			select {
-			case d.kick <- struct{}{}:
-			default:
-			}
-		}
-		v.mu.Unlock()
-		return v.renew(ctx, true) == nil
+		return sound
 	}
 	return d.fresh(ctx)
-}
-
-func (d *dispatcher) letGo(v *view) {
-	v.mu.Lock()
-	v.crew, v.stir = nil, nil
-	v.mu.Unlock()
-	d.b.hub.views.release(v)
 }
 
 // fresh reads the queue again where an event must have been lost: the list is
@@ -161,11 +153,25 @@ func (d *dispatcher) fresh(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	d.view.mu.Lock()
 	before := d.astray
-	d.astray = n != len(d.view.list)
-	d.view.mu.Unlock()
-	return !(before && d.astray) || d.view.renew(ctx, true) == nil
+	d.astray = n != d.view.Size()
+	return !(before && d.astray) || d.view.Renew(ctx) == nil
+}
+
+// waitingCount is how many wait in a queue.
+func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
+	cmds := make([]*redis.IntCmd, len(b.Parts))
+	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range b.Parts {
+			cmds[i] = pipe.ZCard(ctx, p.Waiting(queue))
+		}
+		return nil
+	})
+	n := 0
+	for _, c := range cmds {
+		n += int(c.Val())
+	}
+	return n, store.RedisError("waiting", err)
 }
 
 // job is one session for one agent, whose load must be no more than load.
@@ -194,11 +200,11 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	give := func(agent string, role chat.Role, list []job) {
 		g.Go(func() error {
 			for _, j := range list {
-				how := reserveHow{offer: true}
+				only := places.Only{Online: true}
 				if role != chat.RoleBot {
-					how.queue, how.load = d.queue, &j.load
+					only.Queue, only.Load = d.queue, &j.load
 				}
-				err := d.b.assign(ctx, j.session, agent, role, how)
+				err := d.b.assign(ctx, j.session, agent, role, only)
 				mu.Lock()
 				more := d.learn(agent, role, j, err)
 				changed = changed || more
@@ -232,23 +238,24 @@ func forget(m map[string]time.Time) {
 func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 	var out []*chat.Snapshot
 	var missing []sessions.Place
-	d.view.mu.Lock()
+	d.mu.Lock()
 	forget(d.passed)
 	forget(d.botted)
-	for _, w := range d.view.list {
-		if _, passed := d.passed[w.id]; passed {
-			continue
+	d.mu.Unlock()
+	d.view.Line(func(session string, st *chat.Snapshot) bool {
+		d.mu.Lock()
+		_, passed := d.passed[session]
+		d.mu.Unlock()
+		if passed {
+			return true
 		}
-		st := d.view.sessions[w.id]
 		if st == nil {
-			missing = append(missing, sessions.Place{ID: w.id})
-			st = &chat.Snapshot{Session: chat.Session{ID: w.id}}
+			missing = append(missing, sessions.Place{ID: session})
+			st = &chat.Snapshot{Session: chat.Session{ID: session}}
 		}
-		if out = append(out, st); len(out) == dispatchBatch {
-			break
-		}
-	}
-	d.view.mu.Unlock()
+		out = append(out, st)
+		return len(out) < dispatchBatch
+	})
 	read, err := d.b.LookAll(ctx, missing)
 	if err != nil {
 		return nil, err
@@ -270,11 +277,11 @@ func (d *dispatcher) head(ctx context.Context) ([]*chat.Snapshot, error) {
 // plan says who gets what, in which order. The bot gets what it has not been
 // tried with, a user's last agent its session, the others go by load.
 func (d *dispatcher) plan(waiting []*chat.Snapshot, botID string) (bot []job, jobs map[string][]job) {
-	d.view.mu.Lock()
-	defer d.view.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var free mates
 	byID := map[string]*mate{}
-	for _, m := range d.view.crew {
+	for _, m := range d.crew {
 		if m.room() && m.id != botID {
 			c := *m
 			free.list, byID[m.id] = append(free.list, &c), &c
@@ -304,9 +311,9 @@ func (d *dispatcher) plan(waiting []*chat.Snapshot, botID string) (bot []job, jo
 
 // learn takes over what came of one job; true if the next plan may do better.
 func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool {
-	d.view.mu.Lock()
-	defer d.view.mu.Unlock()
-	m := d.view.crew[agent]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.crew[agent]
 	now := time.Now()
 	var e *chat.Error
 	switch {
@@ -326,7 +333,7 @@ func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool 
 		m.load, m.capacity = e.Load, e.Capacity
 		return true
 	case errors.As(err, &e) && (e.Code == chat.CodeNoAgent || e.Code == chat.CodeForbidden):
-		delete(d.view.crew, agent) // its next presence brings it back
+		delete(d.crew, agent) // its next presence brings it back
 		return true
 	}
 	d.b.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)

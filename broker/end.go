@@ -21,24 +21,51 @@ func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat
 			return chat.Session{}, err
 		}
 	}
-	s := newStep(a, chat.ActEnd, r.Session)
-	s.By, s.Name, s.Force, s.Reason = chat.Who(a.Role, a.ID), a.ID, r.Force, r.Reason
 	p, ok := b.Of(r.Session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
+	args := endArgs{caller: calledBy(a, chat.ActEnd, r.Session), Name: a.ID, Force: r.Force, Reason: r.Reason}
+	args.By = chat.Who(a.Role, a.ID)
 	_, user, err := b.where(ctx, p, r.Session)
 	if err != nil {
 		return b.endAgain(ctx, a, r.Session, err)
 	}
 	if a.Host && a.ID == "" {
-		s.By, s.Name = "u:"+user, user
+		args.By, args.Name = "u:"+user, user
 	}
-	st, err := b.relocate(ctx, a, "end", s, endKeys)
+	st, err := b.end(ctx, a, args)
 	if errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return b.endAgain(ctx, a, r.Session, err) // its feed was still here
 	}
 	return st, err
+}
+
+// endUnconfirmed is for a session whose user has not confirmed its end in time.
+func (b *Broker) endUnconfirmed(ctx context.Context, session string) error {
+	_, err := b.end(ctx, chat.Actor{}, endArgs{caller: caller{call: newCall(session)}, Due: true})
+	return err
+}
+
+// endArgs is what end.lua is told.
+type endArgs struct {
+	caller        // By: a participant
+	Name   string `json:"name"` // its id
+	Force  bool   `json:"force,omitempty"`
+	Due    bool   `json:"due,omitempty"`
+	Queue  string `json:"queue"`
+	Reason string `json:"reason"`
+	TTL    int64  `json:"ttl"`  // ms
+	Keep   int64  `json:"keep"` // ms
+}
+
+func (b *Broker) end(ctx context.Context, a chat.Actor, args endArgs) (chat.Session, error) {
+	return b.relocate(ctx, a, chat.ActEnd, args.Session, func(p store.Partition, queue, user string) (store.Reply, error) {
+		return b.ruled(ctx, "end", p, p.Transition(args.Session, endKeys(p, queue, user)...), func() any {
+			args.Queue, args.TTL, args.Keep = queue, store.Milliseconds(b.settings.queue(queue).EndTimeout), b.settings.keep()
+			return args
+		})
+	})
 }
 
 // endAgain answers for a session that ended so long ago that it has left Redis.

@@ -23,17 +23,12 @@ func (b *Broker) fellBack(ctx context.Context, p *pulse, before store.Epoch) {
 		p.epoch.N = r.Num(0)
 	}
 	b.LookEmptied(ctx)
-	part := b.hub.parts[p.part.Index]
-	part.owe()
-	b.hub.resync(part)
+	b.hub.Compare(p.part)
 }
 
 // restored has what this node holds compared with a Redis that has its data again.
 func (b *Broker) restored() {
-	for _, part := range b.hub.parts {
-		part.owe()
-	}
-	b.hub.resync(b.hub.parts...)
+	b.hub.Compare(b.Parts...)
 }
 
 // Fallbacks are one node's counts since it started.
@@ -48,5 +43,5 @@ type Fallbacks struct {
 
 // Fallbacks tells what this node saw of Redis falling back, and did about it.
 func (b *Broker) Fallbacks() Fallbacks {
-	return Fallbacks{b.fallen.Load(), b.resets.Load(), b.lost.Load(), b.recoveries.Load(), b.superseded.Load(), b.placed.Load()}
+	return Fallbacks{b.fallen.Load(), b.hub.Resets(), b.hub.Lost(), b.recoveries.Load(), b.superseded.Load(), b.places.Rectifications()}
 }

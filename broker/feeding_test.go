@@ -37,18 +37,14 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 		ann, uma, s := served(t, b)
 		p, _ := b.Of(s.ID)
 		ctx := t.Context()
-		eventually(t, func() bool { return b.hub.live(s.ID) != nil })
+		eventually(t, func() bool { return b.hub.Probe().Feed(s.ID) != nil })
 		for _, seq := range []int64{99, s.Seq + 3, 99} {
 			require.NoError(t, b.Publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
 		}
 		uma.send(s.ID, "real")
 		ann.await("message", func(e event) bool { return e["body"] == "real" })
-		f := b.hub.live(s.ID)
-		eventually(t, func() bool {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			return !f.busy && len(f.backlog) == 0
-		})
+		f := b.hub.Probe().Feed(s.ID)
+		eventually(t, f.Idle)
 		before := looks.Load()
 		time.Sleep(500 * time.Millisecond) // a span in which it would spin
 		require.Less(t, looks.Load()-before, int64(20))
@@ -80,8 +76,7 @@ func TestAResyncOfABusyFeed(t *testing.T) {
 	b, spoil := sabotaged(t, url)
 	other := startNode(t, url)
 	ann, uma, s := served(t, b)
-	p, _ := b.Of(s.ID)
-	f := b.hub.live(s.ID)
+	f := b.hub.Probe().Feed(s.ID)
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	var asked atomic.Bool
 	spoil.spoil(nil, func(cmd redis.Cmder) error { // Redis has answered, and the node hears of it later
@@ -91,12 +86,12 @@ func TestAResyncOfABusyFeed(t *testing.T) {
 		}
 		return nil
 	})
-	f.reread()
+	f.Reread()
 	<-reached
-	require.NoError(t, f.part.sub.Silence(t.Context(), p.Session(s.ID))) // this node hears nothing of it
+	require.NoError(t, f.Deafen(t.Context())) // this node hears nothing of it
 	_, err := other.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: []byte(`"unheard"`)})
 	require.NoError(t, err)
-	f.reread() // as a resync does
+	f.Reread() // as a resync does
 	close(goOn)
 	ann.await("message", func(e event) bool { return e["body"] == "unheard" })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -20,33 +21,29 @@ import (
 func TestAFeedsBacklogIsBounded(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ann, uma, s := served(t, b)
-	eventually(t, func() bool { return b.hub.live(s.ID) != nil })
+	eventually(t, func() bool { return b.hub.Probe().Feed(s.ID) != nil })
 	first := uma.send(s.ID, "to be recalled")
 	ann.await("message", func(e event) bool { return e["body"] == "to be recalled" })
-	f := b.hub.live(s.ID)
-	f.mu.Lock()
-	f.busy = true
-	f.mu.Unlock()
+	f := b.hub.Probe().Feed(s.ID)
+	f.Stall()
 	big := strings.Repeat("x", chat.MaxText)
-	sent := 2 * maxBacklog / chat.MaxText
+	sent := 2 * live.MaxBacklog / chat.MaxText
 	for range sent {
 		uma.send(s.ID, big)
 	}
 	uma.send(s.ID, "short")
 	require.NoError(t, b.Recall(t.Context(), uma.Actor, s.ID, first.Seq))
 	eventually(t, func() bool {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.again && f.backlog[len(f.backlog)-1][0] == chat.PubRecalled
+		backlog, _, again := f.Backlog()
+		return again && backlog[len(backlog)-1][0] == chat.PubRecalled
 	})
-	f.mu.Lock()
 	n := 0
-	for _, payload := range f.backlog {
+	backlog, _, _ := f.Backlog()
+	for _, payload := range backlog {
 		n += len(payload)
 	}
-	f.mu.Unlock()
-	require.LessOrEqual(t, n, maxBacklog+100)
-	f.fill()
+	require.LessOrEqual(t, n, live.MaxBacklog+100)
+	f.Fill()
 	ann.await("message", func(e event) bool { return e["body"] == "short" })
 	ann.await("recalled", inSession(s.ID))
 	last, got := 0.0, 0
@@ -60,9 +57,8 @@ func TestAFeedsBacklogIsBounded(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, got, sent+2)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	require.Zero(t, f.weight)
+	_, weight, _ := f.Backlog()
+	require.Zero(t, weight)
 }
 
 // Likewise what waits for a queue's list.
@@ -72,12 +68,8 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	ann := agent(t, b, name("ann"), q)
 	_, err := b.Watch(t.Context(), ann.Actor, nil)
 	require.NoError(t, err)
-	b.hub.views.mu.Lock()
-	v := b.hub.views.byQueue[q]
-	b.hub.views.mu.Unlock()
-	v.mu.Lock()
-	v.loading = true
-	v.mu.Unlock()
+	v := b.hub.Probe().View(q)
+	v.Stall()
 	meta := json.RawMessage(`{"m":"` + strings.Repeat("m", 4000) + `"}`)
 	const n = 300
 	for range n {
@@ -85,31 +77,17 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	eventually(t, func() bool {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.weight > maxBacklog
+		_, weight := v.Backlog()
+		return weight > live.MaxBacklog
 	})
-	v.mu.Lock()
 	kept := 0
-	for _, payload := range v.backlog {
+	backlog, _ := v.Backlog()
+	for _, payload := range backlog {
 		kept += len(payload)
 	}
-	v.mu.Unlock()
-	require.LessOrEqual(t, kept, maxBacklog)
-	require.NoError(t, v.renew(t.Context(), false))
+	require.LessOrEqual(t, kept, live.MaxBacklog)
+	require.NoError(t, v.Renew(t.Context()))
 	ann.await("queue", func(e event) bool { return e["reset"] != nil && e["size"] == float64(n) })
-}
-
-// A connection for which too much comes before its hello is closed as too slow.
-func TestWhatWaitsForHelloIsBounded(t *testing.T) {
-	w := &wire{more: make(chan struct{})}
-	c := &Conn{sink: w}
-	line := []byte(`{"event":"x","y":"` + strings.Repeat("y", 16000) + `"}`)
-	for range 2 * maxBacklog / len(line) {
-		c.deliver(line)
-	}
-	require.LessOrEqual(t, c.held, maxBacklog)
-	require.EqualValues(t, chat.CloseTooSlow, w.code)
 }
 
 // Of more gates than are kept, Redis alone decides.
@@ -148,26 +126,13 @@ func TestWhatOneConnectionWatchesIsBounded(t *testing.T) {
 	code(t, chat.CodeFull, err)
 	require.Equal(t, chat.MaxWatched, chat.AsError(err).Capacity)
 
-	boss.Conn.mu.Lock()
-	boss.Conn.silent = make([]*feed, chat.MaxWatched)
-	boss.Conn.mu.Unlock()
+	b.hub.Probe().Unseen(boss.Conn, chat.MaxWatched)
 	s := user(t, b, name("uma")).open(name("q"))
 	_, err = b.Join(t.Context(), boss.Actor, s.ID, true)
 	code(t, chat.CodeFull, err)
-	boss.Conn.mu.Lock()
-	boss.Conn.silent = nil
-	boss.Conn.mu.Unlock()
+	b.hub.Probe().Unseen(boss.Conn, 0)
 	_, err = b.Join(t.Context(), boss.Actor, s.ID, true)
 	require.NoError(t, err)
-}
-
-// Sends that were refused are not remembered for ever.
-func TestSendsNotHeardOfAreBounded(t *testing.T) {
-	f := &feed{}
-	for i := range 10 * maxSending {
-		f.sends(fmt.Sprint(i), "c")
-		require.LessOrEqual(t, len(f.sending), maxSending+1)
-	}
 }
 
 // A session takes so many assistants, and no more.

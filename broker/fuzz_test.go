@@ -149,5 +149,4 @@ func shows(t *testing.T, snapshot string) {
 	}
 	d := archiving.Document(st, fields, snapshot)
 	_ = d.Version()
-	roleOf(st, fields, "ann")
 }

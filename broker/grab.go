@@ -2,84 +2,16 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sort"
-	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
-
-// placeTTL is how long a reserved place waits for its claim or offer, by the clock
-// of the agent's partition alone. Then it is fenced off and given back: see resolve.lua.
-const placeTTL = 5 * time.Second
-
-// place is a reserved place in an agent's load.
-type place struct {
-	agent  string
-	info   string // the agent as a Person, JSON
-	token  string
-	queues []string
-	auto   bool // nobody asked for it
-}
-
-type reserveArgs struct {
-	Agent    string `json:"agent"`
-	Session  string `json:"session"`
-	Token    string `json:"token"`
-	TTL      int64  `json:"ttl"`
-	Offer    bool   `json:"offer,omitempty"`
-	Queue    string `json:"queue,omitempty"`
-	Load     *int   `json:"load,omitempty"`
-	Capacity int    `json:"capacity"`
-	Queues   string `json:"queues"`
-	Info     string `json:"info"`
-}
-
-// reserveHow is under which conditions a place is held.
-type reserveHow struct {
-	offer bool   // only if the agent is online
-	queue string // only if it is the agent's
-	load  *int   // only if the agent has no more than this
-}
-
-// reserve holds a place in an agent's load.
-func (b *Broker) reserve(ctx context.Context, agent chat.Identity, session string, how reserveHow) (place, error) {
-	part := b.Home(agent.ID)
-	if agent.Capacity == 0 {
-		agent.Capacity = chat.DefaultCapacity
-	}
-	if agent.Queues == nil {
-		agent.Queues = []string{}
-	}
-	r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + agent.ID), part.Load(agent.ID), part.Timers()},
-		reserveArgs{agent.ID, session, ulid.Make().String(), placeTTL.Milliseconds(), how.offer, how.queue, how.load, agent.Capacity,
-			chat.Encode(agent.Queues), chat.Encode(agent.Person())})
-	if err != nil {
-		return place{}, err
-	}
-	if err := store.Refused(r); err != nil {
-		return place{}, err
-	}
-	pl := place{agent: agent.ID, token: r.Str(3), info: r.Str(2)}
-	if err := json.Unmarshal([]byte(r.Str(1)), &pl.queues); err != nil {
-		return place{}, err
-	}
-	return pl, nil
-}
-
-// free gives a place back after a refusal. If that fails, the place's own timer does it.
-func (b *Broker) free(ctx context.Context, pl place, session string) {
-	err := b.settle(ctx, effect{Agent: pl.agent, Session: session, Role: "none", Token: pl.token})
-	if err != nil {
-		b.Log.Warn("place not freed; its timer will", "agent", pl.agent, "session", session, "error", err)
-	}
-}
 
 // Grab takes a waiting session: exactly one of all who try wins. Repeated by
 // the owner it does nothing. Two round trips for the winner.
@@ -121,12 +53,18 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}
+	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) { return b.win(ctx, a, pl, session, false) })
+}
+
+// withPlace does something with a place reserved for it; anew where that took so
+// long that the place was given up.
+func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session string, only places.Only, do func(places.Place) (chat.Session, error)) (chat.Session, error) {
 	for range 3 {
-		pl, err := b.reserve(ctx, a.Identity, session, reserveHow{})
+		pl, err := b.places.Reserve(ctx, agent, session, only)
 		if err != nil {
 			return chat.Session{}, err
 		}
-		s, err := b.win(ctx, a, pl, session)
+		s, err := do(pl)
 		if !errors.Is(err, store.ErrLate) {
 			return s, err
 		}
@@ -134,49 +72,45 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 	return chat.Session{}, chat.Errorf(chat.CodeUnavailable, "Redis is too slow; try again")
 }
 
-// win makes the agent whose place was reserved the owner; errLate if the place is too old.
-func (b *Broker) win(ctx context.Context, a chat.Actor, pl place, session string) (chat.Session, error) {
-	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot)
+// win makes the agent whose place was reserved the owner; ErrLate if the place is
+// too old. auto: nobody asked for it.
+func (b *Broker) win(ctx context.Context, a chat.Actor, pl places.Place, session string, auto bool) (chat.Session, error) {
+	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot, auto)
+	return b.won(ctx, a, chat.ActGrab, pl, session, r, err)
+}
+
+// won answers what a script replied that makes the agent with the place the owner.
+func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl places.Place, session string, r store.Reply, err error) (chat.Session, error) {
 	if err != nil {
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
-	if r.Str(0) == "kept" || r.Str(0) == "mine" {
-		b.adopt(ctx, pl.agent, session)
+	if r, err = b.places.Brought(ctx, pl, session, r); err != nil {
+		return chat.Session{}, b.Absent(ctx, a, action, session, err)
 	}
-	if r.Str(0) == "kept" {
-		return chat.Session{}, store.Refused(r[1:])
-	}
-	if r.Str(0) == "mine" {
-		r[0] = "ok"
-		return b.done(ctx, a, session, r)
-	}
-	if err := store.Refused(r); err != nil {
-		b.free(ctx, pl, session)
-		return chat.Session{}, b.Absent(ctx, a, chat.ActGrab, session, err)
-	}
-	return b.done(ctx, a, session, r)
+	return b.answer(ctx, a, session, r)
 }
 
-// adopt makes an owner's or target's session and the agent's load name the same
-// token again, after a reservation that was for nothing. If that fails, the
-// place's timer does it.
-func (b *Broker) adopt(ctx context.Context, agent, session string) {
-	if err := b.resolve(ctx, b.Home(agent), agent, session, true); err != nil {
-		b.Log.Warn("place not adopted; its timer will", "agent", agent, "session", session, "error", err)
-	}
+// claimArgs is what claim.lua is told.
+type claimArgs struct {
+	call
+	places.Place
+	Idle map[string]int64 `json:"idle,omitempty"` // ms by queue
+	Bot  bool             `json:"bot,omitempty"`
+	Auto bool             `json:"auto,omitempty"`
 }
 
-func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) (store.Reply, error) {
+func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot, auto bool) (store.Reply, error) {
 	p, _ := b.Of(session)
-	lists := make([]string, len(pl.queues))
-	for i, q := range pl.queues {
+	lists := make([]string, len(pl.Queues))
+	for i, q := range pl.Queues {
 		lists[i] = p.Waiting(q)
 	}
-	op := ulid.Make().String()
+	args := claimArgs{call: newCall(session), Place: pl, Bot: bot, Auto: auto}
 	keys, arg := p.Transition(session, lists...), func() any {
-		return claimArgs{op, session, pl.agent, pl.info, pl.token, pl.queues, b.idle(pl.queues...), bot, pl.auto}
+		args.Idle = b.idleTimes(pl.Queues...)
+		return args
 	}
-	if !pl.auto {
+	if !auto {
 		return b.ruled(ctx, "claim", p, keys, arg)
 	}
 	// Who assigns went by the settings before: it must think again.
@@ -185,18 +119,6 @@ func (b *Broker) claim(ctx context.Context, pl place, session string, bot bool) 
 		r, err = store.Reply{"late"}, b.settings.renew(ctx, b, p, r.Str(1))
 	}
 	return r, err
-}
-
-type claimArgs struct {
-	Op      string           `json:"op"`
-	Session string           `json:"session"`
-	Agent   string           `json:"agent"`
-	Info    string           `json:"info"`
-	Token   string           `json:"token"`
-	Queues  []string         `json:"queues"`
-	Idle    map[string]int64 `json:"idle"`
-	Bot     bool             `json:"bot,omitempty"`
-	Auto    bool             `json:"auto,omitempty"`
 }
 
 // GrabQueue takes the first in line; CodeNotFound when nobody waits. Where
@@ -274,77 +196,4 @@ func (b *Broker) lines(ctx context.Context, queue string, last int64) ([]redis.Z
 		all = append(all, c.Val()...)
 	}
 	return all, nil
-}
-
-// gates let one contender for a session through at a time.
-type gates struct {
-	mu sync.Mutex
-	by map[string]*gate
-}
-
-type gate struct {
-	done   chan struct{} // closed when the one inside is through
-	inside bool
-	hot    bool      // somebody lost or won here lately
-	winner string    // who has it, once known; set before done is closed
-	since  time.Time // of the last one through
-}
-
-const (
-	hotFor   = 10 * time.Second
-	maxGates = 10000 // sessions that agents tried to grab lately; names of made-up ones, too
-)
-
-// enter gives the gate, and whether the caller is the one inside.
-func (g *gates) enter(session string) (*gate, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.by == nil {
-		g.by = map[string]*gate{}
-	}
-	old := g.by[session]
-	if old != nil && old.inside {
-		return old, false
-	}
-	now := &gate{done: make(chan struct{}), inside: true, hot: old != nil && time.Since(old.since) < hotFor}
-	if old != nil || len(g.by) < maxGates { // without one, Redis alone decides
-		g.by[session] = now
-	}
-	return now, true
-}
-
-func (g *gates) leave(gt *gate, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var e *chat.Error
-	if errors.As(err, &e) && e.Code == chat.CodeTaken {
-		gt.winner = e.By
-	}
-	gt.inside, gt.since = false, time.Now()
-	close(gt.done)
-}
-
-// free puts those nobody contends for first.
-func (g *gates) free(line []string) []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	out, busy := make([]string, 0, len(line)), []string(nil)
-	for _, s := range line {
-		if gt := g.by[s]; gt != nil && gt.inside {
-			busy = append(busy, s)
-		} else {
-			out = append(out, s)
-		}
-	}
-	return append(out, busy...)
-}
-
-func (g *gates) sweep() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for s, gt := range g.by {
-		if !gt.inside && time.Since(gt.since) > hotFor {
-			delete(g.by, s)
-		}
-	}
 }

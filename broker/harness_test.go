@@ -235,8 +235,7 @@ func code(t testing.TB, want chat.Code, err error) {
 
 // loseSubscriber cuts the connection that hears a session's channel.
 func loseSubscriber(b *Broker, session string) {
-	p, _ := b.Of(session)
-	b.hub.parts[p.Index].sub.Cut()
+	b.hub.Probe().Cut(session)
 }
 
 // bury takes a node for dead in one partition, as others do that hear nothing of it.
@@ -250,5 +249,5 @@ func bury(t testing.TB, b *Broker, p store.Partition, node string) {
 		require.NoError(t, err)
 		return r.Num(0) == 1
 	})
-	require.NoError(t, b.clear(ctx, p, node))
+	require.NoError(t, b.hub.Clear(ctx, p, node))
 }

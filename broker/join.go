@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // Join makes another agent of the queue, or a supervisor, take part; silent
@@ -15,9 +16,18 @@ func (b *Broker) Join(ctx context.Context, a chat.Actor, session string, silent 
 	if silent {
 		return b.watchSilently(ctx, a, session)
 	}
-	s := newStep(a, chat.ActJoin, session)
-	s.Info, s.Queues, s.Max = chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists
-	return b.transit(ctx, a, "join", s)
+	args := joinArgs{calledBy(a, chat.ActJoin, session), chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists}
+	return b.transit(ctx, a, chat.ActJoin, session, func(p store.Partition) (store.Reply, error) {
+		return b.RunJSON(ctx, "join", p.Transition(session), args)
+	})
+}
+
+// joinArgs is what join.lua is told.
+type joinArgs struct {
+	caller
+	Info   string   `json:"info"`
+	Queues []string `json:"queues"`
+	Max    int      `json:"max"`
 }
 
 func (b *Broker) watchSilently(ctx context.Context, a chat.Actor, session string) (chat.Session, error) {
@@ -28,36 +38,7 @@ func (b *Broker) watchSilently(ctx context.Context, a chat.Actor, session string
 	if c == nil {
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "silent: needs a connection")
 	}
-	c.mu.Lock()
-	n := len(c.silent)
-	c.mu.Unlock()
-	if n >= chat.MaxWatched {
-		return chat.Session{}, &chat.Error{Code: chat.CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: chat.MaxWatched}
-	}
-	f, err := b.hub.hold(ctx, session)
-	if err != nil {
-		return chat.Session{}, err
-	}
-	if f.watch(c) {
-		c.watchesSilently(f)
-	} else {
-		b.hub.release(f)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.as(c.m.who), nil
-}
-
-func (c *Conn) watchesSilently(f *feed) {
-	c.mu.Lock()
-	closed := c.closed
-	if !closed {
-		c.silent = append(c.silent, f)
-	}
-	c.mu.Unlock()
-	if closed {
-		f.unwatch(c)
-	}
+	return b.hub.WatchUnseen(ctx, c, session)
 }
 
 // Leave ends an assistant's part, or a supervisor's silent watching.
@@ -65,17 +46,21 @@ func (b *Broker) Leave(ctx context.Context, a chat.Actor, session string) (chat.
 	if err := chat.Allow(a, chat.ActLeave); err != nil {
 		return chat.Session{}, err
 	}
-	if c := device(a); c != nil {
-		c.mu.Lock()
-		for i, f := range c.silent {
-			if f.id == session {
-				c.silent = append(c.silent[:i:i], c.silent[i+1:]...)
-				c.mu.Unlock()
-				f.unwatch(c)
-				return b.Session(ctx, a, session)
-			}
-		}
-		c.mu.Unlock()
+	if c := device(a); c != nil && c.UnwatchUnseen(session) {
+		return b.Session(ctx, a, session)
 	}
-	return b.transit(ctx, a, "leave", newStep(a, chat.ActLeave, session))
+	return b.leave(ctx, a, session, a.ID)
+}
+
+// leaveArgs is what leave.lua is told.
+type leaveArgs struct {
+	call
+	By string `json:"by"`
+}
+
+func (b *Broker) leave(ctx context.Context, a chat.Actor, session, agent string) (chat.Session, error) {
+	args := leaveArgs{newCall(session), agent}
+	return b.transit(ctx, a, chat.ActLeave, session, func(p store.Partition) (store.Reply, error) {
+		return b.RunJSON(ctx, "leave", p.Transition(session), args)
+	})
 }

@@ -31,18 +31,32 @@ func (b *Broker) Label(ctx context.Context, a chat.Actor, r LabelRequest) (chat.
 	if err := r.normalize(); err != nil {
 		return chat.Session{}, err
 	}
-	s := newStep(a, chat.ActLabel, r.Session)
-	s.Add, s.Remove, s.Max = r.Add, r.Remove, MaxLabels
-	keys := func(p store.Partition, queue, _ string) []string { return []string{p.Waiting(queue)} }
-	st, err := b.relocate(ctx, a, "label", s, keys)
+	args := labelArgs{caller: calledBy(a, chat.ActLabel, r.Session), Add: r.Add, Remove: r.Remove, Max: MaxLabels}
+	s, err := b.label(ctx, a, args)
 	if !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
-		return st, err
+		return s, err
 	}
 	// The script does not answer so: the session has moved to the archive, and the actor may read it there.
 	if err := b.revive(ctx, r.Session); err != nil {
 		return chat.Session{}, err
 	}
-	return b.relocate(ctx, a, "label", s, keys)
+	return b.label(ctx, a, args)
+}
+
+// labelArgs is what label.lua is told.
+type labelArgs struct {
+	caller
+	Queue  string   `json:"queue"`
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+	Max    int      `json:"max"`
+}
+
+func (b *Broker) label(ctx context.Context, a chat.Actor, args labelArgs) (chat.Session, error) {
+	return b.relocate(ctx, a, chat.ActLabel, args.Session, func(p store.Partition, queue, _ string) (store.Reply, error) {
+		args.Queue = queue
+		return b.RunJSON(ctx, "label", p.Transition(args.Session, p.Waiting(queue)), args)
+	})
 }
 
 func (r *LabelRequest) normalize() error {

@@ -39,27 +39,11 @@ func beginWait(q chat.QueueSettings, now time.Time) wait {
 	return w
 }
 
-// obey puts into a step what the settings say now: of the queue that its session is in,
-// and of the one that it shall wait in.
-func (s *step) obey(b *Broker, queue string) {
-	s.Queue, s.Idle, s.TTL, s.Keep = queue, b.idle(queue), store.Milliseconds(b.settings.queue(queue).EndTimeout), b.settings.keep()
-	if s.To == "" {
-		return
-	}
-	q := b.settings.queue(s.To)
-	s.Abandon, s.Patience = store.Milliseconds(q.AbandonTimeout), 0
-	if q.Hours.IsOpen(time.Now()) {
-		s.Patience = store.Milliseconds(q.Patience)
-	}
-}
-
-// idle are the queues' idle time-outs in ms, for a session whose queue only the script knows.
-func (b *Broker) idle(queues ...string) map[string]int64 {
-	out := make(map[string]int64, len(queues))
-	for _, q := range queues {
-		out[q] = store.Milliseconds(b.settings.queue(q).IdleTimeout)
-	}
-	return out
+// patienceArgs is what patience.lua is told.
+type patienceArgs struct {
+	call
+	Text  string `json:"text"`
+	Opens string `json:"opens"` // JSON
 }
 
 // longWait tells a user who has waited long so.
@@ -69,15 +53,10 @@ func (b *Broker) longWait(ctx context.Context, session string) error {
 	if err != nil {
 		return err
 	}
-	op := ulid.Make().String()
+	c := newCall(session)
 	r, err := b.ruled(ctx, "patience", p, p.Transition(session), func() any {
 		q := b.settings.queue(queue)
-		return struct {
-			Op      string `json:"op"`
-			Session string `json:"session"`
-			Text    string `json:"text"`
-			Opens   string `json:"opens"` // JSON
-		}{op, session, q.Offline, string(q.Hours.Opens(time.Now()))}
+		return patienceArgs{c, q.Offline, string(q.Hours.Opens(time.Now()))}
 	})
 	if err != nil || r.Str(0) == "too_early" {
 		return err

@@ -48,9 +48,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 		return chat.SendReply{}, err
 	}
 	if origin != "" {
-		if f := b.hub.live(s); f != nil {
-			f.sends(mid, origin)
-		}
+		b.hub.Sends(s, mid, origin)
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
 		p.Rate(people.RateSend, d.by)}
@@ -221,7 +219,9 @@ func (b *Broker) read(ctx context.Context, p store.Partition, a chat.Actor, sess
 	if err := store.Refused(r); err != nil {
 		return chat.ReadReply{}, err
 	}
-	b.readEnded(ctx, a, session, r.Num(1))
+	if c := device(a); c != nil {
+		b.hub.ReadEnded(ctx, c, session, r.Num(1))
+	}
 	return chat.ReadReply{Unread: r.Num(1), ReadSeq: r.Num(2)}, nil
 }
 
@@ -290,7 +290,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if err != nil {
 		return err
 	}
-	if c := device(a); c != nil && !c.m.typed(session) {
+	if c := device(a); c != nil && !c.MayType(session) {
 		return nil
 	}
 	if w[0] != 'u' {
@@ -305,13 +305,7 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 
 // participant is nil for those who take part in an open session.
 func (b *Broker) participant(ctx context.Context, session, w string) error {
-	in, ended := false, false
-	if f := b.hub.live(session); f != nil {
-		f.mu.Lock()
-		_, in = f.unread[w]
-		ended = f.st != nil && f.st.State == chat.Ended
-		f.mu.Unlock()
-	}
+	in, ended := b.hub.TakesPart(session, w)
 	if !in {
 		st, err := b.Look(ctx, session)
 		if err != nil {

@@ -94,11 +94,11 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 func (b *Broker) movable(ctx context.Context, r MoveRequest) ([]any, error) {
 	var out []any
 	if r.FromAgent != "" {
-		held, err := b.Redis.HKeys(ctx, b.Home(r.FromAgent).Load(r.FromAgent)).Result()
+		held, err := b.places.Held(ctx, r.FromAgent)
 		for _, s := range held {
 			out = append(out, s)
 		}
-		return out, store.RedisError("load", err)
+		return out, err
 	}
 	list, err := b.lines(ctx, r.FromQueue, -1)
 	for _, z := range list {
@@ -190,31 +190,23 @@ func (b *Broker) moveBatch(ctx context.Context, p store.Partition, id string, a 
 
 // moveOne moves a session unless it has moved on by itself. Repeated it does nothing more.
 func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, session string) (bool, error) {
-	s := newStep(a, chat.ActMoves, session)
-	s.Boss, s.To = true, r.Queue
-	if r.FromAgent != "" {
-		s.Gone = r.FromAgent
-		if s.To == "" {
-			st, err := b.Look(ctx, session)
-			if err != nil {
-				return false, settled(err)
-			}
-			s.To, s.Front = st.Queue, true
+	args := requeueArgs{caller: calledBy(a, chat.ActMoves, session), Owner: r.FromAgent, From: r.FromQueue, To: r.Queue, Entry: note(a, r.Note)}
+	args.Boss = true
+	if args.To == "" {
+		st, err := b.Look(ctx, session)
+		if err != nil {
+			return false, unlessOver(err)
 		}
-	} else {
-		s.From = r.FromQueue
+		args.To, args.Front = st.Queue, true
 	}
-	if r.Note != "" {
-		s.Entry = note(a, r.Note)
-	}
-	_, err := b.relocate(ctx, a, "requeue", s, requeueKeys(s.To))
+	_, err := b.requeue(ctx, a, chat.ActMoves, args)
 	if err == nil {
 		return true, nil
 	}
-	if settled(err) != nil {
+	if unlessOver(err) != nil {
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
 	st, err := b.Look(ctx, session)
-	return err == nil && st.State == chat.Waiting && st.Queue == s.To && s.To != r.FromQueue, settled(err)
+	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, unlessOver(err)
 }

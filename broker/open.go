@@ -5,8 +5,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
@@ -31,7 +29,7 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	}
 	p, w, id := b.Home(user.ID), "u:"+user.ID, b.NewSessionID(user.ID)
 	keys := p.Transition(id, p.Waiting(r.Queue), p.Open(user.ID), p.Listed(w), p.Sessions(), p.Profile(w), p.Rate(people.RateOpen, w), p.Strange())
-	args := openArgs{Op: ulid.Make().String(), Session: id, Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
+	args := openArgs{call: newCall(id), Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.Opens(a)
 	args.Interval, args.Burst = quota.Interval, quota.Burst
 	reply, err := b.bounded(ctx, a, "open", p, r.Queue, keys, func(bound bounds) any {
@@ -46,9 +44,9 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 	return b.begun(ctx, a, id, reply)
 }
 
+// openArgs is what open.lua is told.
 type openArgs struct {
-	Op       string `json:"op"`
-	Session  string `json:"session"`
+	call
 	Queue    string `json:"queue"`
 	User     string `json:"user"`
 	Info     string `json:"info"`
@@ -71,14 +69,14 @@ func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r stor
 			return chat.Session{}, err
 		}
 		if c := device(a); c != nil {
-			b.hub.joined(c, st)
+			b.hub.Joined(c, st)
 		}
 		return st.As("u:" + st.User.ID), nil
 	}
 	if err := store.Refused(r); err != nil {
 		return chat.Session{}, err
 	}
-	s, err := b.done(ctx, a, session, r)
+	s, err := b.answer(ctx, a, session, r)
 	if err == nil {
 		b.soon(session)
 	}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -24,7 +24,7 @@ func TestAFloodSlowsOnlyItself(t *testing.T) {
 	for i := range 4 {
 		c := []*party{one, two}[i%2].Conn
 		flood.Go(func() error {
-			for range (people.CommandBurst + people.CommandRate) / 4 {
+			for range (live.CommandBurst + live.CommandRate) / 4 {
 				if err := c.Pace(t.Context()); err != nil {
 					return err
 				}

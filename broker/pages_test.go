@@ -1,51 +1,14 @@
 package broker
 
 import (
-	"bellhop/broker/chat"
-
-	"encoding/json"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/internal/testenv"
 )
-
-// A queue's reset, and the answer of watch for all queues together, fit.
-func TestResetsAndViewsFit(t *testing.T) {
-	v := &view{queue: strings.Repeat(`"`, chat.MaxID), sessions: map[string]*chat.Snapshot{}}
-	for i := range shown {
-		s := &chat.Snapshot{Session: chat.Session{ID: fmt.Sprintf("00-%d", i), Queue: v.queue, Subject: strings.Repeat(`"`, chat.MaxSubject),
-			Meta: json.RawMessage(`{"x":"` + strings.Repeat("y", 4000) + `"}`)}}
-		v.list, v.sessions[s.ID] = append(v.list, waiter{id: s.ID, score: float64(i)}), s
-	}
-	var e struct {
-		Reset []chat.Session
-		Size  int
-		More  bool
-	}
-	line := v.reset()
-	require.LessOrEqual(t, len(line), chat.PageBytes)
-	require.Greater(t, len(line), chat.PageBytes-10000)
-	require.NoError(t, json.Unmarshal(line, &e))
-	require.True(t, e.More)
-	require.Equal(t, shown, e.Size)
-
-	queues := make([]chat.QueueView, chat.MaxQueuesOfOne)
-	for i := range queues {
-		queues[i] = v.shot()
-	}
-	chat.Fill(queues)
-	require.LessOrEqual(t, chat.Sized(queues), chat.PageBytes)
-	require.NotEmpty(t, queues[0].Waiting)
-	one := []chat.QueueView{{Waiting: []chat.Session{{Subject: strings.Repeat("x", 2*chat.PageBytes)}}, Size: 1}}
-	chat.Fill(one)
-	require.Len(t, one[0].Waiting, 1)
-	require.False(t, one[0].More)
-}
 
 // busyWire is a connection that is behind.
 type busyWire struct {
@@ -66,11 +29,10 @@ func TestListsWaitForRoom(t *testing.T) {
 	defer c.Close(t.Context())
 	_, err = b.Watch(t.Context(), chat.Actor{Identity: id, Conn: c}, nil)
 	require.NoError(t, err)
+	probe := b.hub.Probe()
 	resets := func(waiting int) (n int) {
-		b.hub.views.byQueue[q].mu.Lock() // whoever looks at `waiting` has it
-		w.waiting = waiting
-		b.hub.views.byQueue[q].mu.Unlock()
-		b.hub.views.show()
+		probe.View(q).Do(func() { w.waiting = waiting }) // whoever looks at `waiting` has that lock
+		probe.ShowViews()
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, e := range w.events {
@@ -81,7 +43,7 @@ func TestListsWaitForRoom(t *testing.T) {
 		return n
 	}
 	before := resets(2 * chat.PageBytes)
-	b.hub.views.resync()
+	probe.ResyncViews()
 	require.Equal(t, before, resets(2*chat.PageBytes))
 	require.Equal(t, before+1, resets(0))
 	require.Equal(t, before+1, resets(0))

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -25,7 +26,7 @@ type pulse struct {
 	calls store.Borrower
 	books store.Outcomes
 	epoch store.Epoch
-	quiet silence
+	quiet live.Silence
 	last  time.Time // of the last heartbeat by which silence is judged
 	beats int64     // of this node, as Redis told them last
 	deaf  bool      // the last call failed
@@ -38,7 +39,7 @@ type pulse struct {
 }
 
 func newPulse(b *Broker, p store.Partition) *pulse {
-	return &pulse{b: b, part: p, quiet: silence{}, eased: make(chan struct{}, 1)}
+	return &pulse{b: b, part: p, quiet: live.Silence{}, eased: make(chan struct{}, 1)}
 }
 
 // run looks after the partition until the context ends: once a second, and at
@@ -142,7 +143,7 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	}
 	// That it was unknown may have been the answer to a call whose answer was lost.
 	if t.fresh || t.beats[p.b.Node] <= p.beats || p.deaf {
-		p.b.hub.parts[p.part.Index].owe()
+		p.b.hub.Owe(p.part)
 	}
 	p.beats, p.deaf = t.beats[p.b.Node], false
 	if time.Since(p.last) < tickPause/2 {
@@ -150,8 +151,8 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	}
 	p.last = time.Now()
 	delete(t.beats, p.b.Node)
-	for _, node := range p.quiet.hear(t.beats) {
-		p.later(func(ctx context.Context) { p.bury(ctx, node, t.beats[node]) })
+	for _, node := range p.quiet.Hear(t.beats) {
+		p.later(func(ctx context.Context) { p.b.hub.Bury(ctx, p.part, node, t.beats[node]) })
 	}
 }
 
@@ -159,16 +160,16 @@ func (p *pulse) look(ctx context.Context, t taken) {
 func (p *pulse) work(t taken) {
 	for _, data := range t.effects {
 		w := store.Lent{Kind: store.LentEffect, Lease: t.lease, Member: data}
-		p.later(func(ctx context.Context) { p.books.Add(w, p.b.carry(ctx, data)) })
+		p.later(func(ctx context.Context) { p.books.Add(w, p.b.places.Carry(ctx, data)) })
 	}
 	for _, timer := range t.timers {
 		w := store.Lent{Kind: store.LentTimer, Lease: t.lease, Member: timer}
-		p.later(func(ctx context.Context) { p.finish(ctx, w) })
+		p.later(func(ctx context.Context) { p.fire(ctx, w) })
 	}
 	for _, node := range t.dead {
 		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}
 		p.later(func(ctx context.Context) {
-			err := p.b.clear(ctx, p.part, node)
+			err := p.b.hub.Clear(ctx, p.part, node)
 			if err != nil {
 				p.b.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
 			}
@@ -193,8 +194,8 @@ func (p *pulse) later(f func(ctx context.Context)) {
 		ctx, cancel := context.WithTimeout(b.Life, store.TakeLease)
 		defer cancel()
 		select {
-		case b.places <- struct{}{}:
-			defer func() { <-b.places }()
+		case b.working <- struct{}{}:
+			defer func() { <-b.working }()
 			f(ctx)
 		case <-ctx.Done():
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -155,7 +156,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 		s := user(t, b, name("uma")).open(q)
-		pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		pl, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
 		other := user(t, b, name("uma")).open(q)
 		_, err = b.Grab(ctx, ann.Actor, other.ID)
@@ -164,14 +165,14 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
 		require.Eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
-		r, err := b.claim(ctx, pl, s.ID, false)
+		r, err := b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
 		require.Equal(t, "late", r.Str(0))
 
 		t.Log("killed between claim and settle: the place stays")
-		pl, err = b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		pl, err = b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
-		r, err = b.claim(ctx, pl, s.ID, false)
+		r, err = b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
@@ -180,9 +181,8 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 
 		t.Log("killed after the end, before the place was freed")
 		p, _ := b.Of(s.ID)
-		step := newStep(ann.Actor, chat.ActTakeOver, s.ID)
-		step.By, step.Name, step.Force, step.Queue = "a:"+ann.ID, ann.ID, true, q
-		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...), step)
+		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...),
+			endArgs{caller: caller{call: newCall(s.ID), By: "a:" + ann.ID}, Name: ann.ID, Force: true, Queue: q})
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
@@ -204,8 +204,8 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		require.NoError(t, err)
 		ann.grab(s.ID)
 		clean(t, b)
-		late := effect{Agent: ann.ID, Session: s.ID, Rev: 3, Role: "past", Token: token}
-		require.NoError(t, b.settle(ctx, late))
+		late := places.Effect{Agent: ann.ID, Session: s.ID, Rev: 3, Role: "past", Token: token}
+		require.NoError(t, b.places.Settle(ctx, late))
 		clean(t, b)
 	})
 }
@@ -218,8 +218,8 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 		s := uma.open(q)
-		reserve := func() place {
-			pl, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+		reserve := func() places.Place {
+			pl, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{Online: true})
 			require.NoError(t, err)
 			return pl
 		}
@@ -229,7 +229,7 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
 		code(t, chat.CodeWrongState, err)
 		home, _ := b.Of(s.ID)
-		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.token, "")
+		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.Token, "")
 		require.NoError(t, err)
 		require.Equal(t, "target", r.Str(0))
 		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
@@ -249,15 +249,15 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 		s := uma.open(q)
-		grab, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		grab, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
-		offer, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{offer: true})
+		offer, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{Online: true})
 		require.NoError(t, err)
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
 		load := b.Home(ann.ID).Load(ann.ID)
-		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.token+"|held" })
-		_, err = b.win(ctx, ann.Actor, grab, s.ID)
+		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.Token+"|held" })
+		_, err = b.win(ctx, ann.Actor, grab, s.ID, false)
 		require.NoError(t, err)
 		clean(t, b)
 		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
@@ -276,7 +276,7 @@ func TestAReservationSentTwice(t *testing.T) {
 	var tokens [2]string
 	for i := range tokens {
 		r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
-			reserveArgs{ann.ID, s, "once", 1, false, "", nil, 1, "[]", "{}"})
+			map[string]any{"agent": ann.ID, "session": s, "token": "once", "ttl": 1, "capacity": 1, "queues": "[]", "info": "{}"})
 		require.NoError(t, err)
 		tokens[i] = r.Str(3)
 	}
@@ -297,11 +297,11 @@ func TestRoundTrips(t *testing.T) {
 		return b.Calls.Load() - before
 	}
 	pl := func(ctx context.Context) error {
-		p, err := b.reserve(ctx, ann.Identity, s.ID, reserveHow{})
+		p, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		if err != nil {
 			return err
 		}
-		_, err = b.claim(ctx, p, s.ID, false)
+		_, err = b.claim(ctx, p, s.ID, false, false)
 		return err
 	}
 	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")
@@ -341,22 +341,23 @@ func TestClocksApart(t *testing.T) {
 		ctx, q := t.Context(), name("q")
 		ann := agent(t, b, name("ann"), q)
 		part := b.Home(ann.ID)
-		reserve := func(session string, ahead time.Duration) place {
+		reserve := func(session string, ahead time.Duration) places.Place {
 			r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
-				reserveArgs{Agent: ann.ID, Session: session, Token: ulid.Make().String(), TTL: (placeTTL + ahead).Milliseconds(), Queues: chat.Encode([]string{q}), Info: "{}"})
+				map[string]any{"agent": ann.ID, "session": session, "token": ulid.Make().String(), "ttl": (places.TTL + ahead).Milliseconds(),
+					"capacity": 0, "queues": chat.Encode([]string{q}), "info": "{}"})
 			require.NoError(t, err)
-			return place{agent: ann.ID, token: r.Str(3), info: r.Str(2), queues: []string{q}}
+			return places.Place{Agent: ann.ID, Token: r.Str(3), Info: r.Str(2), Queues: []string{q}}
 		}
 		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
 			s := user(t, b, name("uma")).open(q)
-			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID)
+			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID, false)
 			require.NoError(t, err, ahead)
 		}
 		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
 		s := user(t, b, name("uma")).open(q)
 		late := reserve(s.ID, -time.Minute)
 		eventually(t, func() bool { return store.IsNil(b.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
-		_, err := b.win(ctx, ann.Actor, late, s.ID)
+		_, err := b.win(ctx, ann.Actor, late, s.ID, false)
 		require.ErrorIs(t, err, store.ErrLate)
 		ann.grab(s.ID)
 		clean(t, b)

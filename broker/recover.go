@@ -3,19 +3,19 @@ package broker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
 
@@ -63,11 +63,14 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 // concerns; those once for each id, though the archive may keep it waiting.
 func (b *Broker) mend(ctx context.Context, p store.Partition, id string) error {
 	began, pulse := time.Now(), b.pulses[p.Index]
-	// One server has all partitions: each looks after its own then.
-	r := &recovery{b: b, p: p, alone: !b.Sharded && strings.Contains(id, "|server")}
+	r := &recovery{b: b, p: p}
 	err := r.archived(ctx)
 	if err == nil || pulse.placed != id {
-		placing := r.places(ctx)
+		parts := b.Parts
+		if !b.Sharded && strings.Contains(id, "|server") { // one server has all partitions: each looks after its own then
+			parts = []store.Partition{p}
+		}
+		placing := b.places.Reconcile(ctx, parts, p, &r.places)
 		if placing == nil {
 			pulse.placed = id
 		}
@@ -77,19 +80,26 @@ func (b *Broker) mend(ctx context.Context, p store.Partition, id string) error {
 		pulse.placed = ""
 		b.Log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.Index, "sessions", r.seen.Load(),
 			"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
-			"places", r.placed.Load(), "requeued", r.evicted.Load(), "took", time.Since(began).Round(time.Millisecond))
+			"places", r.places.Places.Load(), "requeued", r.places.Vacated.Load(), "took", time.Since(began).Round(time.Millisecond))
 	}
 	return err
 }
 
 // recovery is one comparison of a partition.
 type recovery struct {
-	b     *Broker
-	p     store.Partition
-	alone bool // what other partitions have is compared by their own
+	b *Broker
+	p store.Partition
 
-	seen, recovered, superseded, placed, evicted atomic.Int64
-	behind                                       atomic.Int64 // ms: how far Redis's newest message was behind the archive's, at most
+	seen, recovered, superseded atomic.Int64
+	places                      places.Rectified
+	behind                      atomic.Int64 // ms: how far Redis's newest message was behind the archive's, at most
+}
+
+func (r *recovery) level() slog.Level {
+	if r.recovered.Load()+r.superseded.Load()+r.places.Places.Load()+r.places.Vacated.Load() > 0 {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // archived compares the partition's sessions with the archive's.
@@ -100,7 +110,7 @@ func (r *recovery) archived(ctx context.Context) error {
 	if err := r.b.ArchiveReady(ctx); err != nil {
 		return err
 	}
-	err := r.b.eachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
+	err := r.b.EachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
 		return r.each(ctx, ids, func(ctx context.Context, id string) error {
 			err := r.compare(ctx, id)
 			if err == nil || chat.AsError(err).Code == chat.CodeUnavailable || ctx.Err() != nil {
@@ -123,30 +133,6 @@ func (r *recovery) each(ctx context.Context, ids []string, f func(context.Contex
 		g.Go(func() error { return f(ctx, id) })
 	}
 	return g.Wait()
-}
-
-// eachSession gives the ids of all sessions of a partition, some at a time.
-func (b *Broker) eachSession(ctx context.Context, p store.Partition, f func(ctx context.Context, ids []string) error) error {
-	after := "-inf"
-	for {
-		list, err := b.Redis.ZRangeByScoreWithScores(ctx, p.Sessions(), &redis.ZRangeBy{Min: after, Max: "+inf", Count: 500}).Result()
-		if err != nil {
-			return store.RedisError("sessions", err)
-		}
-		ids := make([]string, 0, len(list))
-		for _, z := range list {
-			id, _ := z.Member.(string)
-			ids = append(ids, id)
-		}
-		if err := f(ctx, ids); err != nil || len(list) < 500 {
-			return err
-		}
-		next := strconv.FormatFloat(list[len(list)-1].Score, 'f', -1, 64)
-		if next == after { // as many of one millisecond: go past it
-			next = "(" + next
-		}
-		after = next
-	}
 }
 
 // compared is one session in Redis and in the archive.
@@ -312,7 +298,7 @@ func (r *recovery) told(ctx context.Context, back *archiving.Revived) error {
 		agents = append(slices.Clone(agents), target)
 	}
 	for _, agent := range agents {
-		if err := b.rectify(ctx, agent, id, r); err != nil {
+		if err := b.places.Rectify(ctx, agent, id, &r.places); err != nil {
 			return err
 		}
 	}

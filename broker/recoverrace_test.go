@@ -17,6 +17,7 @@ import (
 	"bellhop/archive"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -89,7 +90,9 @@ func TestAConnectCarriedOutLate(t *testing.T) {
 	second := connect(t, b, id, "phone")
 	first.Conn.Close(t.Context())
 	require.Zero(t, second.code)
-	require.ErrorIs(t, b.register(t.Context(), first.Conn, false), errReplaced) // what lay in a socket's buffer
+	replaced, err := b.hub.Probe().Register(t.Context(), first.Conn)
+	require.NoError(t, err)
+	require.True(t, replaced) // what lay in a socket's buffer
 	time.Sleep(500 * time.Millisecond)
 	second.wire.mu.Lock()
 	defer second.wire.mu.Unlock()
@@ -218,7 +221,7 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		require.NoError(t, b.rectify(ctx, ann.ID, s.ID, &recovery{b: b, p: b.Parts[0]}))
+		require.NoError(t, b.places.Rectify(ctx, ann.ID, s.ID, new(places.Rectified)))
 		sp.spoil(nil, nil)
 		ann.grab(s.ID)
 		eventually(t, held)

@@ -9,6 +9,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
 
@@ -137,8 +138,8 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 			if err != nil {
 				return err
 			}
-			bye := disconnectArgs{Who: w, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := b.unregister(ctx, bye, chat.Identity{ID: chat.IDOf(w), Queues: prof.Queues}); err != nil {
+			bye := live.Farewell{Who: w, Queues: prof.Queues, Node: node, Device: device, Conn: conn, Dead: true}
+			if _, err := b.hub.Unregister(ctx, bye); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 )
 
 // soon routes a session that has just begun to wait. If this node dies
@@ -14,7 +15,7 @@ func (b *Broker) soon(session string) {
 		ctx, cancel := context.WithTimeout(b.Life, settlePatience)
 		defer cancel()
 		p, _ := b.Of(session)
-		err := settled(b.route(ctx, session))
+		err := unlessOver(b.route(ctx, session))
 		if err == nil {
 			_, err = b.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
 		}
@@ -33,15 +34,15 @@ func (b *Broker) route(ctx context.Context, session string) error {
 	}
 	q := b.settings.queue(st.Queue)
 	if st.BotFirst && q.Bot != "" {
-		err := b.assign(ctx, session, q.Bot, chat.RoleBot, reserveHow{offer: true})
-		if settled(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
+		err := b.assign(ctx, session, q.Bot, chat.RoleBot, places.Only{Online: true})
+		if unlessOver(unless(err, chat.CodeFull, chat.CodeNoAgent, chat.CodeTaken)) != nil || err == nil {
 			return err
 		}
 	}
 	if st.Sticky == "" || q.Routing == "auto" || !q.Hours.IsOpen(time.Now()) {
 		return nil
 	}
-	pl, err := b.reserve(ctx, chat.Identity{ID: st.Sticky, Role: chat.RoleAgent}, session, reserveHow{offer: true, queue: st.Queue})
+	pl, err := b.places.Reserve(ctx, chat.Identity{ID: st.Sticky, Role: chat.RoleAgent}, session, places.Only{Online: true, Queue: st.Queue})
 	if err == nil {
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: session, Agent: st.Sticky, Sticky: true}, pl, st.Queue)
 	}
@@ -49,21 +50,20 @@ func (b *Broker) route(ctx context.Context, session string) error {
 }
 
 // assign makes an agent a waiting session's owner without asking it.
-func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Role, how reserveHow) error {
-	pl, err := b.reserve(ctx, chat.Identity{ID: agent, Role: role}, session, how)
+func (b *Broker) assign(ctx context.Context, session, agent string, role chat.Role, only places.Only) error {
+	pl, err := b.places.Reserve(ctx, chat.Identity{ID: agent, Role: role}, session, only)
 	if err != nil {
 		return err
 	}
 	if role == chat.RoleBot { // it serves where it is named
 		st, err := b.LookLive(ctx, session)
 		if err != nil || st == nil {
-			b.free(ctx, pl, session)
+			b.places.Free(ctx, pl, session)
 			return err
 		}
-		pl.queues = []string{st.Queue}
+		pl.Queues = []string{st.Queue}
 	}
-	pl.auto = true
-	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session)
+	_, err = b.win(ctx, chat.Actor{Identity: chat.Identity{ID: agent, Role: role}}, pl, session, true)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -162,7 +163,7 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 		ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 		a.set(t, q, func(s *chat.QueueSettings) { s.Routing = "grab" })
 		s := openFor(t, a, q, uma.ID)
-		err := b.assign(ctx, s.ID, ann.ID, chat.RoleAgent, reserveHow{offer: true, queue: q})
+		err := b.assign(ctx, s.ID, ann.ID, chat.RoleAgent, places.Only{Online: true, Queue: q})
 		require.ErrorIs(t, err, store.ErrLate)
 		require.Zero(t, b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val())
 		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})

@@ -11,6 +11,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
@@ -26,13 +27,13 @@ type stage struct {
 	ann, bea, cay string
 	op            string // of the transition under test, the same in both runs
 	key           string
-	places        map[string]place
+	places        map[string]places.Place
 }
 
 func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	ctx := t.Context()
 	g := &stage{t: t, b: b, q: name("q"), q2: name("q"), ann: name("ann"), bea: name("bea"), cay: name("cay"),
-		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]place{}}
+		user: name("uma"), op: ulid.Make().String(), key: name("k"), places: map[string]places.Place{}}
 	for _, a := range []string{g.ann, g.bea, g.cay} {
 		require.NoError(t, b.people.Introduce(ctx, chat.Identity{Role: chat.RoleAgent, ID: a, Queues: []string{g.q}, Capacity: 5}))
 		_, err := b.people.SetStatus(ctx, a, chat.Online)
@@ -64,9 +65,11 @@ func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	return g
 }
 
-func (g *stage) step(by string) step {
-	return step{Op: g.op, Session: g.session, By: by, Queues: []string{g.q}, Max: chat.MaxAssists}
-}
+func (g *stage) call() call { return call{g.op, g.session} }
+
+func (g *stage) caller(by string) caller { return caller{call: g.call(), By: by} }
+
+func (g *stage) boss(by string) caller { return caller{g.call(), by, true} }
 
 func (g *stage) run(script string, s any, more ...string) store.Reply {
 	g.t.Helper()
@@ -76,22 +79,18 @@ func (g *stage) run(script string, s any, more ...string) store.Reply {
 }
 
 // place reserves once for each agent: both runs of a claim bring the same one.
-func (g *stage) place(agent string) place {
+func (g *stage) place(agent string) places.Place {
 	if pl, ok := g.places[agent]; ok {
 		return pl
 	}
-	pl, err := g.b.reserve(g.t.Context(), chat.Identity{ID: agent, Role: chat.RoleAgent}, g.session, reserveHow{})
+	pl, err := g.b.places.Reserve(g.t.Context(), chat.Identity{ID: agent, Role: chat.RoleAgent}, g.session, places.Only{})
 	require.NoError(g.t, err)
 	g.places[agent] = pl
 	return pl
 }
 
 func (g *stage) claim(agent string) store.Reply {
-	pl := g.place(agent)
-	return g.run("claim", struct {
-		step
-		Queues []string `json:"queues"`
-	}{step{Op: g.op, Session: g.session, Agent: agent, Info: pl.info, Token: pl.token}, pl.queues}, g.p.Waiting(g.q))
+	return g.run("claim", claimArgs{call: g.call(), Place: g.place(agent)}, g.p.Waiting(g.q))
 }
 
 func (g *stage) send(by string) store.Reply {
@@ -148,137 +147,98 @@ var matrix = []struct {
 		map[string]string{"ok": "mine"}},
 	{"take over by cay", func(g *stage) store.Reply {
 		pl := g.place(g.cay)
-		s := g.step(g.cay)
-		s.Agent, s.Info, s.Token, s.Queue = g.cay, pl.info, pl.token, g.q
-		return g.run("takeover", s, g.p.Waiting(g.q))
+		return g.run("takeover", takeoverArgs{call: g.call(), Agent: g.cay, Info: pl.Info, Token: pl.Token, Queue: g.q}, g.p.Waiting(g.q))
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "mine"}},
 	{"offer by a supervisor to cay", func(g *stage) store.Reply {
-		pl := g.place(g.cay)
-		s := g.step("boss")
-		s.Agent, s.Info, s.Token, s.TTL, s.Boss = g.cay, pl.info, pl.token, 30000, true
-		return g.run("offer", s)
+		return g.run("offer", offerArgs{caller: g.boss("boss"), Place: g.place(g.cay), TTL: 30000})
 	}, [5]string{"ok", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"rate by the user", func(g *stage) store.Reply {
-		s := g.step("u:" + g.user)
-		s.Score, s.Window = 5, 60000
-		return g.run("rate", s)
+		return g.run("rate", ratingArgs{caller: g.caller("u:" + g.user), Score: 5, Window: 60000})
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
 	{"rate by ann", func(g *stage) store.Reply {
-		s := g.step("a:" + g.ann)
-		s.Score, s.Window = 5, 60000
-		return g.run("rate", s)
+		return g.run("rate", ratingArgs{caller: g.caller("a:" + g.ann), Score: 5, Window: 60000})
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"reopen by the user", func(g *stage) store.Reply {
 		return g.run("reopen", map[string]any{"op": g.op, "session": g.session, "by": "u:" + g.user, "queue": g.q, "window": 60000,
 			"abandon": 0, "patience": 0, "sticky": 60000}, append(endKeys(g.p, g.q, g.user), g.p.Strange())...)
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
-	{"label by ann", func(g *stage) store.Reply { return g.label(g.ann, false) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
-	{"label by bea", func(g *stage) store.Reply { return g.label(g.bea, false) },
+	{"label by ann", func(g *stage) store.Reply { return g.label(g.caller(g.ann)) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"label by bea", func(g *stage) store.Reply { return g.label(g.caller(g.bea)) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
-	{"label by a supervisor", func(g *stage) store.Reply { return g.label("boss", true) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"label by a supervisor", func(g *stage) store.Reply { return g.label(g.boss("boss")) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
 	{"idle before its time", func(g *stage) store.Reply {
-		s := g.step("")
-		s.Queue = g.q
-		return g.run("idle", s, endKeys(g.p, g.q, g.user)...)
+		return g.run("idle", overdueArgs{call: g.call(), Queue: g.q}, endKeys(g.p, g.q, g.user)...)
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
 	{"long wait", func(g *stage) store.Reply {
 		return g.run("patience", map[string]any{"op": g.op, "session": g.session, "text": "", "opens": "null"})
 	}, [5]string{"ok", "too_early", "too_early", "too_early", "too_early"}, map[string]string{"ok": "too_early"}},
 	{"offer by ann to cay", func(g *stage) store.Reply {
-		pl := g.place(g.cay)
-		s := g.step(g.ann)
-		s.Agent, s.Info, s.Token, s.TTL = g.cay, pl.info, pl.token, 30000
-		return g.run("offer", s)
+		return g.run("offer", offerArgs{caller: g.caller(g.ann), Place: g.place(g.cay), TTL: 30000})
 	}, [5]string{"forbidden", "ok", "wrong_state", "wrong_state", "ended"}, nil},
 	{"offer by bea to cay", func(g *stage) store.Reply {
-		pl := g.place(g.cay)
-		s := g.step(g.bea)
-		s.Agent, s.Info, s.Token = g.cay, pl.info, pl.token
-		return g.run("offer", s)
+		return g.run("offer", offerArgs{caller: g.caller(g.bea), Place: g.place(g.cay)})
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"accept by bea", func(g *stage) store.Reply { return g.accept(g.bea) },
 		[5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
 	{"accept by cay", func(g *stage) store.Reply { return g.accept(g.cay) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"decline by bea", func(g *stage) store.Reply {
-		s := g.step(g.bea)
-		s.Outcome = "declined"
-		return g.run("withdraw", s)
+		return g.run("withdraw", withdrawArgs{caller: g.caller(g.bea), Outcome: "declined"})
 	}, [5]string{"forbidden", "forbidden", "ok", "forbidden", "forbidden"}, nil},
 	{"cancel by ann", func(g *stage) store.Reply {
-		s := g.step(g.ann)
-		s.Outcome = "cancelled"
-		return g.run("withdraw", s)
+		return g.run("withdraw", withdrawArgs{caller: g.caller(g.ann), Outcome: "cancelled"})
 	}, [5]string{"forbidden", "wrong_state", "ok", "wrong_state", "ended"}, nil},
 	{"expiry before its time", func(g *stage) store.Reply {
-		s := g.step("")
-		s.Outcome = "expired"
-		return g.run("withdraw", s)
+		return g.run("withdraw", withdrawArgs{caller: g.caller(""), Outcome: "expired"})
 	}, [5]string{"wrong_state", "wrong_state", "too_early", "wrong_state", "ended"}, nil},
-	{"transfer to a queue by ann", func(g *stage) store.Reply { return g.requeue(g.step(g.ann)) },
+	{"transfer to a queue by ann", func(g *stage) store.Reply { return g.requeue(requeueArgs{caller: g.caller(g.ann)}) },
 		[5]string{"forbidden", "ok", "ok", "ok", "ended"}, nil},
 	{"transfer to a queue by a supervisor", func(g *stage) store.Reply {
-		s := g.step("boss")
-		s.Boss = true
-		return g.requeue(s)
+		return g.requeue(requeueArgs{caller: g.boss("boss")})
 	}, [5]string{"ok", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "ok"}},
 	{"requeue for ann who is gone", func(g *stage) store.Reply {
-		s := g.step("")
-		s.Gone, s.Front, s.Reason = g.ann, true, "agent-gone"
-		return g.requeue(s)
+		return g.requeue(requeueArgs{caller: g.caller(""), Owner: g.ann, Front: true, Reason: "agent-gone"})
 	}, [5]string{"forbidden", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "forbidden"}},
-	{"end by the user", func(g *stage) store.Reply { return g.end("u:"+g.user, g.user, nil) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"end by ann", func(g *stage) store.Reply { return g.end("a:"+g.ann, g.ann, nil) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
+	{"end by the user", func(g *stage) store.Reply { return g.end(endArgs{caller: g.caller("u:" + g.user), Name: g.user}) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
+	{"end by ann", func(g *stage) store.Reply { return g.end(endArgs{caller: g.caller("a:" + g.ann), Name: g.ann}) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
 	{"end by ann with force", func(g *stage) store.Reply {
-		return g.end("a:"+g.ann, g.ann, func(s *step) { s.Force = true })
+		return g.end(endArgs{caller: g.caller("a:" + g.ann), Name: g.ann, Force: true})
 	}, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
-	{"end by bea", func(g *stage) store.Reply { return g.end("a:"+g.bea, g.bea, nil) },
+	{"end by bea", func(g *stage) store.Reply { return g.end(endArgs{caller: g.caller("a:" + g.bea), Name: g.bea}) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"end by a supervisor", func(g *stage) store.Reply {
-		return g.end("a:boss", "boss", func(s *step) { s.Boss = true })
+		return g.end(endArgs{caller: g.boss("a:boss"), Name: "boss"})
 	}, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
-	{"end before its time", func(g *stage) store.Reply { return g.end("", "", func(s *step) { s.Due = true }) },
+	{"end before its time", func(g *stage) store.Reply { return g.end(endArgs{caller: g.caller(""), Due: true}) },
 		[5]string{"too_early", "too_early", "too_early", "too_early", "ok"}, nil},
 	{"abandon before its time", func(g *stage) store.Reply {
-		s := g.step("")
-		s.Queue = g.q
-		return g.run("abandon", s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Profile("u:"+g.user), g.p.Conns("u:"+g.user), g.p.Epoch())
+		return g.run("abandon", overdueArgs{call: g.call(), Queue: g.q}, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Profile("u:"+g.user), g.p.Conns("u:"+g.user), g.p.Epoch())
 	}, [5]string{"too_early", "too_early", "too_early", "too_early", "too_early"}, nil},
 	{"join by bea", func(g *stage) store.Reply {
-		s := g.step(g.bea)
-		s.Info = chat.Encode(chat.Person{ID: g.bea})
-		return g.run("join", s)
+		return g.run("join", joinArgs{g.caller(g.bea), chat.Encode(chat.Person{ID: g.bea}), []string{g.q}, chat.MaxAssists})
 	}, [5]string{"wrong_state", "ok", "ok", "ok", "ended"}, nil},
-	{"leave by ann", func(g *stage) store.Reply { return g.run("leave", g.step(g.ann)) },
+	{"leave by ann", func(g *stage) store.Reply { return g.run("leave", leaveArgs{g.call(), g.ann}) },
 		[5]string{"forbidden", "wrong_state", "wrong_state", "wrong_state", "wrong_state"}, nil},
-	{"leave by bea", func(g *stage) store.Reply { return g.run("leave", g.step(g.bea)) },
+	{"leave by bea", func(g *stage) store.Reply { return g.run("leave", leaveArgs{g.call(), g.bea}) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 }
 
-func (g *stage) label(by string, boss bool) store.Reply {
-	s := g.step(by)
-	s.Boss, s.Queue, s.Add, s.Remove, s.Max = boss, g.q, []string{"vip"}, []string{"old"}, MaxLabels
-	return g.run("label", s, g.p.Waiting(g.q))
+func (g *stage) label(by caller) store.Reply {
+	return g.run("label", labelArgs{by, g.q, []string{"vip"}, []string{"old"}, MaxLabels}, g.p.Waiting(g.q))
 }
 
 func (g *stage) accept(by string) store.Reply {
-	s := g.step(by)
-	s.Queue, s.Idle = g.q, map[string]int64{g.q: 60000}
-	return g.run("accept", s, g.p.Waiting(g.q))
+	return g.run("accept", acceptArgs{call: g.call(), By: by, Queue: g.q, Idle: map[string]int64{g.q: 60000}}, g.p.Waiting(g.q))
 }
 
-func (g *stage) requeue(s step) store.Reply {
-	s.Queue, s.To = g.q, g.q2
-	return g.run("requeue", s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Waiting(g.q2))
+func (g *stage) requeue(r requeueArgs) store.Reply {
+	r.Queue, r.To = g.q, g.q2
+	return g.run("requeue", r, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Waiting(g.q2))
 }
 
-func (g *stage) end(by, id string, change func(*step)) store.Reply {
-	s := g.step(by)
-	s.Name, s.Queue, s.TTL = id, g.q, 60000
-	if change != nil {
-		change(&s)
-	}
-	return g.run("end", s, endKeys(g.p, g.q, g.user)...)
+func (g *stage) end(e endArgs) store.Reply {
+	e.Queue, e.TTL = g.q, 60000
+	return g.run("end", e, endKeys(g.p, g.q, g.user)...)
 }
 
 func (b *Broker) mustRaw(t *testing.T, script string, keys []string, args ...any) store.Reply {

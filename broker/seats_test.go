@@ -10,6 +10,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/live"
 	"bellhop/internal/testenv"
 )
 
@@ -229,7 +230,7 @@ func TestWatchingEndsWithTheQueue(t *testing.T) {
 func TestALongList(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
-	ids := make([]string, shown+20)
+	ids := make([]string, live.Shown+20)
 	for i := range ids {
 		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
@@ -246,10 +247,10 @@ func TestALongList(t *testing.T) {
 	}
 	views, err := b.Watch(ctx, ann.Actor, nil)
 	require.NoError(t, err)
-	require.Equal(t, shown+10, views[0].Size)
-	require.Len(t, views[0].Waiting, shown)
+	require.Equal(t, live.Shown+10, views[0].Size)
+	require.Len(t, views[0].Waiting, live.Shown)
 	require.Equal(t, ids[10], views[0].Waiting[0].ID)
-	require.Equal(t, ids[shown+9], views[0].Waiting[shown-1].ID)
+	require.Equal(t, ids[live.Shown+9], views[0].Waiting[live.Shown-1].ID)
 }
 
 // A connection that ends while Redis is away is not thought alive afterwards.
@@ -281,7 +282,7 @@ func TestARevocationNobodyHeard(t *testing.T) {
 	require.NoError(t, err)
 	uma := connect(t, b, id, "")
 	require.NoError(t, b.Redis.Del(ctx, b.Home(id.TokenID).Token(id.TokenID)).Err())
-	b.hub.parts[b.Home(uma.ID).Index].resync(context.WithoutCancel(ctx))
+	b.hub.Probe().Resync(context.WithoutCancel(ctx), uma.ID)
 	uma.awaitClose(chat.CloseRevoked)
 	_, err = b.Connect(ctx, id, "", &wire{more: make(chan struct{})})
 	code(t, chat.CodeUnauthorized, err)

@@ -197,3 +197,20 @@ func (b *Broker) keepQueue(ctx context.Context, id, data string) (had bool, err 
 	}
 	return r.Num(1) == 1, nil
 }
+
+// grace is how long an agent may be without a connection: the longest of its
+// queues', in ms; 0, for ever, if it is so for one of them.
+func (b *Broker) grace(queues []string) int64 {
+	longest := 0
+	if len(queues) == 0 {
+		longest = chat.DefaultQueue("").AgentGrace
+	}
+	for _, q := range queues {
+		g := b.settings.queue(q).AgentGrace
+		if g == 0 {
+			return 0
+		}
+		longest = max(longest, g)
+	}
+	return store.Milliseconds(longest)
+}

@@ -188,7 +188,7 @@ func TestAStallOfANode(t *testing.T) {
 	gone := func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 0
 	}
@@ -199,7 +199,7 @@ func TestAStallOfANode(t *testing.T) {
 	eventually(t, func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val()
+			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 3
 	})
@@ -209,24 +209,6 @@ func TestAStallOfANode(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State)
 	clean(t, other)
-}
-
-// Silence is counted in heartbeats of one's own that succeeded, and by nothing else.
-func TestSilence(t *testing.T) {
-	t.Parallel()
-	s := silence{}
-	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 1}))
-	for i := range deadTicks - 1 {
-		require.Empty(t, s.hear(map[string]int64{"a": 5, "b": int64(2 + i)}))
-	}
-	require.Equal(t, []string{"a"}, s.hear(map[string]int64{"a": 5, "b": 99}))
-	require.Empty(t, s.hear(map[string]int64{"a": 5, "b": 100}), "not again at once")
-	require.Empty(t, s.hear(map[string]int64{"b": 101}))
-	require.Len(t, s, 1, "one that is gone is forgotten")
-	for range deadTicks - 1 {
-		require.Empty(t, s.hear(map[string]int64{"b": 101}))
-	}
-	require.Empty(t, s.hear(map[string]int64{"b": 3}), "any change is a sign of life, also back: Redis fell back")
 }
 
 // A node that has been heard of since it was found silent is not buried, and one
@@ -239,8 +221,8 @@ func TestOnlyTheDeadAreCleared(t *testing.T) {
 	p := b.Home(uma.ID)
 	beats := int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val())
 	eventually(t, func() bool { return int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val()) > beats })
-	b.pulses[p.Index].bury(ctx, b.Node, beats)
-	require.NoError(t, b.clear(ctx, p, b.Node))
+	b.hub.Bury(ctx, p, b.Node, beats)
+	require.NoError(t, b.hub.Clear(ctx, p, b.Node))
 	require.EqualValues(t, 1, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
 }
 
@@ -272,7 +254,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		for _, p := range all {
-			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(p.Conn.m.who)).Val() != 1 {
+			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val() != 1 {
 				return false
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/sessions"
 	"bellhop/internal/testenv"
 )
@@ -224,7 +225,7 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	require.Equal(t, true, hello["more"])
 	require.EqualValues(t, n, hello["unread"])
 	require.LessOrEqual(t, chat.Sized(hello), chat.PageBytes)
-	require.Less(t, b.hub.at(id.ID).sub.Channels(), n/2)
+	require.Less(t, b.hub.Probe().Channels(id.ID), n/2)
 	shown := map[string]bool{}
 	for _, s := range hello["sessions"].([]any) {
 		s := s.(map[string]any)
@@ -244,7 +245,7 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 	require.Zero(t, r.Unread)
 	for _, p := range []*party{ann, away} {
 		e := p.await("unread", inSession(apart))
-		require.EqualValues(t, n-1, e["total"], p.Conn.id)
+		require.EqualValues(t, n-1, e["total"], p.Conn.ID())
 	}
 }
 
@@ -278,29 +279,24 @@ func TestAResyncOfViewsHoldsNothingUp(t *testing.T) {
 	ann.grab(s.ID)
 	_, err := b.Watch(t.Context(), ann.Actor, nil)
 	require.NoError(t, err)
-	vs := &b.hub.views
-	v := vs.byQueue[q]
-	v.turn <- struct{}{} // reading it takes long
-	loads := v.loads.Load()
+	probe := b.hub.Probe()
+	v := probe.View(q)
+	goOn := v.Hold() // reading it takes long
+	loads := v.Loads()
 	loseSubscriber(b, s.ID)
-	syncing := func() bool {
-		vs.mu.Lock()
-		defer vs.mu.Unlock()
-		return vs.syncing
-	}
-	eventually(t, syncing)
+	eventually(t, probe.Resyncing)
 	began := time.Now()
 	uma.send(s.ID, "meanwhile")
 	ann.await("message", func(e event) bool { return e["body"] == "meanwhile" })
-	require.Less(t, time.Since(began), feedPatience/2)
+	require.Less(t, time.Since(began), live.FeedPatience/2)
 	var wg sync.WaitGroup
 	for range 5 {
-		wg.Go(vs.resync)
+		wg.Go(probe.ResyncViews)
 	}
 	wg.Wait() // they do not wait
-	<-v.turn
-	eventually(t, func() bool { return !syncing() })
-	require.EqualValues(t, 2, v.loads.Load()-loads)
+	goOn()
+	eventually(t, func() bool { return !probe.Resyncing() })
+	require.EqualValues(t, 2, v.Loads()-loads)
 }
 
 func violations(t testing.TB, b *Broker) []Violation {

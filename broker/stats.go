@@ -22,25 +22,25 @@ func (b *Broker) Stats(ctx context.Context, a chat.Actor, r chat.StatsRequest) (
 	return b.counts.Report(ctx, r)
 }
 
-// desk is what statistics ask of the rest.
-type desk struct{ *Broker }
+// current is what statistics ask of the rest: who works and who waits now.
+type current struct{ *Broker }
 
 // Agents are all agents that are known.
-func (d desk) Agents(ctx context.Context) ([]chat.AgentInfo, error) { return d.people.Agents(ctx) }
+func (b current) Agents(ctx context.Context) ([]chat.AgentInfo, error) { return b.people.Agents(ctx) }
 
 // Queues are the ids of the queues that somebody has set.
-func (d desk) Queues() []string { return d.settings.set() }
+func (b current) Queues() []string { return b.settings.set() }
 
 // Waiting is how many wait in each of some queues.
-func (d desk) Waiting(ctx context.Context, queues []string) (map[string]int64, error) {
+func (b current) Waiting(ctx context.Context, queues []string) (map[string]int64, error) {
 	out, mu := map[string]int64{}, sync.Mutex{}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for _, p := range d.Parts {
+	for _, p := range b.Parts {
 		g.Go(func() error {
 			for some := range slices.Chunk(queues, 100) {
 				sizes := make([]*redis.IntCmd, len(some))
-				_, err := d.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 					for i, q := range some {
 						sizes[i] = pipe.ZCard(ctx, p.Waiting(q))
 					}

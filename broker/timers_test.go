@@ -309,12 +309,11 @@ func TestResyncFindsWhatWasMissed(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	uma := user(t, b, name("uma"))
 	p := b.Home(uma.ID)
-	silent := b.hub.parts[p.Index]
 	s, err := b.Open(ctx, chat.Actor{Host: true}, chat.OpenRequest{User: uma.Person(), Queue: q})
 	require.NoError(t, err)
 	uma.await("session", inState(s.ID))
 	require.NoError(t, b.Redis.HSet(ctx, p.Profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
-	silent.resync(context.WithoutCancel(ctx))
+	b.hub.Probe().Resync(context.WithoutCancel(ctx), uma.ID)
 	uma.awaitClose(chat.CloseRevoked)
 }
 

@@ -82,7 +82,7 @@ func TestBlocking(t *testing.T) {
 		ann.send(s.ID, "are you there?")
 		_, err = a.Send(ctx, host, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: chat.RoleBot})
 		require.NoError(t, err)
-		require.True(t, namesake.Conn.m.alive())
+		require.True(t, a.hub.Probe().Here("a:"+namesake.ID))
 		_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 		require.NoError(t, err)
 		_, err = b.Reopen(ctx, bare, s.ID)

@@ -17,6 +17,16 @@ type WhisperRequest struct {
 	Key     string
 }
 
+// whisperArgs is what whisper.lua is told.
+type whisperArgs struct {
+	call
+	By   string `json:"by"`
+	Key  string `json:"key"`
+	Hash string `json:"hash"` // of sender and key
+	Head string `json:"head"`
+	Body string `json:"body"`
+}
+
 // Whisper puts a note into a session that a supervisor takes no part in: the
 // agents in it see it, the user does not. A key makes it one note, as with Send.
 func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (chat.SendReply, error) {
@@ -39,9 +49,8 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	if _, late, _ := sender.Ask(time.Now()); late != nil {
 		return chat.SendReply{}, late
 	}
-	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), map[string]string{"op": mid,
-		"session": r.Session, "by": a.ID, "key": r.Key, "hash": store.KeyHash(by, r.Key, mid), "body": body,
-		"head": chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0)})
+	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), whisperArgs{call{mid, r.Session}, a.ID, r.Key,
+		store.KeyHash(by, r.Key, mid), chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0), body})
 	if err != nil {
 		return chat.SendReply{}, err
 	}

@@ -8,7 +8,12 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// Lately is how long a session that has ended is still one of those that people have to
+// do with: it is in their hello, and they hear what happens in it.
+const Lately = time.Hour
 
 // Snapshot is a session as Redis holds it, with everybody's counts. It is never
 // changed once parsed, so it may be read without a lock.

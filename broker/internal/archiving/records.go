@@ -87,8 +87,10 @@ func (a *Archiver) deployment(ctx context.Context, name string) (string, error) 
 
 // SetDeployment writes a value that never changes: the first written stays.
 func (a *Archiver) SetDeployment(ctx context.Context, name, value string) error {
-	// The earlier it is written, the later its version.
-	version := int64(1)<<62 - time.Now().UnixMilli()
+	// The earlier it is written, the later its version. In nanoseconds: of two first nodes that
+	// wrote within one unit, each would find its own value. Earlier versions of Bellhop took
+	// milliseconds, whose versions are later than all of these.
+	version := int64(1)<<62 - time.Now().UnixNano()
 	return store.ArchiveError("records", a.archive.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: name,
 		Version: version, Data: []byte(chat.Encode(value))}}))
 }

@@ -142,3 +142,20 @@ func TestRangesOfTheArchive(t *testing.T) {
 	r := s.reply(t, chat.StatsRequest{Since: (now - 300) * hourMS, Until: (now - 100) * hourMS, Bucket: "day"})
 	require.EqualValues(t, 200, r.Totals.Opened)
 }
+
+// What is counted after an hour was archived is in the report at once, and in the archive after the next flush.
+func TestAnArchivedHourCountsOn(t *testing.T) {
+	l, q := newLedger(t), name("q")
+	s := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{})
+	ctx := t.Context()
+	for n := range int64(3) {
+		for _, p := range s.store.Parts {
+			require.NoError(t, opened(t).Run(ctx, s.store.Redis, []string{p.Stats()}, q).Err())
+		}
+		require.EqualValues(t, 2*(n+1), s.reply(t, chat.StatsRequest{Queue: q}).Totals.Opened)
+		require.NoError(t, s.Flush(ctx, s.store.Parts...))
+		require.EqualValues(t, 2*(n+1), s.reply(t, chat.StatsRequest{Queue: q}).Totals.Opened)
+	}
+	later := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{}) // with a Redis that holds nothing
+	require.EqualValues(t, 6, later.reply(t, chat.StatsRequest{Queue: q}).Totals.Opened)
+}

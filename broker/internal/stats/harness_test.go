@@ -54,7 +54,7 @@ func queueOf(r chat.StatsReply, id string) (out chat.StatsQueue) {
 	return out
 }
 
-// others are a Desk whose answers are the same each time.
+// others are a Current whose answers are the same each time.
 type others struct {
 	agents  []chat.AgentInfo
 	queues  []string

@@ -5,12 +5,12 @@
 // one hour only: an hour that has been over for a while is sealed, and no hour is
 // ever opened again. Every minute a node archives the hours as they are and takes
 // those out of Redis of which the archive has the last; a report is the same
-// before, between and after these steps, wherever a node dies, and after a Redis
-// that was lost, but for what it had not archived.
+// before, between and after these steps, and wherever a node dies. When a Redis is
+// lost, what it had counted since its last flush is lost with it, and nothing else.
 //
 // The keys `stats` and `flusher` of each partition are its own, and so are the
-// scripts `roll` and `seal`; all scripts that count take `stats` as the last of
-// their keys. In the archive the records of the kind `stats` are its own. It runs
+// scripts `roll` and `seal`; all scripts that count take `stats` as their last key
+// but `hooks`. In the archive the records of the kind `stats` are its own. It runs
 // one loop, the flush (see Start). It takes no lock: reports are made one at a time.
 package stats
 
@@ -29,7 +29,7 @@ import (
 type Stats struct {
 	store    *store.Store
 	archive  Archive // nil without one
-	desk     Desk
+	current  Current
 	counting chan struct{} // one, for who asks for a report: they cost Redis something
 }
 
@@ -39,8 +39,8 @@ type Archive interface {
 	Records(ctx context.Context, kind, after string, limit int) ([]archive.Record, error)
 }
 
-// Desk is who works and who waits now: what a report shows beside the counts.
-type Desk interface {
+// Current is who works and who waits now: what a report shows beside the counts.
+type Current interface {
 	// Agents are all agents that are known.
 	Agents(ctx context.Context) ([]chat.AgentInfo, error)
 	// Queues are the ids of the queues that somebody has set.
@@ -51,8 +51,8 @@ type Desk interface {
 
 // New looks after the statistics in a Redis, which need not be opened yet.
 // Without an archive (nil) nothing leaves Redis.
-func New(s *store.Store, a Archive, d Desk) *Stats {
-	return &Stats{store: s, archive: a, desk: d, counting: make(chan struct{}, 1)}
+func New(s *store.Store, a Archive, c Current) *Stats {
+	return &Stats{store: s, archive: a, current: c, counting: make(chan struct{}, 1)}
 }
 
 // Report gives how it stands now, and what was in the time asked for.
@@ -125,7 +125,7 @@ func (s *Stats) sumHours(ctx context.Context, sums *report, scans []*scanned, no
 }
 
 func (s *Stats) answer(ctx context.Context, sums *report, scans []*scanned) (chat.StatsReply, error) {
-	agents, err := s.desk.Agents(ctx)
+	agents, err := s.current.Agents(ctx)
 	if err != nil {
 		return chat.StatsReply{}, err
 	}
@@ -147,7 +147,7 @@ func (s *Stats) answer(ctx context.Context, sums *report, scans []*scanned) (cha
 			queues[q] = true
 		}
 	}
-	for _, q := range s.desk.Queues() {
+	for _, q := range s.current.Queues() {
 		queues[q] = true
 	}
 	sums.fold()
@@ -155,7 +155,7 @@ func (s *Stats) answer(ctx context.Context, sums *report, scans []*scanned) (cha
 		queues[q] = true
 	}
 	delete(queues, "")
-	waiting, err := s.desk.Waiting(ctx, sums.wanted(queues))
+	waiting, err := s.current.Waiting(ctx, sums.wanted(queues))
 	if err != nil {
 		return chat.StatsReply{}, err
 	}

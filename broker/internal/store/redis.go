@@ -215,9 +215,11 @@ func (s *Store) preload(ctx context.Context) error {
 }
 
 var (
-	// errEarly: a timer's condition does not hold (any more).
+	// ErrAgain: a timer should be tried again in a second.
+	ErrAgain = errors.New("not yet")
+	// ErrEarly: a timer's condition does not hold (any more).
 	ErrEarly = errors.New("not due")
-	// errLate: the place that was reserved is too old.
+	// ErrLate: the place that was reserved is too old.
 	ErrLate = errors.New("the place is too old")
 )
 

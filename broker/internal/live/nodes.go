@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 // no silence.
 const deadTicks = 11
 
-// silence counts, for each other node, our heartbeats since its last one.
-type silence map[string]*quiet
+// Silence counts, for each other node, our heartbeats since its last one.
+type Silence map[string]*quiet
 
 type quiet struct {
 	beats int64
 	ticks int
 }
 
-// hear takes over what one heartbeat of ours saw of the others, and gives those that are dead.
-func (s silence) hear(beats map[string]int64) []string {
+// Hear takes over what one heartbeat of ours saw of the others, and gives those that are dead.
+func (s Silence) Hear(beats map[string]int64) []string {
 	var dead []string
 	for node, n := range beats {
 		q := s[node]
@@ -43,39 +43,38 @@ func (s silence) hear(beats map[string]int64) []string {
 	return dead
 }
 
-// bury takes a silent node off the list of those alive, unless it has been heard
+// Bury takes a silent node off the list of those alive, unless it has been heard
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
-func (p *pulse) bury(ctx context.Context, node string, beats int64) {
-	k := p.part
-	r, err := p.b.Run(ctx, "bury", []string{k.Nodes(), k.Clearing(), k.Leases(), k.Timers(), k.Outbox(), k.Clearing(), k.Dirty()},
+func (h *Hub) Bury(ctx context.Context, p store.Partition, node string, beats int64) {
+	r, err := h.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers(), p.Outbox(), p.Clearing(), p.Dirty()},
 		node, beats)
 	if err != nil {
-		p.b.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
+		h.store.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
 		return
 	}
 	if r.Num(0) == 1 {
-		p.b.Log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", k.Index)
+		h.store.Log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", p.Index)
 	}
 }
 
-// clear unregisters all connections of a node that died. Each is looked at again
+// Clear unregisters all connections of a node that died. Each is looked at again
 // in the script: a node that is back keeps what is left, and registers the rest anew.
-func (b *Broker) clear(ctx context.Context, p store.Partition, node string) error {
+func (h *Hub) Clear(ctx context.Context, p store.Partition, node string) error {
 	for {
-		members, err := b.Redis.SRandMemberN(ctx, p.Node(node), 200).Result()
+		members, err := h.store.Redis.SRandMemberN(ctx, p.Node(node), 200).Result()
 		if err != nil || len(members) == 0 {
 			return store.RedisError("clear", err)
 		}
 		for _, w := range members {
-			id := chat.Identity{ID: chat.IDOf(w)}
+			bye := Farewell{Who: w, Node: node, Dead: true}
 			if w[0] == 'a' {
-				prof, err := b.people.Profile(ctx, chat.RoleAgent, id.ID)
+				is, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(w))
 				if err != nil {
 					return err
 				}
-				id.Queues = prof.Queues
+				bye.Queues = is.Queues
 			}
-			alive, err := b.unregister(ctx, disconnectArgs{Who: w, Node: node, Dead: true}, id)
+			alive, err := h.Unregister(ctx, bye)
 			if err != nil || alive {
 				return err
 			}

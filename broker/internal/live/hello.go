@@ -1,15 +1,11 @@
-package broker
+package live
 
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"bellhop/broker/chat"
 )
-
-// lately is how long an ended session stays in hello.
-const lately = time.Hour
 
 // hello is a connection's first event.
 type hello struct {
@@ -24,15 +20,15 @@ type hello struct {
 }
 
 // hello attaches a new connection to its sessions and makes its first event.
-func (b *Broker) hello(ctx context.Context, c *Conn) ([]byte, error) {
-	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: b.Node, Heartbeat: 25}
+func (h *Hub) hello(ctx context.Context, c *Conn) ([]byte, error) {
+	out := hello{Connection: c.id, Me: newMe(c.Identity()), Server: h.store.Node, Heartbeat: 25}
 	room := chat.NewPage()
 	room.Left -= chat.Sized(out)
-	g, err := b.gather(ctx, c.m, &room)
+	g, err := h.gather(ctx, c.m, &room)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.lastMids(ctx, g.sessions); err != nil {
+	if err := h.lastMids(ctx, g.sessions); err != nil {
 		return nil, err
 	}
 	out.Sessions, out.Offers, out.More, out.Unread = g.sessions, g.offers, g.more, g.unread
@@ -70,7 +66,7 @@ func (m *member) seated(session string) bool {
 func (p *hubPart) personal(m *member, payload string) {
 	var ev chat.Personal
 	if err := json.Unmarshal([]byte(payload), &ev); err != nil {
-		p.h.b.Log.Error("unreadable event", "participant", m.who, "error", err)
+		p.h.store.Log.Error("unreadable event", "participant", m.who, "error", err)
 		return
 	}
 	for _, c := range m.all() {
@@ -90,12 +86,12 @@ func (p *hubPart) personal(m *member, payload string) {
 	}
 	switch ev.Kind {
 	case "mine":
-		p.h.b.Tasks.Go(func() {
+		p.h.store.Tasks.Go(func() {
 			defer m.ruined("an event of one's own")
 			p.h.mine(m, ev)
 		})
 	case "settings":
-		p.h.b.Tasks.Go(func() {
+		p.h.store.Tasks.Go(func() {
 			defer m.ruined("settings")
 			p.h.reassign(m)
 		})
@@ -105,7 +101,7 @@ func (p *hubPart) personal(m *member, payload string) {
 }
 
 // mine shows a participant what changed between it and a session.
-func (h *hub) mine(m *member, ev chat.Personal) {
+func (h *Hub) mine(m *member, ev chat.Personal) {
 	switch {
 	case ev.Extra != nil && ev.Extra.Kind == "offer":
 		h.offered(m, ev)
@@ -132,12 +128,12 @@ func (m *member) offerEnded(session, outcome string) {
 	}{session, outcome}), "")
 }
 
-func (h *hub) offered(m *member, ev chat.Personal) {
-	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
+func (h *Hub) offered(m *member, ev chat.Personal) {
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
-	st, err := h.b.Look(ctx, ev.Session)
+	st, err := h.sessions.Look(ctx, ev.Session)
 	if err != nil {
-		h.b.Log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
+		h.store.Log.Warn("could not show an offer; the target's next hello will", "session", ev.Session, "error", err)
 		return
 	}
 	if st.Target == nil || st.Target.ID != chat.IDOf(m.who) {
@@ -158,12 +154,12 @@ func (h *hub) offered(m *member, ev chat.Personal) {
 }
 
 // reassign takes over an agent's queues and capacity after they were set.
-func (h *hub) reassign(m *member) {
-	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
+func (h *Hub) reassign(m *member) {
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
-	p, err := h.b.people.Profile(ctx, chat.RoleAgent, chat.IDOf(m.who))
+	p, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(m.who))
 	if err != nil {
-		h.b.Log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
+		h.store.Log.Warn("could not read an agent's settings", "agent", chat.IDOf(m.who), "error", err)
 		return
 	}
 	for _, c := range m.all() {

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -36,10 +36,10 @@ func (p *pace) each(now time.Time) time.Duration {
 }
 
 // positions tells every user who waits here its place in line, where it changed.
-func (b *Broker) positions(ctx context.Context) {
-	b.hub.views.show()
+func (h *Hub) positions(ctx context.Context) {
+	h.views.show()
 	waiting := map[string][]*feed{}
-	for _, p := range b.hub.parts {
+	for _, p := range h.parts {
 		p.mu.Lock()
 		feeds := make([]*feed, 0, len(p.feeds))
 		for _, f := range p.feeds {
@@ -54,9 +54,9 @@ func (b *Broker) positions(ctx context.Context) {
 			f.mu.Unlock()
 		}
 	}
-	b.hub.views.keep(ctx, waiting)
+	h.views.keep(ctx, waiting)
 	for queue, feeds := range waiting {
-		b.hub.views.place(queue, feeds)
+		h.views.place(queue, feeds)
 	}
 }
 

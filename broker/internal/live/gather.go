@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"cmp"
@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/store"
 )
 
@@ -30,13 +29,13 @@ type gathered struct {
 // gather attaches a member to its sessions: to all that are open, and of those
 // that ended lately to as many as fit. Of the rest it only learns the counts:
 // there may be thousands, in which nothing happens but a read.
-func (b *Broker) gather(ctx context.Context, m *member, room *chat.Page) (gathered, error) {
+func (h *Hub) gather(ctx context.Context, m *member, room *chat.Page) (gathered, error) {
 	g := gathered{sessions: []chat.Session{}, offers: []chat.Session{}}
-	ids, ended, err := b.concerns(ctx, m)
+	ids, ended, err := h.concerns(ctx, m.who)
 	if err != nil {
 		return g, err
 	}
-	open, err := b.attachAll(ctx, m, ids)
+	open, err := h.attachAll(ctx, m, ids)
 	if err != nil {
 		return g, err
 	}
@@ -51,8 +50,8 @@ func (b *Broker) gather(ctx context.Context, m *member, room *chat.Page) (gather
 		if !m.seated(s.ID) {
 			continue
 		}
-		if s.Ended != nil && time.Since(s.Ended.Time) >= lately {
-			if f := b.hub.live(s.ID); f != nil {
+		if s.Ended != nil && time.Since(s.Ended.Time) >= chat.Lately {
+			if f := h.live(s.ID); f != nil {
 				f.unseat(m)
 			}
 			continue
@@ -61,21 +60,21 @@ func (b *Broker) gather(ctx context.Context, m *member, room *chat.Page) (gather
 		g.open = append(g.open, s)
 		g.more = g.more || !appendFitting(&g.sessions, s, room)
 	}
-	err = b.gatherEnded(ctx, m, ended, room, &g)
+	err = h.gatherEnded(ctx, m, ended, room, &g)
 	return g, err
 }
 
 // attachAtOnce is how many ended sessions are attached before it is known whether more fit.
 const attachAtOnce = 16
 
-func (b *Broker) gatherEnded(ctx context.Context, m *member, ended []endedSession, room *chat.Page, g *gathered) error {
+func (h *Hub) gatherEnded(ctx context.Context, m *member, ended []endedSession, room *chat.Page, g *gathered) error {
 	for len(ended) > 0 && !g.more {
 		n := min(attachAtOnce, len(ended))
 		ids := make([]string, n)
 		for i := range ids {
 			ids[i] = ended[i].id
 		}
-		shown, err := b.attachAll(ctx, m, ids)
+		shown, err := h.attachAll(ctx, m, ids)
 		if err != nil {
 			return err
 		}
@@ -106,13 +105,13 @@ func appendFitting(list *[]chat.Session, s chat.Session, room *chat.Page) bool {
 }
 
 // attachAll attaches a member to sessions and gives those that there are, newest first.
-func (b *Broker) attachAll(ctx context.Context, m *member, ids []string) ([]chat.Session, error) {
+func (h *Hub) attachAll(ctx context.Context, m *member, ids []string) ([]chat.Session, error) {
 	found := make([]*chat.Session, len(ids))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i, id := range ids {
 		g.Go(func() error {
-			s, _, err := b.hub.attach(gctx, m, id)
+			s, _, err := h.attach(gctx, m, id)
 			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 				return nil
 			}
@@ -144,10 +143,10 @@ type endedSession struct {
 	unread int64
 }
 
-// concerns are the ids of what a member may have to do with: sessions that are
+// concerns are the ids of what a participant may have to do with: sessions that are
 // open, as far as is known, and, the latest first, those that ended lately.
-func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended []endedSession, err error) {
-	ids, over, err := b.involved(ctx, m)
+func (h *Hub) concerns(ctx context.Context, w string) (open []string, ended []endedSession, err error) {
+	ids, over, err := h.involved(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,10 +155,10 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 	}
 	found := make([]*redis.SliceCmd, len(over))
 	counts := make([]*redis.StringCmd, len(over))
-	_, err = b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, id := range over {
-			if p, ok := b.Of(id); ok {
-				found[i], counts[i] = pipe.HMGet(ctx, p.Session(id), "state", "ended"), pipe.HGet(ctx, p.Unread(id), m.who)
+			if p, ok := h.store.Of(id); ok {
+				found[i], counts[i] = pipe.HMGet(ctx, p.Session(id), "state", "ended"), pipe.HGet(ctx, p.Unread(id), w)
 			}
 		}
 		return nil
@@ -167,13 +166,15 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, nil, store.RedisError("hello", err)
 	}
-	cut := time.Now().Add(-lately).UnixMilli()
+	cut := time.Now().Add(-chat.Lately).UnixMilli()
 	for i, id := range over {
 		if found[i] == nil || counts[i].Err() != nil || len(found[i].Val()) != 2 {
 			continue // no session's id, gone, or no participant any more
 		}
 		unread, _ := counts[i].Int64()
-		e := endedSession{id, archiving.Number(found[i].Val()[1]), unread}
+		at, _ := found[i].Val()[1].(string)
+		e := endedSession{id: id, unread: unread}
+		e.at, _ = strconv.ParseInt(at, 10, 64)
 		switch state, _ := found[i].Val()[0].(string); {
 		case state != "" && state != string(chat.Ended):
 			ids = append(ids, id)
@@ -187,28 +188,27 @@ func (b *Broker) concerns(ctx context.Context, m *member) (open []string, ended 
 	return ids, ended, nil
 }
 
-// current lists the ids of what a member may have to do with now.
-func (b *Broker) current(ctx context.Context, m *member) ([]string, error) {
-	open, over, err := b.involved(ctx, m)
+// Current lists the ids of what a participant may have to do with now.
+func (h *Hub) Current(ctx context.Context, w string) ([]string, error) {
+	open, over, err := h.involved(ctx, w)
 	return append(open, over...), err
 }
 
-// involved lists a member's sessions: those that are open, as far as its own
+// involved lists a participant's sessions: those that are open, as far as its own
 // partition knows, and all others.
-func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, err error) {
-	id := chat.IDOf(m.who)
-	p := b.Home(id)
-	if m.user() {
+func (h *Hub) involved(ctx context.Context, w string) (open, over []string, err error) {
+	p := h.store.Home(chat.IDOf(w))
+	if w[0] == 'u' {
 		// All that Redis has: the open ones, and those that ended not long ago.
-		ids, err := b.Pipe.ZRange(ctx, p.Listed(m.who), 0, -1).Result()
+		ids, err := h.store.Pipe.ZRange(ctx, p.Listed(w), 0, -1).Result()
 		return nil, ids, store.RedisError("listed", err)
 	}
-	live, err := b.Pipe.HGetAll(ctx, p.Mine(m.who)).Result()
+	live, err := h.store.Pipe.HGetAll(ctx, p.Mine(w)).Result()
 	if err != nil {
 		return nil, nil, store.RedisError("mine", err)
 	}
 	var old []string
-	cut := time.Now().Add(-lately).UnixMilli()
+	cut := time.Now().Add(-chat.Lately).UnixMilli()
 	for s, value := range live { // rev|role|over
 		parts := strings.Split(value, "|")
 		at, _ := strconv.ParseInt(parts[len(parts)-1], 10, 64)
@@ -223,7 +223,7 @@ func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, 
 		}
 	}
 	if len(old) > 0 {
-		if err := b.Pipe.HDel(ctx, p.Mine(m.who), old...).Err(); err != nil {
+		if err := h.store.Pipe.HDel(ctx, p.Mine(w), old...).Err(); err != nil {
 			return nil, nil, store.RedisError("mine", err)
 		}
 	}
@@ -231,12 +231,12 @@ func (b *Broker) involved(ctx context.Context, m *member) (open, over []string, 
 }
 
 // lastMids puts the ids of their last messages into sessions.
-func (b *Broker) lastMids(ctx context.Context, sessions []chat.Session) error {
+func (h *Hub) lastMids(ctx context.Context, sessions []chat.Session) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
 	for i := range sessions {
 		g.Go(func() (err error) {
-			sessions[i].Mid, err = b.lastMid(ctx, sessions[i].ID, sessions[i].Seq)
+			sessions[i].Mid, err = h.lastMid(ctx, sessions[i].ID, sessions[i].Seq)
 			return err
 		})
 	}
@@ -244,13 +244,13 @@ func (b *Broker) lastMids(ctx context.Context, sessions []chat.Session) error {
 }
 
 // lastMid is the id of the message at a session's seq; "" where there is none.
-func (b *Broker) lastMid(ctx context.Context, session string, seq int64) (string, error) {
-	if f := b.hub.live(session); f != nil {
+func (h *Hub) lastMid(ctx context.Context, session string, seq int64) (string, error) {
+	if f := h.live(session); f != nil {
 		if mid := f.midAt(seq); mid != "" {
 			return mid, nil
 		}
 	}
-	list, err := b.ReadLog(ctx, session, seq, seq)
+	list, err := h.sessions.ReadLog(ctx, session, seq, seq)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"bellhop/broker/chat"
@@ -11,7 +11,7 @@ func (f *feed) ruined(where string) {
 	if p == nil {
 		return
 	}
-	f.h.b.Panicked(where, p)
+	f.h.store.Panicked(where, p)
 	f.part.mu.Lock()
 	if f.part.feeds[f.id] == f {
 		delete(f.part.feeds, f.id)
@@ -42,7 +42,7 @@ func (m *member) ruined(where string) {
 	if p == nil {
 		return
 	}
-	m.part.h.b.Panicked(where, p)
+	m.part.h.store.Panicked(where, p)
 	for _, c := range m.all() {
 		c.shut(chat.CloseInternal, "something went wrong on our side")
 	}

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 // open subscribes, then reads the session: what happens after the read is heard.
 func (f *feed) open(context.Context) {
 	// Others wait for this feed, too: it must not end with the first one's context.
-	ctx, cancel := context.WithTimeout(f.h.b.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(f.h.store.Life, FeedPatience)
 	defer cancel()
 	defer close(f.loaded)
 	defer func() {
 		if p := recover(); p != nil { // others wait for it
-			f.h.b.Panicked("a session's feed", p)
+			f.h.store.Panicked("a session's feed", p)
 			f.failed = chat.Errorf(chat.CodeInternal, "something went wrong on our side")
 		}
 	}()
@@ -26,7 +26,7 @@ func (f *feed) open(context.Context) {
 		return
 	}
 	f.subscribed = true
-	st, err := f.h.b.Look(ctx, f.id)
+	st, err := f.h.sessions.Look(ctx, f.id)
 	if err != nil {
 		f.failed = err
 		return
@@ -48,7 +48,7 @@ func (f *feed) handle(payload string) {
 	case !f.apply(payload):
 		f.busy = true
 		f.wait(payload)
-		f.h.b.Tasks.Go(f.fill)
+		f.h.store.Tasks.Go(f.fill)
 	}
 }
 
@@ -56,10 +56,10 @@ func (f *feed) handle(payload string) {
 // does not tell, and then Redis is read once more. f.mu is held.
 func (f *feed) wait(payload string) {
 	switch {
-	case f.weight+len(payload) <= maxBacklog, payload[0] == chat.PubRecalled: // those are short, and as few as messages of two minutes
+	case f.weight+len(payload) <= MaxBacklog, payload[0] == chat.PubRecalled: // those are short, and as few as messages of two minutes
 		f.backlog, f.weight = append(f.backlog, payload), f.weight+len(payload)
 	case payload[0] != chat.PubTyping:
-		f.weight = maxBacklog // what follows must not overtake it
+		f.weight = MaxBacklog // what follows must not overtake it
 		f.again = true
 	}
 }
@@ -74,7 +74,7 @@ func (f *feed) reread() {
 		return
 	}
 	f.busy = true
-	f.h.b.Tasks.Go(f.fill)
+	f.h.store.Tasks.Go(f.fill)
 }
 
 // unlock frees the lock and does what must not be done under it.
@@ -87,7 +87,7 @@ func (f *feed) unlock() {
 	}
 	for _, w := range came {
 		if m := f.h.at(chat.IDOf(w)).member(w); m != nil {
-			f.h.b.Tasks.Go(func() {
+			f.h.store.Tasks.Go(func() {
 				defer m.ruined("welcome")
 				f.h.welcome(m, f.id)
 			})
@@ -103,7 +103,7 @@ func (f *feed) fill() {
 		old := len(f.backlog) // published before Redis is read
 		f.again = false
 		f.mu.Unlock()
-		ctx, cancel := context.WithTimeout(f.h.b.Life, feedPatience)
+		ctx, cancel := context.WithTimeout(f.h.store.Life, FeedPatience)
 		err := f.refresh(ctx)
 		cancel()
 		if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
@@ -114,7 +114,7 @@ func (f *feed) fill() {
 			f.drain(old)
 			return
 		}
-		if !store.Sleep(f.h.b.Life, store.Jitter(pause)) {
+		if !store.Sleep(f.h.store.Life, store.Jitter(pause)) {
 			return
 		}
 	}
@@ -130,14 +130,14 @@ func (f *feed) drain(old int) {
 		if old > 0 {
 			f.passed(f.backlog[0])
 		} else if !f.apply(f.backlog[0]) {
-			f.h.b.Tasks.Go(f.fill)
+			f.h.store.Tasks.Go(f.fill)
 			return
 		}
 		f.weight -= len(f.backlog[0])
 		f.backlog = f.backlog[1:]
 	}
 	if f.backlog, f.weight = nil, 0; f.again {
-		f.h.b.Tasks.Go(f.fill)
+		f.h.store.Tasks.Go(f.fill)
 		return
 	}
 	f.busy = false
@@ -160,11 +160,11 @@ func (f *feed) refresh(ctx context.Context) error {
 		f.mu.Lock()
 		seq, mid, before := f.seq, f.mid, f.st
 		f.mu.Unlock()
-		st, err := f.h.b.Look(ctx, f.id)
+		st, err := f.h.sessions.Look(ctx, f.id)
 		if err != nil {
 			return err
 		}
-		missed, agrees, err := f.h.b.since(ctx, f.id, seq, mid, st)
+		missed, agrees, err := f.h.since(ctx, f.id, seq, mid, st)
 		if err != nil {
 			return err
 		}
@@ -200,14 +200,14 @@ func (f *feed) caughtUp(st, before *chat.Snapshot, seq int64, missed []chat.Entr
 
 // since gives a session's entries after a seq, and whether the log has the message
 // there whose mid is given; an unknown mid agrees.
-func (b *Broker) since(ctx context.Context, session string, seq int64, mid string, st *chat.Snapshot) (after []chat.Entry, agrees bool, err error) {
+func (h *Hub) since(ctx context.Context, session string, seq int64, mid string, st *chat.Snapshot) (after []chat.Entry, agrees bool, err error) {
 	switch {
 	case st.Seq < seq:
 		return nil, false, nil
 	case st.Seq == seq:
 		return nil, mid == "" || st.LastMid == "" || st.LastMid == mid, nil
 	}
-	list, err := b.ReadLog(ctx, session, max(seq, 1), st.Seq)
+	list, err := h.sessions.ReadLog(ctx, session, max(seq, 1), st.Seq)
 	if err != nil || len(list) == 0 {
 		return nil, seq == 0, err
 	}
@@ -220,10 +220,9 @@ func (b *Broker) since(ctx context.Context, session string, seq int64, mid strin
 // restart is for a Redis that fell back: what was delivered is not the log (any
 // more). f.mu is held.
 func (f *feed) restart(st *chat.Snapshot) {
-	b := f.h.b
-	b.resets.Add(1)
-	b.lost.Add(max(0, f.seq-st.Seq))
-	b.Log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
+	f.h.resets.Add(1)
+	f.h.lost.Add(max(0, f.seq-st.Seq))
+	f.h.store.Log.Warn("the log is not what was delivered: all begin anew", "session", f.id, "delivered", f.seq, "seq", st.Seq,
 		"rev", f.st.Rev, "revNow", st.Rev)
 	f.everyone(resetLine(f.id), "")
 	f.seq, f.mid, f.placed, f.sending = st.Seq, st.LastMid, [2]int{}, nil
@@ -255,8 +254,8 @@ func resetLine(session string) []byte {
 func (f *feed) vanish() {
 	f.mu.Lock()
 	defer f.unlock()
-	f.h.b.resets.Add(1)
-	f.h.b.lost.Add(f.seq)
+	f.h.resets.Add(1)
+	f.h.lost.Add(f.seq)
 	f.everyone(resetLine(f.id), "")
 	for w, m := range f.seats {
 		f.count(w, 0)
@@ -303,7 +302,7 @@ func (f *feed) odd(e *chat.Entry) bool {
 func (f *feed) transition(payload string) bool {
 	said, snap, err := chat.ParseSaid(payload)
 	if err != nil {
-		f.h.b.Log.Error("unreadable event", "session", f.id, "error", err)
+		f.h.store.Log.Error("unreadable event", "session", f.id, "error", err)
 		return true
 	}
 	for i := range said {
@@ -316,7 +315,7 @@ func (f *feed) transition(payload string) bool {
 	}
 	st, err := chat.ParseState(f.id, snap)
 	if err != nil || st == nil {
-		f.h.b.Log.Error("unreadable snapshot", "session", f.id, "error", err)
+		f.h.store.Log.Error("unreadable snapshot", "session", f.id, "error", err)
 		return true
 	}
 	if st.Seq > f.seq {
@@ -325,3 +324,9 @@ func (f *feed) transition(payload string) bool {
 	f.adopt(st)
 	return true
 }
+
+// Resets is how many conversations were told to begin anew, since the start.
+func (h *Hub) Resets() int64 { return h.resets.Load() }
+
+// Lost is how many messages were delivered here and were not in Redis any more.
+func (h *Hub) Lost() int64 { return h.lost.Load() }

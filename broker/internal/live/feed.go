@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"maps"
@@ -16,7 +16,7 @@ import (
 // Where Redis fell back, the log has other messages, or none, under seqs that were
 // delivered: those connected here are told to begin anew.
 type feed struct {
-	h      *hub
+	h      *Hub
 	part   *hubPart
 	id     string
 	users  int           // holds; under part.mu
@@ -44,9 +44,11 @@ type feed struct {
 }
 
 const (
-	feedPatience = 10 * time.Second
-	maxSending   = 256
-	maxBacklog   = 1 << 20 // bytes of events that wait until Redis has been read
+	// FeedPatience bounds one reading of a session, or of a queue.
+	FeedPatience = 10 * time.Second
+	// MaxBacklog is how many bytes of events wait until Redis has been read.
+	MaxBacklog = 1 << 20
+	maxSending = 256
 )
 
 func (f *feed) recalled(payload string) {
@@ -64,6 +66,25 @@ func (f *feed) recalled(payload string) {
 	for _, c := range f.silent {
 		c.deliver(line)
 	}
+}
+
+// Sends notes that a connection is about to send a message: see feed.sends.
+func (h *Hub) Sends(session, mid, conn string) {
+	if f := h.live(session); f != nil {
+		f.sends(mid, conn)
+	}
+}
+
+// TakesPart tells whether a session's feed here knows somebody as a participant, and the session as ended.
+func (h *Hub) TakesPart(session, who string) (in, ended bool) {
+	f := h.live(session)
+	if f == nil {
+		return false, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, in = f.unread[who]
+	return in, f.st != nil && f.st.State == chat.Ended
 }
 
 // sends notes who is about to send a message, since the log, from which it may
@@ -84,7 +105,7 @@ func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
 	if origin != "" {
 		delete(f.sending, chat.MidOf(e.Head))
 	}
-	shown := chat.WithBase(f.h.b.opt.BasePath, *e)
+	shown := chat.WithBase(f.h.base, *e)
 	e = &shown
 	var line []byte
 	for w, m := range f.seats {
@@ -248,8 +269,12 @@ func (f *feed) sessionLine(w string) []byte {
 	}{f.as(w)})
 }
 
-// locate is what the feed knows of where the session is.
-func (f *feed) locate() (queue, user string) {
+// Locate tells a session's queue and user, as far as its feed here knows; it may be outdated.
+func (h *Hub) Locate(session string) (queue, user string) {
+	f := h.live(session)
+	if f == nil {
+		return "", ""
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.st == nil {

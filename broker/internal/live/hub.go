@@ -1,26 +1,36 @@
-package broker
+package live
 
 import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
 )
 
-// hub is what this node holds live: the participants connected here, and a
-// feed for each session one of them takes part in, by partition.
-type hub struct {
-	b     *Broker
-	parts []*hubPart
-	byTag map[string]*hubPart
-	views views
+// Hub is what this node holds live: the participants connected here, and a
+// feed for each session one of them takes part in, by partition. Its methods may
+// be called concurrently.
+type Hub struct {
+	store    *store.Store
+	sessions Sessions
+	people   People
+	rules    Rules
+	base     string // the path below which clients find files
+
+	parts     []*hubPart
+	byTag     map[string]*hubPart
+	views     views
+	farewells farewells
+
+	resets, lost atomic.Int64
 }
 
 type hubPart struct {
 	store.Partition
-	h   *hub
+	h   *Hub
 	sub *store.Subscriber
 
 	mu      sync.Mutex
@@ -30,19 +40,21 @@ type hubPart struct {
 	owing registrations
 }
 
-func newHub(b *Broker) *hub {
-	h := &hub{b: b, byTag: map[string]*hubPart{}}
-	for _, p := range b.Parts {
+// NewHub makes the hub of a node that nobody is connected to yet. Base is the path
+// below which clients find the files kept here.
+func NewHub(s *store.Store, sessions Sessions, people People, rules Rules, base string) *Hub {
+	h := &Hub{store: s, sessions: sessions, people: people, rules: rules, base: base, byTag: map[string]*hubPart{}}
+	for _, p := range s.Parts {
 		part := &hubPart{Partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
 		h.parts = append(h.parts, part)
 		h.byTag[p.Tag] = part
 	}
 	for _, part := range h.parts {
 		switch {
-		case b.Sharded:
-			part.sub = store.NewSubscriber(b.Store, h.handle, func() { h.resync(part) })
+		case s.Sharded:
+			part.sub = store.NewSubscriber(s, h.handle, func() { h.resync(part) })
 		case part.Index == 0:
-			part.sub = store.NewSubscriber(b.Store, h.handle, func() { h.resync(h.parts...) })
+			part.sub = store.NewSubscriber(s, h.handle, func() { h.resync(h.parts...) })
 		default:
 			part.sub = h.parts[0].sub
 		}
@@ -53,15 +65,15 @@ func newHub(b *Broker) *hub {
 
 // resync compares what this node holds of partitions with Redis, while their
 // subscribers go on delivering.
-func (h *hub) resync(parts ...*hubPart) {
+func (h *Hub) resync(parts ...*hubPart) {
 	for _, p := range parts {
-		h.b.Tasks.Go(func() { p.resync(h.b.Life) })
+		h.store.Tasks.Go(func() { p.resync(h.store.Life) })
 	}
-	h.b.Tasks.Go(h.views.resync)
+	h.store.Tasks.Go(h.views.resync)
 }
 
-// close ends what connections are left.
-func (h *hub) close() {
+// Close ends what connections are left.
+func (h *Hub) Close() {
 	for _, m := range h.everybody() {
 		for _, c := range m.all() {
 			c.sink.Close(chat.CloseGoingAway, "stopping")
@@ -69,7 +81,7 @@ func (h *hub) close() {
 	}
 }
 
-func (h *hub) everybody() []*member {
+func (h *Hub) everybody() []*member {
 	var out []*member
 	for _, p := range h.parts {
 		p.mu.Lock()
@@ -81,8 +93,8 @@ func (h *hub) everybody() []*member {
 	return out
 }
 
-// left tells whether no participant of the partition is connected here.
-func (h *hub) left(p store.Partition) bool {
+// Left tells whether no participant of the partition is connected here.
+func (h *Hub) Left(p store.Partition) bool {
 	part := h.parts[p.Index]
 	part.mu.Lock()
 	defer part.mu.Unlock()
@@ -90,8 +102,8 @@ func (h *hub) left(p store.Partition) bool {
 }
 
 // handle takes one message off a subscriber.
-func (h *hub) handle(channel, payload string) {
-	defer h.b.Caught("an event")
+func (h *Hub) handle(channel, payload string) {
+	defer h.store.Caught("an event")
 	tag, name, ok := store.Tagged(channel)
 	p := h.byTag[tag]
 	if !ok || p == nil || payload == "" {
@@ -126,7 +138,7 @@ func (p *hubPart) member(who string) *member {
 }
 
 // at is the live side of the partition of a participant's id.
-func (h *hub) at(id string) *hubPart { return h.parts[h.b.Home(id).Index] }
+func (h *Hub) at(id string) *hubPart { return h.parts[h.store.Home(id).Index] }
 
 // join puts a connection among its participant's, and hears the participant's channel.
 func (p *hubPart) join(ctx context.Context, w string, c *Conn) (*member, error) {
@@ -169,8 +181,8 @@ func (p *hubPart) drop(m *member, c *Conn) {
 }
 
 // live is a session's feed at this node, if there is one.
-func (h *hub) live(session string) *feed {
-	p, ok := h.b.Of(session)
+func (h *Hub) live(session string) *feed {
+	p, ok := h.store.Of(session)
 	if !ok {
 		return nil
 	}
@@ -179,7 +191,7 @@ func (h *hub) live(session string) *feed {
 
 // hold finds or makes a session's feed, as up to date as Redis is now. Whoever
 // holds it must release it.
-func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
+func (h *Hub) hold(ctx context.Context, session string) (*feed, error) {
 	f, fresh, err := h.find(ctx, session)
 	if err != nil || fresh {
 		return f, err
@@ -192,8 +204,8 @@ func (h *hub) hold(ctx context.Context, session string) (*feed, error) {
 }
 
 // find is hold without a look at Redis where there is a feed already.
-func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
-	p, ok := h.b.Of(session)
+func (h *Hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
+	p, ok := h.store.Of(session)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -224,7 +236,7 @@ func (h *hub) find(ctx context.Context, session string) (f *feed, fresh bool, er
 }
 
 // release ends a hold; nobody's feed is closed.
-func (h *hub) release(f *feed) {
+func (h *Hub) release(f *feed) {
 	f.part.mu.Lock()
 	f.users--
 	last := f.users == 0
@@ -240,7 +252,7 @@ func (h *hub) release(f *feed) {
 // attach lets a member hear a session it takes part in, and gives the session
 // as the member sees it; fresh tells whether it did not hear it before. It
 // reads Redis, so that what a client was told before it asked is in it.
-func (h *hub) attach(ctx context.Context, m *member, session string) (s chat.Session, fresh bool, err error) {
+func (h *Hub) attach(ctx context.Context, m *member, session string) (s chat.Session, fresh bool, err error) {
 	f, err := h.hold(ctx, session)
 	if err != nil {
 		return chat.Session{}, false, err
@@ -252,13 +264,21 @@ func (h *hub) attach(ctx context.Context, m *member, session string) (s chat.Ses
 	return s, kept, nil
 }
 
+// Joined attaches a connection's participant to a session that it takes part in
+// now, before it is answered: events flow from then on.
+func (h *Hub) Joined(c *Conn, st *chat.Snapshot) {
+	if _, in := st.Counts[c.m.who]; in && !c.m.seated(st.ID) {
+		h.welcome(c.m, st.ID)
+	}
+}
+
 // welcome attaches a member to a session it has become part of, and shows it.
-func (h *hub) welcome(m *member, session string) {
-	ctx, cancel := context.WithTimeout(h.b.Life, feedPatience)
+func (h *Hub) welcome(m *member, session string) {
+	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
 	s, fresh, err := h.attach(ctx, m, session)
 	if err != nil {
-		h.b.Log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
+		h.store.Log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
 		return
 	}
 	if fresh {

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -32,9 +32,9 @@ func (p *hubPart) resync(ctx context.Context) {
 		g.Go(func() error { return p.recheck(ctx, m) })
 	}
 	if err := g.Wait(); err != nil {
-		p.h.b.Log.Warn("resync incomplete; again soon", "partition", p.Index, "error", err)
+		p.h.store.Log.Warn("resync incomplete; again soon", "partition", p.Index, "error", err)
 		if store.Sleep(ctx, store.Jitter(time.Second)) {
-			p.h.b.Tasks.Go(func() { p.resync(ctx) })
+			p.h.store.Tasks.Go(func() { p.resync(ctx) })
 		}
 		return
 	}
@@ -47,23 +47,23 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if !m.user() {
 		role = chat.RoleAgent
 	}
-	prof, err := p.h.b.people.Profile(ctx, role, chat.IDOf(m.who))
+	is, err := p.h.people.Standing(ctx, role, chat.IDOf(m.who))
 	if err != nil {
 		return err
 	}
 	for _, c := range m.all() {
-		err := p.h.b.people.Held(ctx, c.Identity())
+		err := p.h.people.Held(ctx, c.Identity())
 		if err != nil && chat.AsError(err).Code != chat.CodeUnauthorized {
 			return err
 		}
 		switch {
-		case err != nil, c.Identity().Revoked(prof.Revoked, prof.Generation):
+		case err != nil, c.Identity().Revoked(is.Revoked, is.Generation):
 			c.shut(chat.CloseRevoked, "token revoked")
-		case prof.Disabled || prof.Blocked:
+		case is.Barred:
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
-		if prof.Set {
-			c.assign(chat.Encode(prof.Queues), prof.Capacity)
+		if is.Set {
+			c.assign(chat.Encode(is.Queues), is.Capacity)
 		}
 	}
 	held := map[string]bool{}
@@ -71,7 +71,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		held[s] = true
 	}
 	room := chat.NewPage()
-	g, err := p.h.b.gather(ctx, m, &room)
+	g, err := p.h.gather(ctx, m, &room)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		if err := json.Unmarshal([]byte(`{"extra":{"kind":"offer"}}`), &ev); err != nil {
 			return err
 		}
-		st, err := p.h.b.Look(ctx, s.ID)
+		st, err := p.h.sessions.Look(ctx, s.ID)
 		if err != nil {
 			return err
 		}
@@ -99,4 +99,15 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 		p.h.offered(m, ev)
 	}
 	return nil
+}
+
+// Compare has all that this node holds of partitions compared with Redis, which fell
+// back or was restored, and their connections told to it again.
+func (h *Hub) Compare(parts ...store.Partition) {
+	list := make([]*hubPart, len(parts))
+	for i, p := range parts {
+		list[i] = h.parts[p.Index]
+		list[i].owe()
+	}
+	h.resync(list...)
 }

@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 // Conn is one device of a participant at this node. Its methods may be called
 // concurrently; commands are the Broker's, given an Actor with this Conn.
 type Conn struct {
-	b      *Broker
+	h      *Hub
 	id     string // node/number: unlike any other that ever was
 	device string
 	sink   chat.Sink
@@ -32,19 +32,13 @@ type Conn struct {
 	ready  bool
 	closed bool
 	silent []*feed // sessions watched unseen
-	watch  []*view // queues watched
+	watch  []*View // queues watched
 }
 
 var connCount atomic.Int64
 
 // ID names the connection among all that ever were.
 func (c *Conn) ID() string { return c.id }
-
-// device is the connection at this node that a command came by; nil over HTTP.
-func device(a chat.Actor) *Conn {
-	c, _ := a.Conn.(*Conn)
-	return c
-}
 
 // Identity is who it is; an agent's queues and capacity as last set.
 func (c *Conn) Identity() chat.Identity {
@@ -61,7 +55,7 @@ func (c *Conn) deliver(line []byte) {
 	case c.closed:
 	case c.ready:
 		c.sink.Deliver(line)
-	case c.held+len(line) > maxBacklog: // it comes back, and by seq
+	case c.held+len(line) > MaxBacklog: // it comes back, and by seq
 		c.sink.Close(chat.CloseTooSlow, "too much before hello")
 	default:
 		c.hold, c.held = append(c.hold, line), c.held+len(line)
@@ -106,6 +100,10 @@ func newConnID(node string) string {
 // errReplaced: another connection of the device was registered after this one.
 var errReplaced = errors.New("replaced by another connection of this device")
 
+// MayType tells whether a session's typing may be passed on now: once a second for
+// each session and participant.
+func (c *Conn) MayType(session string) bool { return c.m.typed(session) }
+
 // gone tells whether it has been closed.
 func (c *Conn) gone() bool {
 	c.mu.Lock()
@@ -116,7 +114,7 @@ func (c *Conn) gone() bool {
 // Connect registers a device and delivers hello to the sink as its first
 // event. An empty device gets a name of its own. CodeRateLimited: too many
 // devices; CodeUnauthorized: revoked meanwhile; CodeBlocked.
-func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, sink chat.Sink) (*Conn, error) {
+func (h *Hub) Connect(ctx context.Context, id chat.Identity, device string, sink chat.Sink) (*Conn, error) {
 	if device == "" {
 		device = ulid.Make().String()
 	}
@@ -124,8 +122,8 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 		return nil, err
 	}
 	w := chat.Who(id.Role, id.ID)
-	c := &Conn{b: b, id: newConnID(b.Node), device: device, sink: sink, ident: id}
-	part := b.hub.at(id.ID)
+	c := &Conn{h: h, id: newConnID(h.store.Node), device: device, sink: sink, ident: id}
+	part := h.at(id.ID)
 	m, err := part.join(ctx, w, c)
 	if err != nil {
 		return nil, err
@@ -138,9 +136,9 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 		}
 	}()
 	// What is revoked from here on is heard of; what was before shows now.
-	err = b.people.Held(ctx, id)
+	err = h.people.Held(ctx, id)
 	if err == nil {
-		err = b.register(ctx, c, false)
+		err = h.register(ctx, c, false)
 	}
 	if err != nil {
 		c.mu.Lock()
@@ -151,11 +149,11 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 			return nil, &chat.Error{Code: chat.CodeUnavailable, Message: "another connection of this device came first", Err: err}
 		}
 		if chat.AsError(err).Code == chat.CodeUnavailable { // it may have been registered all the same
-			b.farewells.add(c.bye())
+			h.farewells.add(c.bye())
 		}
 		return nil, err
 	}
-	hello, err := b.hello(ctx, c)
+	hello, err := h.hello(ctx, c)
 	if err != nil {
 		c.Close(context.WithoutCancel(ctx))
 		return nil, err
@@ -165,16 +163,16 @@ func (b *Broker) Connect(ctx context.Context, id chat.Identity, device string, s
 }
 
 // register tells Redis that the device is here; again: not for the first time.
-func (b *Broker) register(ctx context.Context, c *Conn, again bool) error {
+func (h *Hub) register(ctx context.Context, c *Conn, again bool) error {
 	id := c.Identity()
-	w, p := chat.Who(id.Role, id.ID), b.Home(id.ID)
+	w, p := chat.Who(id.Role, id.ID), h.store.Home(id.ID)
 	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: chat.MaxDevices, Info: chat.Encode(id.Person()),
 		Queues: chat.Encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
 		Generation: id.Generation, Again: again}
 	if id.Role.Staff() {
 		args.Agent = id.ID
 	}
-	r, err := b.RunJSON(ctx, "connect", []string{p.Conns(w), p.Profile(w), p.Timers(), p.Node(b.Node), p.Agents(),
+	r, err := h.store.RunJSON(ctx, "connect", []string{p.Conns(w), p.Profile(w), p.Timers(), p.Node(h.store.Node), p.Agents(),
 		p.Load(id.ID), p.Dirty(), p.Named(), p.Stats()}, args, p.Waiting(""))
 	if err != nil {
 		return err
@@ -201,11 +199,11 @@ func (c *Conn) assign(queues string, capacity int) {
 	if json.Unmarshal([]byte(queues), &list) != nil {
 		return
 	}
-	var lost []*view
+	var lost []*View
 	c.mu.Lock()
 	c.ident.Queues, c.ident.Capacity = list, capacity
 	if c.ident.Role != chat.RoleSupervisor {
-		c.watch = slices.DeleteFunc(c.watch, func(v *view) bool {
+		c.watch = slices.DeleteFunc(c.watch, func(v *View) bool {
 			gone := !chat.Contains(list, v.queue)
 			if gone {
 				lost = append(lost, v)
@@ -237,102 +235,9 @@ func (c *Conn) Close(ctx context.Context) {
 	for _, v := range watch {
 		v.leave(c)
 	}
-	c.b.hub.at(c.ident.ID).leave(c.m, c)
-	if err := c.b.farewell(ctx, c); err != nil {
-		c.b.farewells.add(c.bye())
-		c.b.Log.Warn("disconnect not recorded yet", "error", err)
+	c.h.at(c.ident.ID).leave(c.m, c)
+	if err := c.h.farewell(ctx, c); err != nil {
+		c.h.farewells.add(c.bye())
+		c.h.store.Log.Warn("disconnect not recorded yet", "error", err)
 	}
-}
-
-func (c *Conn) bye() farewell {
-	id := c.Identity()
-	return farewell{disconnectArgs{Who: chat.Who(id.Role, id.ID), Node: c.b.Node, Device: c.device, Conn: c.id}, id}
-}
-
-// farewell tells Redis that a connection is gone.
-func (b *Broker) farewell(ctx context.Context, c *Conn) error {
-	bye := c.bye()
-	_, err := b.unregister(ctx, bye.args, bye.id)
-	return err
-}
-
-// farewell is a connection that has gone while Redis was away.
-type farewell struct {
-	args disconnectArgs
-	id   chat.Identity
-}
-
-type farewells struct {
-	mu   sync.Mutex
-	list []farewell
-}
-
-func (f *farewells) add(list ...farewell) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.list = append(f.list, list...)
-}
-
-// say tells Redis of those who have gone meanwhile; at the first that fails it
-// stops until the next time.
-func (f *farewells) say(ctx context.Context, b *Broker) {
-	f.mu.Lock()
-	list := f.list
-	f.list = nil
-	f.mu.Unlock()
-	for i, bye := range list {
-		ctx, cancel := context.WithTimeout(ctx, settlePatience)
-		_, err := b.unregister(ctx, bye.args, bye.id)
-		cancel()
-		if err != nil {
-			f.add(list[i:]...)
-			return
-		}
-	}
-}
-
-type disconnectArgs struct {
-	Who    string `json:"who"`
-	Agent  string `json:"agent,omitempty"`
-	Node   string `json:"node"`
-	Device string `json:"device,omitempty"`
-	Conn   string `json:"conn,omitempty"`
-	Grace  int64  `json:"grace"` // ms
-	Dead   bool   `json:"dead,omitempty"`
-	Keep   int64  `json:"keep"` // ms
-}
-
-// unregister tells Redis that a device, or all of a node's, is gone. alive: nothing
-// was done, since the node that was thought dead has been heard of.
-func (b *Broker) unregister(ctx context.Context, args disconnectArgs, id chat.Identity) (alive bool, err error) {
-	p := b.Home(id.ID)
-	if args.Who[0] == 'a' {
-		args.Agent = id.ID
-	}
-	r, err := b.ruled(ctx, "disconnect", p, []string{p.Conns(args.Who), p.Profile(args.Who), p.Timers(), p.Node(args.Node), p.Nodes(), p.Rules()},
-		func() any {
-			if args.Agent != "" {
-				args.Grace = b.grace(id.Queues)
-			}
-			args.Keep = b.settings.keep()
-			return args
-		})
-	return r.Str(0) == "alive", err
-}
-
-// grace is how long an agent may be without a connection: the longest of its
-// queues', in ms; 0, for ever, if it is so for one of them.
-func (b *Broker) grace(queues []string) int64 {
-	longest := 0
-	if len(queues) == 0 {
-		longest = chat.DefaultQueue("").AgentGrace
-	}
-	for _, q := range queues {
-		g := b.settings.queue(q).AgentGrace
-		if g == 0 {
-			return 0
-		}
-		longest = max(longest, g)
-	}
-	return store.Milliseconds(longest)
 }

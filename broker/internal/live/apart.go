@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -62,8 +62,8 @@ func (m *member) countApart(session string, n int64, but string) {
 }
 
 // fade forgets what ended more than an hour ago.
-func (h *hub) fade() {
-	cut := time.Now().Add(-lately).UnixMilli()
+func (h *Hub) fade() {
+	cut := time.Now().Add(-chat.Lately).UnixMilli()
 	for _, m := range h.everybody() {
 		m.mu.Lock()
 		for id, e := range m.apart {
@@ -75,21 +75,21 @@ func (h *hub) fade() {
 	}
 }
 
-// readEnded tells the reader's connections, at all nodes, what is unread in an
+// ReadEnded tells the reader's connections, at all nodes, what is unread in an
 // ended session now: not all of them listen to it.
-func (b *Broker) readEnded(ctx context.Context, a chat.Actor, session string, unread int64) {
-	c := device(a)
-	if c == nil || !c.m.isApart(session) && !b.hub.ended(session) {
+func (h *Hub) ReadEnded(ctx context.Context, c *Conn, session string, unread int64) {
+	if !c.m.isApart(session) && !h.ended(session) {
 		return
 	}
-	err := b.people.Tell(ctx, a.Role, a.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
+	id := c.Identity()
+	err := h.people.Tell(ctx, id.Role, id.ID, chat.Personal{Kind: "unread", Session: session, Unread: unread, Conn: c.id})
 	if err != nil {
-		b.Log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
+		h.store.Log.Warn("a read not told to other devices; their next hello will", "session", session, "error", err)
 	}
 }
 
 // ended tells whether a session that is followed here has ended.
-func (h *hub) ended(session string) bool {
+func (h *Hub) ended(session string) bool {
 	f := h.live(session)
 	if f == nil {
 		return false

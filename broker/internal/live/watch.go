@@ -1,28 +1,23 @@
-package broker
+package live
 
 import (
 	"cmp"
 	"context"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/sessions"
-	"bellhop/broker/internal/store"
 )
 
-// shown is how much of a list watchers see.
-const shown = 200
+// Shown is how much of a list watchers see.
+const Shown = 200
 
-// view is one queue's waiting list over all partitions, kept by its channels.
-type view struct {
-	h     *hub
+// View is one queue's waiting list over all partitions, kept by its channels.
+type View struct {
+	h     *Hub
 	queue string
 	users int // under views.mu
 	ready chan struct{}
@@ -40,8 +35,7 @@ type view struct {
 	backlog  []string
 	weight   int // of it, in bytes
 	pace     pace
-	crew     map[string]*mate     // the queue's agents; nil unless sessions are assigned here
-	stir     func(session string) // called, with v.mu held, when there may be something to assign
+	follower Follower // nil: nobody assigns here
 }
 
 // waiter is one place in the list.
@@ -55,8 +49,8 @@ func (w waiter) compare(o waiter) int {
 }
 
 // open listens to the queue in every partition, then reads it.
-func (v *view) open() error {
-	ctx, cancel := context.WithTimeout(v.h.b.Life, feedPatience)
+func (v *View) open() error {
+	ctx, cancel := context.WithTimeout(v.h.store.Life, FeedPatience)
 	defer cancel()
 	for i, p := range v.h.parts {
 		if err := p.sub.Add(ctx, p.Waiting(v.queue)); err != nil {
@@ -77,24 +71,24 @@ func (v *view) open() error {
 
 // load reads the whole list; what is published meanwhile is applied after it.
 // Whoever calls it has the turn, or the view to itself.
-func (v *view) load(ctx context.Context, tell bool) error {
+func (v *View) load(ctx context.Context, tell bool) error {
 	v.loads.Add(1)
 	v.mu.Lock()
 	v.loading = true
-	assigns := v.crew != nil
+	follower := v.follower
 	v.mu.Unlock()
-	list, states, err := v.h.b.waitingList(ctx, v.queue)
-	var crew map[string]*mate
-	if err == nil && assigns {
-		crew, err = v.h.b.crew(ctx, v.queue)
+	list, states, err := v.h.waitingList(ctx, v.queue)
+	var read func()
+	if err == nil && follower != nil {
+		read, err = follower.Read(ctx)
 	}
 	v.sound = err == nil
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
 		v.list, v.sessions = list, states
-		if crew != nil {
-			v.crew = crew
+		if read != nil && v.follower == follower {
+			read()
 		}
 		if tell {
 			v.owed = slices.Clone(v.watchers)
@@ -105,33 +99,17 @@ func (v *view) load(ctx context.Context, tell bool) error {
 	for _, payload := range v.backlog {
 		v.apply(payload)
 	}
-	if v.weight > maxBacklog { // some were too many to keep
-		v.h.b.Tasks.Go(v.h.views.resync)
+	if v.weight > MaxBacklog { // some were too many to keep
+		v.h.store.Tasks.Go(v.h.views.resync)
 	}
 	v.backlog, v.weight = nil, 0
-	v.stirred("")
+	v.stir("")
 	return err
 }
 
-// waitingCount is how many wait in a queue.
-func (b *Broker) waitingCount(ctx context.Context, queue string) (int, error) {
-	cmds := make([]*redis.IntCmd, len(b.Parts))
-	_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range b.Parts {
-			cmds[i] = pipe.ZCard(ctx, p.Waiting(queue))
-		}
-		return nil
-	})
-	n := 0
-	for _, c := range cmds {
-		n += int(c.Val())
-	}
-	return n, store.RedisError("waiting", err)
-}
-
 // waitingList is a queue's list and the sessions at its head.
-func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*chat.Snapshot, error) {
-	all, err := b.lines(ctx, queue, -1)
+func (h *Hub) waitingList(ctx context.Context, queue string) ([]waiter, map[string]*chat.Snapshot, error) {
+	all, err := h.sessions.Waiting(ctx, queue)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,11 +119,11 @@ func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[s
 		list = append(list, waiter{id, z.Score})
 	}
 	slices.SortFunc(list, waiter.compare)
-	head := make([]sessions.Place, 0, shown)
-	for _, w := range list[:min(shown, len(list))] {
-		head = append(head, sessions.Place{ID: w.id})
+	head := make([]string, 0, Shown)
+	for _, w := range list[:min(Shown, len(list))] {
+		head = append(head, w.id)
 	}
-	states, err := b.LookAll(ctx, head)
+	states, err := h.sessions.LookAll(ctx, head)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,11 +136,11 @@ func (b *Broker) waitingList(ctx context.Context, queue string) ([]waiter, map[s
 	return list, sessions, nil
 }
 
-func (v *view) handle(payload string) {
+func (v *View) handle(payload string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.loading {
-		if v.weight += len(payload); v.weight <= maxBacklog {
+		if v.weight += len(payload); v.weight <= MaxBacklog {
 			v.backlog = append(v.backlog, payload)
 		}
 		return
@@ -171,14 +149,14 @@ func (v *view) handle(payload string) {
 }
 
 // apply carries out one event: + session and snapshot, - session and by, P presence. v.mu is held.
-func (v *view) apply(payload string) {
+func (v *View) apply(payload string) {
 	rest := payload[1:]
 	switch payload[0] {
 	case '+':
 		id, snap, _ := strings.Cut(rest, chat.SepField)
 		st, err := chat.ParseState(id, snap)
 		if err != nil || st == nil {
-			v.h.b.Log.Error("unreadable event", "queue", v.queue, "error", err)
+			v.h.store.Log.Error("unreadable event", "queue", v.queue, "error", err)
 			return
 		}
 		w := waiter{st.ID, st.Score}
@@ -188,7 +166,7 @@ func (v *view) apply(payload string) {
 		}
 		v.sessions[st.ID] = st
 		v.tell(v.event(map[string]any{"added": st.As("")}))
-		v.stirred(st.ID)
+		v.stir(st.ID)
 	case '-':
 		id, by, _ := strings.Cut(rest, chat.SepField)
 		i := slices.IndexFunc(v.list, func(w waiter) bool { return w.id == id })
@@ -201,25 +179,27 @@ func (v *view) apply(payload string) {
 	case 'P':
 		shown, idle, _ := strings.Cut(rest, chat.SepField)
 		v.tell([]byte(`{"event":"presence",` + shown[1:]))
-		v.present(shown, idle)
+		if v.follower != nil {
+			v.follower.Present(shown, idle)
+		}
 	}
 }
 
-func (v *view) event(fields map[string]any) []byte {
+func (v *View) event(fields map[string]any) []byte {
 	fields["queue"], fields["size"] = v.queue, len(v.list)
 	return chat.EventLine("queue", fields)
 }
 
-func (v *view) tell(line []byte) {
+func (v *View) tell(line []byte) {
 	for _, c := range v.watchers {
 		c.deliver(line)
 	}
 }
 
 // first are the sessions at the head of the list.
-func (v *view) first() []chat.Session {
+func (v *View) first() []chat.Session {
 	out := []chat.Session{}
-	for _, w := range v.list[:min(shown, len(v.list))] {
+	for _, w := range v.list[:min(Shown, len(v.list))] {
 		if st := v.sessions[w.id]; st != nil {
 			out = append(out, st.As(""))
 		}
@@ -230,7 +210,7 @@ func (v *view) first() []chat.Session {
 // show gives the list anew to those who are owed it and have room for it: many
 // queues may have been read again at once, and together be more than a reader
 // may be behind. v.mu is held.
-func (v *view) show() {
+func (v *View) show() {
 	var line []byte
 	v.owed = slices.DeleteFunc(v.owed, func(c *Conn) bool {
 		if q, ok := c.sink.(interface{ Waiting() int }); ok && q.Waiting() > chat.PageBytes {
@@ -245,7 +225,7 @@ func (v *view) show() {
 }
 
 // reset is the list anew, as much of it as an event holds.
-func (v *view) reset() []byte {
+func (v *View) reset() []byte {
 	q := []chat.QueueView{{Waiting: v.first(), Size: len(v.list)}}
 	chat.Fill(q)
 	fields := map[string]any{"reset": q[0].Waiting}
@@ -255,7 +235,7 @@ func (v *view) reset() []byte {
 	return v.event(fields)
 }
 
-func (v *view) shot() chat.QueueView {
+func (v *View) shot() chat.QueueView {
 	q := chat.QueueView{Queue: v.queue, Waiting: v.first(), Size: len(v.list)}
 	for _, s := range v.sessions {
 		if q.Oldest == nil || s.Created.Before(q.Oldest.Time) {
@@ -267,14 +247,14 @@ func (v *view) shot() chat.QueueView {
 }
 
 // join adds a watcher and gives what it sees now; events follow.
-func (v *view) join(c *Conn) chat.QueueView {
+func (v *View) join(c *Conn) chat.QueueView {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watchers = append(v.watchers, c)
 	return v.shot()
 }
 
-func (v *view) leave(c *Conn) {
+func (v *View) leave(c *Conn) {
 	v.mu.Lock()
 	if i := slices.Index(v.watchers, c); i >= 0 {
 		v.watchers = slices.Delete(v.watchers, i, i+1)
@@ -284,44 +264,18 @@ func (v *view) leave(c *Conn) {
 	v.h.views.release(v)
 }
 
-// Watch shows queues, one's own unless named, and lets their events follow.
-// A later call adds to what is watched.
-func (b *Broker) Watch(ctx context.Context, a chat.Actor, queues []string) ([]chat.QueueView, error) {
-	if err := chat.Allow(a, chat.ActWatch); err != nil {
-		return nil, err
-	}
-	c := device(a)
-	if c == nil {
-		return nil, chat.Errorf(chat.CodeBadRequest, "watch: needs a connection")
-	}
-	if queues == nil {
-		queues = a.Queues
-	}
-	if len(queues) > chat.MaxQueuesOfOne {
-		return nil, chat.Errorf(chat.CodeTooLarge, "queues: at most %d", chat.MaxQueuesOfOne)
-	}
-	sort.Strings(queues)
-	queues = slices.Compact(queues)
-	if err := c.mayWatch(queues); err != nil {
-		return nil, err
-	}
-	for _, q := range queues {
-		if err := chat.ValidID("queues", q); err != nil {
-			return nil, err
-		}
-		if a.Role != chat.RoleSupervisor && !chat.Contains(a.Queues, q) {
-			return nil, chat.Errorf(chat.CodeForbidden, "not of your queues")
-		}
-	}
+// Watch shows queues to a connection, and lets their events follow. A later call
+// adds to what is watched.
+func (h *Hub) Watch(ctx context.Context, c *Conn, queues []string) ([]chat.QueueView, error) {
 	out := []chat.QueueView{}
 	for _, q := range queues {
-		v, fresh, err := b.hub.views.hold(ctx, q)
+		v, fresh, err := h.views.hold(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		if !fresh { // what this node has heard so far may be older than what the caller knows
 			if err := v.renew(ctx, false); err != nil {
-				b.hub.views.release(v)
+				h.views.release(v)
 				return nil, err
 			}
 		}
@@ -331,8 +285,8 @@ func (b *Broker) Watch(ctx context.Context, a chat.Actor, queues []string) ([]ch
 	return out, nil
 }
 
-// mayWatch bounds the queues one connection watches.
-func (c *Conn) mayWatch(queues []string) error {
+// MayWatch bounds the queues one connection watches.
+func (c *Conn) MayWatch(queues []string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make(map[string]bool, len(c.watch)+len(queues))
@@ -349,7 +303,7 @@ func (c *Conn) mayWatch(queues []string) error {
 }
 
 // watches keeps the caller's hold of a view unless the connection has one.
-func (c *Conn) watches(v *view) chat.QueueView {
+func (c *Conn) watches(v *View) chat.QueueView {
 	c.mu.Lock()
 	fresh := !c.closed && !slices.Contains(c.watch, v)
 	if fresh {

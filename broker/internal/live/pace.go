@@ -1,11 +1,18 @@
-package broker
+package live
 
 import (
 	"context"
 
 	"golang.org/x/time/rate"
+)
 
-	"bellhop/broker/internal/people"
+// How fast a participant may command at one node, whatever the commands are:
+// docs/limits.md. Far above what any client needs; it is for those who would keep
+// the node from serving others.
+const (
+	// CommandRate is a second, over all its connections.
+	CommandRate  = 1000
+	CommandBurst = 2000
 )
 
 // Pace waits until the participant may command once more: whoever floods us on
@@ -17,7 +24,7 @@ func (m *member) pacer() *rate.Limiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.pace == nil {
-		m.pace = people.NewPace()
+		m.pace = rate.NewLimiter(CommandRate, CommandBurst)
 	}
 	return m.pace
 }

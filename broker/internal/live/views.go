@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -16,26 +16,26 @@ const resetPause = 30 * time.Second
 
 // views are the queues somebody here watches, or waits in.
 type views struct {
-	h       *hub
+	h       *Hub
 	mu      sync.Mutex
-	byQueue map[string]*view
+	byQueue map[string]*View
 	syncing bool             // a resync is under way
 	stale   bool             // and another one must follow
-	waited  map[string]*view // those users wait in; only the positions loop touches it
+	waited  map[string]*View // those users wait in; only the positions loop touches it
 }
 
-func (vs *views) init(h *hub) {
-	vs.h, vs.byQueue, vs.waited = h, map[string]*view{}, map[string]*view{}
+func (vs *views) init(h *Hub) {
+	vs.h, vs.byQueue, vs.waited = h, map[string]*View{}, map[string]*View{}
 }
 
 // hold finds or makes a queue's view and waits until it is loaded; fresh tells
 // that it was read within this call.
-func (vs *views) hold(ctx context.Context, queue string) (v *view, fresh bool, err error) {
+func (vs *views) hold(ctx context.Context, queue string) (v *View, fresh bool, err error) {
 	vs.mu.Lock()
 	v = vs.byQueue[queue]
 	fresh = v == nil
 	if fresh {
-		v = &view{h: vs.h, queue: queue, ready: make(chan struct{}), turn: make(chan struct{}, 1), sessions: map[string]*chat.Snapshot{},
+		v = &View{h: vs.h, queue: queue, ready: make(chan struct{}), turn: make(chan struct{}, 1), sessions: map[string]*chat.Snapshot{},
 			loading: true}
 		vs.byQueue[queue] = v
 	}
@@ -58,7 +58,7 @@ func (vs *views) hold(ctx context.Context, queue string) (v *view, fresh bool, e
 	return v, fresh, nil
 }
 
-func (vs *views) release(v *view) {
+func (vs *views) release(v *View) {
 	vs.mu.Lock()
 	v.users--
 	last := v.users == 0
@@ -95,9 +95,9 @@ func (vs *views) resync() {
 		return
 	}
 	vs.syncing = true
-	for vs.stale && vs.h.b.Life.Err() == nil {
+	for vs.stale && vs.h.store.Life.Err() == nil {
 		vs.stale = false
-		all := make([]*view, 0, len(vs.byQueue))
+		all := make([]*View, 0, len(vs.byQueue))
 		for _, v := range vs.byQueue {
 			all = append(all, v)
 		}
@@ -117,7 +117,7 @@ func (vs *views) resync() {
 // show gives lists anew to those who had no room for them before.
 func (vs *views) show() {
 	vs.mu.Lock()
-	all := make([]*view, 0, len(vs.byQueue))
+	all := make([]*View, 0, len(vs.byQueue))
 	for _, v := range vs.byQueue {
 		all = append(all, v)
 	}
@@ -129,22 +129,22 @@ func (vs *views) show() {
 	}
 }
 
-func (v *view) resync() {
+func (v *View) resync() {
 	select {
 	case <-v.ready:
 	default:
 		return // being read for the first time
 	}
-	if err := v.renew(v.h.b.Life, true); err != nil && v.h.b.Life.Err() == nil {
-		v.h.b.Log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
+	if err := v.renew(v.h.store.Life, true); err != nil && v.h.store.Life.Err() == nil {
+		v.h.store.Log.Warn("queue not read; again in half a minute", "queue", v.queue, "error", err)
 	}
 }
 
 // renew makes sure that the list has been read since the call, by the caller or,
 // for all who ask meanwhile, by one of them. tell: its watchers get it anew.
-func (v *view) renew(ctx context.Context, tell bool) error {
+func (v *View) renew(ctx context.Context, tell bool) error {
 	begun := v.loads.Load()
-	ctx, cancel := context.WithTimeout(ctx, feedPatience)
+	ctx, cancel := context.WithTimeout(ctx, FeedPatience)
 	defer cancel()
 	select {
 	case v.turn <- struct{}{}:

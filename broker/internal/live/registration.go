@@ -1,4 +1,4 @@
-package broker
+package live
 
 import (
 	"context"
@@ -50,13 +50,13 @@ func (p *hubPart) owe() {
 	}
 	if !r.busy && len(r.owed) > 0 {
 		r.busy = true
-		p.h.b.Tasks.Go(p.register)
+		p.h.store.Tasks.Go(p.register)
 	}
 }
 
 // register tells Redis of those owed until none is left.
 func (p *hubPart) register() {
-	b, r := p.h.b, &p.owing
+	h, r := p.h, &p.owing
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		r.mu.Lock()
 		list := make([]*Conn, 0, len(r.owed))
@@ -71,23 +71,23 @@ func (p *hubPart) register() {
 		r.mu.Unlock()
 		if err := p.registerAll(list); err == nil {
 			continue
-		} else if b.Life.Err() == nil {
-			b.Log.Warn("connections not registered again yet", "partition", p.Index, "error", err)
+		} else if h.store.Life.Err() == nil {
+			h.store.Log.Warn("connections not registered again yet", "partition", p.Index, "error", err)
 		}
-		if !store.Sleep(b.Life, store.Jitter(pause)) {
+		if !store.Sleep(h.store.Life, store.Jitter(pause)) {
 			return
 		}
 	}
 }
 
 func (p *hubPart) registerAll(list []*Conn) error {
-	ctx, cancel := context.WithTimeout(p.h.b.Life, feedPatience)
+	ctx, cancel := context.WithTimeout(p.h.store.Life, FeedPatience)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(64)
 	for _, c := range list {
 		g.Go(func() error {
-			if err := p.h.b.reregister(ctx, c); err != nil {
+			if err := p.h.reregister(ctx, c); err != nil {
 				return err
 			}
 			p.owing.mu.Lock()
@@ -100,17 +100,17 @@ func (p *hubPart) registerAll(list []*Conn) error {
 }
 
 // reregister tells Redis of one connection again, or ends it where Redis says that it may not be.
-func (b *Broker) reregister(ctx context.Context, c *Conn) error {
+func (h *Hub) reregister(ctx context.Context, c *Conn) error {
 	if c.gone() {
 		return nil
 	}
-	err := b.people.Held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
+	err := h.people.Held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
 	if err == nil {
-		err = b.register(ctx, c, true)
+		err = h.register(ctx, c, true)
 	}
 	switch {
 	case err == nil && c.gone(): // its farewell may have come before
-		return b.farewell(ctx, c)
+		return h.farewell(ctx, c)
 	case err == nil:
 		return nil
 	case errors.Is(err, errReplaced):
@@ -129,16 +129,16 @@ func (b *Broker) reregister(ctx context.Context, c *Conn) error {
 func (p *hubPart) reassert(ctx context.Context) {
 	p.owe()
 	if err := p.strays(ctx); err != nil && ctx.Err() == nil {
-		p.h.b.Log.Warn("connections of this node not compared; again in some minutes", "partition", p.Index, "error", err)
+		p.h.store.Log.Warn("connections of this node not compared; again in some minutes", "partition", p.Index, "error", err)
 	}
 }
 
 // strays unregisters connections that Redis holds as this node's and that are
 // not here: the news of their end was lost with Redis's newest writes.
 func (p *hubPart) strays(ctx context.Context) error {
-	b := p.h.b
+	h := p.h
 	for cursor := uint64(0); ; {
-		names, next, err := b.Redis.SScan(ctx, p.Node(b.Node), cursor, "", 200).Result()
+		names, next, err := h.store.Redis.SScan(ctx, p.Node(h.store.Node), cursor, "", 200).Result()
 		if err != nil {
 			return store.RedisError("strays", err)
 		}
@@ -154,8 +154,8 @@ func (p *hubPart) strays(ctx context.Context) error {
 }
 
 func (p *hubPart) stray(ctx context.Context, w string) error {
-	b := p.h.b
-	held, err := b.Pipe.HGetAll(ctx, p.Partition.Conns(w)).Result()
+	h := p.h
+	held, err := h.store.Pipe.HGetAll(ctx, p.Partition.Conns(w)).Result()
 	if err != nil {
 		return store.RedisError("strays", err)
 	}
@@ -165,22 +165,25 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			here[c.id] = true
 		}
 	}
-	id := chat.Identity{ID: chat.IDOf(w)}
+	var queues []string
 	for device, conn := range held {
-		if !strings.HasPrefix(conn, b.Node+"/") || here[conn] {
+		if !strings.HasPrefix(conn, h.store.Node+"/") || here[conn] {
 			continue
 		}
-		if w[0] == 'a' && id.Queues == nil {
-			prof, err := b.people.Profile(ctx, chat.RoleAgent, id.ID)
+		if w[0] == 'a' && queues == nil {
+			is, err := h.people.Standing(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}
-			id.Queues = prof.Queues
+			queues = is.Queues
 		}
-		b.Log.Warn("a connection that has ended was still registered", "participant", w)
-		if _, err := b.unregister(ctx, disconnectArgs{Who: w, Node: b.Node, Device: device, Conn: conn}, id); err != nil {
+		h.store.Log.Warn("a connection that has ended was still registered", "participant", w)
+		if _, err := h.Unregister(ctx, Farewell{Who: w, Queues: queues, Node: h.store.Node, Device: device, Conn: conn}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// Owe has every connection of a partition told to Redis again, as soon as Redis takes it.
+func (h *Hub) Owe(p store.Partition) { h.parts[p.Index].owe() }

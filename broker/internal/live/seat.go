@@ -1,6 +1,7 @@
-package broker
+package live
 
 import (
+	"context"
 	"slices"
 
 	"bellhop/broker/chat"
@@ -75,4 +76,53 @@ func (f *feed) unwatch(c *Conn) {
 		f.silent = slices.Delete(f.silent, i, i+1)
 		f.freed++
 	}
+}
+
+// WatchUnseen lets a supervisor's connection see a session unseen.
+func (h *Hub) WatchUnseen(ctx context.Context, c *Conn, session string) (chat.Session, error) {
+	c.mu.Lock()
+	n := len(c.silent)
+	c.mu.Unlock()
+	if n >= chat.MaxWatched {
+		return chat.Session{}, &chat.Error{Code: chat.CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: chat.MaxWatched}
+	}
+	f, err := h.hold(ctx, session)
+	if err != nil {
+		return chat.Session{}, err
+	}
+	if f.watch(c) {
+		c.watchesSilently(f)
+	} else {
+		h.release(f)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.as(c.m.who), nil
+}
+
+func (c *Conn) watchesSilently(f *feed) {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.silent = append(c.silent, f)
+	}
+	c.mu.Unlock()
+	if closed {
+		f.unwatch(c)
+	}
+}
+
+// UnwatchUnseen ends that; false if the connection did not watch the session.
+func (c *Conn) UnwatchUnseen(session string) bool {
+	c.mu.Lock()
+	for i, f := range c.silent {
+		if f.id == session {
+			c.silent = append(c.silent[:i:i], c.silent[i+1:]...)
+			c.mu.Unlock()
+			f.unwatch(c)
+			return true
+		}
+	}
+	c.mu.Unlock()
+	return false
 }

@@ -1,0 +1,35 @@
+// Package live is what connected people see: hello, the sessions they take part in
+// or watch, the queues they watch, their place in line, and that they are here at all.
+//
+// # What it promises
+//
+// Whoever is connected and takes part in a session gets each of its messages once, in
+// the log's order and without a hole that the log does not have: channels may lose,
+// the log is read where a seq is missing. Where Redis fell back behind what was
+// delivered, those connected are told to begin anew. What Redis holds of connections
+// is what is connected: each is told again until Redis has it, and taken back when it
+// has gone, by another node if this one has died.
+//
+// A slow reader, a panic or a Redis that is away harms the connections it is about,
+// and no others. What waits for Redis is bounded: docs/architecture.md lists it.
+//
+// # What is its own
+//
+// The channels of sessions, participants and queues, as far as listening goes; the
+// keys conns, node and clearing, and of nodes who is taken off (take.lua is the
+// heartbeat); the scripts connect, disconnect and bury. Of mine and listed it reads
+// who takes part in what, and takes old entries out of mine. All else it asks: see
+// Sessions, People and Rules.
+//
+// # Loops
+//
+// Start begins them: positions of those who wait, every 2 s; farewells that Redis has
+// not heard, every second; the lists of watched queues anew, every half minute; what
+// ended an hour ago is let go, every minute; all connections told again, every 3
+// minutes.
+//
+// # Order of locks
+//
+// hubPart.mu → feed.mu → member.mu → Conn.mu; views.mu → nothing; View.mu → a
+// Follower's own, and View.mu → Conn.mu. No lock is held while Redis is asked.
+package live

@@ -1,0 +1,152 @@
+package live
+
+import (
+	"context"
+	"errors"
+)
+
+// Probe lets tests of a whole broker look into its hub, and disturb it as losses
+// and slow servers do. Nothing else uses it.
+type Probe struct{ h *Hub }
+
+// Probe is for tests.
+func (h *Hub) Probe() Probe { return Probe{h} }
+
+// Cut closes the connection that hears a session's channel.
+func (p Probe) Cut(session string) {
+	part, _ := p.h.store.Of(session)
+	p.h.parts[part.Index].sub.Cut()
+}
+
+// Channels is how many channels are heard with those of a participant.
+func (p Probe) Channels(id string) int { return p.h.at(id).sub.Channels() }
+
+// Resync compares what is held of a participant's partition with Redis.
+func (p Probe) Resync(ctx context.Context, id string) { p.h.at(id).resync(ctx) }
+
+// Here tells whether a participant is connected.
+func (p Probe) Here(who string) bool {
+	for _, m := range p.h.everybody() {
+		if m.who == who {
+			return m.alive()
+		}
+	}
+	return false
+}
+
+// Register tells Redis of a connection once more, as if for the first time; replaced:
+// another one of its device came after it.
+func (p Probe) Register(ctx context.Context, c *Conn) (replaced bool, err error) {
+	err = p.h.register(ctx, c, false)
+	if errors.Is(err, errReplaced) {
+		return true, nil
+	}
+	return false, err
+}
+
+// Unseen has a connection watch so many sessions, of which there is none.
+func (p Probe) Unseen(c *Conn, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent = make([]*feed, n)
+}
+
+// Resyncing tells whether views are being read again.
+func (p Probe) Resyncing() bool {
+	p.h.views.mu.Lock()
+	defer p.h.views.mu.Unlock()
+	return p.h.views.syncing
+}
+
+// ResyncViews has them read again.
+func (p Probe) ResyncViews() { p.h.views.resync() }
+
+// ShowViews gives lists to those who had no room for them.
+func (p Probe) ShowViews() { p.h.views.show() }
+
+// Feed is a session's; nil where there is none.
+func (p Probe) Feed(session string) *FeedProbe {
+	f := p.h.live(session)
+	if f == nil {
+		return nil
+	}
+	return &FeedProbe{f}
+}
+
+// FeedProbe is a Probe of one feed.
+type FeedProbe struct{ f *feed }
+
+// Idle tells whether nothing waits and nothing is being read.
+func (p *FeedProbe) Idle() bool {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	return !p.f.busy && len(p.f.backlog) == 0
+}
+
+// Reread has Redis compared with what was delivered.
+func (p *FeedProbe) Reread() { p.f.reread() }
+
+// Deafen has Redis publish the session's events to others only.
+func (p *FeedProbe) Deafen(ctx context.Context) error {
+	return p.f.part.sub.Silence(ctx, p.f.part.Session(p.f.id))
+}
+
+// Stall lets events wait, until Fill.
+func (p *FeedProbe) Stall() {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	p.f.busy = true
+}
+
+// Fill reads what is missing, and goes on.
+func (p *FeedProbe) Fill() { p.f.fill() }
+
+// Backlog is what waits, how much of it by the feed's own count, and whether it was
+// too much, so that Redis is read once more.
+func (p *FeedProbe) Backlog() (payloads []string, weight int, again bool) {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	return append([]string{}, p.f.backlog...), p.f.weight, p.f.again
+}
+
+// View is a queue's; nil where nobody watches it.
+func (p Probe) View(queue string) *ViewProbe {
+	p.h.views.mu.Lock()
+	defer p.h.views.mu.Unlock()
+	v := p.h.views.byQueue[queue]
+	if v == nil {
+		return nil
+	}
+	return &ViewProbe{v}
+}
+
+// ViewProbe is a Probe of one view.
+type ViewProbe struct{ v *View }
+
+// Do calls f with the view's lock held.
+func (p *ViewProbe) Do(f func()) {
+	p.v.mu.Lock()
+	defer p.v.mu.Unlock()
+	f()
+}
+
+// Stall lets events wait, until the next reading.
+func (p *ViewProbe) Stall() { p.Do(func() { p.v.loading = true }) }
+
+// Backlog is what waits, and how much has come by the view's own count.
+func (p *ViewProbe) Backlog() (payloads []string, weight int) {
+	p.Do(func() { payloads, weight = append(payloads, p.v.backlog...), p.v.weight })
+	return payloads, weight
+}
+
+// Renew reads the list.
+func (p *ViewProbe) Renew(ctx context.Context) error { return p.v.renew(ctx, false) }
+
+// Loads is how often it was read.
+func (p *ViewProbe) Loads() int64 { return p.v.loads.Load() }
+
+// Hold lets nobody read it until the answer is called.
+func (p *ViewProbe) Hold() (release func()) {
+	p.v.turn <- struct{}{}
+	return func() { <-p.v.turn }
+}
