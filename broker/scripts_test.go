@@ -118,7 +118,7 @@ var matrix = []struct {
 		id := g.p.Index
 		s := fmt.Sprintf("%02x-%s", id, g.op)
 		return g.b.mustRun(g.t, "open", g.p.Transition(s, g.p.Waiting(g.q), g.p.Open(g.user), g.p.Listed("u:"+g.user),
-			g.p.Sessions(), g.p.Profile("u:"+g.user), g.p.Rate(people.RateOpen, "u:"+g.user)), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
+			g.p.Sessions(), g.p.Profile("u:"+g.user), g.p.Rate(people.RateOpen, "u:"+g.user), g.p.Strange()), map[string]any{"op": g.op, "session": s, "queue": g.q, "user": g.user,
 			"info": chat.Encode(chat.Person{ID: g.user}), "subject": "", "meta": "{}", "priority": 0, "abandon": 0, "patience": 0, "sticky": 0, "interval": 1, "burst": 1})
 	}, [5]string{"exists", "exists", "exists", "exists", "ok"}, map[string]string{"ok": "exists"}},
 	{"send by the user", func(g *stage) store.Reply { return g.send("u:" + g.user) },
@@ -160,7 +160,7 @@ var matrix = []struct {
 	}, [5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
 	{"reopen by the user", func(g *stage) store.Reply {
 		return g.run("reopen", map[string]any{"op": g.op, "session": g.session, "by": "u:" + g.user, "queue": g.q, "window": 60000,
-			"abandon": 0, "patience": 0, "sticky": 60000}, endKeys(g.p, g.q, g.user)...)
+			"abandon": 0, "patience": 0, "sticky": 60000}, append(endKeys(g.p, g.q, g.user), g.p.Strange())...)
 	}, [5]string{"wrong_state", "wrong_state", "wrong_state", "wrong_state", "ok"}, nil},
 	{"label by ann", func(g *stage) store.Reply { return g.label(g.caller(g.ann)) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
 	{"label by bea", func(g *stage) store.Reply { return g.label(g.caller(g.bea)) },

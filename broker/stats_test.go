@@ -139,7 +139,8 @@ func TestStatsRatings(t *testing.T) {
 	for _, e := range []testenv.Engine{testenv.EngineEmbedded, testenv.EngineRedis} {
 		b := startNode(t, testenv.Shared(t, e))
 		g := newStage(t, b, chat.Serving)
-		rate := storetest.Script(t, "rated(a.score) return 1", "time", "unread", "session", "seats", "places", "stats", "counts")
+		rate := storetest.Script(t, "session, log, unread, read, authors, timers, dirty, outbox, states, rules, stats, hooks?", "a = JSON (op, session, score)",
+			"rated(a.score) return 1", "counts")
 		for _, score := range []int{5, 5, 2} {
 			err := rate.Run(t.Context(), b.Redis, g.p.Transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
 			require.NoError(t, err)

@@ -1,24 +1,25 @@
 // Package scripts holds the Lua that changes Bellhop's state in Redis, one
-// transition a file, and loads it. Each file's header says what it takes, what
-// it answers and what must hold.
+// transition a file, and loads it. The folders are the subjects, lib what they
+// share. A script's name is its file's, so it is unique over all folders.
+//
+// Each file begins with what it is, in one form (see header.go): its KEYS and
+// ARGV by name, what it answers and what holds. The names in the code come from
+// there: the loader makes them local variables, and refuses what does not fit.
 package scripts
 
 import (
 	"embed"
 	"fmt"
+	"io/fs"
+	"maps"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed *.lua lib/*.lua
+//go:embed */*.lua
 var files embed.FS
-
-const (
-	includeMark = "--#include "
-	flagsMark   = "--#flags "
-	hooksMark   = "--#hooks " // the rest of the line is code for those who have webhooks
-)
 
 // Options are what the Redis at hand can do.
 type Options struct {
@@ -35,91 +36,204 @@ type Options struct {
 	Hooks bool
 }
 
-// Load gives every script by its file's name without the ending.
-func Load(o Options) (map[string]*redis.Script, error) {
-	entries, err := files.ReadDir(".")
+// Script is one that Redis can run.
+type Script struct {
+	*redis.Script
+	Name string
+	Keys []Key // what it takes, in this order
+	// Hooks says that the last of its keys is the partition's `hooks`, which is
+	// given where there are webhooks only.
+	Hooks bool
+
+	least, most int // keys, without `hooks`; most is -1 where there may be any number
+}
+
+// Takes refuses a wrong number of keys; `hooks` does not count.
+func (s *Script) Takes(keys int) error {
+	if keys >= s.least && (keys <= s.most || s.most < 0) {
+		return nil
+	}
+	return fmt.Errorf("script %s: %d keys are given, and it takes %s", s.Name, keys, strings.Join(s.KeyNames(), ", "))
+}
+
+// KeyNames are the names of its keys, in order, as its header has them: with `...` where there may be any number.
+func (s *Script) KeyNames() []string {
+	names := make([]string, len(s.Keys))
+	for i, k := range s.Keys {
+		names[i] = k.Name
+		if k.Many {
+			names[i] += "..."
+		}
+	}
+	return names
+}
+
+// Load gives every script by its name.
+func Load(o Options) (map[string]*Script, error) {
+	h, err := own()
 	if err != nil {
 		return nil, err
 	}
-	set := make(map[string]*redis.Script)
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".lua")
-		if !ok {
-			continue
-		}
-		src, flags, err := source(name)
-		if err != nil {
-			return nil, err
-		}
-		if o.Flags {
-			src = "#!lua flags=" + flags + "\n" + src
-		}
-		if o.Sharded {
-			src = strings.ReplaceAll(src, "'PUBLISH'", "'SPUBLISH'")
-		}
-		if o.Hooks {
-			src = strings.ReplaceAll(src, hooksMark, "")
-		}
-		set[name] = redis.NewScript(src)
-	}
-	return set, nil
+	return h.load(o), nil
 }
 
-// Hooked are the scripts that have lines for webhooks.
-func Hooked() (map[string]bool, error) {
-	set, err := Load(Options{})
+// own is what this package holds: read and checked once.
+var own = sync.OnceValues(func() (*collection, error) { return open(files) })
+
+// Compile makes a script of a text of the same form as the files: what it includes is put in place.
+func Compile(name, text string, o Options) (*Script, error) {
+	h, err := own()
 	if err != nil {
 		return nil, err
 	}
-	hooked := make(map[string]bool)
-	for name := range set {
-		src, _, err := source(name)
+	f, err := parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.check(f); err != nil {
+		return nil, err
+	}
+	return h.compile(f, o), nil
+}
+
+// open reads all the Lua there is, if it fits together.
+func open(from fs.FS) (*collection, error) {
+	h, err := readAll(from)
+	if err != nil {
+		return nil, err
+	}
+	return h, h.sound()
+}
+
+func (h *collection) load(o Options) map[string]*Script {
+	set := make(map[string]*Script, len(h.scripts))
+	for name, f := range h.scripts {
+		set[name] = h.compile(f, o)
+	}
+	return set
+}
+
+// collection is all the Lua there is.
+type collection struct{ scripts, libs map[string]*file }
+
+func readAll(from fs.FS) (*collection, error) {
+	paths, err := fs.Glob(from, "*/*.lua")
+	if err != nil {
+		return nil, err
+	}
+	h := &collection{scripts: map[string]*file{}, libs: map[string]*file{}}
+	for _, path := range paths {
+		text, err := fs.ReadFile(from, path)
 		if err != nil {
 			return nil, err
 		}
-		if strings.Contains(src, hooksMark) {
-			hooked[name] = true
+		f, err := parse(path, string(text))
+		if err != nil {
+			return nil, err
 		}
+		set := h.scripts
+		if f.lib {
+			set = h.libs
+		}
+		if other := set[f.name]; other != nil {
+			return nil, fmt.Errorf("%s: %s has that name, too", path, other.path)
+		}
+		set[f.name] = f
 	}
-	return hooked, nil
+	return h, nil
 }
 
-// source is a script with its includes put in place, since Redis has no
-// require, and its flags.
-func source(name string) (src, flags string, err error) {
-	text, err := files.ReadFile(name + ".lua")
-	if err != nil {
-		return "", "", err
+// compile makes a script, and counts its keys.
+func (h *collection) compile(f *file, o Options) *Script {
+	s := &Script{Script: redis.NewScript(h.source(f, o)), Name: f.name, Keys: f.keys, most: len(f.keys)}
+	for _, k := range f.keys {
+		switch {
+		case k.Many:
+			s.most = -1
+		case k.Name == hooksKey && k.Optional:
+			s.Hooks = true
+		case !k.Optional:
+			s.least++
+		}
 	}
+	if s.Hooks && s.most > 0 {
+		s.most--
+	}
+	return s
+}
+
+// source is what Redis gets.
+func (h *collection) source(f *file, o Options) string {
 	var b strings.Builder
-	flags, err = include(&b, string(text))
-	if err != nil {
-		return "", "", fmt.Errorf("script %s: %w", name, err)
+	if o.Flags {
+		b.WriteString("#!lua flags=" + f.flags + "\n")
 	}
-	return b.String(), flags, nil
+	given := f.keys
+	if n := len(given); n > 0 && !o.Hooks && given[n-1].Name == hooksKey && given[n-1].Optional {
+		given = given[:n-1]
+	}
+	declare(&b, "KEYS", given)
+	declare(&b, "ARGV", f.args)
+	h.emit(&b, f, map[string]bool{})
+	src := b.String()
+	if o.Sharded {
+		src = strings.ReplaceAll(src, "'PUBLISH'", "'SPUBLISH'")
+	}
+	if o.Hooks {
+		src = strings.ReplaceAll(src, hooksMark, "")
+	}
+	return src
 }
 
-// include writes a text with what it includes, and what that includes.
-func include(b *strings.Builder, text string) (flags string, err error) {
-	for line := range strings.Lines(text) {
-		if f, ok := strings.CutPrefix(line, flagsMark); ok {
-			flags = strings.TrimSpace(f)
-			continue
-		}
-		libs, ok := strings.CutPrefix(line, includeMark)
+// emit writes a file with what it includes put in place, since Redis has no
+// require: each once. What is included within a block is there in that block only.
+func (h *collection) emit(b *strings.Builder, f *file, there map[string]bool) {
+	for _, line := range f.lines {
+		libs, indented, ok := included(line)
 		if !ok {
 			b.WriteString(line)
 			continue
 		}
-		for _, lib := range strings.Fields(libs) {
-			part, err := files.ReadFile("lib/" + lib + ".lua")
-			if err != nil {
-				return "", err
-			}
-			if _, err := include(b, string(part)); err != nil {
-				return "", err
+		within := there
+		if indented {
+			within = maps.Clone(there)
+		}
+		for _, lib := range libs {
+			if !within[lib] {
+				within[lib] = true
+				h.emit(b, h.libs[lib], within)
 			}
 		}
 	}
-	return flags, nil
+}
+
+// declare makes the names of a header local variables. What comes after a
+// name of many is counted from the end.
+func declare(b *strings.Builder, list string, names []Key) {
+	var left, right []string
+	many := -1
+	for i, k := range names {
+		at := fmt.Sprintf("%s[%d]", list, i+1)
+		switch {
+		case k.Many:
+			many = i
+			continue
+		case many >= 0:
+			at = fmt.Sprintf("%s[#%s - %d]", list, list, len(names)-1-i)
+		}
+		switch {
+		case len(k.Kinds) == 1 && k.Kinds[0] == "JSON":
+			at = "cjson.decode(" + at + ")"
+		case len(k.Kinds) == 1 && k.Kinds[0] == "number":
+			at = "tonumber(" + at + ")"
+		}
+		left, right = append(left, k.Name), append(right, at)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(b, "local %s = %s\n", strings.Join(left, ", "), strings.Join(right, ", "))
+	}
+	if many >= 0 {
+		fmt.Fprintf(b, "local %s = {} for i = %d, #%s - %d do %s[i - %d] = %s[i] end\n", names[many].Name, many+1, list,
+			len(names)-1-many, names[many].Name, many, list)
+	}
 }

@@ -1,6 +1,7 @@
--- beyond(open, strange): a refusal, where the user has a.most sessions open (0: any number), or where a.strange:
--- nobody has set the queue nor serves it, and there are a.strange_most such queues in the partition already.
+-- beyond(open, strange): a refusal, where the user has `most` sessions open (0: any number), or where the queue is
+-- strange: nobody has set it nor serves it, and there are `strange_most` such queues in the partition already.
 -- What was refused changes nothing; what passes is to be told to settle_in(strange).
+-- ARGV: a = JSON (queue, most, strange, strange_most)
 local function beyond(open, strange)
   local n = 0
   for _, ids in ipairs(redis.call('HVALS', open)) do n = n + select(2, string.gsub(ids, '[^,]+', '')) end

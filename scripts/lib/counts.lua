@@ -1,7 +1,9 @@
--- What transitions count. After session, places and stats. `owned` is since when
+-- What transitions count. `owned` is since when
 -- the owner has the session, `handled` and `bot_handled` what all people and bots before
 -- had it, in ms; `awaited` since when people's first answer is, where that is not its opening.
--- a.bot: who takes it is a bot. What is of bots is counted apart, by capital letters.
+-- bot: who takes it is one. What is of bots is counted apart, by capital letters.
+-- ARGV: a = JSON (bot?)
+--#include session places stats
 
 -- await_people(): what they say next is their first answer.
 local function await_people()

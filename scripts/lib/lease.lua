@@ -1,7 +1,11 @@
 -- Leased work: members of sorted sets, whose scores say when they are due, are lent to one node at a time. Each
--- lending has a score of its own in its partition, by which what it lent is found again. KEYS `leases`, a hash, has
--- each borrower's newest call and its score: a call whose answer was lost shows when the borrower's next one names
+-- lending has a score of its own in its partition, by which what it lent is found again (lent.lua). `leases`, a hash,
+-- has each borrower's newest call and its score: a call whose answer was lost shows when the borrower's next one names
 -- the last it heard of (ack), and is undone; one that is repeated gives the same again.
+--
+-- What is lent so, by whom and how it ends is told in docs/architecture.md: timers, outbox and clearing by take, dirty
+-- and hooks by collect, which also has a set `late` that keeps since when something waits while its score is the lease's.
+--#include time
 
 -- give_back(leases, borrower, keys): what the borrower's newest call lent is due now.
 local function give_back(leases, borrower, keys)
@@ -26,11 +30,24 @@ local function lend(leases, borrower, call, ack, ms, keys)
   return lease, false
 end
 
--- handed(key, lease, again, limit, ms): up to limit members of a set that have been due for ms, lent from now on.
-local function handed(key, lease, again, limit, ms)
+-- handed(work, lease, again, limit, ms, late): up to limit members of a set that have been due for ms, lent from
+-- now on; with late, each followed by since when it waits.
+local function handed(work, lease, again, limit, ms, late)
   if not lease then return {} end
-  if again then return redis.call('ZRANGEBYSCORE', key, lease, lease) end
-  local due = redis.call('ZRANGEBYSCORE', key, '-inf', now() - ms, 'LIMIT', 0, limit)
-  for _, m in ipairs(due) do redis.call('ZADD', key, lease, m) end
-  return due
+  local due
+  if again then
+    due = redis.call('ZRANGEBYSCORE', work, lease, lease, 'WITHSCORES')
+  else
+    due = redis.call('ZRANGEBYSCORE', work, '-inf', now() - ms, 'WITHSCORES', 'LIMIT', 0, limit)
+  end
+  local list = {}
+  for i = 1, #due, 2 do
+    list[#list + 1] = due[i]
+    if late then
+      redis.call('ZADD', late, 'NX', due[i + 1], due[i])
+      list[#list + 1] = redis.call('ZSCORE', late, due[i]) -- earlier, where a node took it before and died
+    end
+    if not again then redis.call('ZADD', work, lease, due[i]) end
+  end
+  return list
 end

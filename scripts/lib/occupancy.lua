@@ -1,6 +1,8 @@
 -- How agents spend their time: flags are 1 if online, plus 2 if at work.
 -- `now|agent|0x1f agent` holds the flags and since when; what has passed is
 -- counted, into the hours it covers, when they change and when it is rolled.
+-- KEYS: stats
+--#include time stats
 
 -- occupy(agent, flags): how the agent is from now on; without flags: as before.
 local function occupy(agent, flags)
@@ -11,11 +13,11 @@ local function occupy(agent, flags)
   local at = now()
   if was ~= '0' then
     -- A node rolls every minute: in a long gap there was none, and nothing is known of it.
-    local from = at - since > 2 * hour_ms and at or tonumber(since)
-    from = math.max(from, open_hour(0, redis.call('HGET', stats, 'sealed')) * hour_ms)
+    local from = at - since > 2 * HOUR and at or tonumber(since)
+    from = math.max(from, open_hour(0, redis.call('HGET', stats, 'sealed')) * HOUR)
     while from < at do
-      local hour = math.floor(from / hour_ms)
-      local till = math.min(at, (hour + 1) * hour_ms)
+      local hour = math.floor(from / HOUR)
+      local till = math.min(at, (hour + 1) * HOUR)
       redis.call('HINCRBY', stats, hour .. '|agent.' .. was .. '|\31' .. agent, till - from)
       from = till
     end

@@ -1,4 +1,8 @@
--- What agents' partitions must learn. For transitions, after session.
+-- What agents' partitions must learn.
+-- KEYS: outbox, timers
+-- ARGV: a = JSON (op, session, agent?, token?)
+--#include session
+local SETTLED = 2000 -- ms until any node settles what the one that ran the transition should have
 
 -- owe(agent, role, token, hold, extra): what the agent's partition must learn;
 -- hold: whether the place that token took stays taken. It stays in the outbox
@@ -6,7 +10,7 @@
 local function owe(agent, role, token, hold, extra)
   local effect = cjson.encode({agent = agent, session = a.session, rev = tonumber(s.rev) + 1, role = role,
     token = token or '', hold = hold, at = at, created = tonumber(s.created), ended = set.state == 'ended', extra = extra, op = a.op})
-  redis.call('ZADD', KEYS[8], at + 2000, effect)
+  redis.call('ZADD', outbox, at + SETTLED, effect)
   effects[#effects + 1] = effect
 end
 
@@ -38,5 +42,5 @@ local function close_offer(outcome)
     {kind = 'offer-ended', outcome = outcome})
   set.last_target, set.last_outcome = s.target, outcome
   drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires')
-  redis.call('ZREM', KEYS[6], 'offer|' .. a.session)
+  redis.call('ZREM', timers, 'offer|' .. a.session)
 end

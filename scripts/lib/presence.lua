@@ -1,10 +1,13 @@
 -- announce(profile, load, prefix, agent): tells the watchers of an agent's queues how it is now, and the
 -- nodes since when nothing has come to it or gone from it.
--- prefix is the partition's queue channels without their queue. After stats and occupancy.
+-- prefix is the partition's queue channels without their queue.
+--#include occupancy
+local ONLINE, AT_WORK = 1, 2
+
 local function announce(profile, load, prefix, agent)
   local p = redis.call('HMGET', profile, 'status', 'capacity', 'queues', 'idle_at')
   local held = redis.call('HLEN', load)
-  occupy(agent, (p[1] == 'online' and 1 or 0) + (held > 0 and 2 or 0))
+  occupy(agent, (p[1] == 'online' and ONLINE or 0) + (held > 0 and AT_WORK or 0))
   local json = 'P' .. cjson.encode({agent = agent, status = p[1] or 'offline', load = held,
     capacity = tonumber(p[2] or 0)}) .. '\31' .. (p[4] or 0)
   for _, q in ipairs(cjson.decode(p[3] or '[]')) do redis.call('PUBLISH', prefix .. q, json) end

@@ -1,3 +1,6 @@
+-- A rate that is kept for each participant.
+local HALF_HOUR = 1.8e9 -- µs
+
 -- pass(key, now, interval, burst): GCRA. The key holds when its participant has its
 -- full burst again (µs); each pass moves that on by interval (µs), and none is given
 -- that would move it further than burst intervals ahead. Gives the wait (µs): what
@@ -12,7 +15,7 @@ local function pass(key, now, interval, burst)
   to = to + interval
   local wait = to - most - now
   if wait > 0 then return wait end
-  if math.floor(held / 1.8e9) == math.floor(to / 1.8e9) then
+  if math.floor(held / HALF_HOUR) == math.floor(to / HALF_HOUR) then
     redis.call('SET', key, string.format('%d', to), 'KEEPTTL')
   else
     redis.call('SET', key, string.format('%d', to), 'EX', string.format('%d', 3600 + most / 1e6))

@@ -1,5 +1,7 @@
--- serve(agent, info, token, extra): the agent owns the session from now on. For transitions, after
--- session, seats, places and line. a.idle: ms without a message, by queue.
+-- serve(agent, info, token, extra): the agent owns the session from now on. idle: ms without a message, by queue.
+-- KEYS: timers
+-- ARGV: a = JSON (session, idle, bot?)
+--#include session seats places line idle
 local function serve(agent, info, token, extra)
   -- Its offer's place may have been reserved later than this one: then the load names that.
   if s.target == agent and s.target_res > token then token = s.target_res end
@@ -8,7 +10,7 @@ local function serve(agent, info, token, extra)
   set.bot_owns = a.bot and 1 or ''
   drop('told', 'sticky', 'bot_first', 'idle_warned')
   set.idle = a.idle and a.idle[s.queue] or 0
-  timer('idle', set.idle - math.min(60000, math.floor(set.idle / 2)))
+  timer('idle', set.idle - notice(set.idle))
   enter(agent)
   owe(agent, 'owner', token, true, extra)
 end
@@ -21,6 +23,6 @@ local function take_offer(agent)
   end
   set.last_target, set.last_outcome = agent, 'accepted'
   drop('target', 'target_info', 'target_res', 'offer_by', 'offer_note', 'offer_expires')
-  redis.call('ZREM', KEYS[6], 'offer|' .. a.session)
+  redis.call('ZREM', timers, 'offer|' .. a.session)
   return true
 end

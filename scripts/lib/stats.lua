@@ -1,25 +1,23 @@
--- Counting, in the very step that makes it happen. The last of KEYS is the
--- partition's statistics, a hash: `hour|metric|queue 0x1f agent` → a sum that
--- only grows until the hour is sealed; `now|…` is what holds at present.
-local stats = KEYS[#KEYS]
-if string.sub(stats, -6) ~= ':stats' then stats = KEYS[#KEYS - 1] end -- the hooks come last, where there are any
-if string.sub(stats, -6) ~= ':stats' then error('the last key must be the statistics') end
-local hour_ms, most_queues = 3600000, 500
+-- Counting, in the very step that makes it happen. `stats` are the partition's
+-- statistics, a hash: `hour|metric|queue 0x1f agent` → a sum that only grows
+-- until the hour is sealed; `now|…` is what holds at present.
+-- KEYS: stats
+local HOUR, MOST_QUEUES = 3600000, 500
 local tally_hour, tally_queue
 
 -- open_hour(at): the hour of a time; the next that is open where it is sealed (a clock went back).
-local function open_hour(at, sealed) return math.max(math.floor(at / hour_ms), tonumber(sealed or 0) + 1) end
+local function open_hour(at, sealed) return math.max(math.floor(at / HOUR), tonumber(sealed or 0) + 1) end
 
 -- tally(at, queue, known): what follows counts for this queue. Users name queues
 -- as they like: of those that nobody has set or served, an hour keeps so many by
 -- name, and counts the rest under ''.
 local function tally(at, queue, known)
-  local hour = math.floor(at / hour_ms)
+  local hour = math.floor(at / HOUR)
   local had = redis.call('HMGET', stats, 'sealed', hour .. '|queue|' .. queue)
   tally_hour, tally_queue = open_hour(at, had[1]), queue
   if tally_hour ~= hour then had[2] = redis.call('HGET', stats, tally_hour .. '|queue|' .. queue) end
   if had[2] then return end
-  if known or redis.call('HINCRBY', stats, tally_hour .. '|queues|', 1) <= most_queues then
+  if known or redis.call('HINCRBY', stats, tally_hour .. '|queues|', 1) <= MOST_QUEUES then
     redis.call('HSET', stats, tally_hour .. '|queue|' .. queue, 1)
   else
     tally_queue = ''

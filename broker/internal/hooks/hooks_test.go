@@ -62,7 +62,7 @@ func TestOnlyTheHolderMarks(t *testing.T) {
 		// It was opened, and said hello in.
 		require.NoError(t, rdb.HSet(ctx, p.Session(s), "state", string(chat.Waiting), "seq", 2, "hooked", 0).Err())
 		const lease = 7_777_777_777_777
-		keys := []string{p.Session(s), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty()}
+		keys := []string{p.Session(s), p.Hooks(), p.HooksLate(), p.Dead(), p.Dirty(), p.Log(s), p.Recalled(s)}
 		said := func(m mark) string {
 			t.Helper()
 			m.Session, m.Keep = s, 1000

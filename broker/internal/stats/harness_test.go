@@ -118,21 +118,21 @@ func busyHour(t testing.TB) (s *Stats, l *ledger, q string, want chat.StatsReply
 	s = New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{agents: []chat.AgentInfo{
 		{Person: chat.Person{ID: ann, Name: "Ann"}, Status: chat.Online, AgentSettings: chat.AgentSettings{Queues: []string{q}}}}, queues: []string{q}, waiting: map[string]int64{q: 3}})
 	ctx, rdb := t.Context(), s.store.Redis
-	works := storetest.Script(t, "occupy(ARGV[1], 3) return 1", "time", "stats", "occupancy")
+	works := storetest.Script(t, "stats", "agent", "occupy(agent, 3) return 1", "occupancy")
 	require.NoError(t, works.Run(ctx, rdb, []string{s.store.Parts[1].Stats()}, ann).Err())
-	taken := storetest.Script(t, `
-tally(now(), ARGV[1], true)
-bump('grabbed', ARGV[2])
-took('w', ARGV[2], tonumber(ARGV[3]))
-serves(ARGV[1], ARGV[2], 1)
-took('r', ARGV[2], 2 * ARGV[3])
+	taken := storetest.Script(t, "stats", "queue, agent, ms = number", `
+tally(now(), queue, true)
+bump('grabbed', agent)
+took('w', agent, ms)
+serves(queue, agent, 1)
+took('r', agent, 2 * ms)
 return 1`, "time", "stats")
-	ended := storetest.Script(t, `
-tally(now(), ARGV[1], true)
-took('o', ARGV[2], 3 * ARGV[3])
-serves(ARGV[1], ARGV[2], -1)
-bump('ended', ARGV[2])
-took('h', '', 3 * ARGV[3])
+	ended := storetest.Script(t, "stats", "queue, agent, ms = number", `
+tally(now(), queue, true)
+took('o', agent, 3 * ms)
+serves(queue, agent, -1)
+bump('ended', agent)
+took('h', '', 3 * ms)
 return 1`, "time", "stats")
 	for i := range 6 {
 		key, args := []string{s.store.Parts[i%2].Stats()}, []any{q, ann, 1000 * (i + 1)}
@@ -156,7 +156,7 @@ return 1`, "time", "stats")
 
 // opened counts an opening in a queue.
 func opened(t testing.TB) *redis.Script {
-	return storetest.Script(t, "tally(now(), ARGV[1]) bump('opened') return 1", "time", "stats")
+	return storetest.Script(t, "stats", "queue", "tally(now(), queue) bump('opened') return 1", "time", "stats")
 }
 
 // shift makes the statistics of a partition's Redis so many hours older.

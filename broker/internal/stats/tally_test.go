@@ -18,7 +18,8 @@ import (
 func TestPercentiles(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	s := New(storetest.Open(t, url, 4), nil, &others{})
-	took := storetest.Script(t, "tally(now(), ARGV[1], true)\nfor i = 3, #ARGV do took('w', ARGV[2], tonumber(ARGV[i])) end return 1", "time", "stats")
+	took := storetest.Script(t, "stats", "queue, agent, times...",
+		"tally(now(), queue, true)\nfor _, ms in ipairs(times) do took('w', agent, tonumber(ms)) end return 1", "time", "stats")
 	for what, draw := range map[string]func(r *rand.Rand) float64{
 		"even":      func(r *rand.Rand) float64 { return 1 + r.Float64()*600_000 },
 		"any scale": func(r *rand.Rand) float64 { return math.Exp(r.Float64() * 20) },

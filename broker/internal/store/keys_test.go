@@ -2,11 +2,17 @@ package store
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
 	"bellhop/internal/testenv"
+	"bellhop/scripts"
 )
 
 // Every 1/P of the slot space holds the tag of one partition.
@@ -57,5 +63,74 @@ func TestSlotIsRedis(t *testing.T) {
 		n, err := rdb.ClusterKeySlot(t.Context(), tag).Result()
 		require.NoError(t, err)
 		require.EqualValues(t, n, slot(tag))
+	}
+}
+
+// Each kind of keys that scripts' headers may name is one that is made here, and the other way round.
+func TestScriptsKnowTheKindsOfKeys(t *testing.T) {
+	made := map[string]bool{}
+	for m := range reflect.TypeFor[Partition]().Methods() {
+		var name strings.Builder
+		for i, c := range m.Name {
+			if i > 0 && unicode.IsUpper(c) {
+				name.WriteByte('_')
+			}
+			name.WriteRune(unicode.ToLower(c))
+		}
+		if m.Type.NumOut() == 1 && m.Type.Out(0).Kind() == reflect.String && m.Name != "All" {
+			made[name.String()] = true
+		}
+	}
+	for _, key := range []string{UnsentKey, ReindexKey} {
+		made[strings.TrimPrefix(key, "bellhop:")] = true
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(made)), scripts.Kinds)
+}
+
+// Run gives each script what its header names: what the store puts together fits.
+func TestKeysOfScripts(t *testing.T) {
+	set, err := scripts.Load(scripts.Options{})
+	require.NoError(t, err)
+	s, p := &Store{scripts: set}, newPartitions(1)[0]
+	require.NoError(t, set["look"].Takes(len(p.Looked("s"))))
+	require.Equal(t, []string{"session", "unread", "read", "log", "recalled"}, s.KeyNames("look"))
+	require.NoError(t, set["join"].Takes(len(p.Transition("s"))))
+	require.Nil(t, s.KeyNames("nothing"))
+	_, err = s.Run(t.Context(), "join", p.Transition("s")[1:])
+	require.EqualError(t, err, "script join: 10 keys are given, and it takes session, log, unread, read, authors, timers, dirty, outbox, states, rules, stats, hooks")
+	_, err = s.Run(t.Context(), "nothing", p.Transition("s"))
+	require.EqualError(t, err, "script nothing: there is none")
+	for name, f := range set { // a transition begins and ends with the same
+		names := s.KeyNames(name)
+		if len(names) < 11 || names[7] != "outbox" && names[7] != "_outbox" {
+			continue
+		}
+		n := len(names) - 1
+		require.True(t, f.Hooks, name)
+		require.Equal(t, []string{"session", "log", "unread", "read", "authors", "timers", "dirty"}, names[:7], name)
+		require.Equal(t, []string{"states", "rules", "stats", "hooks"}, []string{names[n-3], strings.TrimPrefix(names[n-2], "_"), names[n-1], names[n]}, name)
+	}
+}
+
+// The kinds of lent work have the same numbers in the script that lends it.
+func TestKindsOfLentWork(t *testing.T) {
+	for name, kind := range map[string]int{"TIMER": LentTimer, "EFFECT": LentEffect, "DEAD": LentDead} {
+		n, err := scripts.Number("store/take", name)
+		require.NoError(t, err)
+		require.EqualValues(t, kind, n, name)
+	}
+	_, err := scripts.Number("store/take", "OTHER")
+	require.Error(t, err)
+}
+
+// To look a script up and count its keys costs nothing beside the call.
+func BenchmarkScript(b *testing.B) {
+	set, err := scripts.Load(scripts.Options{})
+	require.NoError(b, err)
+	s, keys := &Store{scripts: set}, newPartitions(1)[0].Transition("s")
+	for b.Loop() {
+		if _, err := s.script("join", len(keys)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

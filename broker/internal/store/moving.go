@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/scripts"
 )
 
 // While a slot moves from one master of a cluster to another key by key, a script of
@@ -40,19 +42,19 @@ func inTransit(err error) bool {
 
 // eval runs a script until it has been carried out, or its caller's patience ends. The
 // pauses grow, and are not the same for all who wait.
-func (s *Store) eval(ctx context.Context, script string, keys []string, args []any) (any, error) {
-	v, err := s.scripts[script].Run(ctx, s.Pipe, keys, args...).Result()
+func (s *Store) eval(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
+	v, err := script.Run(ctx, s.Pipe, keys, args...).Result()
 	if !inTransit(err) {
 		return v, err
 	}
 	patience := movePatience
-	if recurring[script] {
+	if recurring[script.Name] {
 		patience = loopPatience
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := firstPause; inTransit(err) && Sleep(ctx, Jitter(pause)); pause = min(2*pause, longestPause) {
-		v, err = s.scripts[script].Run(ctx, s.Pipe, keys, args...).Result()
+		v, err = script.Run(ctx, s.Pipe, keys, args...).Result()
 	}
 	return v, err
 }

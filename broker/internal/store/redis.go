@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
+	"bellhop/scripts"
 )
 
 // Reply is what a script answered: a code, then details.
@@ -75,13 +76,17 @@ func (s *Store) Run(ctx context.Context, script string, keys []string, args ...a
 	if s.Emptied.Load() && script != "take" && script != "renew" {
 		return nil, ErrEmptied
 	}
-	if s.hooked[script] {
+	run, err := s.script(script, len(keys))
+	if err != nil {
+		return nil, err
+	}
+	if run.Hooks && s.told != nil {
 		tag, _, _ := Tagged(keys[0])
 		p := s.byTag[tag]
 		keys = append(slices.Clip(keys), p.Hooks())
 		defer s.told(p)
 	}
-	v, err := s.eval(ctx, script, keys, args)
+	v, err := s.eval(ctx, run, keys, args)
 	if err != nil {
 		s.lookAgain(ctx, err)
 		return nil, RedisError(script, err)
@@ -220,6 +225,25 @@ var (
 
 func TooFast(wait int64) *chat.Error {
 	return &chat.Error{Code: chat.CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
+}
+
+// script is the one of that name, if it takes so many keys.
+func (s *Store) script(name string, keys int) (*scripts.Script, error) {
+	run := s.scripts[name]
+	if run == nil {
+		return nil, fmt.Errorf("script %s: there is none", name)
+	}
+	return run, run.Takes(keys)
+}
+
+// KeyNames are what a script calls its keys, in their order; the last is `hooks` where there are
+// webhooks, which Run adds. One that ends in `...` stands for any number.
+func (s *Store) KeyNames(script string) []string {
+	run := s.scripts[script]
+	if run == nil {
+		return nil
+	}
+	return run.KeyNames()
 }
 
 // Hash is what Redis knows a script by.

@@ -32,9 +32,8 @@ type Store struct {
 	stop  context.CancelFunc
 
 	byTag   map[string]Partition
-	scripts map[string]*redis.Script
-	hooked  map[string]bool   // scripts that may make events for a webhook; nil without one
-	told    func(p Partition) // an event may have been made there
+	scripts map[string]*scripts.Script
+	told    func(p Partition) // an event may have been made there; nil without a webhook
 	panics  atomic.Int64
 }
 
@@ -55,11 +54,6 @@ func (s *Store) Open(ctx context.Context, partitions int, told func(p Partition)
 	flags := s.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
 	if s.scripts, err = scripts.Load(scripts.Options{Sharded: s.Sharded, Flags: flags, Hooks: told != nil}); err != nil {
 		return err
-	}
-	if told != nil {
-		if s.hooked, err = scripts.Hooked(); err != nil {
-			return err
-		}
 	}
 	if err := s.preload(ctx); err != nil {
 		return RedisError("preload", err)

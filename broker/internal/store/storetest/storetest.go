@@ -2,10 +2,7 @@
 package storetest
 
 import (
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/internal/store"
+	"bellhop/scripts"
 )
 
 // Open is a way to the Redis of a URL, with so many partitions, until the test's end. Nothing runs in the background.
@@ -27,29 +25,11 @@ func Open(t testing.TB, url string, partitions int) *store.Store {
 	return s
 }
 
-// Script is made of the scripts' own parts, as many as it names, and a body.
-func Script(t testing.TB, body string, libs ...string) *redis.Script {
+// Script is made of the scripts' own parts, as many as it names, and a body, for which keys and args are as in a file's header.
+func Script(t testing.TB, keys, args, body string, libs ...string) *redis.Script {
 	t.Helper()
-	var src strings.Builder
-	for _, lib := range libs {
-		part, err := fs.ReadFile(os.DirFS(root(t)), "scripts/lib/"+lib+".lua")
-		require.NoError(t, err)
-		src.Write(part)
-	}
-	return redis.NewScript(src.String() + body)
-}
-
-// root is where the module is.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
+	s, err := scripts.Compile("part", "-- part: of a test.\n-- KEYS: "+keys+"\n-- ARGV: "+args+
+		"\n-- reply: 1\n-- holds: what the test says\n--#include "+strings.Join(libs, " ")+"\n"+body, scripts.Options{})
 	require.NoError(t, err)
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		above := filepath.Dir(dir)
-		require.NotEqual(t, above, dir, "no go.mod")
-		dir = above
-	}
+	return s.Script
 }

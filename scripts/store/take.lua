@@ -1,0 +1,37 @@
+-- take: hands what is due to one node for a while, and takes what it did with what it had. Also its heartbeat.
+--#flags allow-oom
+-- KEYS: timers, outbox, nodes, clearing, leases, epoch
+-- ARGV: a = JSON (node, call, ack (as in lib/lease.lua), limit (of each kind), lease (ms), retry (ms until what was not done is due again),
+--   done, back ({kind, score it was lent with, member}, …: finished, or not done))
+-- reply: {run id, n, ticks: see lib/epoch.lua, 1 if the node was not known, score, timers, effects, nodes to clear, {node, beats, …}}
+-- holds: what is lent is nobody else's before its time; where the server has changed, all that was lent is due again.
+--#include time lease lent epoch
+local at = now()
+-- What it was lent from, by the number that the node has for it: store.LentTimer, LentEffect, LentDead.
+local TIMER, EFFECT, DEAD = 1, 2, 4
+local work = {[TIMER] = timers, [EFFECT] = outbox, [DEAD] = clearing}
+local function ends(d, again) returned(work[tonumber(d[1])], d[3], d[2], again) end
+for _, d in ipairs(a.done) do ends(d) end
+for _, d in ipairs(a.back) do ends(d, at + a.retry) end
+
+local all = {timers, outbox, clearing}
+local known, info = pcall(redis.call, 'INFO', 'server') -- the embedded one has none, and ends with its process
+local run = known and string.match(info, 'run_id:(%w+)') or ''
+local before = redis.call('HGET', epoch, 'run')
+if before ~= run then
+  redis.call('HSET', epoch, 'run', run)
+  local n = redis.call('HINCRBY', epoch, 'n', 1)
+  if before then
+    redis.call('HSET', epoch, 'at', at)
+    compare(timers, n, 'server')
+    for _, borrower in ipairs(redis.call('HKEYS', leases)) do give_back(leases, borrower, all) end
+  end
+end
+local ticks = redis.call('HINCRBY', epoch, 'ticks', 1)
+
+local fresh = tonumber(redis.call('ZINCRBY', nodes, 1, a.node)) == 1
+if fresh then redis.call('ZREM', clearing, a.node) end
+local lease, again = lend(leases, 'take|' .. a.node, a.call, a.ack, a.lease, all)
+return {run, tonumber(redis.call('HGET', epoch, 'n')), ticks, fresh and 1 or 0, lease or '',
+  handed(timers, lease, again, a.limit, 0), handed(outbox, lease, again, a.limit, 0),
+  handed(clearing, lease, again, a.limit, 0), redis.call('ZRANGE', nodes, 0, -1, 'WITHSCORES')}
