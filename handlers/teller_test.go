@@ -91,7 +91,7 @@ func TestWordsForAllSystemMessages(t *testing.T) {
 		require.ElementsMatch(t, placeholder.FindAllString(text, -1), placeholder.FindAllString(transcriptWords["zh"][key], -1), key)
 	}
 	kinds := map[string]bool{}
-	for _, pattern := range []string{"../scripts/*.lua", "../scripts/*/*.lua", "../broker/*.go"} {
+	for _, pattern := range []string{"../scripts/*/*.lua", "../broker/*.go", "../broker/internal/*/*.go"} {
 		paths, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, path := range paths {
