@@ -159,7 +159,6 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.Pipe.Close())
 		}
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, b.people, b.settings, o.BasePath)
 	b.dispatchers = routing.NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
 	if err := b.settings.Start(ctx); err != nil {
 		return nil, errors.Join(err, b.Pipe.Close())
@@ -215,6 +214,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
+	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, b.people, b.settings, o.BasePath)
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil

@@ -11,7 +11,6 @@ import (
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
 	"bellhop/broker/internal/routing"
-	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -122,7 +121,7 @@ func FuzzLuaReplies(f *testing.F) {
 				}
 				shows(t, inner)
 			}
-			if e, ok := sessions.ParseRecalled("7", text); ok {
+			if e, ok := chat.ParseRecalled("7", text); ok {
 				_, _ = e.Message("s", true)
 			}
 			_, _ = canned.Parse(text)

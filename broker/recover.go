@@ -326,7 +326,7 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 
 // missing brings back the open sessions of the archive that Redis does not have at all.
 func (r *recovery) missing(ctx context.Context) error {
-	q := OpenSessions()
+	q := openSessions()
 	for {
 		page, err := r.b.opt.Archive.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {

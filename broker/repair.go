@@ -60,7 +60,7 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 	if a.b.archiver == nil {
 		return nil, nil
 	}
-	q := OpenSessions()
+	q := openSessions()
 	for {
 		page, err := a.b.opt.Archive.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {

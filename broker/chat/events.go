@@ -250,3 +250,22 @@ func Hidden(by, head, body string) bool {
 
 // NoteHead tells a note by its head, whose free texts are quoted and so cannot look like this.
 func NoteHead(h string) bool { return strings.Contains(h, `"},"type":"note"`) }
+
+// ParseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
+func ParseRecalled(seq, data string) (Entry, bool) {
+	var r struct{ At, By, Key, H string }
+	n, _ := strconv.ParseInt(seq, 10, 64)
+	if data == "" || json.Unmarshal([]byte(data), &r) != nil {
+		return Entry{Seq: n}, false
+	}
+	at, _ := strconv.ParseInt(r.At, 10, 64)
+	return Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: NoteHead(r.H)}, true
+}
+
+// ParseEntry reads what a log keeps under a seq.
+func ParseEntry(seq int64, v map[string]any) Entry {
+	str := func(name string) string { s, _ := v[name].(string); return s }
+	at, _ := strconv.ParseInt(str("at"), 10, 64)
+	h := str("h")
+	return Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: Hidden(str("by"), h, str("b"))}
+}

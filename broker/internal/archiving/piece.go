@@ -10,7 +10,6 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/sessions"
 	"bellhop/broker/internal/store"
 )
 
@@ -116,11 +115,11 @@ func UnsavedEntries(r store.Reply) []chat.Entry {
 			name, _ := flat[i].(string)
 			fields[name] = flat[i+1]
 		}
-		out = append(out, sessions.ParseEntry(seq, fields))
+		out = append(out, chat.ParseEntry(seq, fields))
 	}
 	recalled := r.Strs(3)
 	for i := 0; i+1 < len(recalled); i += 2 {
-		if e, ok := sessions.ParseRecalled(recalled[i], recalled[i+1]); ok {
+		if e, ok := chat.ParseRecalled(recalled[i], recalled[i+1]); ok {
 			out = append(out, e)
 		}
 	}

@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 
 	"bellhop/broker/chat"
@@ -41,7 +40,7 @@ func (rd *Reader) readChunk(ctx context.Context, p store.Partition, session stri
 	next := from
 	for i := 0; next <= to; next++ {
 		if i < len(found) && found[i].ID == strconv.FormatInt(next, 10)+"-0" {
-			out = append(out, ParseEntry(next, found[i].Values))
+			out = append(out, chat.ParseEntry(next, found[i].Values))
 			i++
 			continue
 		}
@@ -66,7 +65,7 @@ func (rd *Reader) fillMissing(ctx context.Context, p store.Partition, session st
 	first, last := int64(0), int64(0)
 	for i, h := range heads {
 		text, _ := h.(string)
-		e, ok := ParseRecalled(missing[i], text)
+		e, ok := chat.ParseRecalled(missing[i], text)
 		if ok {
 			found[e.Seq] = e
 			continue
@@ -115,24 +114,6 @@ func (rd *Reader) Moved(ctx context.Context, session string, from, to int64, fou
 		}
 	}
 	return nil
-}
-
-// ParseRecalled reads what recall.lua keeps of an entry; the seq even where there is nothing.
-func ParseRecalled(seq, data string) (chat.Entry, bool) {
-	var r struct{ At, By, Key, H string }
-	n, _ := strconv.ParseInt(seq, 10, 64)
-	if data == "" || json.Unmarshal([]byte(data), &r) != nil {
-		return chat.Entry{Seq: n}, false
-	}
-	at, _ := strconv.ParseInt(r.At, 10, 64)
-	return chat.Entry{Seq: n, At: at, By: r.By, Key: r.Key, Head: r.H, Note: chat.NoteHead(r.H)}, true
-}
-
-func ParseEntry(seq int64, v map[string]any) chat.Entry {
-	str := func(name string) string { s, _ := v[name].(string); return s }
-	at, _ := strconv.ParseInt(str("at"), 10, 64)
-	h := str("h")
-	return chat.Entry{Seq: seq, At: at, By: str("by"), Key: str("key"), Head: h, Body: str("b"), Note: chat.Hidden(str("by"), h, str("b"))}
 }
 
 // History gives a page of the log. With After and its Mid, Reset tells that the
