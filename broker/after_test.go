@@ -57,12 +57,12 @@ func TestRating(t *testing.T) {
 		}
 		wg.Wait()
 		require.Equal(t, 1, won, "of five different ratings at once")
-		st, err := b.Look(ctx, s.ID)
+		st, err := b.sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, "谢谢", st.Rating.Comment)
 		require.NoError(t, rate(uma.Actor, st.Rating.Score, "谢谢"), "the same again")
 		eventually(t, func() bool {
-			old, err := b.Shelved(ctx, s.ID)
+			old, err := b.sessions.Shelved(ctx, s.ID)
 			return err == nil && old.Rating != nil && old.Rating.Score == st.Rating.Score
 		})
 		clean(t, b)
@@ -104,7 +104,7 @@ func TestReopening(t *testing.T) {
 		}
 		wg.Wait()
 		uma.await("message", what("reopened"))
-		st, err := b.Look(ctx, s.ID)
+		st, err := b.sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 5, st.Seq, "opened, one, grabbed, ended, reopened once")
 		line, err := b.waiting.First(ctx, q, 9)
@@ -197,7 +197,7 @@ func TestTakeOverRace(t *testing.T) {
 		}
 		wg.Wait()
 		clean(t, nodes[0])
-		st, err := nodes[0].Look(ctx, s.ID)
+		st, err := nodes[0].sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.Len(t, st.Counts, 2, "the user and one owner")
 		for i, p := range bosses {

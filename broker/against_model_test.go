@@ -74,7 +74,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		}
 	}
 	session := func() chat.Session {
-		got, err := nodes[0].Session(ctx, host, s.ID)
+		got, err := nodes[0].sessions.Session(ctx, host, s.ID)
 		require.NoError(t, err)
 		return got
 	}
@@ -183,7 +183,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 		"": func(t *rapid.T) {
 			m.sameAs(ctx, t, nodes[0], s.ID, ids)
 			for p, a := range actors {
-				require.Equal(t, m.reads(p), nodes[0].Readable(ctx, a, s.ID) == nil, "%s may read", p)
+				require.Equal(t, m.reads(p), nodes[0].sessions.Readable(ctx, a, s.ID) == nil, "%s may read", p)
 			}
 		},
 	})
@@ -191,7 +191,7 @@ func compare(ctx context.Context, t *rapid.T, nodes []*Broker) {
 
 // sameAs compares all that is known of the session with the model.
 func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session string, ids map[string]string) {
-	st, err := b.Look(ctx, session)
+	st, err := b.sessions.Look(ctx, session)
 	require.NoError(t, err)
 	short := func(p *chat.Person) string {
 		if p == nil {
@@ -214,7 +214,7 @@ func (m *model) sameAs(ctx context.Context, t *rapid.T, b *Broker, session strin
 		require.EqualValues(t, m.unread(p), n, "unread of %s", p)
 		require.EqualValues(t, m.mark[p], st.Marks[w], "mark of %s", p)
 	}
-	entries, err := b.ReadLog(ctx, session, 1, st.Seq)
+	entries, err := b.sessions.ReadLog(ctx, session, 1, st.Seq)
 	require.NoError(t, err)
 	for i, e := range entries {
 		require.Equal(t, m.log[i].recalled, e.Body == "", "recalled %d", i+1)

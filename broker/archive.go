@@ -41,7 +41,7 @@ func (b *Broker) ArchiveReady(ctx context.Context) error {
 func (b *Broker) ArchiveReached() bool { return b.archiver == nil || b.archiver.Reached() }
 
 // ScriptsRun is how many scripts this node has run since it started.
-func (b *Broker) ScriptsRun() int64 { return b.Calls.Load() }
+func (b *Broker) ScriptsRun() int64 { return b.store.Calls.Load() }
 
 // archiverNeeds is what the archiver needs of the broker.
 type archiverNeeds struct{ b *Broker }

@@ -56,9 +56,9 @@ var errAway = errors.New("away")
 // archived waits until the archive has everything of a session.
 func archived(t testing.TB, b *Broker, session string) {
 	t.Helper()
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	require.Eventually(t, func() bool {
-		_, err := b.Redis.ZScore(context.Background(), p.Dirty(), session).Result()
+		_, err := b.store.Redis.ZScore(context.Background(), p.Dirty(), session).Result()
 		return err != nil
 	}, 60*time.Second, 20*time.Millisecond, "not archived: %s", session)
 }
@@ -67,10 +67,10 @@ func archived(t testing.TB, b *Broker, session string) {
 // is over. The node's own next try, where it found it unarchived, is a minute later.
 func shelve(t testing.TB, b *Broker, session string) {
 	t.Helper()
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	eventually(t, func() bool {
 		require.NoError(t, b.archiver.Expire(t.Context(), p, session))
-		st, err := b.LookLive(t.Context(), session)
+		st, err := b.sessions.LookLive(t.Context(), session)
 		return err == nil && st == nil
 	})
 }
@@ -80,7 +80,7 @@ func history(t testing.TB, b *Broker, a chat.Actor, session string, page int) []
 	t.Helper()
 	var all []chat.Message
 	for after := int64(0); ; {
-		r, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
+		r, err := b.sessions.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
 		require.NoError(t, err)
 		all = append(all, r.Messages...)
 		if !r.More {
@@ -115,8 +115,8 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		}
 		first := uma.send(s.ID, "last").Seq
 		archived(t, b, s.ID)
-		p, _ := b.Of(s.ID)
-		require.LessOrEqual(t, b.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
+		p, _ := b.store.Of(s.ID)
+		require.LessOrEqual(t, b.store.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
 		code(t, chat.CodeNotFound, b.Recall(ctx, uma.Actor, s.ID, 9999))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, 20), "it has left the log, but within two minutes")
 		recalled = append(recalled, 20)
@@ -133,7 +133,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		for _, m := range history(t, b, uma.Actor, s.ID, 200) {
 			require.NotEqual(t, chat.TypeNote, m.Type)
 		}
-		back, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
+		back, err := b.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, back.Messages, 100)
 		require.True(t, back.More)
@@ -196,9 +196,9 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	ctx := t.Context()
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
-	p, _ := b.Of(s.ID)
+	p, _ := b.store.Of(s.ID)
 	uma.send(s.ID, "good")
-	require.NoError(t, b.Redis.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
+	require.NoError(t, b.store.Redis.Eval(ctx, `redis.call('XADD', KEYS[1], '3-0', 'at', ARGV[1], 'by', ARGV[2], 'key', '', 'h', ARGV[3], 'b', '"\255\254"')
 		redis.call('HSET', KEYS[2], 'seq', 3) redis.call('APPEND', KEYS[3], '\0\1') return 1`,
 		[]string{p.Log(s.ID), p.Session(s.ID), p.Authors(s.ID)}, time.Now().UnixMilli(), "u:"+uma.ID,
 		chat.Head("01J00000000000000000000000", chat.Author{ID: uma.ID, Role: chat.RoleUser, Name: ""}, chat.TypeText, 0)).Err())
@@ -214,7 +214,7 @@ func TestAPoisonedMessageIsSetAside(t *testing.T) {
 	list, err := b.opt.Archive.Messages(ctx, s.ID, 1, 1000)
 	require.NoError(t, err)
 	require.Len(t, list, 302)
-	require.Equal(t, "3-0", b.Redis.XRangeN(ctx, p.Log(s.ID), "-", "+", 1).Val()[0].ID, "nothing of it is trimmed")
+	require.Equal(t, "3-0", b.store.Redis.XRangeN(ctx, p.Log(s.ID), "-", "+", 1).Val()[0].ID, "nothing of it is trimmed")
 }
 
 // An ended session leaves Redis an hour after its end, and is found all the same.
@@ -229,26 +229,26 @@ func TestAnEndedSessionMovesToTheArchive(t *testing.T) {
 		live := uma.open(name("q"))
 		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID, Reason: "done"})
 		require.NoError(t, err)
-		p, _ := b.Of(s.ID)
-		require.Eventually(t, func() bool { return b.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID), p.Keys(s.ID)).Val() == 0 },
+		p, _ := b.store.Of(s.ID)
+		require.Eventually(t, func() bool { return b.store.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID), p.Keys(s.ID)).Val() == 0 },
 			20*time.Second, 20*time.Millisecond)
 
-		got, err := b.Session(ctx, uma.Actor, s.ID)
+		got, err := b.sessions.Session(ctx, uma.Actor, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, ended, got)
-		_, err = b.Session(ctx, eve.Actor, s.ID)
+		_, err = b.sessions.Session(ctx, eve.Actor, s.ID)
 		code(t, chat.CodeForbidden, err)
 		require.Len(t, history(t, b, ann.Actor, s.ID, 2), int(ended.Seq))
 		for _, a := range []chat.Actor{uma.Actor, ann.Actor} {
-			list, err := b.Sessions(ctx, a, chat.SessionsRequest{States: []chat.State{chat.Ended}})
+			list, err := b.sessions.Sessions(ctx, a, chat.SessionsRequest{States: []chat.State{chat.Ended}})
 			require.NoError(t, err)
 			require.Len(t, list.Sessions, 1)
 			require.Equal(t, s.ID, list.Sessions[0].ID)
 		}
-		list, err := b.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1})
+		list, err := b.sessions.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, live.ID, list.Sessions[0].ID)
-		list, err = b.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1, Cursor: list.Cursor})
+		list, err = b.sessions.Sessions(ctx, uma.Actor, chat.SessionsRequest{Limit: 1, Cursor: list.Cursor})
 		require.NoError(t, err)
 		require.Equal(t, s.ID, list.Sessions[0].ID)
 		require.Empty(t, list.Cursor)
@@ -282,14 +282,14 @@ func TestNothingUnarchivedExpires(t *testing.T) {
 		s := uma.open(name("q"))
 		ended, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		p, _ := b.Of(s.ID)
+		p, _ := b.store.Of(s.ID)
 		expires := func(fields ...any) bool {
-			require.NoError(t, b.Redis.HSet(ctx, p.Session(s.ID), fields...).Err())
+			require.NoError(t, b.store.Redis.HSet(ctx, p.Session(s.ID), fields...).Err())
 			require.NoError(t, b.archiver.Expire(ctx, p, s.ID))
-			return b.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID)).Val() == 0
+			return b.store.Redis.Exists(ctx, p.Session(s.ID), p.Log(s.ID)).Val() == 0
 		}
 		require.False(t, expires("archived", ended.Seq), "what is dirty has changed since")
-		require.NoError(t, b.Redis.ZRem(ctx, p.Dirty(), s.ID).Err())
+		require.NoError(t, b.store.Redis.ZRem(ctx, p.Dirty(), s.ID).Err())
 		require.False(t, expires("archived", ended.Seq-1), "a message")
 		require.False(t, expires("archived", ended.Seq, "aside", "1"), "one that was refused")
 		require.False(t, expires("aside", "", "recalls", "1,"), "a recall")
@@ -374,10 +374,10 @@ func TestRedisIsFull(t *testing.T) {
 		sent++
 	}
 	code(t, chat.CodeOverloaded, err)
-	st, err := b.Look(ctx, s.ID)
+	st, err := b.sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, sent, st.Seq)
-	require.Empty(t, auditSession(ctx, t, b, b.Parts[b.Home(uma.ID).Index], st))
+	require.Empty(t, auditSession(ctx, t, b, b.store.Parts[b.store.Home(uma.ID).Index], st))
 	store.set(nil, nil)
 	require.Eventually(t, func() bool {
 		_, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Body: body})

@@ -15,12 +15,12 @@ type sessionsOf struct{ b *Broker }
 
 // Look gives a session as it is now.
 func (s sessionsOf) Look(ctx context.Context, session string) (*chat.Snapshot, error) {
-	return s.b.Look(ctx, session)
+	return s.b.sessions.Look(ctx, session)
 }
 
 // ReadLog gives a session's entries from one seq to another.
 func (s sessionsOf) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	return s.b.ReadLog(ctx, session, from, to)
+	return s.b.sessions.ReadLog(ctx, session, from, to)
 }
 
 // Participant is nil for those who take part in an open session.
@@ -30,8 +30,8 @@ func (s sessionsOf) Participant(ctx context.Context, session, who string) error 
 
 // Heard tells whether a user has a connection, or has read an entry of its session.
 func (s sessionsOf) Heard(ctx context.Context, session, user string, seq int64) (bool, error) {
-	p, _ := s.b.Of(session)
-	pipe, w := s.b.Pipe, chat.Who(chat.RoleUser, user)
+	p, _ := s.b.store.Of(session)
+	pipe, w := s.b.store.Pipe, chat.Who(chat.RoleUser, user)
 	conns, mark := pipe.HLen(ctx, p.Conns(w)), pipe.HGet(ctx, p.Read(session), w)
 	if err := conns.Err(); err != nil {
 		return false, store.RedisError("connections", err)

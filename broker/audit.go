@@ -56,7 +56,7 @@ func Audit(ctx context.Context, o Options, a AuditOptions) ([]Violation, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = b.Pipe.Close() }()
+	defer func() { _ = b.store.Pipe.Close() }()
 	if err := b.settings.Load(ctx); err != nil {
 		return nil, err
 	}
@@ -162,9 +162,9 @@ func (a *auditor) note(c *check, what string) {
 // list makes the checks of all sessions, lists and loads there are.
 func (a *auditor) list(ctx context.Context) ([]*check, error) {
 	var checks []*check
-	for _, p := range a.b.Parts {
+	for _, p := range a.b.store.Parts {
 		for start := int64(0); ; start += 1000 {
-			ids, err := a.b.Redis.ZRangeArgs(ctx, redis.ZRangeArgs{Key: p.Sessions(), ByScore: true, Start: a.o.since,
+			ids, err := a.b.store.Redis.ZRangeArgs(ctx, redis.ZRangeArgs{Key: p.Sessions(), ByScore: true, Start: a.o.since,
 				Stop: "+inf", Offset: start, Count: 1000}).Result()
 			if err != nil {
 				return nil, store.RedisError("audit", err)
@@ -208,7 +208,7 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 	var checks []*check
 	switch kind {
 	case "waiting":
-		members, err := a.b.Redis.ZRange(ctx, key, 0, -1).Result()
+		members, err := a.b.store.Redis.ZRange(ctx, key, 0, -1).Result()
 		if err != nil {
 			return nil, store.RedisError("audit", err)
 		}
@@ -218,7 +218,7 @@ func (a *auditor) keyChecks(ctx context.Context, key string) ([]*check, error) {
 			}
 		}
 	case "load":
-		load, err := a.b.Redis.HKeys(ctx, key).Result()
+		load, err := a.b.store.Redis.HKeys(ctx, key).Result()
 		if err != nil {
 			return nil, store.RedisError("audit", err)
 		}
@@ -241,9 +241,9 @@ func (a *auditor) concerns(session string) bool {
 }
 
 func (b *Broker) byTag(tag string) *store.Partition {
-	for i := range b.Parts {
-		if b.Parts[i].Tag == tag {
-			return &b.Parts[i]
+	for i := range b.store.Parts {
+		if b.store.Parts[i].Tag == tag {
+			return &b.store.Parts[i]
 		}
 	}
 	return nil
@@ -251,7 +251,7 @@ func (b *Broker) byTag(tag string) *store.Partition {
 
 // scan lists keys on every master.
 func (b *Broker) scan(ctx context.Context, pattern string) ([]string, error) {
-	return scanAll(ctx, b.Redis, pattern)
+	return scanAll(ctx, b.store.Redis, pattern)
 }
 
 func scanAll(ctx context.Context, rdb redis.UniversalClient, pattern string) ([]string, error) {

@@ -43,7 +43,7 @@ func clean(t testing.TB, b *Broker) {
 func auditSession(ctx context.Context, t testing.TB, b *Broker, p store.Partition, st *chat.Snapshot) []string {
 	t.Helper()
 	var bad []string
-	log, err := b.ReadLog(ctx, st.ID, 1, st.Seq+10)
+	log, err := b.sessions.ReadLog(ctx, st.ID, 1, st.Seq+10)
 	require.NoError(t, err)
 	for i, e := range log {
 		if e.Seq != int64(i+1) {
@@ -53,7 +53,7 @@ func auditSession(ctx context.Context, t testing.TB, b *Broker, p store.Partitio
 	if int64(len(log)) != st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d entries, seq %d", st.ID, len(log), st.Seq))
 	}
-	if n := int64(len(b.Redis.GetRange(ctx, p.Authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
+	if n := int64(len(b.store.Redis.GetRange(ctx, p.Authors(st.ID), 0, -1).Val())); n != 2*st.Seq {
 		bad = append(bad, fmt.Sprintf("%s: %d bytes of authors for %d messages", st.ID, n, st.Seq))
 	}
 	for w, n := range st.Counts {

@@ -32,7 +32,7 @@ func staffed(t testing.TB, b *Broker, n, capacity int, queues ...string) []strin
 
 func (b *Broker) owner(t testing.TB, session string) string {
 	t.Helper()
-	st, err := b.Look(t.Context(), session)
+	st, err := b.sessions.Look(t.Context(), session)
 	require.NoError(t, err)
 	if st.Agent == nil {
 		return ""
@@ -119,14 +119,14 @@ func TestABurstIsAssigned(t *testing.T) {
 					t.Error(err)
 				}
 				if i == agents*each/2 {
-					a.Stop()
+					a.store.Stop()
 				}
 			})
 		}
 		wg.Wait()
 		eventually(t, func() bool { n, err := b.waiting.Count(ctx, q); return err == nil && n == 0 })
 		for _, id := range ids {
-			require.EqualValues(t, each, b.Redis.HLen(ctx, b.Home(id).Load(id)).Val())
+			require.EqualValues(t, each, b.store.Redis.HLen(ctx, b.store.Home(id).Load(id)).Val())
 		}
 		clean(t, b)
 	})
@@ -145,9 +145,9 @@ func TestWhatWaitsIsAssignedWhenSomebodyComes(t *testing.T) {
 	line, err := a.waiting.First(ctx, q, 9)
 	require.NoError(t, err)
 	require.Equal(t, []string{high.ID, low.ID}, line)
-	p, _ := a.Of(low.ID)
+	p, _ := a.store.Of(low.ID)
 	// As if it had waited for an hour: five levels are fifty minutes.
-	require.NoError(t, a.Redis.ZIncrBy(ctx, p.Waiting(q), -3600e3, low.ID).Err())
+	require.NoError(t, a.store.Redis.ZIncrBy(ctx, p.Waiting(q), -3600e3, low.ID).Err())
 	require.NoError(t, a.Close(ctx))
 	b := startNode(t, url)
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
@@ -238,7 +238,7 @@ func TestSticky(t *testing.T) {
 		_, err = a.Decline(ctx, ann.Actor, s.ID, "")
 		require.NoError(t, err)
 		require.NoError(t, b.route(ctx, s.ID))
-		st, err := b.Look(ctx, s.ID)
+		st, err := b.sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)
 		require.Nil(t, st.Target)
@@ -321,7 +321,7 @@ func TestStickyAutoAndBots(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			require.Empty(t, a.owner(t, s.ID), "nobody waits for a bot without room")
 		}
-		held, err := a.Redis.HKeys(ctx, a.Home(bot.ID).Load(bot.ID)).Result()
+		held, err := a.store.Redis.HKeys(ctx, a.store.Home(bot.ID).Load(bot.ID)).Result()
 		require.NoError(t, err)
 		for _, id := range held {
 			_, err = a.End(ctx, host, chat.EndRequest{Session: id})
@@ -332,8 +332,8 @@ func TestStickyAutoAndBots(t *testing.T) {
 
 	t.Log("opened by a node that died before it could route")
 	uma = name("uma")
-	p := a.Home(uma)
-	id := a.NewSessionID(uma)
+	p := a.store.Home(uma)
+	id := a.store.NewSessionID(uma)
 	q2 := a.settings.Queue(q)
 	a.mustRun(t, "open", p.Transition(id, p.Waiting(q), p.Open(uma), p.Listed("u:"+uma), p.Sessions(), p.Profile("u:"+uma),
 		p.Rate(people.RateOpen, "u:"+uma), p.Strange()),

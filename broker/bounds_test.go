@@ -59,7 +59,7 @@ func TestAUserHasFiveSessionsOpenAtMost(t *testing.T) {
 		}
 		_, err = nodes[0].Reopen(ctx, uma, first.ID)
 		code(t, chat.CodeFull, err)
-		open, err := nodes[0].Redis.HVals(ctx, nodes[0].Home(uma.ID).Open(uma.ID)).Result()
+		open, err := nodes[0].store.Redis.HVals(ctx, nodes[0].store.Home(uma.ID).Open(uma.ID)).Result()
 		require.NoError(t, err)
 		require.Len(t, open, 5)
 		_, err = nodes[0].End(ctx, uma, chat.EndRequest{Session: strings.Split(open[0], ",")[0]})
@@ -76,10 +76,10 @@ func TestMadeUpQueuesAreBounded(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	a, b := startNode(t, url, few), startNode(t, url, few)
 	ctx := t.Context()
-	home := a.Home(name("uma"))
+	home := a.store.Home(name("uma"))
 	person := func() chat.Actor {
 		for {
-			if id := name("uma"); a.Home(id) == home {
+			if id := name("uma"); a.store.Home(id) == home {
 				return chat.Actor{Identity: chat.Identity{Role: chat.RoleUser, ID: id}}
 			}
 		}
@@ -183,8 +183,8 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 					want[q]++
 				}
 			}
-			for _, p := range nodes[0].Parts {
-				counts, err := nodes[0].Redis.HGetAll(ctx, p.Named()).Result()
+			for _, p := range nodes[0].store.Parts {
+				counts, err := nodes[0].store.Redis.HGetAll(ctx, p.Named()).Result()
 				require.NoError(t, err)
 				for _, q := range queues {
 					n, _ := strconv.Atoi(counts[q])
@@ -196,8 +196,8 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 			}
 		}
 		check()
-		for _, p := range nodes[0].Parts { // as a version before left it
-			require.NoError(t, nodes[0].Redis.Del(ctx, p.Named()).Err())
+		for _, p := range nodes[0].store.Parts { // as a version before left it
+			require.NoError(t, nodes[0].store.Redis.Del(ctx, p.Named()).Err())
 		}
 		startNode(t, url)
 		check()
@@ -227,7 +227,7 @@ func TestListingQueuesDoesNotAskAllAgents(t *testing.T) {
 		for _, command := range []string{"hgetall", "hkeys", "hlen", "smembers"} {
 			if calls, ok := strings.CutPrefix(line, "cmdstat_"+command+":calls="); ok {
 				n, _ := strconv.Atoi(calls[:strings.IndexByte(calls, ',')])
-				require.LessOrEqual(t, n, 50*len(b.Parts)+20, line)
+				require.LessOrEqual(t, n, 50*len(b.store.Parts)+20, line)
 			}
 		}
 	}

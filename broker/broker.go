@@ -113,9 +113,9 @@ type Options struct {
 
 // Broker is one node. All its methods may be called concurrently.
 type Broker struct {
-	*store.Store
-	*sessions.Reader
-	opt Options
+	store    *store.Store
+	sessions *sessions.Reader
+	opt      Options
 
 	hub         *live.Hub
 	archiver    *archiving.Archiver // nil without an archive
@@ -151,29 +151,29 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, err := b.Redis.Exists(ctx, store.RestoringKey).Result(); err != nil || n > 0 {
-		return nil, errors.Join(store.RedisError("restoring", err), b.Pipe.Close(), ErrRestoring)
+	if n, err := b.store.Redis.Exists(ctx, store.RestoringKey).Result(); err != nil || n > 0 {
+		return nil, errors.Join(store.RedisError("restoring", err), b.store.Pipe.Close(), ErrRestoring)
 	}
 	if b.archiver != nil {
 		if err := b.archiver.Claim(ctx); err != nil {
-			return nil, errors.Join(err, b.Pipe.Close())
+			return nil, errors.Join(err, b.store.Pipe.Close())
 		}
 	}
-	b.dispatchers = routing.NewDispatchers(b.Store, b.settings, dispatchNeeds{liveSessions{b.Reader, b}})
+	b.dispatchers = routing.NewDispatchers(b.store, b.settings, dispatchNeeds{liveSessions{b.sessions, b}})
 	if err := b.settings.Start(ctx); err != nil {
-		return nil, errors.Join(err, b.Pipe.Close())
+		return nil, errors.Join(err, b.store.Pipe.Close())
 	}
 	if err := b.people.Recount(ctx); err != nil {
-		return nil, errors.Join(err, b.Pipe.Close())
+		return nil, errors.Join(err, b.store.Pipe.Close())
 	}
-	b.Begin(ctx)
+	b.store.Begin(ctx)
 	var g sync.WaitGroup
 	for _, p := range b.pulses {
 		g.Go(func() { p.tick(ctx) }) // known to the others before the first connection
 	}
 	g.Wait()
 	b.loops()
-	b.KeepStates()
+	b.sessions.KeepStates()
 	return b, nil
 }
 
@@ -190,13 +190,13 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{Store: st, settings: routing.NewSettings(st), waiting: &routing.Waiting{Store: st}, Reader: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: &routing.Waiting{Store: st}, sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
-	b.people = people.New(b.Store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known})
-	b.limits = people.NewLimits(b.Store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
-	b.canned, b.counts = canned.New(b.Store), stats.New(b.Store, o.Archive, current{b})
+	b.people = people.New(b.store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known})
+	b.limits = people.NewLimits(b.store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
+	b.canned, b.counts = canned.New(b.store), stats.New(b.store, o.Archive, current{b})
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
@@ -208,15 +208,15 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.Hook != nil {
 		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
-	if err := b.Store.Open(ctx, n, told); err != nil {
+	if err := b.store.Open(ctx, n, told); err != nil {
 		return nil, err
 	}
-	for _, p := range b.Parts {
+	for _, p := range b.store.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	b.hub = live.NewHub(b.Store, liveSessions{b.Reader, b}, b.people, b.settings, o.BasePath)
+	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.settings, o.BasePath)
 	b.hooks = newHooks(b, o)
-	b.uploads = uploads.New(b.Store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
+	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
 }
 
@@ -229,10 +229,10 @@ func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := b.Redis.SetNX(ctx, store.PartitionsKey, first, 0).Err(); err != nil {
+	if err := b.store.Redis.SetNX(ctx, store.PartitionsKey, first, 0).Err(); err != nil {
 		return 0, store.RedisError("partitions", err)
 	}
-	text, err := b.Redis.Get(ctx, store.PartitionsKey).Result()
+	text, err := b.store.Redis.Get(ctx, store.PartitionsKey).Result()
 	if err != nil {
 		return 0, store.RedisError("partitions", err)
 	}
@@ -272,10 +272,10 @@ func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
 
 // Ready tells whether Redis answers, and has not been emptied.
 func (b *Broker) Ready(ctx context.Context) error {
-	if b.Emptied.Load() {
+	if b.store.Emptied.Load() {
 		return store.ErrEmptied
 	}
-	return store.RedisError("ping", b.Redis.Ping(ctx).Err())
+	return store.RedisError("ping", b.store.Redis.Ping(ctx).Err())
 }
 
 // Close lets what is being delivered to the hook end, for a second at most,
@@ -290,18 +290,18 @@ func (b *Broker) Close(ctx context.Context) error {
 			flushed = b.counts.Close(ctx)
 		}
 	}
-	b.Stop()
+	b.store.Stop()
 	b.dispatchers.Close(ctx)
 	b.hub.Close()
-	b.Tasks.Wait()
-	_, err := b.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, part := range b.Parts {
+	b.store.Tasks.Wait()
+	_, err := b.store.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, part := range b.store.Parts {
 			if b.hub.Left(part) {
-				p.ZRem(ctx, part.Nodes(), b.Node)
+				p.ZRem(ctx, part.Nodes(), b.store.Node)
 			}
-			p.HDel(ctx, part.Leases(), "take|"+b.Node, "collect|"+b.Node, "hooks|"+b.Node)
+			p.HDel(ctx, part.Leases(), "take|"+b.store.Node, "collect|"+b.store.Node, "hooks|"+b.store.Node)
 		}
 		return nil
 	})
-	return errors.Join(flushed, store.RedisError("close", err), b.Pipe.Close())
+	return errors.Join(flushed, store.RedisError("close", err), b.store.Pipe.Close())
 }

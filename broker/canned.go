@@ -91,9 +91,9 @@ func (b *Broker) RenderCanned(ctx context.Context, a chat.Actor, session, name s
 	if err := chat.ValidID("canned", name); err != nil {
 		return "", err
 	}
-	st, err := b.Look(ctx, session)
+	st, err := b.sessions.Look(ctx, session)
 	if err == nil {
-		err = b.Judge(ctx, a, chat.ActRender, st)
+		err = b.sessions.Judge(ctx, a, chat.ActRender, st)
 	}
 	if err != nil {
 		return "", err

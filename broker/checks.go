@@ -20,7 +20,7 @@ import (
 func (a *auditor) sessionChecks(p store.Partition, id string) []*check {
 	with := func(f func(context.Context, store.Partition, *chat.Snapshot, chat.Flat) (string, error)) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
-			r, err := a.b.Run(ctx, "look", p.Looked(id))
+			r, err := a.b.store.Run(ctx, "look", p.Looked(id))
 			if err != nil {
 				return "", err
 			}
@@ -55,13 +55,13 @@ func (a *auditor) owner(_ context.Context, _ store.Partition, st *chat.Snapshot,
 
 // log finds every seq once: in the log, recalled, or moved to the archive.
 func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
-	if n, err := a.b.Pipe.StrLen(ctx, p.Authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
+	if n, err := a.b.store.Pipe.StrLen(ctx, p.Authors(st.ID)).Result(); err != nil || n < 2*st.Seq {
 		return fmt.Sprintf("%d bytes of authors for %d messages", n, st.Seq), store.RedisError("audit", err)
 	}
 	mids := make(map[string]bool)
 	for from := int64(1); from <= st.Seq; from += 1000 {
 		to := min(st.Seq, from+999)
-		list, err := a.b.ReadLog(ctx, st.ID, from, to)
+		list, err := a.b.sessions.ReadLog(ctx, st.ID, from, to)
 		if err != nil {
 			return "", err
 		}
@@ -81,7 +81,7 @@ func (a *auditor) log(ctx context.Context, p store.Partition, st *chat.Snapshot,
 
 // unread counts anew.
 func (a *auditor) unread(ctx context.Context, p store.Partition, st *chat.Snapshot, f chat.Flat) (string, error) {
-	bytes, err := a.b.Pipe.GetRange(ctx, p.Authors(st.ID), 0, 2*st.Seq-1).Result()
+	bytes, err := a.b.store.Pipe.GetRange(ctx, p.Authors(st.ID), 0, 2*st.Seq-1).Result()
 	if err != nil {
 		return "", store.RedisError("audit", err)
 	}
@@ -104,7 +104,7 @@ func (a *auditor) places(ctx context.Context, _ store.Partition, st *chat.Snapsh
 		if who == nil {
 			continue
 		}
-		held, err := a.b.Pipe.HExists(ctx, a.b.Home(who.ID).Load(who.ID), st.ID).Result()
+		held, err := a.b.store.Pipe.HExists(ctx, a.b.store.Home(who.ID).Load(who.ID), st.ID).Result()
 		if err != nil || !held {
 			return fmt.Sprintf("no place is held for it in the load of %q", who.ID), store.RedisError("audit", err)
 		}
@@ -125,7 +125,7 @@ func (a *auditor) known(ctx context.Context, st *chat.Snapshot) (string, error) 
 		roles[st.Agent.ID] = "owner"
 	}
 	for id, role := range roles {
-		is, err := a.b.Pipe.HGet(ctx, a.b.Home(id).Mine("a:"+id), st.ID).Result()
+		is, err := a.b.store.Pipe.HGet(ctx, a.b.store.Home(id).Mine("a:"+id), st.ID).Result()
 		if err != nil && !store.IsNil(err) {
 			return "", store.RedisError("audit", err)
 		}
@@ -140,7 +140,7 @@ func (a *auditor) waits(ctx context.Context, p store.Partition, st *chat.Snapsho
 	if st.State != chat.Waiting {
 		return "", nil
 	}
-	err := a.b.Pipe.ZScore(ctx, p.Waiting(st.Queue), st.ID).Err()
+	err := a.b.store.Pipe.ZScore(ctx, p.Waiting(st.Queue), st.ID).Err()
 	if errors.Is(err, redis.Nil) {
 		return fmt.Sprintf("it waits in %q and is not in its list", st.Queue), nil
 	}
@@ -152,7 +152,7 @@ func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snap
 	if a.b.archiver == nil {
 		return "", nil
 	}
-	err := a.b.Pipe.ZScore(ctx, p.Dirty(), st.ID).Err()
+	err := a.b.store.Pipe.ZScore(ctx, p.Dirty(), st.ID).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", store.RedisError("audit", err)
 	}
@@ -182,11 +182,11 @@ func (a *auditor) archived(ctx context.Context, p store.Partition, st *chat.Snap
 func (a *auditor) waitingCheck(p store.Partition, queue, session string) *check {
 	key := p.Waiting(queue)
 	return &check{5, []string{key, p.Session(session)}, func(ctx context.Context) (string, error) {
-		f, err := a.b.Pipe.HMGet(ctx, p.Session(session), "state", "queue").Result()
+		f, err := a.b.store.Pipe.HMGet(ctx, p.Session(session), "state", "queue").Result()
 		if err != nil || (f[0] == string(chat.Waiting) && f[1] == queue) {
 			return "", store.RedisError("audit", err)
 		}
-		err = a.b.Pipe.ZScore(ctx, key, session).Err()
+		err = a.b.store.Pipe.ZScore(ctx, key, session).Err()
 		if errors.Is(err, redis.Nil) {
 			return "", nil
 		}
@@ -207,7 +207,7 @@ func (a *auditor) capacityCheck(p store.Partition, agent string) *check {
 // placeCheck: a place is held for an owner or a target, or was reserved just now.
 func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 	return &check{4, []string{p.Load(agent)}, func(ctx context.Context) (string, error) {
-		place, err := a.b.Pipe.HGet(ctx, p.Load(agent), session).Result()
+		place, err := a.b.store.Pipe.HGet(ctx, p.Load(agent), session).Result()
 		if errors.Is(err, redis.Nil) {
 			return "", nil
 		}
@@ -218,7 +218,7 @@ func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 		if due, err := strconv.ParseInt(until, 10, 64); err == nil && time.Since(time.UnixMilli(due)) < a.o.Slack {
 			return "", nil
 		}
-		st, err := a.b.Look(ctx, session)
+		st, err := a.b.sessions.Look(ctx, session)
 		if err != nil && chat.AsError(err).Code != chat.CodeNotFound {
 			return "", err
 		}
@@ -233,7 +233,7 @@ func (a *auditor) placeCheck(p store.Partition, agent, session string) *check {
 func (a *auditor) dueCheck(key string, slack time.Duration) *check {
 	return &check{7, []string{key}, func(ctx context.Context) (string, error) {
 		late := strconv.FormatInt(time.Now().Add(-slack).UnixMilli(), 10)
-		n, err := a.b.Pipe.ZCount(ctx, key, "-inf", late).Result()
+		n, err := a.b.store.Pipe.ZCount(ctx, key, "-inf", late).Result()
 		if err != nil || n == 0 {
 			return "", store.RedisError("audit", err)
 		}

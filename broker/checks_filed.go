@@ -16,7 +16,7 @@ import (
 func (a *auditor) filedCheck(ctx context.Context, p store.Partition, st *chat.Snapshot, _ chat.Flat) (string, error) {
 	place := sessions.FiledAs(st.Created.UnixMilli(), st.ID)
 	for _, member := range []string{sessions.WholeMark, sessions.ByState(st.State) + place, sessions.ByStateAndQueue(st.State, st.Queue) + place} {
-		err := a.b.Pipe.ZScore(ctx, p.States(), member).Err()
+		err := a.b.store.Pipe.ZScore(ctx, p.States(), member).Err()
 		switch {
 		case errors.Is(err, redis.Nil) && member == sessions.WholeMark:
 			return "", nil // made by a version before: the first node of this one makes it whole
@@ -35,7 +35,7 @@ func (a *auditor) statesCheck(p store.Partition) *check {
 		var filed, all *redis.IntCmd
 		var whole *redis.FloatCmd
 		// No transaction: a full Redis queues none. What changes in between is not seen every time.
-		_, err := a.b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, err := a.b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			filed, all, whole = pipe.ZCard(ctx, p.States()), pipe.ZCard(ctx, p.Sessions()), pipe.ZScore(ctx, p.States(), sessions.WholeMark)
 			return nil
 		})

@@ -166,12 +166,12 @@ func TestOldEventsAreGivenUpTogether(t *testing.T) {
 	for i := range 50 {
 		uma.send(s.ID, fmt.Sprint(i))
 	}
-	p, _ := b.Of(s.ID)
+	p, _ := b.store.Of(s.ID)
 	r.until("two attempts", func() bool { return len(of(r.tried, s.ID)) == 2 })
 	time.Sleep(time.Second)
 	uma.send(s.ID, "young")
 	waiting := func() { // an hour is over
-		require.NoError(t, b.Redis.ZAdd(t.Context(), p.Hooks(), overdue(s.ID)).Err())
+		require.NoError(t, b.store.Redis.ZAdd(t.Context(), p.Hooks(), overdue(s.ID)).Err())
 	}
 	waiting()
 	r.until("the young one", func() bool {

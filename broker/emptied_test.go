@@ -27,11 +27,11 @@ func TestRedisIsEmptied(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	archived(t, b, s.ID)
-	for _, p := range b.Parts {
-		eventually(t, func() bool { return b.Redis.ZCard(ctx, p.Dirty()).Val() == 0 })
+	for _, p := range b.store.Parts {
+		eventually(t, func() bool { return b.store.Redis.ZCard(ctx, p.Dirty()).Val() == 0 })
 	}
-	p, _ := b.Of(s.ID)
-	eventually(t, func() bool { n, _ := b.Redis.HGet(ctx, p.Epoch(), "ticks").Int(); return n > 2 })
+	p, _ := b.store.Of(s.ID)
+	eventually(t, func() bool { n, _ := b.store.Redis.HGet(ctx, p.Epoch(), "ticks").Int(); return n > 2 })
 
 	require.NoError(t, server.Client().FlushAll(ctx).Err())
 	for _, n := range nodes {
@@ -61,7 +61,7 @@ func TestRedisIsEmptied(t *testing.T) {
 	})
 	ann.await("message", func(e event) bool { return e["body"] == "goes on" })
 	eventually(t, func() bool {
-		return b.Redis.HLen(ctx, b.Home(ann.ID).Conns("a:"+ann.ID)).Val() == 1 && statusOf(t, b, ann.ID) == chat.Away
+		return b.store.Redis.HLen(ctx, b.store.Home(ann.ID).Conns("a:"+ann.ID)).Val() == 1 && statusOf(t, b, ann.ID) == chat.Away
 	})
 	require.Equal(t, []string{"kept", "goes on"}, texts(t, b, ann.Actor, s.ID))
 	clean(t, b)

@@ -21,7 +21,7 @@ func (b *Broker) End(ctx context.Context, a chat.Actor, r chat.EndRequest) (chat
 			return chat.Session{}, err
 		}
 	}
-	p, ok := b.Of(r.Session)
+	p, ok := b.store.Of(r.Session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -70,14 +70,14 @@ func (b *Broker) end(ctx context.Context, a chat.Actor, args endArgs) (chat.Sess
 
 // endAgain answers for a session that ended so long ago that it has left Redis.
 func (b *Broker) endAgain(ctx context.Context, a chat.Actor, session string, err error) (chat.Session, error) {
-	if err = b.Absent(ctx, a, chat.ActEnd, session, err); !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
+	if err = b.sessions.Absent(ctx, a, chat.ActEnd, session, err); !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) {
 		return chat.Session{}, err
 	}
-	st, err := b.Shelved(ctx, session)
+	st, err := b.sessions.Shelved(ctx, session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.Judge(ctx, a, chat.ActEnd, st); err != nil {
+	if err := b.sessions.Judge(ctx, a, chat.ActEnd, st); err != nil {
 		return chat.Session{}, err
 	}
 	return st.As(chat.Who(a.Role, a.ID)), nil

@@ -11,24 +11,24 @@ import (
 // one node carries out.
 func (b *Broker) fellBack(ctx context.Context, p *pulse, before store.Epoch) {
 	b.fallen.Add(1)
-	b.Log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.Index,
+	b.store.Log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.Index,
 		"run", p.epoch.Run, "epoch", p.epoch.N, "ticks", p.epoch.Ticks, "ticksBefore", before.Ticks)
 	if p.epoch.N <= before.N { // only memory tells it: nobody has counted this one
-		r, err := b.Run(ctx, "renew", []string{p.part.Epoch(), p.part.Timers()}, p.epoch.N)
+		r, err := b.store.Run(ctx, "renew", []string{p.part.Epoch(), p.part.Timers()}, p.epoch.N)
 		if err != nil {
 			p.epoch = before // noticed again at the next tick
-			b.Log.Warn("a fall-back is not told yet; again in a second", "partition", p.part.Index, "error", err)
+			b.store.Log.Warn("a fall-back is not told yet; again in a second", "partition", p.part.Index, "error", err)
 			return
 		}
 		p.epoch.N = r.Num(0)
 	}
-	b.LookEmptied(ctx)
+	b.store.LookEmptied(ctx)
 	b.hub.Compare(p.part)
 }
 
 // restored has what this node holds compared with a Redis that has its data again.
 func (b *Broker) restored() {
-	b.hub.Compare(b.Parts...)
+	b.hub.Compare(b.store.Parts...)
 }
 
 // Fallbacks are one node's counts since it started.

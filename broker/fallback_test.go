@@ -135,7 +135,7 @@ func (r *reader) follow() {
 
 func (r *reader) reread(session string) {
 	for after := int64(0); ; {
-		page, err := r.b.History(context.WithoutCancel(r.t.Context()), r.Actor, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := r.b.sessions.History(context.WithoutCancel(r.t.Context()), r.Actor, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		if err != nil {
 			if chat.AsError(err).Retry() {
 				time.Sleep(20 * time.Millisecond)
@@ -158,11 +158,11 @@ func (r *reader) holds(session string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.follow()
-	st, err := r.b.Look(r.t.Context(), session)
+	st, err := r.b.sessions.Look(r.t.Context(), session)
 	if err != nil {
 		return err.Error()
 	}
-	log, err := r.b.ReadLog(r.t.Context(), session, 1, st.Seq)
+	log, err := r.b.sessions.ReadLog(r.t.Context(), session, 1, st.Seq)
 	if err != nil {
 		return err.Error()
 	}
@@ -272,9 +272,9 @@ func (c *chats) check(t testing.TB) {
 		s, _ := session.(string)
 		if bodies[s] == nil {
 			bodies[s] = map[string]int{}
-			st, err := c.nodes[0].Look(t.Context(), s)
+			st, err := c.nodes[0].sessions.Look(t.Context(), s)
 			require.NoError(t, err)
-			log, err := c.nodes[0].ReadLog(t.Context(), s, 1, st.Seq)
+			log, err := c.nodes[0].sessions.ReadLog(t.Context(), s, 1, st.Seq)
 			require.NoError(t, err)
 			for i := range log {
 				bodies[s][log[i].Body]++
@@ -328,12 +328,12 @@ func TestKeysGoBackUnderChat(t *testing.T) {
 	bare := func(o *Options) { o.Archive, o.Partitions = nil, 2 }
 	nodes := []*Broker{startNode(t, server.URL(), bare), startNode(t, server.URL(), bare)}
 	c := startChats(t, nodes, 8)
-	images := []image{imageOf(t, nodes[0], nodes[0].Parts[0]), imageOf(t, nodes[0], nodes[0].Parts[1])}
+	images := []image{imageOf(t, nodes[0], nodes[0].store.Parts[0]), imageOf(t, nodes[0], nodes[0].store.Parts[1])}
 	stop := make(chan struct{})
 	wg := c.talk(stop, false)
 	time.Sleep(2 * time.Second) // some ticks
 	for i, img := range images {
-		img.restore(t, nodes[0], nodes[0].Parts[i])
+		img.restore(t, nodes[0], nodes[0].store.Parts[i])
 	}
 	time.Sleep(3 * time.Second)
 	close(stop)
@@ -376,7 +376,9 @@ func TestOwnersAfterAFallBack(t *testing.T) {
 	for _, p := range []*party{uma, ann} {
 		eventually(t, func() bool { st, agent := last(p); return st == chat.Waiting && agent == nil })
 	}
-	eventually(t, func() bool { return nodes[0].Redis.HLen(t.Context(), nodes[0].Home(ann.ID).Load(ann.ID)).Val() == 0 })
+	eventually(t, func() bool {
+		return nodes[0].store.Redis.HLen(t.Context(), nodes[0].store.Home(ann.ID).Load(ann.ID)).Val() == 0
+	})
 	bea.grab(s.ID)
 	eventually(t, func() bool {
 		st, agent := last(uma)
@@ -416,16 +418,16 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	server.fall()
 
 	eventually(t, func() bool { // the end of its connection was lost, and is told again
-		st, err := nodes[1].Look(ctx, held.ID)
+		st, err := nodes[1].sessions.Look(ctx, held.ID)
 		return err == nil && st.State == chat.Waiting && statusOf(t, nodes[1], leaves.ID) == chat.Offline
 	})
 	eventually(t, func() bool {
-		return nodes[0].Redis.HLen(ctx, nodes[0].Home(late).Conns("u:"+late)).Val() == 1 &&
-			nodes[0].Redis.HLen(ctx, nodes[0].Home(lateAgent.ID).Conns("a:"+lateAgent.ID)).Val() == 1
+		return nodes[0].store.Redis.HLen(ctx, nodes[0].store.Home(late).Conns("u:"+late)).Val() == 1 &&
+			nodes[0].store.Redis.HLen(ctx, nodes[0].store.Home(lateAgent.ID).Conns("a:"+lateAgent.ID)).Val() == 1
 	})
 	require.NotEqual(t, chat.Offline, statusOf(t, nodes[0], lateAgent.ID))
 	time.Sleep(4 * time.Second) // longer than a user may be away
-	st, err := nodes[0].Look(ctx, r.ID)
+	st, err := nodes[0].sessions.Look(ctx, r.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State, "its user is connected")
 	require.NotEqual(t, uint16(chat.CloseReplaced), lateUser.wire.code)
@@ -455,7 +457,7 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 			set := testenv.Cluster(t)
 			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
 			promoted(t, nodes, func(while func()) {
-				old := set.LoseTail(nodes[0].Parts[0].Timers(), while)
+				old := set.LoseTail(nodes[0].store.Parts[0].Timers(), while)
 				set.WaitOK()
 				old.Restart()
 			})

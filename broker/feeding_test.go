@@ -35,11 +35,11 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 			return nil
 		}, nil)
 		ann, uma, s := served(t, b)
-		p, _ := b.Of(s.ID)
+		p, _ := b.store.Of(s.ID)
 		ctx := t.Context()
 		eventually(t, func() bool { return b.hub.Probe().Feed(s.ID) != nil })
 		for _, seq := range []int64{99, s.Seq + 3, 99} {
-			require.NoError(t, b.Publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
+			require.NoError(t, b.store.Publish(ctx, p.Session(s.ID), ghost(seq, "u:"+uma.ID)))
 		}
 		uma.send(s.ID, "real")
 		ann.await("message", func(e event) bool { return e["body"] == "real" })
@@ -58,10 +58,10 @@ func TestAnEventThatRedisDoesNotHave(t *testing.T) {
 func TestAnEventThatRedisLost(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ann, uma, s := served(t, b)
-	p, _ := b.Of(s.ID)
-	st, err := b.Look(t.Context(), s.ID)
+	p, _ := b.store.Of(s.ID)
+	st, err := b.sessions.Look(t.Context(), s.ID)
 	require.NoError(t, err)
-	require.NoError(t, b.Publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
+	require.NoError(t, b.store.Publish(t.Context(), p.Session(s.ID), ghost(st.Seq+1, "u:"+uma.ID)))
 	ann.await("message", func(e event) bool { return e["body"] == "ghost" })
 	uma.send(s.ID, "real") // under the same seq
 	ann.await("reset", inSession(s.ID))

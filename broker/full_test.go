@@ -91,15 +91,15 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	require.NoError(t, err)
 	for s, want := range map[string]chat.State{gone.ID: chat.Waiting, idle.ID: chat.Ended, ending.ID: chat.Ended, abandoned.ID: chat.Ended} {
 		eventually(t, func() bool {
-			st, err := a.Look(ctx, s)
+			st, err := a.sessions.Look(ctx, s)
 			return err == nil && st.State == want
 		})
 	}
 	eventually(t, func() bool { // by its time-out; then it is idle
-		st, err := a.Look(ctx, expired.ID)
+		st, err := a.sessions.Look(ctx, expired.ID)
 		return err == nil && st.Target == nil
 	})
-	eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(bob.ID).Load(bob.ID)).Val() == 0 })
+	eventually(t, func() bool { return b.store.Redis.HLen(ctx, b.store.Home(bob.ID).Load(bob.ID)).Val() == 0 })
 	_, err = a.Send(ctx, ann.Actor, chat.SendRequest{Session: left.ID, Body: json.RawMessage(`"still full"`)})
 	code(t, chat.CodeOverloaded, err)
 }

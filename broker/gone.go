@@ -18,7 +18,7 @@ func (b *Broker) agentGone(ctx context.Context, agent string) error {
 	if err != nil || !gone {
 		return err
 	}
-	b.Log.Info("agent gone", "agent", agent)
+	b.store.Log.Info("agent gone", "agent", agent)
 	ids, err := b.hub.Current(ctx, "a:"+agent)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (b *Broker) agentGone(ctx context.Context, agent string) error {
 
 // vacate takes an agent out of one session; reason says why, to those who read it.
 func (b *Broker) vacate(ctx context.Context, agent, session, reason string) error {
-	st, err := b.Look(ctx, session)
+	st, err := b.sessions.Look(ctx, session)
 	if err != nil || st.State == chat.Ended {
 		return err
 	}

@@ -16,7 +16,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 	if err := chat.Allow(a, chat.ActGrab); err != nil {
 		return chat.Session{}, err
 	}
-	if _, ok := b.Of(session); !ok {
+	if _, ok := b.store.Of(session); !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	for {
@@ -42,7 +42,7 @@ func (b *Broker) Grab(ctx context.Context, a chat.Actor, session string) (chat.S
 // cheap look comes first.
 func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot bool) (chat.Session, error) {
 	if hot {
-		st, err := b.Look(ctx, session)
+		st, err := b.sessions.Look(ctx, session)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -82,7 +82,7 @@ func (b *Broker) won(ctx context.Context, a chat.Actor, action chat.Action, pl p
 		return chat.Session{}, err // unknown whether it took effect: the place's timer finds out
 	}
 	if r, err = b.places.Brought(ctx, pl, session, r); err != nil {
-		return chat.Session{}, b.Absent(ctx, a, action, session, err)
+		return chat.Session{}, b.sessions.Absent(ctx, a, action, session, err)
 	}
 	return b.answer(ctx, a, session, r)
 }
@@ -97,7 +97,7 @@ type claimArgs struct {
 }
 
 func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot, auto bool) (store.Reply, error) {
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	lists := make([]string, len(pl.Queues))
 	for i, q := range pl.Queues {
 		lists[i] = p.Waiting(q)

@@ -87,7 +87,7 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 		defer cancel()
 		_ = b.Close(ctx)
 		_ = rdb.Close()
-		if n := b.Panics(); n > 0 && !strings.HasPrefix(t.Name(), "TestAPanic") {
+		if n := b.store.Panics(); n > 0 && !strings.HasPrefix(t.Name(), "TestAPanic") {
 			t.Errorf("%d panics were outlived; each is a bug", n)
 		}
 	})
@@ -243,9 +243,9 @@ func bury(t testing.TB, b *Broker, p store.Partition, node string) {
 	t.Helper()
 	ctx := t.Context()
 	eventually(t, func() bool { // it may beat between the look and the burial
-		beats, err := b.Redis.ZScore(ctx, p.Nodes(), node).Result()
+		beats, err := b.store.Redis.ZScore(ctx, p.Nodes(), node).Result()
 		require.NoError(t, err)
-		r, err := b.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers()}, node, int64(beats))
+		r, err := b.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers()}, node, int64(beats))
 		require.NoError(t, err)
 		return r.Num(0) == 1
 	})

@@ -38,16 +38,16 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 	require.NoError(t, err)
 	archived(t, b, long.ID)
 	archived(t, b, over.ID)
-	p, _ := b.Of(over.ID)
-	ended := func() bool { return b.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
+	p, _ := b.store.Of(over.ID)
+	ended := func() bool { return b.store.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, b.archiver.Expire(ctx, p, over.ID))
 	require.False(t, ended(), "it has something to tell")
 	require.NoError(t, b.Close(ctx))
 
 	next := startNode(t, url, tellsTo(t, r), soon, short)
-	pl, _ := b.Of(long.ID)
-	require.LessOrEqual(t, next.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(archiving.KeepLog))
+	pl, _ := b.store.Of(long.ID)
+	require.LessOrEqual(t, next.store.Redis.XLen(ctx, pl.Log(long.ID)).Val(), int64(archiving.KeepLog))
 	r.answers(nil)
 	r.until("everything", func() bool { return last(r.taken, long.ID) == 301 && last(r.taken, over.ID) == 3 })
 	r.mu.Lock()
@@ -85,8 +85,8 @@ func TestNodesWithAndWithoutAHook(t *testing.T) {
 	}
 	send(with, "the first one told")
 	r.until("it", func() bool { return last(r.taken, s.ID) == 3 })
-	p, _ := with.Of(s.ID)
-	require.Eventually(t, func() bool { return with.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
+	p, _ := with.store.Of(s.ID)
+	require.Eventually(t, func() bool { return with.store.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil }, 5*time.Second, time.Millisecond)
 	send(without, "made without")
 	require.NoError(t, with.Close(ctx))
 	startNode(t, url, tellsTo(t, r)) // it looks once at its start
@@ -111,7 +111,7 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			uma.send(s.ID, "x")
 		}
 		calls := map[string]int64{}
-		info, err := b.Redis.(*redis.Client).InfoMap(t.Context(), "commandstats").Result() //nolint:forcetypeassert // standalone
+		info, err := b.store.Redis.(*redis.Client).InfoMap(t.Context(), "commandstats").Result() //nolint:forcetypeassert // standalone
 		require.NoError(t, err)
 		for name, stat := range info["Commandstats"] {
 			var n int64
@@ -119,8 +119,8 @@ func TestWhatAHookCostsASend(t *testing.T) {
 			require.NoError(t, err)
 			calls[strings.TrimPrefix(name, "cmdstat_")] = n
 		}
-		p, _ := b.Of(s.ID)
-		require.Equal(t, b.opt.Hook != nil, b.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
+		p, _ := b.store.Of(s.ID)
+		require.Equal(t, b.opt.Hook != nil, b.store.Redis.Exists(t.Context(), p.Hooks()).Val() == 1)
 		return calls
 	}
 	off, on := count(), count(func(o *Options) { o.Hook = refuser{} })

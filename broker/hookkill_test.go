@@ -79,11 +79,11 @@ func TestANodeKilledWhileItDelivers(t *testing.T) {
 			for i := range 5 {
 				uma.send(s.ID, fmt.Sprint(i))
 			}
-			p, _ := maker.Of(s.ID)
+			p, _ := maker.store.Of(s.ID)
 			require.Eventually(t, func() bool { return maker.HookStats().Failed > 0 }, 5*time.Second, time.Millisecond)
-			require.NoError(t, maker.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err()) // an hour is over
+			require.NoError(t, maker.store.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err()) // an hour is over
 			maker.hooks.Close(ctx)
-			require.NoError(t, maker.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err())
+			require.NoError(t, maker.store.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err())
 
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), doomedHook+"="+point+"|"+url+"|"+r.URL)
@@ -97,12 +97,12 @@ func TestANodeKilledWhileItDelivers(t *testing.T) {
 
 			next := startNode(t, url, tellsTo(t, r))
 			if point == beforeMark { // one waits for the lease to run out; the other pretends that it has
-				lease := maker.Redis.ZScore(ctx, p.Hooks(), s.ID).Val()
+				lease := maker.store.Redis.ZScore(ctx, p.Hooks(), s.ID).Val()
 				require.Greater(t, lease, float64(time.Now().UnixMilli()), "leased to the dead")
 				r.until("all", func() bool { return last(r.taken, s.ID) == 6 })
 				require.GreaterOrEqual(t, float64(time.Now().UnixMilli())+100, lease, "not before the lease was over")
 			} else {
-				require.NoError(t, maker.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err())
+				require.NoError(t, maker.store.Redis.ZAdd(ctx, p.Hooks(), overdue(s.ID)).Err())
 				r.until("all", func() bool { return last(r.taken, s.ID) == 6 })
 			}
 			require.Positive(t, next.HookStats().Delivered)

@@ -18,7 +18,7 @@ type HookStats = hooks.Stats
 type HookLag = hooks.Lag
 
 func newHooks(b *Broker, o Options) *hooks.Teller {
-	return hooks.New(b.Store, sessionsOf{b}, hooks.Options{Hook: o.Hook, Retries: o.HookRetries, Patience: o.hookPatience,
+	return hooks.New(b.store, sessionsOf{b}, hooks.Options{Hook: o.Hook, Retries: o.HookRetries, Patience: o.hookPatience,
 		Life: o.hookLife, Keep: o.hookKeep, BasePath: o.BasePath})
 }
 

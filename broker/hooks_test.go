@@ -80,8 +80,8 @@ func TestTheHookIsToldEverything(t *testing.T) {
 		require.Len(t, of(r.tried, s.ID), len(all), "each once")
 		r.mu.Unlock()
 		told := func() bool { // nothing is left to tell
-			p, _ := b.Of(s.ID)
-			return b.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil && b.Redis.ZScore(ctx, p.HooksLate(), s.ID).Err() != nil
+			p, _ := b.store.Of(s.ID)
+			return b.store.Redis.ZScore(ctx, p.Hooks(), s.ID).Err() != nil && b.store.Redis.ZScore(ctx, p.HooksLate(), s.ID).Err() != nil
 		}
 		require.Eventually(t, told, 5*time.Second, 10*time.Millisecond)
 	})
@@ -243,8 +243,8 @@ func TestAHangingHookDoesNotDelayChat(t *testing.T) {
 		hung[0].send(hungIDs[0], "more")
 	}
 	archived(t, b, hungIDs[0])
-	p, _ := b.Of(hungIDs[0])
-	require.LessOrEqual(t, b.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(archiving.KeepLog), "what is not told is trimmed all the same")
+	p, _ := b.store.Of(hungIDs[0])
+	require.LessOrEqual(t, b.store.Redis.XLen(t.Context(), p.Log(hungIDs[0])).Val(), int64(archiving.KeepLog), "what is not told is trimmed all the same")
 	require.Eventually(t, func() bool {
 		lag, err := b.HookLag(t.Context())
 		return err == nil && lag.Sessions > 0 && lag.Seconds > 0

@@ -61,9 +61,9 @@ func TestPatience(t *testing.T) {
 		uma.send(left.ID, "call me")
 		uma.Conn.Close(ctx)
 		ben.Conn.Close(ctx)
-		eventually(t, func() bool { st, err := b.Look(ctx, gone.ID); return err == nil && st.Reason == "abandoned" })
+		eventually(t, func() bool { st, err := b.sessions.Look(ctx, gone.ID); return err == nil && st.Reason == "abandoned" })
 		time.Sleep(1500 * time.Millisecond)
-		st, err := b.Look(ctx, left.ID)
+		st, err := b.sessions.Look(ctx, left.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)
 		require.EqualValues(t, 3, st.Seq, "opened, told once, and what it left")
@@ -83,17 +83,17 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	s, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: uma.ID}, Queue: q})
 	require.NoError(t, err)
-	a.Stop() // dead, and silent about it
+	a.store.Stop() // dead, and silent about it
 	uma.await("message", what("long-wait"))
 	for range 3 {
-		require.NoError(t, b.fire(ctx, b.Home(uma.ID), "patience|"+s.ID), "taken again")
+		require.NoError(t, b.fire(ctx, b.store.Home(uma.ID), "patience|"+s.ID), "taken again")
 	}
 	agent(t, b, name("ann"), q).grab(s.ID)
 	uma.await("session", inStateOf(chat.Ended))
 	for range 3 {
-		require.NoError(t, b.fire(ctx, b.Home(uma.ID), "idle|"+s.ID))
+		require.NoError(t, b.fire(ctx, b.store.Home(uma.ID), "idle|"+s.ID))
 	}
-	entries, err := b.ReadLog(ctx, s.ID, 1, 99)
+	entries, err := b.sessions.ReadLog(ctx, s.ID, 1, 99)
 	require.NoError(t, err)
 	require.Len(t, entries, 5, "opened, long-wait, grabbed, idle-warning, ended")
 	clean(t, b)

@@ -18,7 +18,7 @@ func (b *Broker) Join(ctx context.Context, a chat.Actor, session string, silent 
 	}
 	args := joinArgs{calledBy(a, chat.ActJoin, session), chat.Encode(a.Person()), append([]string{}, a.Queues...), chat.MaxAssists}
 	return b.transit(ctx, a, chat.ActJoin, session, func(p store.Partition) (store.Reply, error) {
-		return b.RunJSON(ctx, "join", p.Transition(session), args)
+		return b.store.RunJSON(ctx, "join", p.Transition(session), args)
 	})
 }
 
@@ -47,7 +47,7 @@ func (b *Broker) Leave(ctx context.Context, a chat.Actor, session string) (chat.
 		return chat.Session{}, err
 	}
 	if c := device(a); c != nil && c.UnwatchUnseen(session) {
-		return b.Session(ctx, a, session)
+		return b.sessions.Session(ctx, a, session)
 	}
 	return b.leave(ctx, a, session, a.ID)
 }
@@ -61,6 +61,6 @@ type leaveArgs struct {
 func (b *Broker) leave(ctx context.Context, a chat.Actor, session, agent string) (chat.Session, error) {
 	args := leaveArgs{newCall(session), agent}
 	return b.transit(ctx, a, chat.ActLeave, session, func(p store.Partition) (store.Reply, error) {
-		return b.RunJSON(ctx, "leave", p.Transition(session), args)
+		return b.store.RunJSON(ctx, "leave", p.Transition(session), args)
 	})
 }

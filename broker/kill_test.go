@@ -103,11 +103,11 @@ func TestAKilledArchiver(t *testing.T) {
 			require.Error(t, cmd.Run())
 			status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 			require.Equal(t, syscall.SIGKILL, status.Signal(), cmd.ProcessState)
-			p, _ := idle.Of(s.ID)
-			require.EqualValues(t, 401, idle.Redis.XLen(ctx, p.Log(s.ID)).Val(), "nothing leaves Redis that is not marked")
+			p, _ := idle.store.Of(s.ID)
+			require.EqualValues(t, 401, idle.store.Redis.XLen(ctx, p.Log(s.ID)).Val(), "nothing leaves Redis that is not marked")
 
 			if point != beforeAck { // one waits for the lease to run out; the others pretend that it has
-				require.NoError(t, idle.Redis.ZAdd(ctx, p.Dirty(), redis.Z{Score: 1, Member: s.ID}).Err())
+				require.NoError(t, idle.store.Redis.ZAdd(ctx, p.Dirty(), redis.Z{Score: 1, Member: s.ID}).Err())
 			}
 			next := startNode(t, url, soon, func(o *Options) { o.Archive = store })
 			archived(t, next, s.ID)
@@ -117,7 +117,7 @@ func TestAKilledArchiver(t *testing.T) {
 			for i := range list {
 				require.EqualValues(t, i+1, list[i].Seq)
 			}
-			require.LessOrEqual(t, idle.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
+			require.LessOrEqual(t, idle.store.Redis.XLen(ctx, p.Log(s.ID)).Val(), int64(archiving.KeepLog))
 			require.Len(t, history(t, next, uma.Actor, s.ID, 200), 401)
 			clean(t, next)
 		})

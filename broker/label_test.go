@@ -67,12 +67,12 @@ func TestLabels(t *testing.T) {
 		_, err = a.Label(ctx, uma.Actor, LabelRequest{Session: s.ID, Remove: []string{"vip"}})
 		code(t, chat.CodeForbidden, err)
 		require.Equal(t, []string{"a b", "sue", "vip"}, label(t, a, sue.Actor, s.ID, []string{"sue"}, nil).Labels)
-		for _, none := range []string{"x", a.NewSessionID(uma.ID)} {
+		for _, none := range []string{"x", a.store.NewSessionID(uma.ID)} {
 			_, err = a.Label(ctx, host, LabelRequest{Session: none, Add: []string{"x"}})
 			code(t, chat.CodeNotFound, err)
 		}
 
-		p, _ := a.Of(s.ID)
+		p, _ := a.store.Of(s.ID)
 		r := a.mustRun(t, "label", p.Transition(s.ID, p.Waiting("other")), labelArgs{caller: caller{call: newCall(s.ID), Boss: true}, Queue: "other", Add: []string{"x"}, Max: MaxLabels})
 		require.Equal(t, store.Reply{"moved", q, uma.ID}, r, "it was thought to be elsewhere")
 
@@ -94,11 +94,11 @@ func TestLabels(t *testing.T) {
 		require.Equal(t, twenty, label(t, a, ann.Actor, s.ID, twenty, []string{"a b", "sue", "vip"}).Labels)
 
 		t.Log("its user sees nothing of it")
-		_, err = a.Sessions(ctx, uma.Actor, chat.SessionsRequest{Label: "00"})
+		_, err = a.sessions.Sessions(ctx, uma.Actor, chat.SessionsRequest{Label: "00"})
 		code(t, chat.CodeForbidden, err)
-		list, err := a.Sessions(ctx, uma.Actor, chat.SessionsRequest{})
+		list, err := a.sessions.Sessions(ctx, uma.Actor, chat.SessionsRequest{})
 		require.NoError(t, err)
-		shown, err := a.Session(ctx, uma.Actor, s.ID)
+		shown, err := a.sessions.Session(ctx, uma.Actor, s.ID)
 		require.NoError(t, err)
 		require.Nil(t, shown.Labels)
 		require.Nil(t, list.Sessions[0].Labels)
@@ -131,7 +131,7 @@ func TestLabelsAtOneMoment(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		got, err := nodes[1].Session(t.Context(), host, s.ID)
+		got, err := nodes[1].sessions.Session(t.Context(), host, s.ID)
 		require.NoError(t, err)
 		require.Len(t, got.Labels, MaxLabels)
 		require.Equal(t, s.Rev+1+MaxLabels, got.Rev)
@@ -145,7 +145,7 @@ func TestLabelsAtOneMoment(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		got, err = nodes[0].Session(t.Context(), host, s.ID)
+		got, err = nodes[0].sessions.Session(t.Context(), host, s.ID)
 		require.NoError(t, err)
 		require.Len(t, got.Labels, MaxLabels)
 		clean(t, nodes[0])
@@ -162,7 +162,7 @@ func TestLabelsInTheArchive(t *testing.T) {
 		vip, other := name("vip"), name("other")
 		found := func(a chat.Actor, label string) (ids []string) {
 			t.Helper()
-			r, err := b.Sessions(ctx, a, chat.SessionsRequest{Label: label})
+			r, err := b.sessions.Sessions(ctx, a, chat.SessionsRequest{Label: label})
 			require.NoError(t, err)
 			for i := range r.Sessions {
 				require.Contains(t, r.Sessions[i].Labels, label)
@@ -193,7 +193,7 @@ func TestLabelsInTheArchive(t *testing.T) {
 		t.Log("changed where it lies")
 		_, err = b.Label(ctx, bea.Actor, LabelRequest{Session: old.ID, Add: []string{other}})
 		code(t, chat.CodeForbidden, err)
-		st, err := b.LookLive(ctx, old.ID)
+		st, err := b.sessions.LookLive(ctx, old.ID)
 		require.NoError(t, err)
 		require.Nil(t, st, "a stranger brings nothing back")
 		require.Equal(t, []string{other}, label(t, b, ann.Actor, old.ID, []string{other}, []string{vip}).Labels)

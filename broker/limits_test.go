@@ -22,7 +22,7 @@ func sendRate(r float64) func(*Options) { return func(o *Options) { o.SendRate =
 // redisTime is the clock that limits are counted by.
 func redisTime(t testing.TB, b *Broker) time.Time {
 	t.Helper()
-	at, err := b.Redis.Time(t.Context()).Result()
+	at, err := b.store.Redis.Time(t.Context()).Result()
 	require.NoError(t, err)
 	return at
 }
@@ -89,7 +89,7 @@ func TestAUserIsLimitedOverAllNodes(t *testing.T) {
 		require.NoError(t, <-calm, "somebody else was limited")
 		require.LessOrEqual(t, float64(n), burst+rate*within.Seconds())
 		require.GreaterOrEqual(t, float64(n), burst+rate*0.8, "less than the rate")
-		st, err := b.Look(t.Context(), s.ID)
+		st, err := b.sessions.Look(t.Context(), s.ID)
 		require.NoError(t, err)
 		require.Equal(t, n+1, st.Seq, "what was refused is not stored, what was accepted is")
 
@@ -159,7 +159,7 @@ func TestNoLimit(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Nil(t, b.limits.Sender("u:"+uma.ID))
-	require.Zero(t, b.Redis.Exists(t.Context(), b.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID)).Val())
+	require.Zero(t, b.store.Redis.Exists(t.Context(), b.store.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID)).Val())
 }
 
 // Staff are limited at each node exactly, and over the nodes but for what these
@@ -245,7 +245,7 @@ func TestAClockThatWasFast(t *testing.T) {
 	uma := user(t, b, name("uma"))
 	s := uma.open(name("q"))
 	ahead := redisTime(t, b).Add(time.Hour).UnixMicro()
-	require.NoError(t, b.Redis.Set(context.WithoutCancel(t.Context()), b.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID), ahead, 0).Err())
+	require.NoError(t, b.store.Redis.Set(context.WithoutCancel(t.Context()), b.store.Home(uma.ID).Rate(people.RateSend, "u:"+uma.ID), ahead, 0).Err())
 	_, err := b.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`)})
 	code(t, chat.CodeRateLimited, err)
 	require.LessOrEqual(t, chat.AsError(err).RetryMS, int64(100))

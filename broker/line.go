@@ -16,7 +16,7 @@ type patienceArgs struct {
 
 // longWait tells a user who has waited long so.
 func (b *Broker) longWait(ctx context.Context, session string) error {
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	queue, _, err := b.where(ctx, p, session)
 	if err != nil {
 		return err

@@ -16,18 +16,18 @@ const (
 // leases but those that take.lua and collect.lua give.
 func (b *Broker) loops() {
 	for _, p := range b.pulses {
-		b.Tasks.Go(func() { p.run(b.Life) })
+		b.store.Tasks.Go(func() { p.run(b.store.Life) })
 	}
-	b.Loop(routing.ReadPause, func(ctx context.Context) {
+	b.store.Loop(routing.ReadPause, func(ctx context.Context) {
 		if err := b.settings.Load(ctx); err != nil && ctx.Err() == nil {
-			b.Log.Warn("queue settings not read; the last ones hold", "error", err)
+			b.store.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
-	b.Loop(tidyPause, func(context.Context) {
+	b.store.Loop(tidyPause, func(context.Context) {
 		b.limits.Sweep()
 		b.gates.Sweep()
 	})
-	b.Loop(tickPause, b.dispatchers.Tend)
+	b.store.Loop(tickPause, b.dispatchers.Tend)
 	if !b.opt.NoArchiver {
 		b.counts.Start()
 	}

@@ -22,7 +22,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 		forgetful := 0
 		for range 30 {
 			id := chat.Identity{Role: chat.RoleUser, ID: name("uma"), Name: "Uma"}
-			key := a.Home(id.ID).Profile("u:" + id.ID)
+			key := a.store.Home(id.ID).Profile("u:" + id.ID)
 			var conn *Conn
 			var blocked, revoked, known bool
 			for range 12 {
@@ -63,7 +63,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 					conn.Close(ctx)
 					conn = nil
 				}
-				left, err := a.Redis.PTTL(ctx, key).Result()
+				left, err := a.store.Redis.PTTL(ctx, key).Result()
 				require.NoError(t, err)
 				if blocked || revoked || conn != nil {
 					require.EqualValues(t, -1, left, "it stays: blocked %v, revoked %v, connected %v", blocked, revoked, conn != nil)
@@ -75,10 +75,10 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 			if conn != nil {
 				conn.Close(ctx)
 			}
-			left, err := a.Redis.PTTL(ctx, key).Result()
+			left, err := a.store.Redis.PTTL(ctx, key).Result()
 			require.NoError(t, err)
 			if !blocked && !revoked && known && left > 0 {
-				require.NoError(t, a.Redis.Del(ctx, key).Err()) // it has expired
+				require.NoError(t, a.store.Redis.Del(ctx, key).Err()) // it has expired
 				back := user(t, b, id.ID)
 				s := back.open(q)
 				ann.grab(s.ID)

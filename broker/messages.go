@@ -31,7 +31,7 @@ type draft struct {
 // A participant that sends too fast gets CodeRateLimited, and nothing is stored;
 // what it had sent with the same key before is answered all the same.
 func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (chat.SendReply, error) {
-	p, ok := b.Of(r.Session)
+	p, ok := b.store.Of(r.Session)
 	if !ok {
 		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -61,7 +61,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+	reply, err := b.store.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err
@@ -72,7 +72,7 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	sent, err := b.sent(ctx, s, mid, reply)
 	if err != nil {
 		b.uploads.Unshare(ctx, r, file, err)
-		return sent, b.Absent(ctx, a, chat.ActSend, s, err)
+		return sent, b.sessions.Absent(ctx, a, chat.ActSend, s, err)
 	}
 	if !sent.Duplicate {
 		b.limits.Count(d.by, d.sender)
@@ -156,7 +156,7 @@ func (b *Broker) sent(ctx context.Context, session, mid string, r store.Reply) (
 		out.Duplicate = out.Mid != mid // the client library repeated this very call
 		return out, nil
 	}
-	first, err := b.ReadLog(ctx, session, out.Seq, out.Seq) // recalled since
+	first, err := b.sessions.ReadLog(ctx, session, out.Seq, out.Seq) // recalled since
 	if err != nil {
 		return out, err
 	}
@@ -180,7 +180,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 	case chat.RoleSystem, "":
 		return "h:system", chat.Author{ID: "", Role: chat.RoleSystem, Name: ""}, nil
 	case chat.RoleUser:
-		st, err := b.Look(ctx, r.Session)
+		st, err := b.sessions.Look(ctx, r.Session)
 		if err != nil {
 			return "", chat.Author{}, err
 		}
@@ -192,7 +192,7 @@ func (b *Broker) author(ctx context.Context, a chat.Actor, r chat.SendRequest) (
 
 // Read moves the reader's mark forward; a seq beyond the last counts as the last.
 func (b *Broker) Read(ctx context.Context, a chat.Actor, session string, seq int64) (chat.ReadReply, error) {
-	p, ok := b.Of(session)
+	p, ok := b.store.Of(session)
 	if !ok {
 		return chat.ReadReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -211,7 +211,7 @@ func (b *Broker) Read(ctx context.Context, a chat.Actor, session string, seq int
 }
 
 func (b *Broker) read(ctx context.Context, p store.Partition, a chat.Actor, session string, seq int64) (chat.ReadReply, error) {
-	r, err := b.Run(ctx, "read", []string{p.Session(session), p.Unread(session), p.Read(session), p.Authors(session),
+	r, err := b.store.Run(ctx, "read", []string{p.Session(session), p.Unread(session), p.Read(session), p.Authors(session),
 		p.Dirty()}, session, chat.Who(a.Role, a.ID), seq, a.Origin())
 	if err != nil {
 		return chat.ReadReply{}, err
@@ -227,7 +227,7 @@ func (b *Broker) read(ctx context.Context, p store.Partition, a chat.Actor, sess
 
 // Recall takes one's own message back within two minutes.
 func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq int64) error {
-	p, ok := b.Of(session)
+	p, ok := b.store.Of(session)
 	if !ok {
 		return chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -240,7 +240,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	}
 	args := []any{session, chat.Who(a.Role, a.ID), seq, ulid.Make().String(), chat.RecallWindow.Milliseconds()}
 	keys := []string{p.Session(session), p.Log(session), p.Recalled(session), p.Authors(session), p.Dirty()}
-	r, err := b.Run(ctx, "recall", keys, args...)
+	r, err := b.store.Run(ctx, "recall", keys, args...)
 	if err == nil && r.Str(0) == "archived" {
 		r, err = b.recallArchived(ctx, session, seq, keys, args)
 	}
@@ -253,7 +253,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 	}
 	if err = store.Refused(r); err != nil {
 		b.uploads.PutBack(ctx, file)
-		return b.Absent(ctx, a, chat.ActRecall, session, err)
+		return b.sessions.Absent(ctx, a, chat.ActRecall, session, err)
 	}
 	return nil
 }
@@ -262,7 +262,7 @@ func (b *Broker) Recall(ctx context.Context, a chat.Actor, session string, seq i
 // told what the archive knows of it.
 func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, keys []string, args []any) (store.Reply, error) {
 	found := map[int64]chat.Entry{}
-	if err := b.Moved(ctx, session, seq, seq, found); err != nil {
+	if err := b.sessions.Moved(ctx, session, seq, seq, found); err != nil {
 		return nil, err
 	}
 	e, ok := found[seq]
@@ -272,13 +272,13 @@ func (b *Broker) recallArchived(ctx context.Context, session string, seq int64, 
 	case e.By == args[1] && e.Body == "":
 		return store.Reply{"ok"}, nil // recalled before
 	}
-	return b.Run(ctx, "recall", keys, append(args, e.At, e.By, e.Key, e.Head)...)
+	return b.store.Run(ctx, "recall", keys, append(args, e.At, e.By, e.Key, e.Head)...)
 }
 
 // Typing passes on that a participant is typing, at most once a second for
 // each session and participant; more is dropped.
 func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string) error {
-	p, ok := b.Of(session)
+	p, ok := b.store.Of(session)
 	if !ok {
 		return chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -300,14 +300,14 @@ func (b *Broker) Typing(ctx context.Context, a chat.Actor, session, text string)
 	if text, err = b.screen(ctx, in, chat.MaxNote); err != nil {
 		text = "" // that somebody types may be known
 	}
-	return b.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
+	return b.store.Publish(ctx, p.Session(session), string(chat.PubTyping)+w+chat.SepField+a.Origin()+chat.SepField+text)
 }
 
 // participant is nil for those who take part in an open session.
 func (b *Broker) participant(ctx context.Context, session, w string) error {
 	in, ended := b.hub.TakesPart(session, w)
 	if !in {
-		st, err := b.Look(ctx, session)
+		st, err := b.sessions.Look(ctx, session)
 		if err != nil {
 			return err
 		}

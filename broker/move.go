@@ -73,8 +73,8 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 		return Move{}, err
 	}
 	id := ulid.Make().String()
-	p := b.Home(id)
-	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	p := b.store.Home(id)
+	if _, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := 0; i < len(sessions); i += archiving.RevivePage {
 			pipe.SAdd(ctx, p.Left(id), sessions[i:min(i+archiving.RevivePage, len(sessions))]...)
 		}
@@ -83,7 +83,7 @@ func (b *Broker) MoveAll(ctx context.Context, a chat.Actor, r MoveRequest) (Move
 	}); err != nil {
 		return Move{}, store.RedisError("move", err)
 	}
-	if _, err := b.Run(ctx, "move", []string{p.Move(id), p.Left(id), p.Timers()}, id, chat.Encode(r), chat.Encode(a.Identity),
+	if _, err := b.store.Run(ctx, "move", []string{p.Move(id), p.Left(id), p.Timers()}, id, chat.Encode(r), chat.Encode(a.Identity),
 		moveKept.Milliseconds()); err != nil {
 		return Move{}, err
 	}
@@ -115,10 +115,10 @@ func (b *Broker) MoveStatus(ctx context.Context, a chat.Actor, id string) (Move,
 	if _, err := ulid.ParseStrict(id); err != nil {
 		return Move{}, chat.Errorf(chat.CodeNotFound, "no such move")
 	}
-	p := b.Home(id)
+	p := b.store.Home(id)
 	var job *redis.MapStringStringCmd
 	var left, failed *redis.IntCmd
-	if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	if _, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		job, left, failed = pipe.HGetAll(ctx, p.Move(id)), pipe.SCard(ctx, p.Left(id)), pipe.SCard(ctx, p.Failed(id))
 		return nil
 	}); err != nil {
@@ -140,8 +140,8 @@ func (b *Broker) MoveStatus(ctx context.Context, a chat.Actor, id string) (Move,
 
 // carryMove moves for a while, and lets the move's timer go on where more is left.
 func (b *Broker) carryMove(ctx context.Context, id string) error {
-	p := b.Home(id)
-	f, err := b.Redis.HMGet(ctx, p.Move(id), "request", "by").Result()
+	p := b.store.Home(id)
+	f, err := b.store.Redis.HMGet(ctx, p.Move(id), "request", "by").Result()
 	if err != nil {
 		return store.RedisError("move", err)
 	}
@@ -156,7 +156,7 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 		return err
 	}
 	for until := time.Now().Add(moveTurn); time.Now().Before(until); {
-		batch, err := b.Redis.SRandMemberN(ctx, p.Left(id), moveBatch).Result()
+		batch, err := b.store.Redis.SRandMemberN(ctx, p.Left(id), moveBatch).Result()
 		if err != nil || len(batch) == 0 {
 			return store.RedisError("move", err)
 		}
@@ -164,7 +164,7 @@ func (b *Broker) carryMove(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	_, err = b.Run(ctx, "later", []string{p.Timers()}, 0, "", "move|"+id)
+	_, err = b.store.Run(ctx, "later", []string{p.Timers()}, 0, "", "move|"+id)
 	return err
 }
 
@@ -181,7 +181,7 @@ func (b *Broker) moveBatch(ctx context.Context, p store.Partition, id string, a 
 			if moved {
 				done = 1
 			}
-			_, err = b.Run(ctx, "moved", []string{p.Left(id), p.Failed(id)}, session, done, moveKept.Milliseconds())
+			_, err = b.store.Run(ctx, "moved", []string{p.Left(id), p.Failed(id)}, session, done, moveKept.Milliseconds())
 			return err
 		})
 	}
@@ -193,7 +193,7 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 	args := requeueArgs{caller: calledBy(a, chat.ActMoves, session), Owner: r.FromAgent, From: r.FromQueue, To: r.Queue, Entry: note(a, r.Note)}
 	args.Boss = true
 	if args.To == "" {
-		st, err := b.Look(ctx, session)
+		st, err := b.sessions.Look(ctx, session)
 		if err != nil {
 			return false, unlessOver(err)
 		}
@@ -207,6 +207,6 @@ func (b *Broker) moveOne(ctx context.Context, a chat.Actor, r MoveRequest, sessi
 		return false, err
 	}
 	// It may be this very move's doing, by a node that died before it could note it.
-	st, err := b.Look(ctx, session)
+	st, err := b.sessions.Look(ctx, session)
 	return err == nil && st.State == chat.Waiting && st.Queue == args.To && args.To != r.FromQueue, unlessOver(err)
 }

@@ -45,7 +45,7 @@ func TestAnAgentsSessionsMove(t *testing.T) {
 		line, err := a.waiting.First(ctx, q2, 9)
 		require.NoError(t, err)
 		require.ElementsMatch(t, sessions[1:], line)
-		last, err := a.ReadLog(ctx, sessions[1], 3, 9)
+		last, err := a.sessions.ReadLog(ctx, sessions[1], 3, 9)
 		require.NoError(t, err)
 		require.Equal(t, `"ann is ill"`, last[0].Body)
 		clean(t, a)
@@ -77,8 +77,8 @@ func TestAQueueMoves(t *testing.T) {
 	m, err := a.MoveAll(ctx, host, MoveRequest{FromQueue: q, Queue: q2})
 	require.NoError(t, err)
 	require.EqualValues(t, len(ids), m.Total)
-	p := b.Home(m.ID)
-	require.NoError(t, b.Redis.ZRem(ctx, p.Timers(), "move|"+m.ID).Err()) // in the hands of one that is slow
+	p := b.store.Home(m.ID)
+	require.NoError(t, b.store.Redis.ZRem(ctx, p.Timers(), "move|"+m.ID).Err()) // in the hands of one that is slow
 	var wg sync.WaitGroup
 	ours := map[string]bool{}
 	wg.Go(func() {
@@ -104,7 +104,7 @@ func TestAQueueMoves(t *testing.T) {
 	require.EqualValues(t, len(ours), m.Failed)
 	n := 0
 	for _, id := range ids {
-		st, err := b.Look(ctx, id)
+		st, err := b.sessions.Look(ctx, id)
 		require.NoError(t, err)
 		if ours[id] {
 			require.Equal(t, ann.ID, st.Agent.ID)
@@ -157,13 +157,13 @@ func TestWhisper(t *testing.T) {
 		e := ann.await("message", func(e event) bool { return e["type"] == "note" })
 		require.Equal(t, "be kind", e["body"])
 		boss.await("message", func(e event) bool { return e["type"] == "note" })
-		st, err := a.Look(ctx, s.ID)
+		st, err := a.sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, st.Counts["a:"+ann.ID])
 		require.EqualValues(t, 0, st.Counts["u:"+uma.ID])
 		require.Len(t, st.Counts, 2, "she takes no part")
 		require.EqualValues(t, 2, st.Rev)
-		h, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
+		h, err := b.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
 		require.NoError(t, err)
 		require.Len(t, h.Messages, 2, "opened and grabbed")
 		clean(t, a)

@@ -28,7 +28,7 @@ func (b *Broker) Open(ctx context.Context, a chat.Actor, r chat.OpenRequest) (ch
 		chat.MaxSubject); err != nil {
 		return chat.Session{}, err
 	}
-	p, w, id := b.Home(user.ID), "u:"+user.ID, b.NewSessionID(user.ID)
+	p, w, id := b.store.Home(user.ID), "u:"+user.ID, b.store.NewSessionID(user.ID)
 	keys := p.Transition(id, p.Waiting(r.Queue), p.Open(user.ID), p.Listed(w), p.Sessions(), p.Profile(w), p.Rate(people.RateOpen, w), p.Strange())
 	args := openArgs{call: newCall(id), Queue: r.Queue, User: user.ID, Info: chat.Encode(user), Subject: r.Subject, Meta: meta}
 	quota := b.limits.Opens(a)
@@ -65,7 +65,7 @@ type openArgs struct {
 // another one that the user has open in the queue.
 func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r store.Reply) (chat.Session, error) {
 	if r.Str(0) == "exists" {
-		st, err := b.Look(ctx, r.Str(1))
+		st, err := b.sessions.Look(ctx, r.Str(1))
 		if err != nil {
 			return chat.Session{}, err
 		}

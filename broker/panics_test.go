@@ -43,7 +43,7 @@ func TestAPanicWhileEventsAreShown(t *testing.T) {
 		}
 		c, err := b.Connect(t.Context(), chat.Identity{Role: role, ID: id, Queues: queue, Issued: time.Now(), Capacity: 10}, "", sink)
 		require.NoError(t, err)
-		before := b.Panics()
+		before := b.store.Panics()
 		sink.word.Store(&word)
 		switch word {
 		case `"event":"typing"`:
@@ -64,7 +64,7 @@ func TestAPanicWhileEventsAreShown(t *testing.T) {
 			defer sink.mu.Unlock()
 			return sink.code == chat.CloseInternal
 		})
-		require.Equal(t, before+1, b.Panics(), word)
+		require.Equal(t, before+1, b.store.Panics(), word)
 		c.Close(t.Context())
 
 		again := user(t, b, uma.ID) // who was shut comes back

@@ -14,9 +14,9 @@ func TestKeysOfAPartitionShareASlot(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineCluster))
 	rdb := admin(t, b)
 	odd := "a}b{c}:load *?\u4f60 x"
-	p := b.Home(odd)
-	s := b.NewSessionID(odd)
-	got, ok := b.Of(s)
+	p := b.store.Home(odd)
+	s := b.store.NewSessionID(odd)
+	got, ok := b.store.Of(s)
 	require.True(t, ok)
 	require.Equal(t, p, got)
 	keys := append(p.Transition(s, p.Waiting(odd), p.Open(odd), p.Load(odd)), p.Profile("u:"+odd), p.Conns("a:"+odd),
@@ -42,7 +42,7 @@ func TestAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 		defer func() { _ = rdb.Close() }()
 		b, err := New(t.Context(), Options{Redis: rdb, Partitions: n, Log: slog.New(slog.DiscardHandler)})
 		if err == nil {
-			require.Len(t, b.Parts, 4)
+			require.Len(t, b.store.Parts, 4)
 			require.NoError(t, b.Close(t.Context()))
 		}
 		return err

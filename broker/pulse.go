@@ -64,7 +64,7 @@ func (p *pulse) tick(ctx context.Context) bool {
 	t, err := p.take(ctx, limit)
 	if err != nil {
 		if p.deaf = true; ctx.Err() == nil {
-			p.b.Log.Warn("nothing taken", "partition", p.part.Index, "error", err)
+			p.b.store.Log.Warn("nothing taken", "partition", p.part.Index, "error", err)
 		}
 		return false
 	}
@@ -104,7 +104,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 	call, ack := p.calls.Begin()
 	done, back := p.books.Open()
 	k := p.part
-	r, err := p.b.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch()}, struct {
+	r, err := p.b.store.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch()}, struct {
 		Node  string      `json:"node"`
 		Call  int64       `json:"call"`
 		Ack   int64       `json:"ack"`
@@ -113,7 +113,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 		Retry int64       `json:"retry"` // ms
 		Done  [][3]string `json:"done"`
 		Back  [][3]string `json:"back"`
-	}{p.b.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+	}{p.b.store.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
 	if err != nil {
 		return taken{}, err
 	}
@@ -131,8 +131,8 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 
 // look sees who else is there, and whether Redis is what it was.
 func (p *pulse) look(ctx context.Context, t taken) {
-	if p.part.Index == 0 && p.b.Emptied.Load() {
-		if p.b.LookRestored(ctx) {
+	if p.part.Index == 0 && p.b.store.Emptied.Load() {
+		if p.b.store.LookRestored(ctx) {
 			p.b.restored()
 		}
 	}
@@ -142,15 +142,15 @@ func (p *pulse) look(ctx context.Context, t taken) {
 		p.b.fellBack(ctx, p, before)
 	}
 	// That it was unknown may have been the answer to a call whose answer was lost.
-	if t.fresh || t.beats[p.b.Node] <= p.beats || p.deaf {
+	if t.fresh || t.beats[p.b.store.Node] <= p.beats || p.deaf {
 		p.b.hub.Owe(p.part)
 	}
-	p.beats, p.deaf = t.beats[p.b.Node], false
+	p.beats, p.deaf = t.beats[p.b.store.Node], false
 	if time.Since(p.last) < tickPause/2 {
 		return
 	}
 	p.last = time.Now()
-	delete(t.beats, p.b.Node)
+	delete(t.beats, p.b.store.Node)
 	for _, node := range p.quiet.Hear(t.beats) {
 		p.later(func(ctx context.Context) { p.b.hub.Bury(ctx, p.part, node, t.beats[node]) })
 	}
@@ -171,7 +171,7 @@ func (p *pulse) work(t taken) {
 		p.later(func(ctx context.Context) {
 			err := p.b.hub.Clear(ctx, p.part, node)
 			if err != nil {
-				p.b.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
+				p.b.store.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
 			}
 			p.books.Add(w, err == nil)
 		})
@@ -182,7 +182,7 @@ func (p *pulse) work(t taken) {
 func (p *pulse) later(f func(ctx context.Context)) {
 	b := p.b
 	p.working.Add(1)
-	b.Tasks.Go(func() {
+	b.store.Tasks.Go(func() {
 		defer func() {
 			if p.working.Add(-1) == pulseWork/2 {
 				select {
@@ -191,7 +191,7 @@ func (p *pulse) later(f func(ctx context.Context)) {
 				}
 			}
 		}()
-		ctx, cancel := context.WithTimeout(b.Life, store.TakeLease)
+		ctx, cancel := context.WithTimeout(b.store.Life, store.TakeLease)
 		defer cancel()
 		select {
 		case b.working <- struct{}{}:

@@ -53,7 +53,7 @@ func (b *Broker) PutQueue(ctx context.Context, a chat.Actor, q chat.QueueSetting
 	if _, err := b.settings.Put(ctx, q.ID, chat.Encode(q)); err != nil {
 		return q, err
 	}
-	b.dispatchers.Tend(b.Life)
+	b.dispatchers.Tend(b.store.Life)
 	return q, nil
 }
 

@@ -68,7 +68,7 @@ func race(t *testing.T, url string) {
 		require.LessOrEqual(t, n, capacity, a)
 	}
 	for s, a := range owners {
-		st, err := nodes[0].Look(t.Context(), s)
+		st, err := nodes[0].sessions.Look(t.Context(), s)
 		require.NoError(t, err)
 		require.Equal(t, a, st.Agent.ID)
 	}
@@ -163,7 +163,7 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		code(t, chat.CodeFull, err)
 
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
-		require.Eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return b.store.Redis.HLen(ctx, b.store.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
 		r, err := b.claim(ctx, pl, s.ID, false, false)
 		require.NoError(t, err)
@@ -180,8 +180,8 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		code(t, chat.CodeFull, err)
 
 		t.Log("killed after the end, before the place was freed")
-		p, _ := b.Of(s.ID)
-		r, err = b.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...),
+		p, _ := b.store.Of(s.ID)
+		r, err = b.store.RunJSON(ctx, "end", p.Transition(s.ID, endKeys(p, q, s.User.ID)...),
 			endArgs{caller: caller{call: newCall(s.ID), By: "a:" + ann.ID}, Name: ann.ID, Force: true, Queue: q})
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
@@ -199,7 +199,7 @@ func TestALateEffectTakesNothingAway(t *testing.T) {
 		s := user(t, b, name("uma")).open(q)
 		ann.grab(s.ID)
 		clean(t, b)
-		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
+		token, _, _ := strings.Cut(b.store.Redis.HGet(ctx, b.store.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
 		_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 		require.NoError(t, err)
 		ann.grab(s.ID)
@@ -228,15 +228,15 @@ func TestALateAdoptionIsIgnored(t *testing.T) {
 		stale := reserve()
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, reserve(), q)
 		code(t, chat.CodeWrongState, err)
-		home, _ := b.Of(s.ID)
-		r, err := b.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.Token, "")
+		home, _ := b.store.Of(s.ID)
+		r, err := b.store.Run(ctx, "resolve", []string{home.Session(s.ID)}, ann.ID, stale.Token, "")
 		require.NoError(t, err)
 		require.Equal(t, "target", r.Str(0))
-		token, _, _ := strings.Cut(b.Redis.HGet(ctx, b.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
-		require.Equal(t, token, b.Redis.HGet(ctx, home.Session(s.ID), "target_res").Val())
+		token, _, _ := strings.Cut(b.store.Redis.HGet(ctx, b.store.Home(ann.ID).Load(ann.ID), s.ID).Val(), "|")
+		require.Equal(t, token, b.store.Redis.HGet(ctx, home.Session(s.ID), "target_res").Val())
 		_, err = b.Decline(ctx, ann.Actor, s.ID, "")
 		require.NoError(t, err)
-		eventually(t, func() bool { return b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val() == 0 })
+		eventually(t, func() bool { return b.store.Redis.HLen(ctx, b.store.Home(ann.ID).Load(ann.ID)).Val() == 0 })
 		clean(t, b)
 	})
 }
@@ -255,15 +255,15 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.offer(ctx, chat.Actor{}, chat.TransferRequest{Session: s.ID, Agent: ann.ID, Sticky: true}, offer, q)
 		require.NoError(t, err)
-		load := b.Home(ann.ID).Load(ann.ID)
-		eventually(t, func() bool { return b.Redis.HGet(ctx, load, s.ID).Val() == offer.Token+"|held" })
+		load := b.store.Home(ann.ID).Load(ann.ID)
+		eventually(t, func() bool { return b.store.Redis.HGet(ctx, load, s.ID).Val() == offer.Token+"|held" })
 		_, err = b.win(ctx, ann.Actor, grab, s.ID, false)
 		require.NoError(t, err)
 		clean(t, b)
 		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		clean(t, b)
-		require.Zero(t, b.Redis.HLen(ctx, load).Val())
+		require.Zero(t, b.store.Redis.HLen(ctx, load).Val())
 	})
 }
 
@@ -272,10 +272,10 @@ func TestAReservationSentTwice(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
 	ann, s := agent(t, b, name("ann"), name("q")), "00-"+ulid.Make().String()
-	part := b.Home(ann.ID)
+	part := b.store.Home(ann.ID)
 	var tokens [2]string
 	for i := range tokens {
-		r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
+		r, err := b.store.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
 			map[string]any{"agent": ann.ID, "session": s, "token": "once", "ttl": 1, "capacity": 1, "queues": "[]", "info": "{}"})
 		require.NoError(t, err)
 		tokens[i] = r.Str(3)
@@ -289,12 +289,12 @@ func TestRoundTrips(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	ann, uma := agent(t, b, name("ann"), q), user(t, b, name("uma"))
 	s := uma.open(q)
-	b.Stop() // the loops' scripts would count, too
-	b.Tasks.Wait()
+	b.store.Stop() // the loops' scripts would count, too
+	b.store.Tasks.Wait()
 	calls := func(f func(ctx context.Context) error) int64 {
-		before := b.Calls.Load()
+		before := b.store.Calls.Load()
 		require.NoError(t, f(ctx))
-		return b.Calls.Load() - before
+		return b.store.Calls.Load() - before
 	}
 	pl := func(ctx context.Context) error {
 		p, err := b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
@@ -340,9 +340,9 @@ func TestClocksApart(t *testing.T) {
 		b := startNode(t, url)
 		ctx, q := t.Context(), name("q")
 		ann := agent(t, b, name("ann"), q)
-		part := b.Home(ann.ID)
+		part := b.store.Home(ann.ID)
 		reserve := func(session string, ahead time.Duration) places.Place {
-			r, err := b.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
+			r, err := b.store.RunJSON(ctx, "reserve", []string{part.Profile("a:" + ann.ID), part.Load(ann.ID), part.Timers()},
 				map[string]any{"agent": ann.ID, "session": session, "token": ulid.Make().String(), "ttl": (places.TTL + ahead).Milliseconds(),
 					"capacity": 0, "queues": chat.Encode([]string{q}), "info": "{}"})
 			require.NoError(t, err)
@@ -356,7 +356,7 @@ func TestClocksApart(t *testing.T) {
 		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
 		s := user(t, b, name("uma")).open(q)
 		late := reserve(s.ID, -time.Minute)
-		eventually(t, func() bool { return store.IsNil(b.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
+		eventually(t, func() bool { return store.IsNil(b.store.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
 		_, err := b.win(ctx, ann.Actor, late, s.ID, false)
 		require.ErrorIs(t, err, store.ErrLate)
 		ann.grab(s.ID)

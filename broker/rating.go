@@ -44,7 +44,7 @@ func (b *Broker) Rate(ctx context.Context, a chat.Actor, r RateRequest) (chat.Se
 	}
 	return b.afterEnd(ctx, a, chat.ActRate, r.Session, func(c caller) (chat.Session, error) {
 		return b.transit(ctx, a, chat.ActRate, r.Session, func(p store.Partition) (store.Reply, error) {
-			return b.RunJSON(ctx, "rate", p.Transition(r.Session), ratingArgs{c, r.Score, r.Comment, ratingWindow.Milliseconds()})
+			return b.store.RunJSON(ctx, "rate", p.Transition(r.Session), ratingArgs{c, r.Score, r.Comment, ratingWindow.Milliseconds()})
 		})
 	})
 }

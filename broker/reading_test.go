@@ -37,7 +37,7 @@ func newReaders(t *testing.T, b *Broker) *readers {
 	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.eve.ID}))
 	must(b.Decline(ctx, r.eve.Actor, r.session, ""))
 	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.bea.ID}))
-	require.NoError(t, b.Readable(ctx, r.bea.Actor, r.session), "the target may")
+	require.NoError(t, b.sessions.Readable(ctx, r.bea.Actor, r.session), "the target may")
 	must(b.Decline(ctx, r.bea.Actor, r.session, "he shouts"))
 	r.uma.send(r.session, r.word)
 	must(b.Transfer(ctx, r.ann.Actor, chat.TransferRequest{Session: r.session, Agent: r.dan.ID}))
@@ -48,14 +48,14 @@ func newReaders(t *testing.T, b *Broker) *readers {
 // asBefore makes the session's data what an earlier version left.
 func (r *readers) asBefore() {
 	r.Helper()
-	p, _ := r.b.Of(r.session)
-	fields, err := r.b.Redis.HKeys(r.Context(), p.Session(r.session)).Result()
+	p, _ := r.b.store.Of(r.session)
+	fields, err := r.b.store.Redis.HKeys(r.Context(), p.Session(r.session)).Result()
 	require.NoError(r, err)
 	fields = slices.DeleteFunc(fields, func(f string) bool { return !strings.HasPrefix(f, "m:") })
 	if len(fields) > 0 {
-		require.NoError(r, r.b.Redis.HDel(r.Context(), p.Session(r.session), fields...).Err())
+		require.NoError(r, r.b.store.Redis.HDel(r.Context(), p.Session(r.session), fields...).Err())
 	}
-	require.NoError(r, r.b.Redis.ZAdd(r.Context(), r.b.Home(r.bea.ID).Listed("a:"+r.bea.ID), z(r.session)).Err())
+	require.NoError(r, r.b.store.Redis.ZAdd(r.Context(), r.b.store.Home(r.bea.ID).Listed("a:"+r.bea.ID), z(r.session)).Err())
 }
 
 // check asks in every way there is.
@@ -73,23 +73,23 @@ func (r *readers) check(archived bool) {
 				require.Equal(r, chat.CodeForbidden, chat.AsError(err).Code, "%s: %s", p.ID, what)
 			}
 		}
-		_, err := r.b.Session(ctx, p.Actor, r.session)
+		_, err := r.b.sessions.Session(ctx, p.Actor, r.session)
 		want("the session", err)
-		page, err := r.b.History(ctx, p.Actor, chat.HistoryRequest{Session: r.session, After: -1, Before: -1})
+		page, err := r.b.sessions.History(ctx, p.Actor, chat.HistoryRequest{Session: r.session, After: -1, Before: -1})
 		want("history", err)
 		require.Equal(r, may, len(page.Messages) > 0)
-		list, err := r.b.Sessions(ctx, p.Actor, chat.SessionsRequest{})
+		list, err := r.b.sessions.Sessions(ctx, p.Actor, chat.SessionsRequest{})
 		require.NoError(r, err)
 		require.Equal(r, may, slices.ContainsFunc(list.Sessions, func(s chat.Session) bool { return s.ID == r.session }), "list of %s", p.ID)
 		if p.Role.Staff() {
-			of, err := r.b.Sessions(ctx, host, chat.SessionsRequest{Agent: p.ID})
+			of, err := r.b.sessions.Sessions(ctx, host, chat.SessionsRequest{Agent: p.ID})
 			require.NoError(r, err)
 			require.Equal(r, may, slices.ContainsFunc(of.Sessions, func(s chat.Session) bool { return s.ID == r.session }), "list by agent %s", p.ID)
 			_, err = r.b.User(ctx, p.Actor, r.uma.ID)
 			want("the user's card", err)
 		}
 		if archived {
-			found, err := r.b.Search(ctx, p.Actor, chat.SearchRequest{Query: r.word})
+			found, err := r.b.sessions.Search(ctx, p.Actor, chat.SearchRequest{Query: r.word})
 			require.NoError(r, err)
 			require.Equal(r, may, len(found.Messages) == 1, "search by %s", p.ID)
 		}
@@ -134,11 +134,11 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 				r.check(true)
 				archived(t, b, r.session) // the archiver must not be at it while the data are made old by hand
 				before()
-				p, _ := b.Of(r.session)
-				require.NoError(t, b.Redis.HIncrBy(ctx, p.Session(r.session), "rev", 1).Err())
-				require.NoError(t, b.Redis.ZAdd(ctx, p.Dirty(), z(r.session)).Err())
+				p, _ := b.store.Of(r.session)
+				require.NoError(t, b.store.Redis.HIncrBy(ctx, p.Session(r.session), "rev", 1).Err())
+				require.NoError(t, b.store.Redis.ZAdd(ctx, p.Dirty(), z(r.session)).Err())
 				shelve(t, b, r.session)
-				st, err := b.Shelved(ctx, r.session)
+				st, err := b.sessions.Shelved(ctx, r.session)
 				require.NoError(t, err)
 				require.Equal(t, old, st.Unsure["a:"+r.bea.ID])
 				r.check(true)
@@ -165,7 +165,7 @@ func TestASearchJudgesASessionOnce(t *testing.T) {
 		page[i].Session = r.session
 	}
 	for a, strange := range map[*party]bool{r.ann: false, r.bea: true} {
-		found, err := sessions.NewReader(b.Store, &onePage{Archive: b.opt.Archive, page: page}, "").Search(t.Context(), a.Actor, chat.SearchRequest{Query: "word"})
+		found, err := sessions.NewReader(b.store, &onePage{Archive: b.opt.Archive, page: page}, "").Search(t.Context(), a.Actor, chat.SearchRequest{Query: "word"})
 		require.NoError(t, err)
 		require.Equal(t, strange, len(found.Messages) == 0, a.ID)
 	}
@@ -222,7 +222,7 @@ func TestWhoDeclinedAndThenTookIt(t *testing.T) {
 	require.NoError(t, err)
 	archived(t, b, r.session)
 	require.NoError(t, b.archiver.Flush(ctx))
-	found, err := b.Search(ctx, r.bea.Actor, chat.SearchRequest{Query: r.word})
+	found, err := b.sessions.Search(ctx, r.bea.Actor, chat.SearchRequest{Query: r.word})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 1)
 	clean(t, b)
@@ -235,10 +235,10 @@ func TestWhoWhisperedReadsNoMore(t *testing.T) {
 	sue := chat.Identity{Role: chat.RoleSupervisor, ID: name("sue"), Queues: []string{}}
 	_, err := b.Whisper(ctx, chat.Actor{Identity: sue}, WhisperRequest{Session: r.session, Text: "offer a refund"})
 	require.NoError(t, err)
-	require.NoError(t, b.Readable(ctx, chat.Actor{Identity: sue}, r.session))
+	require.NoError(t, b.sessions.Readable(ctx, chat.Actor{Identity: sue}, r.session))
 	sue.Role = chat.RoleAgent
 	for range 2 {
-		code(t, chat.CodeForbidden, b.Readable(ctx, chat.Actor{Identity: sue}, r.session))
+		code(t, chat.CodeForbidden, b.sessions.Readable(ctx, chat.Actor{Identity: sue}, r.session))
 		r.asBefore()
 	}
 }

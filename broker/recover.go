@@ -32,17 +32,17 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		return store.ErrAgain
 	}
 	defer pulse.mending.Unlock()
-	ctx, cancel := context.WithCancel(b.Life) // it takes as long as it takes: the lease is its own
+	ctx, cancel := context.WithCancel(b.store.Life) // it takes as long as it takes: the lease is its own
 	defer cancel()
 	lease := func(ttl time.Duration) (bool, error) {
-		r, err := b.Run(ctx, "hold", []string{p.Recovering()}, b.Node, ttl.Milliseconds())
+		r, err := b.store.Run(ctx, "hold", []string{p.Recovering()}, b.store.Node, ttl.Milliseconds())
 		return r.Num(0) == 1, err
 	}
 	if mine, err := lease(recoverLease); err != nil || !mine {
 		return errors.Join(err, store.ErrAgain)
 	}
 	defer func() { _, _ = lease(0) }() // else it runs out
-	b.Tasks.Go(func() {
+	b.store.Tasks.Go(func() {
 		for store.Sleep(ctx, recoverLease/3) {
 			if mine, err := lease(recoverLease); err == nil && !mine {
 				cancel() // it was silent for too long
@@ -51,11 +51,11 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 	})
 	if err := b.mend(ctx, p, id); err != nil {
 		if b.mends.Again() && ctx.Err() == nil {
-			b.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
+			b.store.Log.Warn("a partition is not compared to the end; it is tried again", "partition", p.Index, "error", err)
 		}
 		return store.ErrAgain
 	}
-	_, err := b.Run(ctx, "done", []string{p.Timers()}, "", "recover|"+id)
+	_, err := b.store.Run(ctx, "done", []string{p.Timers()}, "", "recover|"+id)
 	return err
 }
 
@@ -66,8 +66,8 @@ func (b *Broker) mend(ctx context.Context, p store.Partition, id string) error {
 	r := &recovery{b: b, p: p}
 	err := r.archived(ctx)
 	if err == nil || pulse.placed != id {
-		parts := b.Parts
-		if !b.Sharded && strings.Contains(id, "|server") { // one server has all partitions: each looks after its own then
+		parts := b.store.Parts
+		if !b.store.Sharded && strings.Contains(id, "|server") { // one server has all partitions: each looks after its own then
 			parts = []store.Partition{p}
 		}
 		placing := b.places.Reconcile(ctx, parts, p, &r.places)
@@ -78,7 +78,7 @@ func (b *Broker) mend(ctx context.Context, p store.Partition, id string) error {
 	}
 	if err == nil {
 		pulse.placed = ""
-		b.Log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.Index, "sessions", r.seen.Load(),
+		b.store.Log.Log(ctx, r.level(), "a partition that may have fallen back was compared", "partition", p.Index, "sessions", r.seen.Load(),
 			"behind", time.Duration(r.behind.Load())*time.Millisecond, "recovered", r.recovered.Load(), "superseded", r.superseded.Load(),
 			"places", r.places.Places.Load(), "requeued", r.places.Vacated.Load(), "took", time.Since(began).Round(time.Millisecond))
 	}
@@ -110,13 +110,13 @@ func (r *recovery) archived(ctx context.Context) error {
 	if err := r.b.ArchiveReady(ctx); err != nil {
 		return err
 	}
-	err := r.b.EachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
+	err := r.b.store.EachSession(ctx, r.p, func(ctx context.Context, ids []string) error {
 		return r.each(ctx, ids, func(ctx context.Context, id string) error {
 			err := r.compare(ctx, id)
 			if err == nil || chat.AsError(err).Code == chat.CodeUnavailable || ctx.Err() != nil {
 				return err
 			}
-			r.b.Log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
+			r.b.store.Log.Error("a session cannot be compared with the archive; the others are", "session", id, "error", err)
 			return nil
 		})
 	})
@@ -168,7 +168,7 @@ func (r *recovery) compare(ctx context.Context, id string) error {
 
 // both reads a session on both sides; nil where there is nothing to compare.
 func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
-	p, ok := b.Of(id)
+	p, ok := b.store.Of(id)
 	if !ok {
 		return nil, nil //nolint:nilnil // not one of ours
 	}
@@ -179,7 +179,7 @@ func (b *Broker) both(ctx context.Context, id string) (*compared, error) {
 	if err != nil {
 		return nil, store.ArchiveError("session", err)
 	}
-	reply, err := b.Run(ctx, "look", p.Looked(id))
+	reply, err := b.store.Run(ctx, "look", p.Looked(id))
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (c *compared) messages(ctx context.Context, b *Broker) error {
 			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		held, err := b.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		held, err := b.sessions.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
 		if err != nil {
 			return err
 		}
@@ -319,8 +319,8 @@ func (r *recovery) outrank(ctx context.Context, c *compared) error {
 	}
 	r.superseded.Add(int64(len(c.lost)))
 	b.superseded.Add(int64(len(c.lost)))
-	p, _ := b.Of(c.st.ID)
-	_, err := b.Run(ctx, "outrank", []string{p.Session(c.st.ID), p.Dirty()}, c.st.ID, c.doc.Rev)
+	p, _ := b.store.Of(c.st.ID)
+	_, err := b.store.Run(ctx, "outrank", []string{p.Session(c.st.ID), p.Dirty()}, c.st.ID, c.doc.Rev)
 	return err
 }
 
@@ -337,7 +337,7 @@ func (r *recovery) missing(ctx context.Context) error {
 		g, within := errgroup.WithContext(ctx)
 		g.SetLimit(16)
 		for _, doc := range page {
-			if p, ok := r.b.Of(doc.ID); ok && p.Index == r.p.Index {
+			if p, ok := r.b.store.Of(doc.ID); ok && p.Index == r.p.Index {
 				g.Go(func() error { return r.openMissing(within, doc) })
 			}
 		}
@@ -348,7 +348,7 @@ func (r *recovery) missing(ctx context.Context) error {
 }
 
 func (r *recovery) openMissing(ctx context.Context, doc archive.Session) error {
-	n, err := r.b.Pipe.Exists(ctx, r.p.Session(doc.ID)).Result()
+	n, err := r.b.store.Pipe.Exists(ctx, r.p.Session(doc.ID)).Result()
 	if err != nil || n > 0 {
 		return store.RedisError("session", err)
 	}

@@ -18,13 +18,13 @@ func settledDown(t testing.TB, b *Broker) {
 	t.Helper()
 	ctx := t.Context()
 	eventually(t, func() bool {
-		for _, p := range b.Parts {
-			for _, timer := range b.Redis.ZRange(ctx, p.Timers(), 0, -1).Val() {
+		for _, p := range b.store.Parts {
+			for _, timer := range b.store.Redis.ZRange(ctx, p.Timers(), 0, -1).Val() {
 				if strings.HasPrefix(timer, "recover|") && !strings.HasSuffix(timer, "|again") {
 					return false
 				}
 			}
-			if b.Redis.Exists(ctx, p.Recovering()).Val() > 0 {
+			if b.store.Redis.Exists(ctx, p.Recovering()).Val() > 0 {
 				return false
 			}
 		}
@@ -58,7 +58,7 @@ func texts(t testing.TB, b *Broker, a chat.Actor, session string) []string {
 	t.Helper()
 	var out []string
 	for after := int64(0); ; {
-		page, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := b.sessions.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		require.NoError(t, err)
 		for _, m := range page.Messages {
 			after = m.Seq
@@ -112,10 +112,10 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	}
 	before := seen(nodes)
 	server.fall()
-	noticed(t, nodes, before, len(a.Parts))
+	noticed(t, nodes, before, len(a.store.Parts))
 
 	look := func(i int) *chat.Snapshot {
-		st, err := a.Look(ctx, sessions[i].ID)
+		st, err := a.sessions.Look(ctx, sessions[i].ID)
 		require.NoError(t, err)
 		return st
 	}
@@ -128,11 +128,11 @@ func TestTheArchiveIsAhead(t *testing.T) {
 	require.Equal(t, bea.ID, look(2).Agent.ID)
 	require.Equal(t, look(3).Seq, look(3).Marks["a:"+ann.ID])
 	require.Equal(t, []string{"vip"}, look(4).Labels)
-	st, err := a.Look(ctx, opened.ID)
+	st, err := a.sessions.Look(ctx, opened.ID)
 	require.NoError(t, err)
 	require.Equal(t, bea.ID, st.Agent.ID)
-	require.ElementsMatch(t, []string{sessions[1].ID, sessions[3].ID, sessions[4].ID}, a.Redis.HKeys(ctx, a.Home(ann.ID).Load(ann.ID)).Val())
-	require.ElementsMatch(t, []string{sessions[2].ID, opened.ID}, a.Redis.HKeys(ctx, a.Home(bea.ID).Load(bea.ID)).Val())
+	require.ElementsMatch(t, []string{sessions[1].ID, sessions[3].ID, sessions[4].ID}, a.store.Redis.HKeys(ctx, a.store.Home(ann.ID).Load(ann.ID)).Val())
+	require.ElementsMatch(t, []string{sessions[2].ID, opened.ID}, a.store.Redis.HKeys(ctx, a.store.Home(bea.ID).Load(bea.ID)).Val())
 	require.Positive(t, nodes[0].Fallbacks().Recovered+nodes[1].Fallbacks().Recovered)
 	newcomer.send(opened.ID, "still there")
 	bea.await("message", func(e event) bool { return e["body"] == "still there" })
@@ -151,8 +151,8 @@ func TestRedisHasGoneOn(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	archived(t, a, s.ID)
-	for _, p := range a.Parts { // nobody compares before Redis has gone on
-		require.NoError(t, a.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
+	for _, p := range a.store.Parts { // nobody compares before Redis has gone on
+		require.NoError(t, a.store.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
 	}
 	server.save()
 	for range 3 {
@@ -168,21 +168,21 @@ func TestRedisHasGoneOn(t *testing.T) {
 		return err == nil
 	})
 	eventually(t, func() bool {
-		return seen(nodes)[0] >= before[0]+int64(len(a.Parts)) && seen(nodes)[1] >= before[1]+int64(len(a.Parts))
+		return seen(nodes)[0] >= before[0]+int64(len(a.store.Parts)) && seen(nodes)[1] >= before[1]+int64(len(a.store.Parts))
 	})
-	for _, p := range a.Parts {
-		require.NoError(t, a.Redis.Del(ctx, p.Recovering()).Err())
+	for _, p := range a.store.Parts {
+		require.NoError(t, a.store.Redis.Del(ctx, p.Recovering()).Err())
 	}
 	settledDown(t, a)
 	require.Equal(t, []string{"kept", "new words"}, texts(t, a, ann.Actor, s.ID))
 	require.EqualValues(t, 4, nodes[0].Fallbacks().Superseded+nodes[1].Fallbacks().Superseded, "three messages, and the end's")
 	archived(t, a, s.ID)
 	clean(t, a)
-	found, err := a.Search(ctx, host, chat.SearchRequest{Query: "overtaken"})
+	found, err := a.sessions.Search(ctx, host, chat.SearchRequest{Query: "overtaken"})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 3)
 	require.True(t, found.Messages[0].Superseded)
-	found, err = a.Search(ctx, host, chat.SearchRequest{Query: "new words"})
+	found, err = a.sessions.Search(ctx, host, chat.SearchRequest{Query: "new words"})
 	require.NoError(t, err)
 	require.Len(t, found.Messages, 1)
 	require.False(t, found.Messages[0].Superseded)
@@ -194,8 +194,8 @@ func TestRedisHasGoneOn(t *testing.T) {
 	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, string(chat.Ended), doc.State)
-	p, _ := a.Of(s.ID)
-	require.NoError(t, a.Redis.Del(ctx, p.Session(s.ID), p.Log(s.ID)).Err())
+	p, _ := a.store.Of(s.ID)
+	require.NoError(t, a.store.Redis.Del(ctx, p.Session(s.ID), p.Log(s.ID)).Err())
 	require.Equal(t, []string{"kept", "new words"}, texts(t, a, ann.Actor, s.ID), "and so is its history")
 }
 
@@ -209,7 +209,7 @@ func TestOnePartitionFallsBack(t *testing.T) {
 	b, ctx := nodes[0], t.Context()
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.Home(id).Index == part {
+			if id := name("id"); b.store.Home(id).Index == part {
 				return id
 			}
 		}
@@ -223,12 +223,12 @@ func TestOnePartitionFallsBack(t *testing.T) {
 			if part == 0 {
 				ann.grab(s.ID)
 			}
-			eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
-			img := imageOf(t, b, b.Parts[part])
+			eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
+			img := imageOf(t, b, b.store.Parts[part])
 			then(t, ann, s, uma)
 			time.Sleep(2100 * time.Millisecond) // the clock of ticks goes on
 			before := seen(nodes)
-			img.restore(t, b, b.Parts[part])
+			img.restore(t, b, b.store.Parts[part])
 			noticed(t, nodes, before, 1)
 			clean(t, b)
 		})
@@ -259,9 +259,9 @@ func TestARecoveryIsTakenOver(t *testing.T) {
 	server := testenv.Redis(t)
 	b := startNode(t, server.URL())
 	ctx := t.Context()
-	p := b.Parts[0]
-	require.NoError(t, b.Redis.Set(ctx, p.Recovering(), "a node that died", time.Second).Err())
-	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	p := b.store.Parts[0]
+	require.NoError(t, b.store.Redis.Set(ctx, p.Recovering(), "a node that died", time.Second).Err())
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.Fallbacks().Seen == 1 })
 	settledDown(t, b)

@@ -43,12 +43,12 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"vip2"}})
 	require.NoError(t, err)
-	p, _ := a.Of(s.ID)
+	p, _ := a.store.Of(s.ID)
 	late, err := a.archiver.Piece(ctx, store.Collected{Part: p, ID: s.ID, Since: "0", Lease: "1", Until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	before := seen(nodes)
 	server.fall()
-	noticed(t, nodes, before, len(a.Parts))
+	noticed(t, nodes, before, len(a.store.Parts))
 	uma.send(s.ID, "new words")
 	require.NoError(t, a.archiver.Save(ctx, archiving.Batch{late})) // lands now
 	for range 3 {
@@ -60,13 +60,13 @@ func TestAnArchiverCaughtByAFallBack(t *testing.T) {
 		for range 3 {
 			require.NoError(t, a.archiver.Flush(ctx))
 		}
-		p, _ := a.Of(s.ID)
-		t.Log("dirty:", a.Redis.ZScore(ctx, p.Dirty(), s.ID).Err(), "timers:", a.Redis.ZRange(ctx, p.Timers(), 0, -1).Val())
+		p, _ := a.store.Of(s.ID)
+		t.Log("dirty:", a.store.Redis.ZScore(ctx, p.Dirty(), s.ID).Err(), "timers:", a.store.Redis.ZRange(ctx, p.Timers(), 0, -1).Val())
 	}
 	doc, err := a.opt.Archive.Session(ctx, s.ID)
 	require.NoError(t, err)
 	t.Log("the archive says:", doc.State)
-	st, err := a.Look(ctx, s.ID)
+	st, err := a.sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	msgs, err := a.opt.Archive.Messages(ctx, s.ID, 1, 100)
 	require.NoError(t, err)
@@ -105,20 +105,20 @@ func TestTheAnswerThatANodeIsNewIsLost(t *testing.T) {
 	b, s := sabotaged(t, url)
 	other := startNode(t, url)
 	uma := user(t, b, name("uma"))
-	p := b.Home(uma.ID)
+	p := b.store.Home(uma.ID)
 	var lost atomic.Int64
 	s.spoil(nil, func(cmd redis.Cmder) error {
-		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.Tag) && other.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
+		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.Tag) && other.store.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
 			return errSabotage
 		}
 		return nil
 	})
-	bury(t, other, p, b.Node)
+	bury(t, other, p, b.store.Node)
 	for range 24 {
 		time.Sleep(500 * time.Millisecond)
-		t.Log("lost", lost.Load(), other.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val(), other.Redis.ZRangeWithScores(t.Context(), p.Nodes(), 0, -1).Val(), b.Node)
+		t.Log("lost", lost.Load(), other.store.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val(), other.store.Redis.ZRangeWithScores(t.Context(), p.Nodes(), 0, -1).Val(), b.store.Node)
 	}
-	require.EqualValues(t, 1, other.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val())
+	require.EqualValues(t, 1, other.store.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val())
 }
 
 // an assistant's partition falls back alone.
@@ -129,7 +129,7 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.Home(id).Index == part {
+			if id := name("id"); b.store.Home(id).Index == part {
 				return id
 			}
 		}
@@ -139,17 +139,17 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	bea := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
 	ann.grab(s.ID)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
-	img := imageOf(t, b, b.Parts[1])
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
+	img := imageOf(t, b, b.store.Parts[1])
 	_, err := b.Join(ctx, bea.Actor, s.ID, false)
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.Parts[1])
+	img.restore(t, b, b.store.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
 	clean(t, b)
-	st, err := b.Look(ctx, s.ID)
+	st, err := b.sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Contains(t, st.Counts, "a:"+bea.ID)
 	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: bea.ID, Queues: []string{q}}, "")
@@ -166,7 +166,7 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	in := func(part int) string {
 		for {
-			if id := name("id"); b.Home(id).Index == part {
+			if id := name("id"); b.store.Home(id).Index == part {
 				return id
 			}
 		}
@@ -174,19 +174,19 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	uma := user(t, b, in(0))
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: in(1), Queues: []string{q}}, "")
 	s := uma.open(q)
-	img := imageOf(t, b, b.Parts[0])
+	img := imageOf(t, b, b.store.Parts[0])
 	ann.grab(s.ID)
 	_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.Parts[0])
+	img.restore(t, b, b.store.Parts[0])
 	noticed(t, []*Broker{b}, before, 1)
 	clean(t, b)
 	ann.grab(s.ID)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
-	t.Log(b.Redis.HGetAll(ctx, b.Parts[1].Mine("a:"+ann.ID)).Val())
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
+	t.Log(b.store.Redis.HGetAll(ctx, b.store.Parts[1].Mine("a:"+ann.ID)).Val())
 	clean(t, b)
 	again := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: ann.ID, Queues: []string{q}}, "")
 	hello := again.await("hello", nil)
@@ -202,8 +202,10 @@ func TestAPlaceTakenWhileItIsCompared(t *testing.T) {
 	ctx, q := t.Context(), name("q")
 	ann := connect(t, other, chat.Identity{Role: chat.RoleAgent, ID: name("ann"), Queues: []string{q}, Capacity: 1}, "")
 	s, s2 := user(t, other, name("uma")).open(q), user(t, other, name("uma")).open(q)
-	p := b.Home(ann.ID)
-	held := func() bool { return strings.HasSuffix(other.Redis.HGet(ctx, p.Load(ann.ID), s.ID).Val(), "|held") }
+	p := b.store.Home(ann.ID)
+	held := func() bool {
+		return strings.HasSuffix(other.store.Redis.HGet(ctx, p.Load(ann.ID), s.ID).Val(), "|held")
+	}
 	for _, between := range []func(redis.Cmder) bool{
 		func(cmd redis.Cmder) bool { return running(b, "look", cmd) },
 		func(cmd redis.Cmder) bool { return running(b, "rectify", cmd) },
@@ -244,16 +246,16 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	archived(t, b, s.ID)
-	p, _ := b.Of(s.ID)
-	for _, p := range b.Parts {
-		require.NoError(t, b.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
+	p, _ := b.store.Of(s.ID)
+	for _, p := range b.store.Parts {
+		require.NoError(t, b.store.Redis.Set(ctx, p.Recovering(), "somebody slow", time.Minute).Err())
 	}
 	server.save()
 	uma.send(s.ID, "lost?")
 	archived(t, b, s.ID)
 	before := seen([]*Broker{b, other})
 	server.fall()
-	eventually(t, func() bool { return seen([]*Broker{b})[0] >= before[0]+int64(len(b.Parts)) })
+	eventually(t, func() bool { return seen([]*Broker{b})[0] >= before[0]+int64(len(b.store.Parts)) })
 	var once sync.Once
 	var mark int64
 	sp.spoil(func(cmd redis.Cmder) error {
@@ -267,7 +269,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 		return nil
 	}, nil)
 	require.NoError(t, (&recovery{b: b, p: p}).compare(ctx, s.ID))
-	st, err := b.Look(ctx, s.ID)
+	st, err := b.sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.NotZero(t, mark)
 	require.GreaterOrEqual(t, st.Marks["a:"+ann.ID], mark, "an acknowledged read mark went back")
@@ -275,7 +277,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 
 func inPart(b *Broker, part int) string {
 	for {
-		if id := name("id"); b.Home(id).Index == part {
+		if id := name("id"); b.store.Home(id).Index == part {
 			return id
 		}
 	}
@@ -291,17 +293,17 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
 	sx, sy := x.open(q), y.open(q)
 	ann.grab(sx.ID)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
-	img := imageOf(t, b, b.Parts[1])
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
+	img := imageOf(t, b, b.store.Parts[1])
 	_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: sx.ID})
 	require.NoError(t, err)
 	ann.grab(sy.ID)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
 	time.Sleep(2100 * time.Millisecond)
 	before := seen([]*Broker{b})
-	img.restore(t, b, b.Parts[1])
+	img.restore(t, b, b.store.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
-	st, err := b.Look(ctx, sy.ID)
+	st, err := b.sessions.Look(ctx, sy.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State, "its only session was taken from an agent of capacity 1")
 }
@@ -313,23 +315,23 @@ func TestTwoFallBacksOfOneServer(t *testing.T) {
 	b := startNode(t, server.URL(), parts)
 	ctx, q := t.Context(), name("q")
 	ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: inPart(b, 1), Queues: []string{q}, Capacity: 1}, "")
-	img := imageOf(t, b, b.Parts[1])
+	img := imageOf(t, b, b.store.Parts[1])
 	for i := range 2 {
 		x := user(t, b, inPart(b, 0))
 		s := x.open(q)
 		ann.grab(s.ID)
-		eventually(t, func() bool { return b.Redis.ZCard(ctx, b.Parts[0].Outbox()).Val() == 0 })
+		eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
 		time.Sleep(2100 * time.Millisecond)
 		before := seen([]*Broker{b})
-		img.restore(t, b, b.Parts[1])
+		img.restore(t, b, b.store.Parts[1])
 		noticed(t, []*Broker{b}, before, 1)
 		time.Sleep(time.Second)
 		settledDown(t, b)
-		t.Log("fall-back", i+1, b.Redis.HGetAll(ctx, b.Parts[1].Epoch()).Val(), b.Redis.HGetAll(ctx, b.Parts[1].Load(ann.ID)).Val())
-		require.True(t, b.Redis.HExists(ctx, b.Parts[1].Load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
+		t.Log("fall-back", i+1, b.store.Redis.HGetAll(ctx, b.store.Parts[1].Epoch()).Val(), b.store.Redis.HGetAll(ctx, b.store.Parts[1].Load(ann.ID)).Val())
+		require.True(t, b.store.Redis.HExists(ctx, b.store.Parts[1].Load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
 		_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
-		eventually(t, func() bool { return b.Redis.HLen(ctx, b.Parts[1].Load(ann.ID)).Val() == 0 })
+		eventually(t, func() bool { return b.store.Redis.HLen(ctx, b.store.Parts[1].Load(ann.ID)).Val() == 0 })
 	}
 }
 
@@ -338,7 +340,7 @@ func TestComparisonsDoNotPileUp(t *testing.T) {
 	server := testenv.Redis(t)
 	b, sp := sabotaged(t, server.URL())
 	ctx := t.Context()
-	p := b.Parts[3]
+	p := b.store.Parts[3]
 	var inside atomic.Int64
 	free := make(chan struct{})
 	sp.spoil(func(cmd redis.Cmder) error {
@@ -348,11 +350,11 @@ func TestComparisonsDoNotPileUp(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	r, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	r, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	eventually(t, func() bool { return inside.Load() == 1 })
 	for range 3 { // its lease runs out
-		require.NoError(t, b.Redis.ZAdd(ctx, p.Timers(), redis.Z{Score: 1, Member: "recover|" + r.Str(0)}).Err())
+		require.NoError(t, b.store.Redis.ZAdd(ctx, p.Timers(), redis.Z{Score: 1, Member: "recover|" + r.Str(0)}).Err())
 		time.Sleep(1500 * time.Millisecond)
 	}
 	n := inside.Load()
@@ -384,7 +386,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
 	time.Sleep(2500 * time.Millisecond)
-	p := b.Parts[0]
+	p := b.store.Parts[0]
 	t.Cleanup(func() {
 		select {
 		case <-h.wait:
@@ -409,7 +411,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 			require.NoError(t, admin(t, b).RestoreReplace(ctx, key, 0, data).Err())
 		}
 	}
-	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	time.Sleep(2500 * time.Millisecond)
 	r := uma.send(s.ID, "brand new")
@@ -423,7 +425,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 				return
 			}
 		case <-deadline:
-			t.Log(b.Redis.HGet(ctx, p.Session(s.ID), "hooked").Val(), b.Redis.ZScore(ctx, p.Hooks(), s.ID).Err())
+			t.Log(b.store.Redis.HGet(ctx, p.Session(s.ID), "hooked").Val(), b.store.Redis.ZScore(ctx, p.Hooks(), s.ID).Err())
 			t.Fatal("the webhook never heard of an acknowledged message")
 		}
 	}
@@ -437,7 +439,7 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
 	s := uma.open(q)
 	ann.grab(s.ID)
-	p := b.Parts[0]
+	p := b.store.Parts[0]
 	time.Sleep(500 * time.Millisecond)
 	img := imageOf(t, b, p)
 	_, err := b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"lost"}})
@@ -446,7 +448,7 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"new"}})
 	require.NoError(t, err)
 	before := seen([]*Broker{b})
-	_, err = b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err = b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	noticed(t, []*Broker{b}, before, 1)
 	time.Sleep(2 * time.Second)
@@ -483,16 +485,16 @@ func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
 	s := uma.open(q)
 	archived(t, b, s.ID)
 	store.away.Store(true)
-	p, _ := b.Of(s.ID)
+	p, _ := b.store.Of(s.ID)
 	var n atomic.Int64
-	other := b.Parts[(p.Index+1)%16]
+	other := b.store.Parts[(p.Index+1)%16]
 	sp.spoil(func(cmd redis.Cmder) error {
 		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == other.Sessions() {
 			n.Add(1)
 		}
 		return nil
 	}, nil)
-	_, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	time.Sleep(12 * time.Second)
 	t.Log("all sessions of another partition were read", n.Load(), "times in 12 s, for one partition that fell back")

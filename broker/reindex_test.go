@@ -20,7 +20,7 @@ func TestSearchFindsEveryForm(t *testing.T) {
 	archived(t, b, s.ID)
 	for query, want := range map[string]string{"STRASSE 123": "Straße", "１２３": "１２３", "café": "cafe\u0301", "office": "oﬃce", "ガギ": "ｶﾞｷﾞ",
 		"refund": "re\u200bfund", "istanbul": "İstanbul", "ISTANBUL": "İstanbul", "ｓｔｒａｓｓｅ": "Straße"} {
-		r, err := b.Search(t.Context(), host, chat.SearchRequest{Query: query})
+		r, err := b.sessions.Search(t.Context(), host, chat.SearchRequest{Query: query})
 		require.NoError(t, err)
 		require.Len(t, r.Messages, 1, query)
 		hits := []string{}
@@ -31,6 +31,6 @@ func TestSearchFindsEveryForm(t *testing.T) {
 		}
 		require.Contains(t, hits, want)
 	}
-	_, err := b.Search(t.Context(), host, chat.SearchRequest{Query: "\u200b \ufeff"})
+	_, err := b.sessions.Search(t.Context(), host, chat.SearchRequest{Query: "\u200b \ufeff"})
 	code(t, chat.CodeBadRequest, err)
 }

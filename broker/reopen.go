@@ -34,7 +34,7 @@ func (b *Broker) Reopen(ctx context.Context, a chat.Actor, session string) (chat
 			return chat.Session{}, err
 		}
 		s, err := b.begun(ctx, a, session, r)
-		return s, b.Absent(ctx, a, chat.ActReopen, session, err)
+		return s, b.sessions.Absent(ctx, a, chat.ActReopen, session, err)
 	})
 }
 
@@ -43,7 +43,7 @@ func (b *Broker) afterEnd(ctx context.Context, a chat.Actor, action chat.Action,
 	if err := chat.Allow(a, action); err != nil {
 		return chat.Session{}, err
 	}
-	if _, ok := b.Of(session); !ok {
+	if _, ok := b.store.Of(session); !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
 	c := calledBy(a, action, session)

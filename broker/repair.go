@@ -18,7 +18,7 @@ import (
 // themselves only the node knows: it compares them every few minutes.)
 func (a *auditor) registrationCheck(p store.Partition, w string) *check {
 	return &check{7, []string{p.Conns(w), p.Nodes()}, func(ctx context.Context) (string, error) {
-		held, err := a.b.Pipe.HGetAll(ctx, p.Conns(w)).Result()
+		held, err := a.b.store.Pipe.HGetAll(ctx, p.Conns(w)).Result()
 		if err != nil {
 			return "", store.RedisError("audit", err)
 		}
@@ -31,7 +31,7 @@ func (a *auditor) registrationCheck(p store.Partition, w string) *check {
 			if !alive {
 				return fmt.Sprintf("device %q of %q is registered at a node that is not there, and nobody will clear it: %s", device, w, conn), nil
 			}
-			listed, err := a.b.Pipe.SIsMember(ctx, p.Node(node), w).Result()
+			listed, err := a.b.store.Pipe.SIsMember(ctx, p.Node(node), w).Result()
 			if err != nil || !listed {
 				return fmt.Sprintf("device %q of %q is not in its node's list: %s", device, w, conn), store.RedisError("audit", err)
 			}
@@ -43,7 +43,7 @@ func (a *auditor) registrationCheck(p store.Partition, w string) *check {
 // watched tells whether a node lives, or is being cleared away.
 func (b *Broker) watched(ctx context.Context, p store.Partition, node string) (bool, error) {
 	for _, key := range []string{p.Nodes(), p.Clearing()} {
-		err := b.Pipe.ZScore(ctx, key, node).Err()
+		err := b.store.Pipe.ZScore(ctx, key, node).Err()
 		if err == nil {
 			return true, nil
 		}
@@ -69,7 +69,7 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 		last := page[len(page)-1]
 		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
 		for _, doc := range page {
-			if p, ok := a.b.Of(doc.ID); ok && a.concerns(doc.ID) {
+			if p, ok := a.b.store.Of(doc.ID); ok && a.concerns(doc.ID) {
 				checks = append(checks, a.missingCheck(p, doc.ID))
 			}
 		}
@@ -78,7 +78,7 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 
 func (a *auditor) missingCheck(p store.Partition, session string) *check {
 	return &check{6, []string{p.Session(session)}, func(ctx context.Context) (string, error) {
-		n, err := a.b.Pipe.Exists(ctx, p.Session(session)).Result()
+		n, err := a.b.store.Pipe.Exists(ctx, p.Session(session)).Result()
 		if err != nil || n > 0 {
 			return "", store.RedisError("audit", err)
 		}
@@ -94,11 +94,11 @@ func (a *auditor) missingCheck(p store.Partition, session string) *check {
 // registered again (by the nodes), those of nodes that are not there are cleared,
 // the archive and agents' places are compared.
 func (b *Broker) repair(ctx context.Context) error {
-	for _, p := range b.Parts {
+	for _, p := range b.store.Parts {
 		if err := b.strangers(ctx, p); err != nil {
 			return err
 		}
-		if _, err := b.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, ""); err != nil {
+		if _, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, ""); err != nil {
 			return err
 		}
 		if err := b.mend(ctx, p, "by hand"); err != nil {
@@ -118,7 +118,7 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 	for _, key := range keys {
 		_, name, _ := store.Tagged(key)
 		_, w, _ := strings.Cut(name, ":")
-		held, err := b.Pipe.HGetAll(ctx, key).Result()
+		held, err := b.store.Pipe.HGetAll(ctx, key).Result()
 		if err != nil {
 			return store.RedisError("repair", err)
 		}
@@ -145,7 +145,7 @@ func (b *Broker) strangers(ctx context.Context, p store.Partition) error {
 		}
 	}
 	if len(gone) > 0 {
-		b.Log.Warn("connections of nodes that are not there were cleared", "partition", p.Index, "nodes", gone)
+		b.store.Log.Warn("connections of nodes that are not there were cleared", "partition", p.Index, "nodes", gone)
 	}
 	return nil
 }

@@ -44,13 +44,13 @@ func TestAuditRepairs(t *testing.T) {
 	require.Empty(t, audited(t, url, false))
 
 	// A place is gone, another is held for nothing, one agent does not know of its session.
-	home, p := b.Home(ann.ID), b.Parts[0]
-	token := b.Redis.HGet(ctx, home.Load(ann.ID), kept.ID).Val()
-	require.NoError(t, b.Redis.HDel(ctx, home.Load(ann.ID), kept.ID).Err())
-	require.NoError(t, b.Redis.HDel(ctx, home.Mine("a:"+ann.ID), ended.ID).Err())
-	require.NoError(t, b.Redis.HSet(ctx, b.Home(bea.ID).Load(bea.ID), kept.ID, token).Err())
+	home, p := b.store.Home(ann.ID), b.store.Parts[0]
+	token := b.store.Redis.HGet(ctx, home.Load(ann.ID), kept.ID).Val()
+	require.NoError(t, b.store.Redis.HDel(ctx, home.Load(ann.ID), kept.ID).Err())
+	require.NoError(t, b.store.Redis.HDel(ctx, home.Mine("a:"+ann.ID), ended.ID).Err())
+	require.NoError(t, b.store.Redis.HSet(ctx, b.store.Home(bea.ID).Load(bea.ID), kept.ID, token).Err())
 	// A session of the archive's is not in Redis, another is there in an older form.
-	at, _ := b.Of(lost.ID)
+	at, _ := b.store.Of(lost.ID)
 	before := imageOf(t, b, at)
 	_, err := b.End(ctx, uma.Actor, chat.EndRequest{Session: lost.ID})
 	require.NoError(t, err)
@@ -58,20 +58,20 @@ func TestAuditRepairs(t *testing.T) {
 	before.restore(t, b, at)
 	gone := user(t, b, name("gone")).open(q)
 	archived(t, b, gone.ID)
-	g, _ := b.Of(gone.ID)
-	require.NoError(t, b.Redis.Del(ctx, g.Session(gone.ID), g.Log(gone.ID), g.Unread(gone.ID), g.Read(gone.ID)).Err())
-	require.NoError(t, b.Redis.ZRem(ctx, g.Sessions(), gone.ID).Err())
-	require.NoError(t, b.Redis.ZRem(ctx, g.Waiting(q), gone.ID).Err())
+	g, _ := b.store.Of(gone.ID)
+	require.NoError(t, b.store.Redis.Del(ctx, g.Session(gone.ID), g.Log(gone.ID), g.Unread(gone.ID), g.Read(gone.ID)).Err())
+	require.NoError(t, b.store.Redis.ZRem(ctx, g.Sessions(), gone.ID).Err())
+	require.NoError(t, b.store.Redis.ZRem(ctx, g.Waiting(q), gone.ID).Err())
 	// A connection is registered at a node that nobody knows.
-	require.NoError(t, b.Redis.HSet(ctx, p.Conns("u:ghost"), "phone", "01GONE/1.1").Err())
+	require.NoError(t, b.store.Redis.HSet(ctx, p.Conns("u:ghost"), "phone", "01GONE/1.1").Err())
 
 	require.Subset(t, keysOfInt(audited(t, url, false)), []int{4, 6, 7})
 	require.Empty(t, audited(t, url, true))
-	require.Zero(t, b.Redis.HLen(context.Background(), p.Conns("u:ghost")).Val())
-	st, err := b.Look(ctx, lost.ID)
+	require.Zero(t, b.store.Redis.HLen(context.Background(), p.Conns("u:ghost")).Val())
+	st, err := b.sessions.Look(ctx, lost.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Ended, st.State)
-	st, err = b.LookLive(ctx, gone.ID)
+	st, err = b.sessions.LookLive(ctx, gone.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State)
 	clean(t, b)

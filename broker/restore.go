@@ -37,7 +37,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err != nil {
 		return Restored{}, err
 	}
-	defer func() { _ = b.Pipe.Close() }()
+	defer func() { _ = b.store.Pipe.Close() }()
 	if err := b.archiver.Claim(ctx); err != nil {
 		return Restored{}, err
 	}
@@ -53,7 +53,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := b.hooks.Restore(ctx, o.Archive, r.page); err != nil {
 		return r.done, err
 	}
-	return r.done, store.RedisError("restored", b.Redis.Del(ctx, store.RestoringKey).Err())
+	return r.done, store.RedisError("restored", b.store.Redis.Del(ctx, store.RestoringKey).Err())
 }
 
 // onlyOurs is nil where a Redis that is no deployment any more holds nothing but what
@@ -180,7 +180,7 @@ func (r *restore) grace(ctx context.Context) error {
 		if grace == 0 {
 			continue
 		}
-		if err := b.FallsDue(ctx, b.Home(agent).Timers(), grace, "NX", "gone|"+agent); err != nil {
+		if err := b.store.FallsDue(ctx, b.store.Home(agent).Timers(), grace, "NX", "gone|"+agent); err != nil {
 			return err
 		}
 	}

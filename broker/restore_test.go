@@ -47,7 +47,7 @@ func TestRestore(t *testing.T) {
 		before := map[string]chat.Session{}
 		for _, id := range []string{served.ID, waits.ID, offered.ID} {
 			archived(t, b, id)
-			before[id], err = b.Session(ctx, ann.Actor, id)
+			before[id], err = b.sessions.Session(ctx, ann.Actor, id)
 			require.NoError(t, err)
 		}
 		all := history(t, b, ann.Actor, served.ID, 200)
@@ -84,7 +84,7 @@ func TestRestore(t *testing.T) {
 		require.Equal(t, 777, settings.AbandonTimeout)
 		ann2, bea2, uma2 := agent(t, c, ann.ID, q), agent(t, c, bea.ID, q), user(t, c, uma.ID)
 		for id, was := range before {
-			is, err := c.Session(ctx, ann2.Actor, id)
+			is, err := c.sessions.Session(ctx, ann2.Actor, id)
 			require.NoError(t, err)
 			require.Equal(t, was, is)
 		}

@@ -7,7 +7,7 @@ import (
 
 // revive brings an ended session that has left Redis back.
 func (b *Broker) revive(ctx context.Context, session string) error {
-	st, doc, err := b.FromShelf(ctx, session)
+	st, doc, err := b.sessions.FromShelf(ctx, session)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (b *Broker) restoreRecords(ctx context.Context, step func(n int)) error {
 				break
 			}
 			after = list[len(list)-1].ID
-			if _, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			if _, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 				for i := range list {
 					b.restoreRecord(ctx, pipe, &list[i])
 				}

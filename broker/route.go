@@ -12,16 +12,16 @@ import (
 // soon routes a session that has just begun to wait. If this node dies
 // before it is through, the session's timer makes another do it.
 func (b *Broker) soon(session string) {
-	b.Beside("route", func() {
-		ctx, cancel := context.WithTimeout(b.Life, settlePatience)
+	b.store.Beside("route", func() {
+		ctx, cancel := context.WithTimeout(b.store.Life, settlePatience)
 		defer cancel()
-		p, _ := b.Of(session)
+		p, _ := b.store.Of(session)
 		err := unlessOver(b.route(ctx, session))
 		if err == nil {
-			_, err = b.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
+			_, err = b.store.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
 		}
 		if err != nil && ctx.Err() == nil {
-			b.Log.Warn("session not routed; its timer will", "session", session, "error", err)
+			b.store.Log.Warn("session not routed; its timer will", "session", session, "error", err)
 		}
 	})
 }
@@ -29,7 +29,7 @@ func (b *Broker) soon(session string) {
 // route gives a session to its queue's bot, or else offers it to the user's
 // last agent. Whoever cannot take it now is passed over: nobody waits for them.
 func (b *Broker) route(ctx context.Context, session string) error {
-	st, err := b.LookLive(ctx, session)
+	st, err := b.sessions.LookLive(ctx, session)
 	if err != nil || st == nil || st.State != chat.Waiting || st.Target != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (b *Broker) assign(ctx context.Context, j routing.Assignment) error {
 		return err
 	}
 	if j.Role == chat.RoleBot { // it serves where it is named
-		st, err := b.LookLive(ctx, j.Session)
+		st, err := b.sessions.LookLive(ctx, j.Session)
 		if err != nil || st == nil {
 			b.places.Free(ctx, pl, j.Session)
 			return err

@@ -32,8 +32,8 @@ type rulesStage struct {
 
 func (g *rulesStage) field(name string) int64 {
 	g.t.Helper()
-	p, _ := g.b.Of(g.s.ID)
-	n, err := g.b.Redis.HGet(g.t.Context(), p.Session(g.s.ID), name).Int64()
+	p, _ := g.b.store.Of(g.s.ID)
+	n, err := g.b.store.Redis.HGet(g.t.Context(), p.Session(g.s.ID), name).Int64()
 	require.NoError(g.t, err)
 	return n
 }
@@ -41,9 +41,9 @@ func (g *rulesStage) field(name string) int64 {
 // left is how long until a timer of the session falls due.
 func (g *rulesStage) left(p store.Partition, timer string) int64 {
 	g.t.Helper()
-	due, err := g.b.Redis.ZScore(g.t.Context(), p.Timers(), timer).Result()
+	due, err := g.b.store.Redis.ZScore(g.t.Context(), p.Timers(), timer).Result()
 	require.NoError(g.t, err)
-	now, err := g.b.Redis.Time(g.t.Context()).Result()
+	now, err := g.b.store.Redis.Time(g.t.Context()).Result()
 	require.NoError(g.t, err)
 	return int64(due) - now.UnixMilli()
 }
@@ -67,7 +67,7 @@ var everythingThatObeys = []obeying{
 	{"grab", waitingOne, func(g *rulesStage) int64 { g.ann.grab(g.s.ID); return g.field("idle") }},
 	{"transfer to an agent", servedOne, func(g *rulesStage) int64 {
 		g.must(g.b.Transfer(g.t.Context(), g.ann.Actor, chat.TransferRequest{Session: g.s.ID, Agent: g.bea.ID}))
-		p, _ := g.b.Of(g.s.ID)
+		p, _ := g.b.store.Of(g.s.ID)
 		return g.left(p, "offer|"+g.s.ID)
 	}},
 	{"accept", func(g *rulesStage) {
@@ -83,7 +83,7 @@ var everythingThatObeys = []obeying{
 	}},
 	{"end", servedOne, func(g *rulesStage) int64 {
 		g.must(g.b.End(g.t.Context(), g.ann.Actor, chat.EndRequest{Session: g.s.ID}))
-		p, _ := g.b.Of(g.s.ID)
+		p, _ := g.b.store.Of(g.s.ID)
 		return g.left(p, "end|"+g.s.ID)
 	}},
 	{"transfer to the queue", servedOne, func(g *rulesStage) int64 {
@@ -99,7 +99,7 @@ var everythingThatObeys = []obeying{
 	}},
 	{"disconnect", func(*rulesStage) {}, func(g *rulesStage) int64 {
 		g.bea.Conn.Close(context.WithoutCancel(g.t.Context()))
-		return g.left(g.b.Home(g.bea.ID), "gone|"+g.bea.ID)
+		return g.left(g.b.store.Home(g.bea.ID), "gone|"+g.bea.ID)
 	}},
 }
 
@@ -165,7 +165,7 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 		s := openFor(t, a, q, uma.ID)
 		err := b.assign(ctx, routing.Assignment{Session: s.ID, Agent: ann.ID, Role: chat.RoleAgent, Queue: q})
 		require.ErrorIs(t, err, store.ErrLate)
-		require.Zero(t, b.Redis.HLen(ctx, b.Home(ann.ID).Load(ann.ID)).Val())
+		require.Zero(t, b.store.Redis.HLen(ctx, b.store.Home(ann.ID).Load(ann.ID)).Val())
 		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		ann.Conn.Close(ctx)
@@ -179,11 +179,11 @@ func TestAChangeThatEndedHalfWay(t *testing.T) {
 	a := startNode(t, url)
 	ctx, q := t.Context(), name("q")
 	a.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 77 })
-	p := a.Parts[0]
-	_, err := a.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
+	p := a.store.Parts[0]
+	_, err := a.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
 	require.NoError(t, err)
-	for _, p := range a.Parts[:len(a.Parts)/2] {
-		require.NoError(t, a.Redis.Set(ctx, p.Rules(), name("half"), 0).Err())
+	for _, p := range a.store.Parts[:len(a.store.Parts)/2] {
+		require.NoError(t, a.store.Redis.Set(ctx, p.Rules(), name("half"), 0).Err())
 	}
 	g := &rulesStage{t: t, b: a, q: q}
 	eventually(t, func() bool {

@@ -42,7 +42,7 @@ func newStage(t *testing.T, b *Broker, s chat.State) *stage {
 	opened, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: g.user}, Queue: g.q})
 	require.NoError(t, err)
 	g.session = opened.ID
-	g.p, _ = b.Of(opened.ID)
+	g.p, _ = b.store.Of(opened.ID)
 	as := func(id string) chat.Actor {
 		return chat.Actor{Identity: chat.Identity{Role: chat.RoleAgent, ID: id, Queues: []string{g.q}}}
 	}
@@ -73,7 +73,7 @@ func (g *stage) boss(by string) caller { return caller{g.call(), by, true} }
 
 func (g *stage) run(script string, s any, more ...string) store.Reply {
 	g.t.Helper()
-	r, err := g.b.RunJSON(g.t.Context(), script, g.p.Transition(g.session, more...), s)
+	r, err := g.b.store.RunJSON(g.t.Context(), script, g.p.Transition(g.session, more...), s)
 	require.NoError(g.t, err)
 	return r
 }
@@ -102,7 +102,7 @@ func (g *stage) send(by string) store.Reply {
 	} else {
 		keys = append(keys, p.States())
 	}
-	r, err := g.b.Run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
+	r, err := g.b.store.Run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
 	require.NoError(g.t, err)
 	return r
 }
@@ -243,14 +243,14 @@ func (g *stage) end(e endArgs) store.Reply {
 
 func (b *Broker) mustRaw(t *testing.T, script string, keys []string, args ...any) store.Reply {
 	t.Helper()
-	r, err := b.Run(t.Context(), script, keys, args...)
+	r, err := b.store.Run(t.Context(), script, keys, args...)
 	require.NoError(t, err)
 	return r
 }
 
 func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) store.Reply {
 	t.Helper()
-	r, err := b.RunJSON(t.Context(), script, keys, arg)
+	r, err := b.store.RunJSON(t.Context(), script, keys, arg)
 	require.NoError(t, err)
 	return r
 }
@@ -296,7 +296,7 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 
 // everything is all that Redis holds of the session.
 func (g *stage) everything() map[string]any {
-	ctx, p, s, r := g.t.Context(), g.p, g.session, g.b.Redis
+	ctx, p, s, r := g.t.Context(), g.p, g.session, g.b.store.Redis
 	out := map[string]any{"session": r.HGetAll(ctx, p.Session(s)).Val(), "log": r.XRange(ctx, p.Log(s), "-", "+").Val(),
 		"unread": r.HGetAll(ctx, p.Unread(s)).Val(), "read": r.HGetAll(ctx, p.Read(s)).Val(),
 		"authors": r.Get(ctx, p.Authors(s)).Val(), "recalled": r.HGetAll(ctx, p.Recalled(s)).Val(),
@@ -316,11 +316,11 @@ func (g *stage) everything() map[string]any {
 // sound checks the session against its own log and lists.
 func (g *stage) sound() {
 	g.t.Helper()
-	st, err := g.b.Look(g.t.Context(), g.session)
+	st, err := g.b.sessions.Look(g.t.Context(), g.session)
 	require.NoError(g.t, err)
 	require.Empty(g.t, auditSession(g.t.Context(), g.t, g.b, g.p, st))
 	for _, q := range []string{g.q, g.q2} {
-		listed := g.b.Redis.ZScore(context.WithoutCancel(g.t.Context()), g.p.Waiting(q), g.session).Err() == nil
+		listed := g.b.store.Redis.ZScore(context.WithoutCancel(g.t.Context()), g.p.Waiting(q), g.session).Err() == nil
 		require.Equal(g.t, st.State == chat.Waiting && st.Queue == q, listed, "in the list of %s", q)
 	}
 }

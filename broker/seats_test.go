@@ -259,15 +259,15 @@ func TestGoodbyeWhileRedisIsAway(t *testing.T) {
 	proxy := testenv.Proxy(t, server.Addr())
 	b := startNode(t, server.Through(proxy.Addr()))
 	uma := user(t, b, name("uma"))
-	p, w := b.Home(uma.ID), "u:"+uma.ID
-	require.EqualValues(t, 1, b.Redis.HLen(t.Context(), p.Conns(w)).Val())
+	p, w := b.store.Home(uma.ID), "u:"+uma.ID
+	require.EqualValues(t, 1, b.store.Redis.HLen(t.Context(), p.Conns(w)).Val())
 	proxy.Cut()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	uma.Conn.Close(ctx)
 	proxy.Restore()
 	eventually(t, func() bool {
-		n, err := b.Redis.HLen(t.Context(), p.Conns(w)).Result()
+		n, err := b.store.Redis.HLen(t.Context(), p.Conns(w)).Result()
 		return err == nil && n == 0
 	})
 }
@@ -281,7 +281,7 @@ func TestARevocationNobodyHeard(t *testing.T) {
 	id, err := b.Authenticate(ctx, token)
 	require.NoError(t, err)
 	uma := connect(t, b, id, "")
-	require.NoError(t, b.Redis.Del(ctx, b.Home(id.TokenID).Token(id.TokenID)).Err())
+	require.NoError(t, b.store.Redis.Del(ctx, b.store.Home(id.TokenID).Token(id.TokenID)).Err())
 	b.hub.Probe().Resync(context.WithoutCancel(ctx), uma.ID)
 	uma.awaitClose(chat.CloseRevoked)
 	_, err = b.Connect(ctx, id, "", &wire{more: make(chan struct{})})

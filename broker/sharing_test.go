@@ -103,8 +103,8 @@ func TestARecalledMessageTakesItsFileWithIt(t *testing.T) {
 			uma.send(s.ID, "x")
 		}
 		archived(t, b, s.ID)
-		p, _ := b.Of(s.ID)
-		require.Zero(t, len(b.Redis.XRange(ctx, p.Log(s.ID), fmt.Sprint(plain.Seq), fmt.Sprint(plain.Seq)).Val()))
+		p, _ := b.store.Of(s.ID)
+		require.Zero(t, len(b.store.Redis.XRange(ctx, p.Log(s.ID), fmt.Sprint(plain.Seq), fmt.Sprint(plain.Seq)).Val()))
 		require.NoError(t, b.Recall(ctx, uma.Actor, s.ID, plain.Seq))
 		f.mu.Lock()
 		for m, sends := range f.sends {
@@ -131,8 +131,8 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 	s := uma.open(q)
 	r, err := b.Send(ctx, uma.Actor, chat.SendRequest{Session: s.ID, Type: chat.TypeFile, Body: json.RawMessage(`{"url":"/api/v1/files/1"}`)})
 	require.NoError(t, err)
-	p, _ := b.Of(s.ID)
-	entry := b.Redis.XRange(ctx, p.Log(s.ID), fmt.Sprint(r.Seq), fmt.Sprint(r.Seq)).Val()[0]
+	p, _ := b.store.Of(s.ID)
+	entry := b.store.Redis.XRange(ctx, p.Log(s.ID), fmt.Sprint(r.Seq), fmt.Sprint(r.Seq)).Val()[0]
 	values := []any{}
 	for _, name := range []string{"at", "by", "key", "h", "b"} { // as they stand
 		v := entry.Values[name]
@@ -143,8 +143,8 @@ func TestARecallThatIsTooLateLeavesTheFile(t *testing.T) {
 		}
 		values = append(values, name, v)
 	}
-	require.NoError(t, b.Redis.Del(ctx, p.Log(s.ID)).Err())
-	require.NoError(t, b.Redis.Do(ctx, append([]any{"XADD", p.Log(s.ID), fmt.Sprint(r.Seq, "-0")}, values...)...).Err())
+	require.NoError(t, b.store.Redis.Del(ctx, p.Log(s.ID)).Err())
+	require.NoError(t, b.store.Redis.Do(ctx, append([]any{"XADD", p.Log(s.ID), fmt.Sprint(r.Seq, "-0")}, values...)...).Err())
 	code(t, chat.CodeTooLate, b.Recall(ctx, uma.Actor, s.ID, r.Seq))
 	require.Equal(t, "recalled, back: true", f.last())
 	require.Equal(t, 1, f.readable())

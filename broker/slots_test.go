@@ -25,10 +25,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	cluster := testenv.Cluster(t)
 	a, b := startNode(t, cluster.URL()), startNode(t, cluster.URL())
 	nodes, ctx, q := []*Broker{a, b}, t.Context(), name("q")
-	home := a.Home(name("uma"))
+	home := a.store.Home(name("uma"))
 	inHome := func(prefix string) string {
 		for {
-			if id := name(prefix); a.Home(id) == home {
+			if id := name(prefix); a.store.Home(id) == home {
 				return id
 			}
 		}
@@ -90,10 +90,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	for id, seq := range sessions {
-		st, err := b.Look(ctx, id)
+		st, err := b.sessions.Look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, seq, st.Seq)
-		log, err := b.ReadLog(ctx, id, 0, 100)
+		log, err := b.sessions.ReadLog(ctx, id, 0, 100)
 		require.NoError(t, err)
 		require.Len(t, log, int(seq))
 	}
@@ -109,10 +109,10 @@ func TestASlotMovesUnderLoad(t *testing.T) {
 func TestAMovingSlotEndsPatience(t *testing.T) {
 	cluster := testenv.Cluster(t)
 	b := startNode(t, cluster.URL())
-	home := b.Home(name("uma"))
+	home := b.store.Home(name("uma"))
 	for range 40 {
 		id := name("uma")
-		for b.Home(id) != home {
+		for b.store.Home(id) != home {
 			id = name("uma")
 		}
 		openFor(t, b, name("q"), id)
@@ -125,7 +125,7 @@ func TestAMovingSlotEndsPatience(t *testing.T) {
 	})
 	<-moving
 	id := name("uma")
-	for b.Home(id) != home {
+	for b.store.Home(id) != home {
 		id = name("uma")
 	}
 	impatient := 0

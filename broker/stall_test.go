@@ -87,7 +87,7 @@ func (s *spoiler) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 // running tells whether a command runs one of a broker's scripts.
 func running(b *Broker, script string, cmd redis.Cmder) bool {
 	args := cmd.Args()
-	return len(args) > 1 && strings.HasPrefix(strings.ToLower(cmd.Name()), "eval") && args[1] == b.Hash(script)
+	return len(args) > 1 && strings.HasPrefix(strings.ToLower(cmd.Name()), "eval") && args[1] == b.store.Hash(script)
 }
 
 var errSabotage = errors.New("read tcp: i/o timeout (sabotaged)")
@@ -153,11 +153,11 @@ func TestAStallOfRedis(t *testing.T) {
 	for range 15 { // longer than a node is waited for
 		for _, ann := range agents {
 			require.Equal(t, chosen[ann.ID], statusOf(t, nodes[0], ann.ID))
-			require.EqualValues(t, 1, nodes[0].Redis.HLen(ctx, nodes[0].Home(ann.ID).Conns("a:"+ann.ID)).Val())
+			require.EqualValues(t, 1, nodes[0].store.Redis.HLen(ctx, nodes[0].store.Home(ann.ID).Conns("a:"+ann.ID)).Val())
 		}
 		time.Sleep(time.Second)
 	}
-	st, err := nodes[0].Look(ctx, s.ID)
+	st, err := nodes[0].sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State)
 	for what, n := range boss.presences() {
@@ -188,7 +188,7 @@ func TestAStallOfANode(t *testing.T) {
 	gone := func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
+			n += other.store.Redis.HLen(ctx, other.store.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 0
 	}
@@ -199,13 +199,13 @@ func TestAStallOfANode(t *testing.T) {
 	eventually(t, func() bool {
 		n := int64(0)
 		for _, p := range []*party{ann, bea, uma} {
-			n += other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
+			n += other.store.Redis.HLen(ctx, other.store.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val()
 		}
 		return n == 3
 	})
 	require.Equal(t, chat.Away, statusOf(t, other, ann.ID))
 	require.Equal(t, chat.Online, statusOf(t, other, bea.ID))
-	st, err := other.Look(ctx, session.ID)
+	st, err := other.sessions.Look(ctx, session.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Serving, st.State)
 	clean(t, other)
@@ -218,12 +218,12 @@ func TestOnlyTheDeadAreCleared(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	b, ctx := startNode(t, url), t.Context()
 	uma := user(t, b, name("uma"))
-	p := b.Home(uma.ID)
-	beats := int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val())
-	eventually(t, func() bool { return int64(b.Redis.ZScore(ctx, p.Nodes(), b.Node).Val()) > beats })
-	b.hub.Bury(ctx, p, b.Node, beats)
-	require.NoError(t, b.hub.Clear(ctx, p, b.Node))
-	require.EqualValues(t, 1, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
+	p := b.store.Home(uma.ID)
+	beats := int64(b.store.Redis.ZScore(ctx, p.Nodes(), b.store.Node).Val())
+	eventually(t, func() bool { return int64(b.store.Redis.ZScore(ctx, p.Nodes(), b.store.Node).Val()) > beats })
+	b.hub.Bury(ctx, p, b.store.Node, beats)
+	require.NoError(t, b.hub.Clear(ctx, p, b.store.Node))
+	require.EqualValues(t, 1, b.store.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
 }
 
 // Errors while connections are registered again do not last: each is told until it stands.
@@ -249,12 +249,12 @@ func TestARegistrationThatFails(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	for _, p := range b.Parts {
-		bury(t, b, p, b.Node)
+	for _, p := range b.store.Parts {
+		bury(t, b, p, b.store.Node)
 	}
 	eventually(t, func() bool {
 		for _, p := range all {
-			if other.Redis.HLen(ctx, other.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val() != 1 {
+			if other.store.Redis.HLen(ctx, other.store.Home(p.ID).Conns(chat.Who(p.Role, p.ID))).Val() != 1 {
 				return false
 			}
 		}
@@ -263,7 +263,7 @@ func TestARegistrationThatFails(t *testing.T) {
 	require.GreaterOrEqual(t, failed.Load(), int64(60))
 	time.Sleep(5 * time.Second) // longer than grace and abandonment
 	for id, want := range map[string]chat.State{session.ID: chat.Serving, waits.ID: chat.Waiting} {
-		st, err := other.Look(ctx, id)
+		st, err := other.sessions.Look(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, want, st.State)
 	}
@@ -278,7 +278,7 @@ func TestARegistrationBeforeHello(t *testing.T) {
 	b, s := sabotaged(t, url)
 	other, ctx := startNode(t, url), t.Context()
 	uma := name("uma")
-	p := b.Home(uma)
+	p := b.store.Home(uma)
 	held := make(chan struct{})
 	var once sync.Once
 	reached := make(chan struct{})
@@ -293,11 +293,11 @@ func TestARegistrationBeforeHello(t *testing.T) {
 	done := make(chan *party)
 	go func() { done <- user(t, b, uma) }()
 	<-reached
-	bury(t, other, p, b.Node)
-	require.Zero(t, other.Redis.HLen(ctx, p.Conns("u:"+uma)).Val())
+	bury(t, other, p, b.store.Node)
+	require.Zero(t, other.store.Redis.HLen(ctx, p.Conns("u:"+uma)).Val())
 	close(held)
 	<-done
-	eventually(t, func() bool { return other.Redis.HLen(ctx, p.Conns("u:"+uma)).Val() == 1 })
+	eventually(t, func() bool { return other.store.Redis.HLen(ctx, p.Conns("u:"+uma)).Val() == 1 })
 }
 
 // What a call borrowed whose answer nobody heard is due again at the borrower's next
@@ -323,7 +323,7 @@ func TestALeaseNobodyHeardOf(t *testing.T) {
 		}
 		eventually(t, func() bool {
 			for _, id := range opened {
-				if st, err := b.Look(ctx, id); err != nil || st.State != chat.Ended {
+				if st, err := b.sessions.Look(ctx, id); err != nil || st.State != chat.Ended {
 					return false
 				}
 			}
@@ -353,7 +353,7 @@ func TestTimersAfterAStall(t *testing.T) {
 	resumed := time.Now()
 	eventually(t, func() bool {
 		for _, id := range opened {
-			if st, err := nodes[1].Look(ctx, id); err != nil || st.State != chat.Ended {
+			if st, err := nodes[1].sessions.Look(ctx, id); err != nil || st.State != chat.Ended {
 				return false
 			}
 		}
@@ -376,36 +376,36 @@ func TestManyTimersAtOnce(t *testing.T) {
 	if raceDetector {
 		many = 500 // ten times as slow
 	}
-	p := b.Parts[0]
+	p := b.store.Parts[0]
 	var g errgroup.Group
 	g.SetLimit(256)
 	for range many {
 		g.Go(func() error {
 			u := name("uma")
-			for b.Home(u).Index != p.Index {
+			for b.store.Home(u).Index != p.Index {
 				u = name("uma")
 			}
 			s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: u}, Queue: q})
 			if err == nil {
-				err = b.Redis.HSet(ctx, p.Session(s.ID), "abandon", 1).Err()
+				err = b.store.Redis.HSet(ctx, p.Session(s.ID), "abandon", 1).Err()
 			}
 			return err
 		})
 	}
 	require.NoError(t, g.Wait())
-	due := b.Redis.Time(ctx).Val().Add(2 * time.Second)
-	ids := b.Redis.ZRange(ctx, p.Sessions(), 0, -1).Val()
+	due := b.store.Redis.Time(ctx).Val().Add(2 * time.Second)
+	ids := b.store.Redis.ZRange(ctx, p.Sessions(), 0, -1).Val()
 	require.Len(t, ids, many)
-	pipe := b.Redis.Pipeline()
+	pipe := b.store.Redis.Pipeline()
 	for _, id := range ids {
 		pipe.ZAdd(ctx, p.Timers(), redis.Z{Score: float64(due.UnixMilli()), Member: "abandon|" + id})
 	}
 	_, err := pipe.Exec(ctx)
 	require.NoError(t, err)
-	eventually(t, func() bool { return b.Redis.ZCard(ctx, p.Waiting(q)).Val() == 0 })
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, p.Waiting(q)).Val() == 0 })
 	late := time.Duration(0)
 	for _, id := range ids {
-		ended := b.Redis.HGet(ctx, p.Session(id), "ended").Val()
+		ended := b.store.Redis.HGet(ctx, p.Session(id), "ended").Val()
 		ms, err := strconv.ParseInt(ended, 10, 64)
 		require.NoError(t, err)
 		late = max(late, time.UnixMilli(ms).Sub(due))

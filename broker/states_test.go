@@ -40,7 +40,7 @@ func opens(t testing.TB, b *Broker, q string, n int) []chat.Session {
 // commands is how many Redis has carried out, those in scripts included.
 func commands(t testing.TB, b *Broker) int64 {
 	t.Helper()
-	info, err := b.Redis.Info(t.Context(), "commandstats").Result()
+	info, err := b.store.Redis.Info(t.Context(), "commandstats").Result()
 	require.NoError(t, err)
 	var n int64
 	for _, m := range regexp.MustCompile(`cmdstat_\S+:calls=(\d+)`).FindAllStringSubmatch(info, -1) {
@@ -54,7 +54,7 @@ func commands(t testing.TB, b *Broker) int64 {
 // What a list costs goes by what it returns, not by what there is.
 func TestAListCostsWhatItReturns(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
-	eventually(t, b.ListsByState) // until then it is as before there was a list by state
+	eventually(t, b.sessions.ListsByState) // until then it is as before there was a list by state
 	q := name("q")
 	ann := agent(t, b, name("ann"), q)
 	served := ann.grab(opens(t, b, q, 1)[0].ID)
@@ -68,7 +68,7 @@ func TestAListCostsWhatItReturns(t *testing.T) {
 		for range 5 { // what the node does by itself in the meantime costs something, too
 			before := commands(t, b)
 			var err error
-			got, err = b.Sessions(t.Context(), theHost, r)
+			got, err = b.sessions.Sessions(t.Context(), theHost, r)
 			require.NoError(t, err)
 			cost = min(cost, commands(t, b)-before)
 		}
@@ -138,7 +138,7 @@ func listAll(t testing.TB, b *Broker, r chat.SessionsRequest) []chat.Session {
 	t.Helper()
 	var out []chat.Session
 	for {
-		page, err := b.Sessions(t.Context(), theHost, r)
+		page, err := b.sessions.Sessions(t.Context(), theHost, r)
 		require.NoError(t, err)
 		out = append(out, page.Sessions...)
 		if r.Cursor = page.Cursor; r.Cursor == "" {
@@ -154,16 +154,16 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 	q := name("q")
 	old := startNode(t, url)
 	want := opens(t, old, q, 50)
-	for _, p := range old.Parts {
-		require.NoError(t, old.Redis.Del(t.Context(), p.States()).Err())
+	for _, p := range old.store.Parts {
+		require.NoError(t, old.store.Redis.Del(t.Context(), p.States()).Err())
 	}
 	wrong := want[7]
-	p, _ := old.Of(wrong.ID)
-	require.NoError(t, old.Redis.ZAdd(t.Context(), p.States(), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(wrong.Created.UnixMilli(), wrong.ID)),
+	p, _ := old.store.Of(wrong.ID)
+	require.NoError(t, old.store.Redis.ZAdd(t.Context(), p.States(), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(wrong.Created.UnixMilli(), wrong.ID)),
 		zs(sessions.ByStateAndQueue(chat.Ended, q)+sessions.FiledAs(1, "00-gone"))).Err())
 	b := startNode(t, url)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q}), 50)
-	eventually(t, b.ListsByState)
+	eventually(t, b.sessions.ListsByState)
 	require.Len(t, listAll(t, b, chat.SessionsRequest{Queue: q, States: []chat.State{chat.Waiting}}), 50)
 	require.Empty(t, listAll(t, b, chat.SessionsRequest{States: []chat.State{chat.Serving}}))
 	clean(t, b)
@@ -173,12 +173,12 @@ func TestTheListByStateIsMadeForOldData(t *testing.T) {
 func TestTheAuditSeesTheListByState(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL())
 	s := opens(t, b, name("q"), 1)[0]
-	p, _ := b.Of(s.ID)
+	p, _ := b.store.Of(s.ID)
 	clean(t, b)
 	member := sessions.ByState(chat.Waiting) + sessions.FiledAs(s.Created.UnixMilli(), s.ID)
-	require.NoError(t, b.Redis.ZRem(t.Context(), p.States(), member).Err())
+	require.NoError(t, b.store.Redis.ZRem(t.Context(), p.States(), member).Err())
 	require.NotEmpty(t, violations(t, b))
-	require.NoError(t, b.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(1, s.ID))).Err())
+	require.NoError(t, b.store.Redis.ZAdd(t.Context(), p.States(), zs(member), zs(sessions.ByState(chat.Serving)+sessions.FiledAs(1, s.ID))).Err())
 	require.NotEmpty(t, violations(t, b))
 }
 
@@ -212,16 +212,16 @@ func TestAHelloAfterManyEnds(t *testing.T) {
 		})
 	}
 	require.NoError(t, g.Wait())
-	p := b.Home(id.ID)
+	p := b.store.Home(id.ID)
 	eventually(t, func() bool { // what is owed is told
-		load, err := b.Redis.HLen(t.Context(), p.Load(id.ID)).Result()
+		load, err := b.store.Redis.HLen(t.Context(), p.Load(id.ID)).Result()
 		return err == nil && load == 0
 	})
-	before, began := b.Calls.Load(), time.Now()
+	before, began := b.store.Calls.Load(), time.Now()
 	ann := connect(t, b, id, "")
 	hello := ann.await("hello", nil)
-	t.Logf("hello after %s and %d scripts, of %d sessions", time.Since(began), b.Calls.Load()-before, len(hello["sessions"].([]any)))
-	require.Less(t, b.Calls.Load()-before, int64(n/2))
+	t.Logf("hello after %s and %d scripts, of %d sessions", time.Since(began), b.store.Calls.Load()-before, len(hello["sessions"].([]any)))
+	require.Less(t, b.store.Calls.Load()-before, int64(n/2))
 	require.Equal(t, true, hello["more"])
 	require.EqualValues(t, n, hello["unread"])
 	require.LessOrEqual(t, chat.Sized(hello), chat.PageBytes)

@@ -36,11 +36,11 @@ func (b current) Waiting(ctx context.Context, queues []string) (map[string]int64
 	out, mu := map[string]int64{}, sync.Mutex{}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for _, p := range b.Parts {
+	for _, p := range b.store.Parts {
 		g.Go(func() error {
 			for some := range slices.Chunk(queues, 100) {
 				sizes := make([]*redis.IntCmd, len(some))
-				_, err := b.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				_, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 					for i, q := range some {
 						sizes[i] = pipe.ZCard(ctx, p.Waiting(q))
 					}

@@ -111,8 +111,8 @@ func TestStatsCountEveryTransition(t *testing.T) {
 		require.NoError(t, err)
 		gone, err := a.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("gus")}, Queue: q})
 		require.NoError(t, err)
-		p, _ := a.Of(gone.ID)
-		require.NoError(t, a.Redis.HSet(ctx, p.Session(gone.ID), "abandon", 1, "waiting_since", 1).Err())
+		p, _ := a.store.Of(gone.ID)
+		require.NoError(t, a.store.Redis.HSet(ctx, p.Session(gone.ID), "abandon", 1, "waiting_since", 1).Err())
 		require.NoError(t, a.fire(ctx, p, "abandon|"+gone.ID))
 
 		r = b.stats(t, chat.StatsRequest{Queue: q})
@@ -142,7 +142,7 @@ func TestStatsRatings(t *testing.T) {
 		rate := storetest.Script(t, "session, log, unread, read, authors, timers, dirty, outbox, states, rules, stats, hooks?", "a = JSON (op, session, score)",
 			"rated(a.score) return 1", "counts")
 		for _, score := range []int{5, 5, 2} {
-			err := rate.Run(t.Context(), b.Redis, g.p.Transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
+			err := rate.Run(t.Context(), b.store.Redis, g.p.Transition(g.session), chat.Encode(map[string]any{"session": g.session, "op": g.op, "score": score})).Err()
 			require.NoError(t, err)
 		}
 		r := b.stats(t, chat.StatsRequest{Queue: g.q})
@@ -172,7 +172,7 @@ func TestStatsNamesHaveAnEnd(t *testing.T) {
 	open("set")
 	served := open("served")
 	agent(t, b, name("ann"), "served").grab(served.ID)
-	held, err := b.Redis.HGetAll(ctx, b.Home(eve.ID).Stats()).Result()
+	held, err := b.store.Redis.HGetAll(ctx, b.store.Home(eve.ID).Stats()).Result()
 	require.NoError(t, err)
 	rows := map[string]int64{}
 	for field, value := range held { // hour|metric|queue, agent

@@ -14,10 +14,10 @@ import (
 // earlier makes everything that has happened to a session so many seconds older.
 func earlier(t testing.TB, b *Broker, session string, seconds int64) {
 	t.Helper()
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	for _, field := range []string{"created", "reopened", "awaited", "waiting_since", "owned", "ended"} {
-		if n, err := b.Redis.HGet(t.Context(), p.Session(session), field).Int64(); err == nil {
-			require.NoError(t, b.Redis.HSet(t.Context(), p.Session(session), field, n-1000*seconds).Err())
+		if n, err := b.store.Redis.HGet(t.Context(), p.Session(session), field).Int64(); err == nil {
+			require.NoError(t, b.store.Redis.HSet(t.Context(), p.Session(session), field, n-1000*seconds).Err())
 		}
 	}
 }
@@ -166,6 +166,6 @@ func TestStatsOfBotsAreApart(t *testing.T) {
 	requireTimes(t, []float64{30, 20}, agentOf(r, c.bot.ID).Bots.Handling)
 	require.EqualValues(t, 1, agentOf(r, c.bot.ID).Bots.WaitingTime.Count)
 	require.Equal(t, r.Totals, queueOf(r, c.q).StatsCounts)
-	last, err := b.Redis.HGet(context.Background(), b.Home(c.uma.ID).Profile("u:"+c.uma.ID), "last_agent").Result()
+	last, err := b.store.Redis.HGet(context.Background(), b.store.Home(c.uma.ID).Profile("u:"+c.uma.ID), "last_agent").Result()
 	require.Error(t, err, "a bot that accepted is nobody's last agent: %s", last)
 }

@@ -65,7 +65,7 @@ func TestStatsFlushedWhileCounting(t *testing.T) {
 					return
 				default:
 				}
-				if err := b.counts.Flush(ctx, b.Parts...); err != nil {
+				if err := b.counts.Flush(ctx, b.store.Parts...); err != nil {
 					t.Error(err)
 				}
 				r, err := b.Stats(ctx, host, chat.StatsRequest{Queue: q})
@@ -130,7 +130,7 @@ func TestStatsAfterRestore(t *testing.T) {
 		require.Equal(t, chat.StatsCounts{Opened: 2, Grabbed: 1, Ended: 1, WaitingTime: times(1), Handling: times(1)}, only(r.Totals))
 		require.Zero(t, r.Serving)
 		require.EqualValues(t, 1, r.Waiting)
-		require.NoError(t, c.counts.Flush(ctx, c.Parts...))
+		require.NoError(t, c.counts.Flush(ctx, c.store.Parts...))
 	}
 }
 
@@ -142,7 +142,7 @@ func TestStatsOccupancy(t *testing.T) {
 			b := startNode(t, start(t), func(o *Options) { o.Archive = nil }) // nothing is sealed
 			ctx, q := t.Context(), name("q")
 			ann := agent(t, b, name("ann"), q)
-			p := b.Home(ann.ID)
+			p := b.store.Home(ann.ID)
 			occupancy := func() (per []float64, busy []float64) {
 				r := b.stats(t, chat.StatsRequest{Agent: ann.ID, Since: time.Now().UnixMilli() - hourMS})
 				sum := 0.0
@@ -156,7 +156,7 @@ func TestStatsOccupancy(t *testing.T) {
 			hour := time.Now().UnixMilli() / hourMS * hourMS
 			began := hour - 600_000 // ten minutes before the hour
 			back := func(flags string) {
-				require.NoError(t, b.Redis.HSet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID, flags+"|"+strconv.FormatInt(began, 10)).Err())
+				require.NoError(t, b.store.Redis.HSet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID, flags+"|"+strconv.FormatInt(began, 10)).Err())
 			}
 			back("1")
 			past := func() float64 { return float64(time.Now().UnixMilli()-hour) / 1000 }
@@ -176,7 +176,7 @@ func TestStatsOccupancy(t *testing.T) {
 			s := user(t, b, name("uma")).open(q)
 			ann.grab(s.ID)
 			require.Eventually(t, func() bool { // what a grab owes is settled after its answer
-				v, _ := b.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
+				v, _ := b.store.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
 				return v != "" && v[0] == '3'
 			}, 5*time.Second, 5*time.Millisecond)
 			back("3")
@@ -185,12 +185,12 @@ func TestStatsOccupancy(t *testing.T) {
 			online, busy = occupancy()
 			check("at work", []float64{1200, 2 * past()}, online)
 			check("at work", []float64{600, past()}, busy)
-			v, err := b.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
+			v, err := b.store.Redis.HGet(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Result()
 			require.NoError(t, err)
 			require.Equal(t, "2", v[:1], "away, and still at work")
 			_, err = b.End(ctx, ann.Actor, chat.EndRequest{Session: s.ID, Force: true})
 			require.NoError(t, err)
-			require.False(t, b.Redis.HExists(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Val())
+			require.False(t, b.store.Redis.HExists(ctx, p.Stats(), "now|agent|\x1f"+ann.ID).Val())
 			require.InDelta(t, 0.5, *agentOf(b.stats(t, chat.StatsRequest{Agent: ann.ID}), ann.ID).Occupancy.Rate, 0.01)
 			require.Nil(t, agentOf(b.stats(t, chat.StatsRequest{Queue: q}), ann.ID).Occupancy, "a queue has none")
 

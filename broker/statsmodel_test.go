@@ -62,7 +62,7 @@ func (k *talk) step() {
 	}
 	i := k.rnd.IntN(len(k.open))
 	id := k.open[i]
-	before, err := b.Look(ctx, id)
+	before, err := b.sessions.Look(ctx, id)
 	require.NoError(t, err)
 	if before.State == chat.Ended && k.rnd.IntN(4) > 0 { // enough of it
 		k.open = slices.Delete(k.open, i, i+1)
@@ -126,14 +126,14 @@ func (k *talk) act(b *Broker, a chat.Actor, before *chat.Snapshot, owner string)
 		}
 	case 8:
 		_, err := b.End(ctx, a, chat.EndRequest{Session: id, Force: k.rnd.IntN(2) == 0})
-		after, err2 := b.Look(ctx, id)
+		after, err2 := b.sessions.Look(ctx, id)
 		require.NoError(k.t, err2)
 		if err == nil && before.State != chat.Ended && after.State == chat.Ended {
 			k.over(id, q, owner)
 		}
 	}
 	if k.rnd.IntN(12) == 0 {
-		now, err := b.Look(ctx, id)
+		now, err := b.sessions.Look(ctx, id)
 		require.NoError(k.t, err)
 		if now.State != chat.Ended {
 			_, err = b.End(ctx, host, chat.EndRequest{Session: id})
@@ -182,7 +182,7 @@ func TestStatsAgainstAPlainTally(t *testing.T) {
 				seen.FirstResponse.Count, seen.Handling.Count) > 5, "%+v", seen)
 			waiting, serving := map[string]int64{}, map[string]int64{}
 			for _, id := range k.open {
-				s, err := k.nodes[0].Look(t.Context(), id)
+				s, err := k.nodes[0].sessions.Look(t.Context(), id)
 				require.NoError(t, err)
 				if s.State == chat.Waiting {
 					waiting[s.Queue]++

@@ -221,11 +221,11 @@ func TestUnreadIsExactForEveryParticipant(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		st, err := nodes[0].Look(ctx, s.ID)
+		st, err := nodes[0].sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
 		for _, p := range []*party{uma, ann, bea} {
 			w := chat.Who(p.Role, p.ID)
-			h, err := nodes[1].History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: st.Marks[w], Before: -1, Limit: 200})
+			h, err := nodes[1].sessions.History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: st.Marks[w], Before: -1, Limit: 200})
 			require.NoError(t, err)
 			want := 0
 			for _, m := range h.Messages {

@@ -24,7 +24,7 @@ func (b *Broker) TakeOver(ctx context.Context, a chat.Actor, session string) (ch
 	if err := chat.Allow(a, chat.ActTakeOver); err != nil {
 		return chat.Session{}, err
 	}
-	if _, err := b.Look(ctx, session); err != nil { // before a place is taken
+	if _, err := b.sessions.Look(ctx, session); err != nil { // before a place is taken
 		return chat.Session{}, err
 	}
 	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) {

@@ -22,7 +22,7 @@ func (p *pulse) fire(ctx context.Context, w store.Lent) {
 		p.books.Add(w, false)
 	}
 	if !errors.Is(err, store.ErrAgain) && ctx.Err() == nil {
-		p.b.Log.Warn("timer not carried out; it comes again", "timer", w.Member, "error", err)
+		p.b.store.Log.Warn("timer not carried out; it comes again", "timer", w.Member, "error", err)
 	}
 }
 

@@ -20,7 +20,7 @@ func (b *Broker) set(t testing.TB, q string, change func(*chat.QueueSettings)) {
 	_, err := b.PutQueue(t.Context(), host, s)
 	require.NoError(t, err)
 	// Whoever starts on a shared Redis later would assign in it, too.
-	t.Cleanup(func() { _ = b.Redis.HDel(context.Background(), b.Parts[0].Queues(), q).Err() })
+	t.Cleanup(func() { _ = b.store.Redis.HDel(context.Background(), b.store.Parts[0].Queues(), q).Err() })
 }
 
 func inStateOf(s chat.State) func(event) bool {
@@ -64,7 +64,7 @@ func TestTimers(t *testing.T) {
 		began = time.Now()
 		left.Conn.Close(ctx)
 		eventually(t, func() bool {
-			st, err := a.Look(ctx, s.ID)
+			st, err := a.sessions.Look(ctx, s.ID)
 			return err == nil && st.State == chat.Ended && st.Reason == "abandoned"
 		})
 		within(t, began, time.Second, 3500*time.Millisecond)
@@ -111,7 +111,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 		again := connect(t, b, ann.Identity, "second")
 		ann.Conn.Close(ctx)
 		time.Sleep(2500 * time.Millisecond) // another device is there: nothing happens
-		st, err := b.Look(ctx, mine.ID)
+		st, err := b.sessions.Look(ctx, mine.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Serving, st.State)
 		again.Conn.Close(ctx)
@@ -127,7 +127,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 			return s["id"] == offered.ID && s["state"] == "serving" && s["rev"].(float64) > 3
 		})
 		eventually(t, func() bool {
-			st, err := b.Look(ctx, helped.ID)
+			st, err := b.sessions.Look(ctx, helped.ID)
 			return err == nil && len(st.Assistants) == 0
 		})
 		line, err := b.waiting.First(ctx, q, 9)
@@ -150,10 +150,10 @@ func TestADeadNode(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	uma.await("session", inStateOf(chat.Serving))
-	a.Stop() // its loops end, as if it were killed: no heartbeat, and nothing said
+	a.store.Stop() // its loops end, as if it were killed: no heartbeat, and nothing said
 	began := time.Now()
 	eventually(t, func() bool {
-		st, err := b.Look(ctx, s.ID)
+		st, err := b.sessions.Look(ctx, s.ID)
 		return err == nil && st.State == chat.Waiting
 	})
 	within(t, began, 9*time.Second, 18*time.Second)
@@ -165,10 +165,10 @@ func TestANodeThoughtDead(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
 	uma := user(t, b, name("uma"))
-	p := b.Home(uma.ID)
-	bury(t, b, p, b.Node)
-	require.Zero(t, b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
-	eventually(t, func() bool { return b.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val() == 1 })
+	p := b.store.Home(uma.ID)
+	bury(t, b, p, b.store.Node)
+	require.Zero(t, b.store.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
+	eventually(t, func() bool { return b.store.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val() == 1 })
 }
 
 // A second connection of one device replaces the first, on whatever node; the
@@ -308,11 +308,11 @@ func TestResyncFindsWhatWasMissed(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
 	uma := user(t, b, name("uma"))
-	p := b.Home(uma.ID)
+	p := b.store.Home(uma.ID)
 	s, err := b.Open(ctx, chat.Actor{Host: true}, chat.OpenRequest{User: uma.Person(), Queue: q})
 	require.NoError(t, err)
 	uma.await("session", inState(s.ID))
-	require.NoError(t, b.Redis.HSet(ctx, p.Profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
+	require.NoError(t, b.store.Redis.HSet(ctx, p.Profile("u:"+uma.ID), "revoked", time.Now().Add(time.Minute).UnixMilli()).Err())
 	b.hub.Probe().Resync(context.WithoutCancel(ctx), uma.ID)
 	uma.awaitClose(chat.CloseRevoked)
 }

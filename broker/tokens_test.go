@@ -94,9 +94,9 @@ func TestTimesInRedisAreItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ahead.UnixMilli(), m.Created.UnixMilli())
 	n := 0
-	for _, p := range b.Parts {
+	for _, p := range b.store.Parts {
 		for _, key := range []string{p.Dirty(), p.Timers()} {
-			due, err := b.Redis.ZRangeWithScores(ctx, key, 0, -1).Result()
+			due, err := b.store.Redis.ZRangeWithScores(ctx, key, 0, -1).Result()
 			require.NoError(t, err)
 			for _, z := range due {
 				require.GreaterOrEqual(t, int64(z.Score), ahead.UnixMilli(), z.Member)

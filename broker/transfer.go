@@ -39,11 +39,11 @@ func (b *Broker) toAgent(ctx context.Context, a chat.Actor, r chat.TransferReque
 		return chat.Session{}, chat.Errorf(chat.CodeBadRequest, "to: not oneself")
 	}
 	// The owner is asked before a place is taken, so that a stranger cannot fill a colleague's load.
-	st, err := b.Look(ctx, r.Session)
+	st, err := b.sessions.Look(ctx, r.Session)
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := b.Judge(ctx, a, chat.ActTransfer, st); err != nil {
+	if err := b.sessions.Judge(ctx, a, chat.ActTransfer, st); err != nil {
 		return chat.Session{}, err
 	}
 	switch {
@@ -72,7 +72,7 @@ type offerArgs struct {
 
 // offer puts an offer to the agent whose place was reserved; ErrLate if the place is too old.
 func (b *Broker) offer(ctx context.Context, a chat.Actor, r chat.TransferRequest, pl places.Place, queue string) (chat.Session, error) {
-	p, _ := b.Of(r.Session)
+	p, _ := b.store.Of(r.Session)
 	args := offerArgs{caller: calledBy(a, chat.ActTransfer, r.Session), Place: pl, Sticky: r.Sticky, Note: r.Note}
 	reply, err := b.settings.Ruled(ctx, "offer", p, p.Transition(r.Session), func() any {
 		args.TTL = store.Milliseconds(b.settings.Queue(queue).OfferTimeout)
@@ -144,7 +144,7 @@ type withdrawArgs struct {
 // withdraw ends an open offer without a new owner.
 func (b *Broker) withdraw(ctx context.Context, a chat.Actor, action chat.Action, args withdrawArgs) (chat.Session, error) {
 	return b.transit(ctx, a, action, args.Session, func(p store.Partition) (store.Reply, error) {
-		return b.RunJSON(ctx, "withdraw", p.Transition(args.Session), args)
+		return b.store.RunJSON(ctx, "withdraw", p.Transition(args.Session), args)
 	})
 }
 

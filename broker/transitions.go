@@ -61,7 +61,7 @@ func (b *Broker) where(ctx context.Context, p store.Partition, session string) (
 	if queue, user = b.hub.Locate(session); queue != "" {
 		return queue, user, nil
 	}
-	v, err := b.Pipe.HMGet(ctx, p.Session(session), "queue", "user").Result()
+	v, err := b.store.Pipe.HMGet(ctx, p.Session(session), "queue", "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", "", store.RedisError("session", err)
 	}
@@ -77,7 +77,7 @@ func (b *Broker) where(ctx context.Context, p store.Partition, session string) (
 // somebody of whom an earlier version did not keep that it took part is run again.
 func (b *Broker) transit(ctx context.Context, a chat.Actor, action chat.Action, session string,
 	run func(p store.Partition) (store.Reply, error)) (chat.Session, error) {
-	p, ok := b.Of(session)
+	p, ok := b.store.Of(session)
 	if !ok {
 		return chat.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -86,7 +86,7 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, action chat.Action, 
 		if err != nil {
 			return chat.Session{}, err
 		}
-		again, err := b.Enrolled(ctx, a, session, r)
+		again, err := b.sessions.Enrolled(ctx, a, session, r)
 		if err != nil {
 			return chat.Session{}, err
 		}
@@ -94,7 +94,7 @@ func (b *Broker) transit(ctx context.Context, a chat.Actor, action chat.Action, 
 			continue
 		}
 		if err := store.Refused(r); err != nil {
-			return chat.Session{}, b.Absent(ctx, a, action, session, err)
+			return chat.Session{}, b.sessions.Absent(ctx, a, action, session, err)
 		}
 		return b.answer(ctx, a, session, r)
 	}
@@ -109,7 +109,7 @@ func (b *Broker) relocate(ctx context.Context, a chat.Actor, action chat.Action,
 // follow runs a script with the queue and user that the session is thought to have, and
 // with those it has where the script answers 'moved'.
 func (b *Broker) follow(ctx context.Context, session string, run func(p store.Partition, queue, user string) (store.Reply, error)) (store.Reply, error) {
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	queue, user, err := b.where(ctx, p, session)
 	if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 		return store.Reply{"not_found"}, nil // as the script would
@@ -141,10 +141,10 @@ func (b *Broker) answer(ctx context.Context, a chat.Actor, session string, r sto
 	for i := 2; i < len(r); i++ {
 		effects = append(effects, r.Str(i))
 	}
-	p, _ := b.Of(session)
+	p, _ := b.store.Of(session)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
 	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
-		b.Beside("settle", func() { // a grab: nothing waits for it
+		b.store.Beside("settle", func() { // a grab: nothing waits for it
 			defer cancel()
 			b.places.CarryOut(ctx, p, effects)
 		})

@@ -19,7 +19,7 @@ func (b *Broker) User(ctx context.Context, a chat.Actor, id string) (chat.UserCa
 	if err != nil {
 		return chat.UserCard{}, err
 	}
-	list, err := b.Sessions(ctx, chat.Actor{Host: true}, chat.SessionsRequest{User: id, Limit: cardSessions})
+	list, err := b.sessions.Sessions(ctx, chat.Actor{Host: true}, chat.SessionsRequest{User: id, Limit: cardSessions})
 	if err != nil {
 		return chat.UserCard{}, err
 	}
@@ -46,7 +46,7 @@ func (b *Broker) mayKnow(ctx context.Context, a chat.Actor, id string) error {
 		return err
 	}
 	if a.Role.Staff() {
-		shared, err := b.Sessions(ctx, a, chat.SessionsRequest{User: id, Agent: a.ID, Limit: cardSessions})
+		shared, err := b.sessions.Sessions(ctx, a, chat.SessionsRequest{User: id, Agent: a.ID, Limit: cardSessions})
 		if err != nil || len(shared.Sessions) > 0 {
 			return err
 		}

@@ -77,7 +77,7 @@ func TestBlocking(t *testing.T) {
 		require.Equal(t, sent.Seq, again.Seq)
 		_, err = a.Send(ctx, bare, chat.SendRequest{Session: user(t, a, name("ben")).open(q).ID, Body: json.RawMessage(`"x"`)})
 		code(t, chat.CodeForbidden, err)
-		_, err = a.Session(ctx, bare, s.ID)
+		_, err = a.sessions.Session(ctx, bare, s.ID)
 		require.NoError(t, err, "it may still read")
 		ann.send(s.ID, "are you there?")
 		_, err = a.Send(ctx, host, chat.SendRequest{Session: s.ID, Body: json.RawMessage(`"x"`), As: chat.RoleBot})
@@ -198,7 +198,7 @@ func TestUserRules(t *testing.T) {
 	}
 	require.Equal(t, uma.Name, cardOf(t, b, sue.Actor, uma.ID).Name)
 	uma.open(name("q")) // as if after it was asked which are open
-	p := b.Home(uma.ID)
+	p := b.store.Home(uma.ID)
 	r := b.mustRun(t, "block", []string{p.Profile("u:" + uma.ID), p.Open(uma.ID), p.Dirty()}, map[string]any{"who": "u:" + uma.ID,
 		"info": "{}", "blocked": false, "reason": "", "sessions": []string{}})
 	require.Equal(t, "moved", r.Str(0))

@@ -33,7 +33,7 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	if err := chat.Allow(a, chat.ActWhisper); err != nil {
 		return chat.SendReply{}, err
 	}
-	p, ok := b.Of(r.Session)
+	p, ok := b.store.Of(r.Session)
 	if !ok {
 		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -49,14 +49,14 @@ func (b *Broker) Whisper(ctx context.Context, a chat.Actor, r WhisperRequest) (c
 	if _, late, _ := sender.Ask(time.Now()); late != nil {
 		return chat.SendReply{}, late
 	}
-	reply, err := b.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), whisperArgs{call{mid, r.Session}, a.ID, r.Key,
+	reply, err := b.store.RunJSON(ctx, "whisper", p.Transition(r.Session, p.Keys(r.Session)), whisperArgs{call{mid, r.Session}, a.ID, r.Key,
 		store.KeyHash(by, r.Key, mid), chat.Head(mid, chat.Author{ID: a.ID, Role: a.Role, Name: a.Name}, chat.TypeNote, 0), body})
 	if err != nil {
 		return chat.SendReply{}, err
 	}
 	sent, err := b.sent(ctx, r.Session, mid, reply)
 	if err != nil {
-		return sent, b.Absent(ctx, a, chat.ActWhisper, r.Session, err)
+		return sent, b.sessions.Absent(ctx, a, chat.ActWhisper, r.Session, err)
 	}
 	if !sent.Duplicate {
 		b.limits.Count(by, sender)
