@@ -190,7 +190,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: &routing.Waiting{Store: st}, sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: routing.NewWaiting(st), sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})

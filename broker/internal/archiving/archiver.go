@@ -32,7 +32,7 @@ const (
 // Any number of nodes do it at once; take and done keep them off each other's
 // sessions, and where that fails nothing is harmed: every write may be repeated.
 type Archiver struct {
-	*store.Store
+	store   *store.Store
 	archive archive.Archive
 	delay   time.Duration
 	keep    int           // entries a log keeps
@@ -65,25 +65,25 @@ type ArchiverNeeds interface {
 
 // NewArchiver archives what changes, delay after the first change; a session leaves Redis so long after its end.
 func NewArchiver(s *store.Store, a archive.Archive, delay, after time.Duration, needs ArchiverNeeds) *Archiver {
-	return &Archiver{Store: s, archive: a, delay: cmp.Or(delay, archiveDelay), keep: KeepLog, after: cmp.Or(after, expireAfter), needs: needs}
+	return &Archiver{store: s, archive: a, delay: cmp.Or(delay, archiveDelay), keep: KeepLog, after: cmp.Or(after, expireAfter), needs: needs}
 }
 
 // Start begins to archive, until close or the broker's end.
 func (a *Archiver) Start() {
-	reading, stop := context.WithCancel(a.Life)
+	reading, stop := context.WithCancel(a.store.Life)
 	a.stop, a.done = stop, make(chan struct{})
 	pieces := make(chan *Piece, 4*collectLimit) // read ahead while the store writes
-	a.Tasks.Go(func() {
+	a.store.Tasks.Go(func() {
 		defer close(pieces)
 		for a.read(reading, pieces) {
 		}
 	})
-	a.Tasks.Go(func() {
+	a.store.Tasks.Go(func() {
 		defer close(a.done)
-		a.write(a.Life, pieces)
+		a.write(a.store.Life, pieces)
 	})
-	a.Loop(refusedPause, a.retry)
-	a.Loop(reindexPause, a.Reindex)
+	a.store.Loop(refusedPause, a.retry)
+	a.store.Loop(reindexPause, a.Reindex)
 }
 
 // Close archives what is dirty, as far as the context allows.
@@ -106,11 +106,11 @@ func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
 	more, err := a.pass(ctx, a.delay, func(p *Piece) {
 		select {
 		case pieces <- p:
-		case <-a.Life.Done():
+		case <-a.store.Life.Done():
 		}
 	})
 	if err != nil && ctx.Err() == nil {
-		a.Log.Warn("nothing to archive could be read; again soon", "error", err)
+		a.store.Log.Warn("nothing to archive could be read; again soon", "error", err)
 	}
 	if more && err == nil {
 		return ctx.Err() == nil
@@ -122,7 +122,7 @@ func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
 func (a *Archiver) pass(ctx context.Context, delay time.Duration, emit func(*Piece)) (more bool, err error) {
 	var full atomic.Bool
 	var g errgroup.Group
-	for _, p := range a.Parts {
+	for _, p := range a.store.Parts {
 		g.Go(func() error {
 			list, err := a.collect(ctx, p, delay)
 			if len(list) == collectLimit {
@@ -145,7 +145,7 @@ func (a *Archiver) pass(ctx context.Context, delay time.Duration, emit func(*Pie
 }
 
 func (a *Archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]store.Collected, error) {
-	return a.Collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
+	return a.store.Collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
 }
 
 // write gathers pieces into batches, and marks one while it stores the next.
@@ -231,7 +231,7 @@ func (a *Archiver) commit(ctx context.Context, all Batch) (Batch, error) {
 	}
 	a.failed.Add(1)
 	if ctx.Err() == nil && !a.away.Swap(true) {
-		a.Log.Error("the archive does not take what it is given; nothing is lost, and it is tried again", "error", err)
+		a.store.Log.Error("the archive does not take what it is given; nothing is lost, and it is tried again", "error", err)
 	}
 	a.giveBack(context.WithoutCancel(ctx), b)
 	return nil, err
@@ -265,7 +265,7 @@ func (a *Archiver) put(ctx context.Context, b Batch) error {
 			p, m := from[r.Index], &messages[r.Index]
 			p.refuse(m.Seq)
 			a.refused.Add(1)
-			a.Log.Error("the archive refuses a message; it stays in Redis", "session", p.ID, "seq", m.Seq, "error", r.Err)
+			a.store.Log.Error("the archive refuses a message; it stays in Redis", "session", p.ID, "seq", m.Seq, "error", r.Err)
 		}
 		a.saved.Add(int64(len(messages) - len(rejected)))
 	}
@@ -277,7 +277,7 @@ func (a *Archiver) put(ctx context.Context, b Batch) error {
 		for _, r := range rejected {
 			owners[r.Index].docRefused = true
 			a.refused.Add(1)
-			a.Log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].ID, "error", r.Err)
+			a.store.Log.Error("the archive refuses a session; it stays in Redis", "session", owners[r.Index].ID, "error", r.Err)
 		}
 	}
 	if len(records) > 0 {
@@ -293,10 +293,10 @@ func (a *Archiver) mark(ctx context.Context, b Batch) error {
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
-				_, err := a.Run(ctx, "done", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID)
+				_, err := a.store.Run(ctx, "done", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID)
 				return err
 			}
-			r, err := a.RunJSON(ctx, "saved", []string{p.Part.Session(p.ID), p.Part.Log(p.ID), p.Part.Read(p.ID),
+			r, err := a.store.RunJSON(ctx, "saved", []string{p.Part.Session(p.ID), p.Part.Log(p.ID), p.Part.Read(p.ID),
 				p.Part.Recalled(p.ID), p.Part.Dirty(), p.Part.Timers(), p.Part.Aside(), p.Part.Late()}, p.mark(a))
 			if err == nil && r.Str(0) == "other" { // Redis fell back while this was on its way
 				err = a.needs.Compare(ctx, p.Part, p.ID)
@@ -306,7 +306,7 @@ func (a *Archiver) mark(ctx context.Context, b Batch) error {
 	}
 	err := g.Wait()
 	if err != nil && ctx.Err() == nil {
-		a.Log.Warn("what was archived is not marked; it will be archived again", "error", err)
+		a.store.Log.Warn("what was archived is not marked; it will be archived again", "error", err)
 	}
 	return err
 }
@@ -315,7 +315,7 @@ func (a *Archiver) giveBack(ctx context.Context, b Batch) {
 	ctx, cancel := context.WithTimeout(ctx, givePatience)
 	defer cancel()
 	for _, p := range b {
-		if _, err := a.Run(ctx, "putback", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID, p.Since); err != nil {
+		if _, err := a.store.Run(ctx, "putback", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID, p.Since); err != nil {
 			return // it comes back when its lease is over
 		}
 	}
@@ -344,27 +344,27 @@ func (a *Archiver) Flush(ctx context.Context) error {
 // retry makes dirty again what the store refused, lest it stay in Redis for ever
 // once the store has changed its mind. It also removes records that have expired.
 func (a *Archiver) retry(ctx context.Context) {
-	for _, p := range a.Parts {
-		ids, err := a.Redis.ZRange(ctx, p.Aside(), 0, 999).Result()
+	for _, p := range a.store.Parts {
+		ids, err := a.store.Redis.ZRange(ctx, p.Aside(), 0, 999).Result()
 		if err != nil || len(ids) == 0 {
 			continue
 		}
-		if err := a.FallsDue(ctx, p.Dirty(), 0, "NX", ids...); err != nil {
-			a.Log.Warn("what was set aside is not tried again; later", "partition", p.Index, "error", err)
+		if err := a.store.FallsDue(ctx, p.Dirty(), 0, "NX", ids...); err != nil {
+			a.store.Log.Warn("what was set aside is not tried again; later", "partition", p.Index, "error", err)
 		}
 	}
 	if err := a.archive.Purge(ctx); err != nil && ctx.Err() == nil {
-		a.Log.Warn("expired records not removed; later", "error", err)
+		a.store.Log.Warn("expired records not removed; later", "error", err)
 	}
 }
 
 // Expire takes a session out of Redis that ended long ago and that the archive has whole.
 func (a *Archiver) Expire(ctx context.Context, p store.Partition, session string) error {
-	user, err := a.Pipe.HGet(ctx, p.Session(session), "user").Result()
+	user, err := a.store.Pipe.HGet(ctx, p.Session(session), "user").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return store.RedisError("expire", err)
 	}
-	r, err := a.RunJSON(ctx, "expire", []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session),
+	r, err := a.store.RunJSON(ctx, "expire", []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session),
 		p.Authors(session), p.Recalled(session), p.Keys(session), p.Dirty(), p.Timers(), p.Outbox(),
 		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States()}, struct {
 		Session string `json:"session"`

@@ -35,7 +35,7 @@ func (a *Archiver) Lag(ctx context.Context) (chat.Lag, error) {
 	}
 	var lag chat.Lag
 	now := time.Now().UnixMilli()
-	for _, p := range a.Parts {
+	for _, p := range a.store.Parts {
 		if err := a.addLag(ctx, p, now, &lag); err != nil {
 			return lag, err
 		}
@@ -47,7 +47,7 @@ func (a *Archiver) Lag(ctx context.Context) (chat.Lag, error) {
 func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag *chat.Lag) error {
 	var size, aside *redis.IntCmd
 	var oldest, late *redis.ZSliceCmd
-	_, err := a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		size, aside = pipe.ZCard(ctx, p.Dirty()), pipe.ZCard(ctx, p.Aside())
 		oldest = pipe.ZRangeWithScores(ctx, p.Dirty(), 0, lagSample-1)
 		late = pipe.ZRangeWithScores(ctx, p.Late(), 0, 0)
@@ -65,7 +65,7 @@ func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag
 		lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
 	}
 	marks := make([]*redis.SliceCmd, 0, len(list))
-	_, err = a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, z := range list {
 			id, _ := z.Member.(string)
 			marks = append(marks, pipe.HMGet(ctx, p.Session(id), "seq", "archived"))

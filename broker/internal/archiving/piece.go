@@ -76,7 +76,7 @@ func (a *Archiver) Piece(ctx context.Context, c store.Collected) (*Piece, error)
 		return &Piece{Collected: c, record: rec}, err
 	}
 	s := c.ID
-	r, err := a.Run(ctx, "unsaved", []string{c.Part.Session(s), c.Part.Log(s), c.Part.Unread(s), c.Part.Read(s),
+	r, err := a.store.Run(ctx, "unsaved", []string{c.Part.Session(s), c.Part.Log(s), c.Part.Unread(s), c.Part.Read(s),
 		c.Part.Recalled(s)}, unsavedLimit)
 	if err != nil {
 		return nil, err

@@ -33,10 +33,10 @@ func (a *Archiver) Claim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
+	if err := a.store.Redis.SetNX(ctx, store.ArchiveKey, mine, 0).Err(); err != nil {
 		return store.RedisError("archive", err)
 	}
-	theirs, err := a.Redis.Get(ctx, store.ArchiveKey).Result()
+	theirs, err := a.store.Redis.Get(ctx, store.ArchiveKey).Result()
 	if err != nil {
 		return store.RedisError("archive", err)
 	}
@@ -56,7 +56,7 @@ func (a *Archiver) archiveID(ctx context.Context) (string, error) {
 	if err != nil || id != "" {
 		return id, err
 	}
-	if err := a.SetDeployment(ctx, "archive", a.Node); err != nil {
+	if err := a.SetDeployment(ctx, "archive", a.store.Node); err != nil {
 		return "", err
 	}
 	return a.deployment(ctx, "archive") // another node's, if both made one

@@ -24,7 +24,7 @@ func (a *Archiver) Reindex(ctx context.Context) {
 		n, err := a.archive.Reindex(ctx, reindexBatch)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.Log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
+				a.store.Log.Warn("the archive is not indexed again yet; it is tried again", "messages", total, "error", err)
 			}
 			return
 		}
@@ -33,23 +33,23 @@ func (a *Archiver) Reindex(ctx context.Context) {
 		}
 		if total += n; total == n || time.Since(told) > time.Minute {
 			told = time.Now()
-			a.Log.Info("what an earlier version archived is being indexed again", "messages", total)
+			a.store.Log.Info("what an earlier version archived is being indexed again", "messages", total)
 		}
 		if !store.Sleep(ctx, min(reindexRest*time.Since(start), reindexLease/2)) {
 			return
 		}
 	}
 	if total > 0 {
-		a.Log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
+		a.store.Log.Info("indexed again what an earlier version archived", "messages", total, "took", time.Since(began).Round(time.Millisecond))
 	}
 }
 
 // leased tells whether this node is the one, for another while.
 func (a *Archiver) leased(ctx context.Context) bool {
-	mine, err := a.Redis.SetNX(ctx, store.ReindexKey, a.Node, reindexLease).Result()
+	mine, err := a.store.Redis.SetNX(ctx, store.ReindexKey, a.store.Node, reindexLease).Result()
 	if err != nil || mine {
 		return err == nil
 	}
-	holder, err := a.Redis.Get(ctx, store.ReindexKey).Result()
-	return err == nil && holder == a.Node && a.Redis.Expire(ctx, store.ReindexKey, reindexLease).Err() == nil
+	holder, err := a.store.Redis.Get(ctx, store.ReindexKey).Result()
+	return err == nil && holder == a.store.Node && a.store.Redis.Expire(ctx, store.ReindexKey, reindexLease).Err() == nil
 }

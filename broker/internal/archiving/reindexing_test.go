@@ -85,10 +85,10 @@ func TestOneNodeReindexes(t *testing.T) {
 	require.Equal(t, 3*reindexBatch, s.left)
 	s.set(3*reindexBatch, nil)
 	b.Reindex(ctx)
-	holder, err := b.Redis.Get(ctx, store.ReindexKey).Result()
+	holder, err := b.store.Redis.Get(ctx, store.ReindexKey).Result()
 	require.NoError(t, err)
-	require.Equal(t, holder != b.Node, s.left > 0, "only who has the lease")
-	require.NoError(t, b.Redis.Del(ctx, store.ReindexKey).Err()) // as when the other is gone for long enough
+	require.Equal(t, holder != b.store.Node, s.left > 0, "only who has the lease")
+	require.NoError(t, b.store.Redis.Del(ctx, store.ReindexKey).Err()) // as when the other is gone for long enough
 	b.Reindex(ctx)
 	require.Zero(t, s.left)
 

@@ -37,7 +37,7 @@ const RevivePage = 1000 // messages read at a time
 // messages tell how far it had got: the document may be a little older. Not
 // fresh if the session was there already, and is not as over has it.
 func (a *Archiver) RestoreSession(ctx context.Context, doc archive.Session, over *Older) (r *Revived, fresh bool, err error) {
-	p, ok := a.Of(doc.ID)
+	p, ok := a.store.Of(doc.ID)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)
 	}
@@ -140,7 +140,7 @@ func (a *Archiver) restoreKeys(ctx context.Context, p store.Partition, r *Revive
 	if len(keys) == 0 {
 		return nil
 	}
-	return store.RedisError("restore", a.Redis.HSet(ctx, p.Keys(r.Doc.ID), keys...).Err())
+	return store.RedisError("restore", a.store.Redis.HSet(ctx, p.Keys(r.Doc.ID), keys...).Err())
 }
 
 // Unread counts anew: others' messages above the mark that the reader may see.
@@ -160,7 +160,7 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 	f := r.Hash
 	f["seq"], f["archived"], f["recalls"], f["aside"] = strconv.FormatInt(r.Seq, 10), strconv.FormatInt(r.Seq, 10), "", ""
 	f["codes"] = strconv.FormatInt(r.next, 10)
-	blocked, err := a.Pipe.HExists(ctx, p.Profile(chat.Who(chat.RoleUser, f["user"])), "blocked").Result()
+	blocked, err := a.store.Pipe.HExists(ctx, p.Profile(chat.Who(chat.RoleUser, f["user"])), "blocked").Result()
 	if err != nil {
 		return false, store.RedisError("restore", err)
 	}
@@ -204,7 +204,7 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 	if r.over != nil {
 		was = r.over.Queue
 	}
-	reply, err := a.Run(ctx, "revive", p.Transition(s, p.Recalled(s), p.Waiting(queue), p.Open(user),
+	reply, err := a.store.Run(ctx, "revive", p.Transition(s, p.Recalled(s), p.Waiting(queue), p.Open(user),
 		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.Waiting(was)), args...)
 	return reply.Str(0) == "ok", err
 }
@@ -214,9 +214,9 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 func (a *Archiver) RestorePlaces(ctx context.Context, r *Revived) error {
 	f, s := r.Hash, r.Doc.ID
 	ended := r.Doc.State == string(chat.Ended)
-	_, err := a.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, agent := range r.Doc.Agents {
-			w, home, role := chat.Who(chat.RoleAgent, agent), a.Home(agent), "past"
+			w, home, role := chat.Who(chat.RoleAgent, agent), a.store.Home(agent), "past"
 			switch {
 			case f["agent"] == agent:
 				role = "owner"
@@ -235,7 +235,7 @@ func (a *Archiver) RestorePlaces(ctx context.Context, r *Revived) error {
 			if agent == "" {
 				continue
 			}
-			home := a.Home(agent)
+			home := a.store.Home(agent)
 			pipe.HSet(ctx, home.Load(agent), s, token+"|held")
 			if agent == f["target"] {
 				pipe.HSetNX(ctx, home.Mine(chat.Who(chat.RoleAgent, agent)), s, f["rev"]+"|target|0")

@@ -57,7 +57,7 @@ func (d *dispatcher) Present(presence, idle string) {
 		Capacity int
 	}
 	if err := json.Unmarshal([]byte(presence), &p); err != nil {
-		d.Log.Error("unreadable event", "queue", d.queue, "error", err)
+		d.store.Log.Error("unreadable event", "queue", d.queue, "error", err)
 		return
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)

@@ -27,7 +27,7 @@ const (
 // agent's load is what the plan thought, so that two plans cannot give one agent
 // two sessions where each should have given one.
 type Dispatchers struct {
-	*store.Store
+	store    *store.Store
 	settings *Settings
 	waiting  Waiting
 	needs    DispatchNeeds
@@ -76,7 +76,7 @@ type Follower interface {
 
 // NewDispatchers assigns in no queue before Tend.
 func NewDispatchers(s *store.Store, settings *Settings, needs DispatchNeeds) *Dispatchers {
-	return &Dispatchers{Store: s, settings: settings, waiting: Waiting{s}, needs: needs, by: map[string]*dispatcher{}}
+	return &Dispatchers{store: s, settings: settings, waiting: Waiting{store: s}, needs: needs, by: map[string]*dispatcher{}}
 }
 
 // dispatcher assigns in one queue.
@@ -112,7 +112,7 @@ func (ds *Dispatchers) Tend(ctx context.Context) {
 			d := &dispatcher{Dispatchers: ds, queue: id, stop: stop, done: make(chan struct{}), kick: make(chan struct{}, 1),
 				passed: map[string]time.Time{}, botted: map[string]time.Time{}}
 			ds.by[id] = d
-			ds.Tasks.Go(func() { d.run(ctx) })
+			ds.store.Tasks.Go(func() { d.run(ctx) })
 		}
 	}
 	for id, d := range ds.by {
@@ -130,7 +130,7 @@ func (ds *Dispatchers) Close(ctx context.Context) {
 	for _, d := range ds.by {
 		<-d.done
 		if d.view != nil {
-			_, _ = d.Run(ctx, "hold", []string{d.Home(d.queue).Dispatch(d.queue)}, d.Node, 0) // else its lease runs out
+			_, _ = d.store.Run(ctx, "hold", []string{d.store.Home(d.queue).Dispatch(d.queue)}, d.store.Node, 0) // else its lease runs out
 		}
 	}
 }
@@ -162,8 +162,8 @@ func (d *dispatcher) holds(ctx context.Context) bool {
 		return true
 	}
 	d.asked = time.Now()
-	key := d.Home(d.queue).Dispatch(d.queue)
-	r, err := d.Run(ctx, "hold", []string{key}, d.Node, dispatchLease.Milliseconds())
+	key := d.store.Home(d.queue).Dispatch(d.queue)
+	r, err := d.store.Run(ctx, "hold", []string{key}, d.store.Node, dispatchLease.Milliseconds())
 	if err != nil || r.Num(0) != 1 {
 		if d.view != nil {
 			d.view.Unfollow()
@@ -212,7 +212,7 @@ func (d *dispatcher) round(ctx context.Context) bool {
 	}
 	waiting, err := d.head(ctx)
 	if err != nil {
-		d.Log.Warn("nothing assigned", "queue", d.queue, "error", err)
+		d.store.Log.Warn("nothing assigned", "queue", d.queue, "error", err)
 		return false
 	}
 	bot, jobs := d.plan(waiting, q.Bot)
@@ -359,7 +359,7 @@ func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool 
 		delete(d.crew, agent) // its next presence brings it back
 		return true
 	}
-	d.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
+	d.store.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)
 	return false
 }
 

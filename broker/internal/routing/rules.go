@@ -44,9 +44,9 @@ func (s *Settings) know(p store.Partition, change string) {
 
 // Start reads the settings for the first time.
 func (s *Settings) Start(ctx context.Context) error {
-	changes := make([]*redis.StringCmd, len(s.Parts))
-	if _, err := s.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range s.Parts {
+	changes := make([]*redis.StringCmd, len(s.store.Parts))
+	if _, err := s.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range s.store.Parts {
 			changes[i] = pipe.Get(ctx, p.Rules())
 		}
 		return nil
@@ -56,7 +56,7 @@ func (s *Settings) Start(ctx context.Context) error {
 	if err := s.Load(ctx); err != nil {
 		return err
 	}
-	for i, p := range s.Parts {
+	for i, p := range s.store.Parts {
 		s.know(p, changes[i].Val())
 	}
 	return nil
@@ -104,5 +104,5 @@ func (s *Settings) UnderRules(ctx context.Context, script string, p store.Partit
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}
 	data = append(bytes.TrimSuffix(data, []byte("}")), `,"rules":`+chat.Quote(rules)+`}`...)
-	return s.Run(ctx, script, keys, string(data))
+	return s.store.Run(ctx, script, keys, string(data))
 }

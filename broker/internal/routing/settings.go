@@ -20,7 +20,7 @@ import (
 // Settings are the queues' rules, kept in one hash and read again every second. Its
 // methods may be called concurrently.
 type Settings struct {
-	*store.Store
+	store  *store.Store
 	mu     sync.RWMutex
 	queues map[string]chat.QueueSettings
 	begun  int64              // readings begun
@@ -33,7 +33,7 @@ type Settings struct {
 const ReadPause = time.Second
 
 // NewSettings knows of no queue before Start.
-func NewSettings(s *store.Store) *Settings { return &Settings{Store: s} }
+func NewSettings(s *store.Store) *Settings { return &Settings{store: s} }
 
 // Queue gives a queue's settings: the defaults where nobody has set it.
 func (s *Settings) Queue(id string) chat.QueueSettings {
@@ -78,7 +78,7 @@ func (s *Settings) Load(ctx context.Context) error {
 	s.begun++
 	turn := s.begun
 	s.mu.Unlock()
-	all, err := s.Redis.HGetAll(ctx, s.Parts[0].Queues()).Result()
+	all, err := s.store.Redis.HGetAll(ctx, s.store.Parts[0].Queues()).Result()
 	if err != nil {
 		return store.RedisError("queues", err)
 	}
@@ -86,7 +86,7 @@ func (s *Settings) Load(ctx context.Context) error {
 	for id, data := range all {
 		q := chat.DefaultQueue(id)
 		if err := json.Unmarshal([]byte(data), &q); err != nil {
-			s.Log.Error("unreadable queue settings", "queue", id, "error", err)
+			s.store.Log.Error("unreadable queue settings", "queue", id, "error", err)
 		}
 		queues[id] = q
 	}
@@ -102,14 +102,14 @@ func (s *Settings) Load(ctx context.Context) error {
 // Then every partition hears that there was a change: what begins there afterwards, on
 // whichever node, obeys it. If this ends half way, nodes read it within a second all the same.
 func (s *Settings) Put(ctx context.Context, id, data string) (had bool, err error) {
-	p := s.Parts[0]
-	r, err := s.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, id, data)
+	p := s.store.Parts[0]
+	r, err := s.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, id, data)
 	if err != nil {
 		return false, err
 	}
 	change := ulid.Make().String()
-	if _, err := s.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, p := range s.Parts {
+	if _, err := s.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range s.store.Parts {
 			pipe.Set(ctx, p.Rules(), change, 0)
 		}
 		return nil
@@ -119,7 +119,7 @@ func (s *Settings) Put(ctx context.Context, id, data string) (had bool, err erro
 	if err := s.Load(ctx); err != nil {
 		return false, err
 	}
-	for _, p := range s.Parts {
+	for _, p := range s.store.Parts {
 		s.know(p, change)
 	}
 	return r.Num(1) == 1, nil
@@ -151,7 +151,7 @@ func (s *Settings) All() []chat.QueueSettings {
 
 // Stored reads one queue's settings from Redis; the defaults where nobody has set it.
 func (s *Settings) Stored(ctx context.Context, id string) (chat.QueueSettings, error) {
-	data, err := s.Redis.HGet(ctx, s.Parts[0].Queues(), id).Bytes()
+	data, err := s.store.Redis.HGet(ctx, s.store.Parts[0].Queues(), id).Bytes()
 	q := chat.DefaultQueue(id)
 	if errors.Is(err, redis.Nil) {
 		return q, nil
@@ -164,7 +164,7 @@ func (s *Settings) Stored(ctx context.Context, id string) (chat.QueueSettings, e
 
 // Kept is what the archive keeps of a queue's settings; nothing where nobody has set it.
 func (s *Settings) Kept(ctx context.Context, id string) ([]byte, error) {
-	data, err := s.Pipe.HGet(ctx, s.Parts[0].Queues(), id).Bytes()
+	data, err := s.store.Pipe.HGet(ctx, s.store.Parts[0].Queues(), id).Bytes()
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
@@ -173,5 +173,5 @@ func (s *Settings) Kept(ctx context.Context, id string) ([]byte, error) {
 
 // Restore puts what the archive has kept back, with the commands of a pipeline.
 func (s *Settings) Restore(ctx context.Context, pipe redis.Pipeliner, id string, data []byte) {
-	pipe.HSet(ctx, s.Parts[0].Queues(), id, data)
+	pipe.HSet(ctx, s.store.Parts[0].Queues(), id, data)
 }

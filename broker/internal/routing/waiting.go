@@ -10,7 +10,7 @@ import (
 )
 
 // Waiting reads what waits in the queues, over all partitions.
-type Waiting struct{ *store.Store }
+type Waiting struct{ store *store.Store }
 
 // First are the first n that wait in a queue, over all partitions.
 func (w *Waiting) First(ctx context.Context, queue string, n int64) ([]string, error) {
@@ -29,9 +29,9 @@ func (w *Waiting) First(ctx context.Context, queue string, n int64) ([]string, e
 
 // UpTo are those who wait in a queue, up to a rank in each partition; -1: all.
 func (w *Waiting) UpTo(ctx context.Context, queue string, last int64) ([]redis.Z, error) {
-	cmds := make([]*redis.ZSliceCmd, len(w.Parts))
-	_, err := w.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range w.Parts {
+	cmds := make([]*redis.ZSliceCmd, len(w.store.Parts))
+	_, err := w.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range w.store.Parts {
 			cmds[i] = pipe.ZRangeWithScores(ctx, p.Waiting(queue), 0, last)
 		}
 		return nil
@@ -48,9 +48,9 @@ func (w *Waiting) UpTo(ctx context.Context, queue string, last int64) ([]redis.Z
 
 // Count is how many wait in a queue.
 func (w *Waiting) Count(ctx context.Context, queue string) (int, error) {
-	cmds := make([]*redis.IntCmd, len(w.Parts))
-	_, err := w.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range w.Parts {
+	cmds := make([]*redis.IntCmd, len(w.store.Parts))
+	_, err := w.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range w.store.Parts {
 			cmds[i] = pipe.ZCard(ctx, p.Waiting(queue))
 		}
 		return nil
@@ -61,3 +61,6 @@ func (w *Waiting) Count(ctx context.Context, queue string) (int, error) {
 	}
 	return n, store.RedisError("waiting", err)
 }
+
+// NewWaiting reads from a store.
+func NewWaiting(s *store.Store) *Waiting { return &Waiting{store: s} }

@@ -11,7 +11,7 @@ import (
 // ReadLog gives a session's entries from one seq to another, both inclusive,
 // ascending. Recalled ones have no body.
 func (rd *Reader) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
-	p, ok := rd.Of(session)
+	p, ok := rd.store.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
@@ -31,7 +31,7 @@ func (rd *Reader) ReadLog(ctx context.Context, session string, from, to int64) (
 }
 
 func (rd *Reader) readChunk(ctx context.Context, p store.Partition, session string, from, to int64) ([]chat.Entry, error) {
-	found, err := rd.Pipe.XRange(ctx, p.Log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
+	found, err := rd.store.Pipe.XRange(ctx, p.Log(session), strconv.FormatInt(from, 10), strconv.FormatInt(to, 10)).Result()
 	if err != nil {
 		return nil, store.RedisError("log", err)
 	}
@@ -57,7 +57,7 @@ func (rd *Reader) readChunk(ctx context.Context, p store.Partition, session stri
 // of recalled entries, and what has moved to the archive. What nobody has does
 // not exist yet.
 func (rd *Reader) fillMissing(ctx context.Context, p store.Partition, session string, out []chat.Entry, missing []string) ([]chat.Entry, error) {
-	heads, err := rd.Pipe.HMGet(ctx, p.Recalled(session), missing...).Result()
+	heads, err := rd.store.Pipe.HMGet(ctx, p.Recalled(session), missing...).Result()
 	if err != nil {
 		return nil, store.RedisError("recalled", err)
 	}

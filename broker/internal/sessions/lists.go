@@ -64,15 +64,15 @@ func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Place,
 	filed := rd.filed.Load()
 	switch {
 	case !a.SeesAll():
-		lists := []*list{rd.liveList(r, after, limit, source{key: rd.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
+		lists := []*list{rd.liveList(r, after, limit, source{key: rd.store.Home(a.ID).Listed(chat.Who(a.Role, a.ID))})}
 		if a.Role.Staff() && chat.Contains(r.States, chat.Waiting) && chat.Contains(a.Queues, r.Queue) {
 			lists = append(lists, rd.liveList(r, after, limit, rd.inLine(r.Queue, filed)...))
 		}
 		return lists
 	case r.User != "":
-		return []*list{rd.liveList(r, after, limit, source{key: rd.Home(r.User).Listed("u:" + r.User)})}
+		return []*list{rd.liveList(r, after, limit, source{key: rd.store.Home(r.User).Listed("u:" + r.User)})}
 	case r.Agent != "":
-		return []*list{rd.liveList(r, after, limit, source{key: rd.Home(r.Agent).Listed("a:" + r.Agent)})}
+		return []*list{rd.liveList(r, after, limit, source{key: rd.store.Home(r.Agent).Listed("a:" + r.Agent)})}
 	case filed && (r.Queue != "" || len(r.States) > 0):
 		return []*list{rd.liveList(r, after, limit, rd.byState(r.States, r.Queue)...)}
 	}

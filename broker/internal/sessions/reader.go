@@ -9,7 +9,7 @@ import (
 
 // Reader reads sessions and their logs, wherever they are. Its methods may be called concurrently.
 type Reader struct {
-	*store.Store
+	store   *store.Store
 	archive archive.Archive // nil without one
 	base    string          // below which clients find the files kept here
 	filed   atomic.Bool     // the list by state is whole
@@ -17,7 +17,7 @@ type Reader struct {
 
 // NewReader reads from Redis and, where there is one, the archive.
 func NewReader(s *store.Store, a archive.Archive, base string) *Reader {
-	return &Reader{Store: s, archive: a, base: base}
+	return &Reader{store: s, archive: a, base: base}
 }
 
 // ListsByState tells whether the lists by state are whole: until then lists are read without them.

@@ -28,9 +28,9 @@ func (rd *Reader) TookPart(ctx context.Context, st *chat.Snapshot, w string) (bo
 	if took {
 		kept = "1"
 	}
-	p, _ := rd.Of(st.ID)
-	if _, err := rd.Run(ctx, "enrol", []string{p.Session(st.ID)}, agent, kept); err != nil {
-		rd.Log.Warn("who took part is not kept; the log tells again", "session", st.ID, "error", err)
+	p, _ := rd.store.Of(st.ID)
+	if _, err := rd.store.Run(ctx, "enrol", []string{p.Session(st.ID)}, agent, kept); err != nil {
+		rd.store.Log.Warn("who took part is not kept; the log tells again", "session", st.ID, "error", err)
 	}
 	return took, nil
 }
@@ -44,9 +44,9 @@ func (rd *Reader) Enrolled(ctx context.Context, a chat.Actor, session string, r 
 	if r.Str(0) != string(chat.CodeForbidden) || !a.Role.Staff() {
 		return false, nil
 	}
-	p, _ := rd.Of(session)
+	p, _ := rd.store.Of(session)
 	w := chat.Who(a.Role, a.ID)
-	f, err := rd.Pipe.HMGet(ctx, p.Session(session), "c:"+w, "m:"+w).Result()
+	f, err := rd.store.Pipe.HMGet(ctx, p.Session(session), "c:"+w, "m:"+w).Result()
 	if err != nil {
 		return false, store.RedisError("session", err)
 	}

@@ -151,9 +151,9 @@ func (rd *Reader) recalledSince(ctx context.Context, page []archive.Message) ([]
 	if len(page) == 0 {
 		return out, nil
 	}
-	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range page {
-			p, ok := rd.Of(page[i].Session)
+			p, ok := rd.store.Of(page[i].Session)
 			if ok && !page[i].Superseded {
 				cmds[i] = pipe.HExists(ctx, p.Recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))
 			}

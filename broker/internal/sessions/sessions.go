@@ -23,11 +23,11 @@ func (rd *Reader) Look(ctx context.Context, session string) (*chat.Snapshot, err
 
 // LookLive reads a session in Redis; nil where it is not (any more).
 func (rd *Reader) LookLive(ctx context.Context, session string) (*chat.Snapshot, error) {
-	p, ok := rd.Of(session)
+	p, ok := rd.store.Of(session)
 	if !ok {
 		return nil, chat.Errorf(chat.CodeNotFound, "no such session")
 	}
-	r, err := rd.Run(ctx, "look", p.Looked(session))
+	r, err := rd.store.Run(ctx, "look", p.Looked(session))
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,8 @@ type source struct{ key, prefix string }
 
 // everything is all there is in Redis.
 func (rd *Reader) everything() []source {
-	out := make([]source, len(rd.Parts))
-	for i, p := range rd.Parts {
+	out := make([]source, len(rd.store.Parts))
+	for i, p := range rd.store.Parts {
 		out[i].key = p.Sessions()
 	}
 	return out
@@ -36,7 +36,7 @@ func (rd *Reader) byState(states []chat.State, queue string) []source {
 		states = []chat.State{chat.Waiting, chat.Serving, chat.Transferring, chat.Ending, chat.Ended}
 	}
 	var out []source
-	for _, p := range rd.Parts {
+	for _, p := range rd.store.Parts {
 		for i, s := range states {
 			switch {
 			case chat.Contains(states[:i], s): // named twice
@@ -96,7 +96,7 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, sin
 // placesOf merges the next n places of several sources.
 func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, since int64, n int) ([]Place, error) {
 	got := make([]func() []Place, len(sources))
-	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, s := range sources {
 			got[i] = s.ask(ctx, pipe, after, since, n)
 		}
@@ -120,9 +120,9 @@ func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, 
 // sieve keeps the sessions that are in the states and the queue asked for.
 func (rd *Reader) sieve(ctx context.Context, r *chat.SessionsRequest, places []Place) ([]Place, error) {
 	fields := make([]*redis.SliceCmd, len(places))
-	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, l := range places {
-			if p, ok := rd.Of(l.ID); ok {
+			if p, ok := rd.store.Of(l.ID); ok {
 				fields[i] = pipe.HMGet(ctx, p.Session(l.ID), "state", "queue")
 			}
 		}

@@ -47,16 +47,16 @@ func unfile(member string) string { return member[strings.LastIndexByte(member, 
 
 // KeepStates puts the list by state right at the node's start, and once more later.
 func (rd *Reader) KeepStates() {
-	if rd.wholeStates(rd.Life) {
+	if rd.wholeStates(rd.store.Life) {
 		rd.filed.Store(true)
 	}
-	rd.Tasks.Go(func() {
+	rd.store.Tasks.Go(func() {
 		for again := false; ; again = true {
-			err := rd.fileAll(rd.Life)
+			err := rd.fileAll(rd.store.Life)
 			if err == nil {
 				rd.filed.Store(true)
-			} else if rd.Life.Err() == nil {
-				rd.Log.Warn("the list of sessions by state could not be looked through; again later", "error", err)
+			} else if rd.store.Life.Err() == nil {
+				rd.store.Log.Warn("the list of sessions by state could not be looked through; again later", "error", err)
 			}
 			pause := fileAgain
 			if err != nil {
@@ -64,7 +64,7 @@ func (rd *Reader) KeepStates() {
 			} else if again {
 				return
 			}
-			if !store.Sleep(rd.Life, store.Jitter(pause)) {
+			if !store.Sleep(rd.store.Life, store.Jitter(pause)) {
 				return
 			}
 		}
@@ -73,8 +73,8 @@ func (rd *Reader) KeepStates() {
 
 // wholeStates tells whether every partition's list was whole once.
 func (rd *Reader) wholeStates(ctx context.Context) bool {
-	_, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, p := range rd.Parts {
+	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, p := range rd.store.Parts {
 			pipe.ZScore(ctx, p.States(), WholeMark)
 		}
 		return nil
@@ -84,11 +84,11 @@ func (rd *Reader) wholeStates(ctx context.Context) bool {
 
 func (rd *Reader) fileAll(ctx context.Context) error {
 	pace := rate.NewLimiter(fileRate, fileRate/10)
-	for _, p := range rd.Parts {
+	for _, p := range rd.store.Parts {
 		if err := rd.fileSessions(ctx, p, pace); err != nil {
 			return err
 		}
-		if err := rd.Redis.ZAdd(ctx, p.States(), redis.Z{Member: WholeMark}).Err(); err != nil {
+		if err := rd.store.Redis.ZAdd(ctx, p.States(), redis.Z{Member: WholeMark}).Err(); err != nil {
 			return store.RedisError("states", err)
 		}
 		if err := rd.fileMembers(ctx, p, pace); err != nil {
@@ -133,12 +133,12 @@ func misfiled(member string, at []any) bool {
 func (rd *Reader) eachMember(ctx context.Context, key string, pace *rate.Limiter, do func(member string) error,
 	wrong func(pipe redis.Pipeliner, member string) func() bool) error {
 	for cursor := uint64(0); ; {
-		list, next, err := rd.Redis.ZScan(ctx, key, cursor, "", 200).Result()
+		list, next, err := rd.store.Redis.ZScan(ctx, key, cursor, "", 200).Result()
 		if err != nil {
 			return store.RedisError("states", err)
 		}
 		verdicts := map[string]func() bool{}
-		if _, err := rd.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		if _, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i := 0; i < len(list); i += 2 {
 				verdicts[list[i]] = wrong(pipe, list[i])
 			}
@@ -163,6 +163,6 @@ func (rd *Reader) eachMember(ctx context.Context, key string, pace *rate.Limiter
 }
 
 func (rd *Reader) file(ctx context.Context, p store.Partition, session, suspect string) error {
-	_, err := rd.Run(ctx, "file", []string{p.Session(session), p.States()}, session, suspect)
+	_, err := rd.store.Run(ctx, "file", []string{p.Session(session), p.States()}, session, suspect)
 	return err
 }
