@@ -160,7 +160,7 @@ func TestWhoDeclinedReadsNoMore(t *testing.T) {
 func TestASearchJudgesASessionOnce(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), soon)
 	r := newReaders(t, b)
-	page := make([]archive.Message, 1<<20)
+	page := make([]archive.Message, 1<<13)
 	for i := range page {
 		page[i].Session = r.session
 	}

@@ -44,6 +44,9 @@ type Script struct {
 	// Hooks says that the last of its keys is the partition's `hooks`, which is
 	// given where there are webhooks only.
 	Hooks bool
+	// Fields are the names in the JSON that it takes, and whether each may be lacking. It
+	// reads all of them, and no others.
+	Fields map[string]bool
 
 	least, most int // keys, without `hooks`; most is -1 where there may be any number
 }
@@ -158,6 +161,14 @@ func (h *collection) compile(f *file, o Options) *Script {
 	}
 	if s.Hooks && s.most > 0 {
 		s.most--
+	}
+	for _, a := range f.args {
+		for _, field := range a.fields {
+			if s.Fields == nil {
+				s.Fields = map[string]bool{}
+			}
+			s.Fields[field.name] = field.optional
+		}
 	}
 	return s
 }

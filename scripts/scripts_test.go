@@ -134,7 +134,6 @@ func TestWhatIsMade(t *testing.T) {
 		} else {
 			require.Contains(t, src, "local session, dirty = KEYS[1], KEYS[#KEYS - 0]")
 			require.Contains(t, src, "\n--#hooks redis.call")
-			last = "1"
 		}
 		require.Contains(t, names, "local waits = {} for i = 2, #KEYS - "+last+" do waits[i - 1] = KEYS[i] end")
 		require.Contains(t, names, "local a, ttl = cjson.decode(ARGV[1]), tonumber(ARGV[2])")

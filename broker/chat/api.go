@@ -161,6 +161,7 @@ type AgentInfo struct {
 	Load   int    `json:"load"`
 }
 
+// Normalize fills in what was left out, and refuses what is not valid; meta is its JSON, compact.
 func (r *OpenRequest) Normalize(user Person, priority int) (meta string, err error) {
 	if r.Queue == "" {
 		r.Queue = DefaultQueueID
@@ -178,6 +179,7 @@ func (r *OpenRequest) Normalize(user Person, priority int) (meta string, err err
 	return ValidObject("meta", r.Meta, MaxMeta, "{}")
 }
 
+// Validate refuses what no queue may be, and fills in its name and its hours' zone.
 func (q *QueueSettings) Validate() error {
 	if err := ValidID("id", q.ID); err != nil {
 		return err
@@ -218,6 +220,7 @@ func (q *QueueSettings) Validate() error {
 	return ValidProse("offline", q.Offline, MaxNote)
 }
 
+// Matches tells whether a session is one of those asked for, as far as it tells itself.
 func (r *SessionsRequest) Matches(st *Snapshot) bool {
 	created := st.Created.UnixMilli()
 	switch {

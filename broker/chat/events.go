@@ -17,8 +17,9 @@ const (
 	PubStale    = 'L' // nothing: Redis is to be read again
 )
 
+// SepField stands between fields; ids, keys and JSON hold no control characters.
 const (
-	SepField = "\x1f" // ids, keys and JSON hold no control characters
+	SepField = "\x1f"
 	sepCount = "\x1e"
 )
 
@@ -161,10 +162,12 @@ func ParseSaid(payload string) (said []Entry, snap string, err error) {
 	return said, p.Snap, nil
 }
 
+// EventLine is an event of a name, with the fields of a struct that has some.
 func EventLine(event string, fields any) []byte {
 	return []byte(`{"event":"` + event + `",` + Encode(fields)[1:])
 }
 
+// AppendUnread appends an `unread` event.
 func AppendUnread(b []byte, session string, unread, total int64) []byte {
 	b = append(b, `{"event":"unread","session":"`...)
 	b = append(b, session...)
@@ -194,6 +197,7 @@ type Personal struct {
 	} `json:"extra,omitempty"`
 }
 
+// IDOf is the id in what Who gives.
 func IDOf(who string) string {
 	if len(who) < 2 {
 		return ""

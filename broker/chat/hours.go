@@ -25,6 +25,7 @@ type Hours struct {
 // span is in minutes from the day's beginning, as a clock shows them.
 type span struct{ from, to int }
 
+// Weekdays are the names of days in Hours.Weekly, by time.Weekday.
 var Weekdays = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 const maxSpans = 24 // of one day

@@ -13,6 +13,7 @@ type Page struct {
 	some bool
 }
 
+// NewPage has room for the items of one reply.
 func NewPage() Page { return Page{Left: PageBytes - Envelope} }
 
 // Fits tells whether an item of so many bytes goes in, and counts it if so. The

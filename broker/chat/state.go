@@ -31,6 +31,7 @@ type Snapshot struct {
 	BotFirst bool    // its queue's bot has not been tried yet
 }
 
+// Offer is what is known of a session's offer besides whom it is for.
 type Offer struct {
 	From, Note string
 	Expires    int64  // ms; 0: never
@@ -41,6 +42,7 @@ type Offer struct {
 // {} where the hash is empty.
 type Flat map[string]string
 
+// UnmarshalJSON reads what cjson writes.
 func (f *Flat) UnmarshalJSON(data []byte) error {
 	*f = Flat{}
 	if len(data) > 0 && data[0] == '{' {
@@ -56,6 +58,7 @@ func (f *Flat) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Num is a field as a number; 0 where it is none.
 func (f Flat) Num(name string) int64 {
 	n, _ := strconv.ParseFloat(f[name], 64)
 	return int64(n)
@@ -69,6 +72,7 @@ func (f Flat) time(name string) *Time {
 	return &t
 }
 
+// ParsePerson reads how a participant is shown; nil for nobody.
 func ParsePerson(info, id string) *Person {
 	if id == "" {
 		return nil
@@ -184,6 +188,7 @@ func (s Session) ShownTo(who string) Session {
 	return s
 }
 
+// Contains tells whether a list holds something.
 func Contains[S ~string](list []S, s S) bool {
 	for _, v := range list {
 		if v == s {

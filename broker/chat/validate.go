@@ -81,6 +81,7 @@ func ValidObject(field string, raw json.RawMessage, limit int, def string) (stri
 	return b.String(), nil
 }
 
+// Normalize refuses what nobody may be called, and fills in staff's queues and capacity.
 func (i *Identity) Normalize() error {
 	switch i.Role {
 	case RoleUser, RoleAgent, RoleSupervisor, RoleBot:
@@ -108,6 +109,7 @@ func (i *Identity) Normalize() error {
 	return nil
 }
 
+// NormalizeStaff fills in an agent's queues, each once, and its capacity.
 func NormalizeStaff(queues *[]string, capacity *int) error {
 	if *queues == nil {
 		*queues = []string{DefaultQueueID}

@@ -22,11 +22,13 @@ const (
 	batchWait    = 50 * time.Millisecond // after the first of them
 	collectLimit = 64                    // sessions of each partition at a time
 	unsavedLimit = 500                   // messages of one session at a time
-	KeepLog      = 200                   // of its newest entries a log keeps, archived or not
 	expireAfter  = time.Hour             // an ended session leaves Redis
 	givePatience = 10 * time.Second      // of giving back what could not be written
 	refusedPause = 10 * time.Minute      // until what the store refused is tried again
 )
+
+// KeepLog is how many of its newest entries a log keeps, archived or not.
+const KeepLog = 200
 
 // Archiver copies what is dirty into the archive, many sessions in one write.
 // Any number of nodes do it at once; take and done keep them off each other's

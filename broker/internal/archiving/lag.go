@@ -83,6 +83,7 @@ func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag
 	return store.RedisError("lag", err)
 }
 
+// Number is a field that Redis gave; 0 where it is none.
 func Number(v any) int64 {
 	text, _ := v.(string)
 	n, _ := strconv.ParseInt(text, 10, 64)

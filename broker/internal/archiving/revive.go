@@ -30,6 +30,7 @@ type Revived struct {
 	tail    []chat.Entry     // the newest, the only ones that go into the log
 }
 
+// RevivePage is how much of a session is read from the archive at once.
 const RevivePage = 1000 // messages read at a time
 
 // RestoreSession writes all of an archived session into Redis, in one step at

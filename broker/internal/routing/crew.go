@@ -62,10 +62,11 @@ func (d *dispatcher) Present(presence, idle string) {
 	}
 	since, _ := strconv.ParseInt(idle, 10, 64)
 	m := &mate{p.Agent, p.Status == chat.Online, p.Load, p.Capacity, since}
+	room := m.room()
 	d.mu.Lock()
 	d.crew[p.Agent] = m
 	d.mu.Unlock()
-	if m.room() {
+	if room {
 		d.Stir("")
 	}
 }

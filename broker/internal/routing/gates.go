@@ -14,6 +14,7 @@ type Gates struct {
 	by map[string]*Gate
 }
 
+// Gate is one contender's way to a session.
 type Gate struct {
 	Done   chan struct{} // closed when the one inside is through
 	inside bool
@@ -45,6 +46,7 @@ func (g *Gates) Enter(session string) (*Gate, bool) {
 	return now, true
 }
 
+// Leave lets the next through, who hears who has won if err says so.
 func (g *Gates) Leave(gt *Gate, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -71,6 +73,7 @@ func (g *Gates) Free(line []string) []string {
 	return append(out, busy...)
 }
 
+// Sweep forgets sessions that nobody contends for.
 func (g *Gates) Sweep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

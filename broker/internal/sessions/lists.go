@@ -163,6 +163,7 @@ func (rd *Reader) Shelved(ctx context.Context, session string) (*chat.Snapshot, 
 	return st, err
 }
 
+// FromShelf gives the archive's document of a session, too.
 func (rd *Reader) FromShelf(ctx context.Context, session string) (*chat.Snapshot, archive.Session, error) {
 	if rd.archive == nil {
 		return nil, archive.Session{}, chat.Errorf(chat.CodeNotFound, "no such session")

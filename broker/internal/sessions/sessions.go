@@ -141,6 +141,7 @@ type Place struct {
 	Created float64 // ms
 }
 
+// Cursor names the place to a client that asks for what follows.
 func (l Place) Cursor() string { return strconv.FormatInt(int64(l.Created), 10) + "." + l.ID }
 
 func parseCursor(s string) (*Place, error) {
@@ -155,6 +156,7 @@ func parseCursor(s string) (*Place, error) {
 	return &Place{id, float64(created)}, nil
 }
 
+// Before tells whether a place comes before another one: newest first.
 func (l Place) Before(o Place) bool {
 	if l.Created != o.Created {
 		return l.Created > o.Created

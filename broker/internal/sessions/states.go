@@ -27,9 +27,13 @@ const (
 
 // ByState are the beginnings of members of the list by state.
 func ByState(s chat.State) string { return string(s) + "|" }
+
+// ByStateAndQueue likewise, of one queue.
 func ByStateAndQueue(s chat.State, q string) string {
 	return string(s) + chat.SepField + q + chat.SepField
 }
+
+// FiledAs is the end of a session's members.
 func FiledAs(created int64, session string) string { return filedTime(created) + "|" + session }
 
 // filedTime is a creation as members have it: thirteen digits, so that their order is time's.

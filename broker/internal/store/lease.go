@@ -48,6 +48,7 @@ type Outcomes struct {
 	done, back [][3]string
 }
 
+// Add notes that a piece of work is done, or is to be given back.
 func (l *Outcomes) Add(w Lent, done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,6 +67,7 @@ func (l *Outcomes) Open() (done, back [][3]string) {
 	return append([][3]string{}, l.done...), append([][3]string{}, l.back...)
 }
 
+// Told forgets as many as Redis was told of.
 func (l *Outcomes) Told(done, back int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

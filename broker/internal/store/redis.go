@@ -17,6 +17,7 @@ import (
 // Reply is what a script answered: a code, then details.
 type Reply []any
 
+// Str is the text at a place; "" where there is none.
 func (r Reply) Str(i int) string {
 	if i >= len(r) {
 		return ""
@@ -40,6 +41,7 @@ func (r Reply) List(i int) []any {
 	return list
 }
 
+// Num is the number at a place; 0 where there is none.
 func (r Reply) Num(i int) int64 {
 	if i >= len(r) {
 		return 0
@@ -55,6 +57,7 @@ func (r Reply) Num(i int) int64 {
 	}
 }
 
+// Strs is the list of texts at a place; nil where there is none.
 func (r Reply) Strs(i int) []string {
 	list := r.List(i)
 	if list == nil {
@@ -215,14 +218,15 @@ func (s *Store) preload(ctx context.Context) error {
 }
 
 var (
-	// ErrAgain: a timer should be tried again in a second.
+	// ErrAgain says that a timer should be tried again in a second.
 	ErrAgain = errors.New("not yet")
-	// ErrEarly: a timer's condition does not hold (any more).
+	// ErrEarly says that a timer's condition does not hold (any more).
 	ErrEarly = errors.New("not due")
-	// ErrLate: the place that was reserved is too old.
+	// ErrLate says that the place that was reserved is too old.
 	ErrLate = errors.New("the place is too old")
 )
 
+// TooFast is the refusal of who asks too often: it may try again after so many milliseconds.
 func TooFast(wait int64) *chat.Error {
 	return &chat.Error{Code: chat.CodeRateLimited, Message: "slow down", RetryMS: max(1, wait)}
 }

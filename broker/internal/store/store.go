@@ -105,7 +105,7 @@ func (s *Store) Panicked(where string, p any) {
 	s.Log.Error("panic", "in", where, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
-// Caught, deferred, is for what leaves nothing half done behind.
+// Caught is deferred by what leaves nothing half done behind.
 func (s *Store) Caught(where string) {
 	if p := recover(); p != nil {
 		s.Panicked(where, p)

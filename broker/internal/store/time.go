@@ -23,4 +23,5 @@ func Jitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/4+1)) //nolint:gosec // no secret
 }
 
+// Milliseconds of so many seconds, as scripts are told.
 func Milliseconds(seconds int) int64 { return int64(seconds) * 1000 }

@@ -1,0 +1,22 @@
+// Package routing says who gets a session: queues' settings and hours, what waits, who is
+// let through to it, and which agent a queue that assigns by itself gives it to.
+//
+// # What it promises
+//
+// Settings that were answered for hold for whatever begins afterwards, on every node. In
+// a queue that assigns, a session goes to the agent with the least load, then to the
+// longest idle, and to nobody who has no room. Of many at one node who grab one session, one
+// at a time asks Redis.
+//
+// # Keys and scripts
+//
+// Its keys are queues, rules, waiting and dispatch; its script is queue. A node assigns in a
+// queue while it holds `dispatch` by the script hold.
+//
+// # Loops and locks
+//
+// One for each queue that assigns, while Tend keeps it; settings are to be read again by
+// whoever calls Load. dispatcher.mu is taken while its View's is held, never the other way
+// round; Settings.mu, Dispatchers.mu and Gates.mu are taken alone. None is held while Redis
+// is asked, but Dispatchers.mu by Close.
+package routing
