@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"bellhop/broker/internal/archiving"
+	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/store"
 )
 
@@ -50,6 +51,10 @@ func (n archiverNeeds) Settle(ctx context.Context, p store.Partition, effects []
 	n.b.places.CarryOut(ctx, p, effects)
 }
 
-func (n archiverNeeds) Compare(ctx context.Context, p store.Partition, session string) error {
-	return (&recovery{b: n.b, p: p}).compare(ctx, session)
+func (n archiverNeeds) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
+	return n.b.sessions.ReadLog(ctx, session, from, to)
+}
+
+func (n archiverNeeds) BroughtBack(ctx context.Context, back *archiving.Revived) error {
+	return n.b.broughtBack(&places.Rectified{})(ctx, back)
 }

@@ -135,7 +135,7 @@ type Broker struct {
 
 	mends store.Seldom
 
-	fallen, recoveries, superseded atomic.Int64 // see Fallbacks
+	fallen atomic.Int64 // see Fallbacks
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.

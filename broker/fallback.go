@@ -43,5 +43,9 @@ type Fallbacks struct {
 
 // Fallbacks tells what this node saw of Redis falling back, and did about it.
 func (b *Broker) Fallbacks() Fallbacks {
-	return Fallbacks{b.fallen.Load(), b.hub.Resets(), b.hub.Lost(), b.recoveries.Load(), b.superseded.Load(), b.places.Rectifications()}
+	f := Fallbacks{Seen: b.fallen.Load(), Resets: b.hub.Resets(), Lost: b.hub.Lost(), Placed: b.places.Rectifications()}
+	if b.archiver != nil {
+		f.Recovered, f.Superseded = b.archiver.Recoveries()
+	}
+	return f
 }

@@ -268,7 +268,7 @@ func TestAReadWhileASessionComesBack(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	require.NoError(t, (&recovery{b: b, p: p}).compare(ctx, s.ID))
+	require.NoError(t, b.archiver.Compare(ctx, p, s.ID))
 	st, err := b.sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
 	require.NotZero(t, mark)

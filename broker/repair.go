@@ -9,6 +9,7 @@ import (
 
 	"bellhop/archive"
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/store"
 )
@@ -60,7 +61,7 @@ func (a *auditor) missingChecks(ctx context.Context) ([]*check, error) {
 	if a.b.archiver == nil {
 		return nil, nil
 	}
-	q := openSessions()
+	q := archiving.OpenSessions()
 	for {
 		page, err := a.b.opt.Archive.Sessions(ctx, q)
 		if err != nil || len(page) == 0 {

@@ -41,7 +41,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 	if err := b.archiver.Claim(ctx); err != nil {
 		return Restored{}, err
 	}
-	q := openSessions()
+	q := archiving.OpenSessions()
 	total, err := b.opt.Archive.CountSessions(ctx, q)
 	if err != nil {
 		return Restored{}, store.ArchiveError("sessions", err)
@@ -69,11 +69,6 @@ func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
 		}
 	}
 	return nil
-}
-
-// openSessions are those of the archive that had not ended.
-func openSessions() archive.SessionQuery {
-	return archive.SessionQuery{States: []string{string(chat.Waiting), string(chat.Serving), string(chat.Transferring), string(chat.Ending)}, Limit: 200}
 }
 
 // mayRestore marks a Redis as being restored, if it is empty or marked already.

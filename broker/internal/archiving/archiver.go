@@ -45,6 +45,8 @@ type Archiver struct {
 	reached atomic.Bool // the archive has answered since the start
 	lag     lagCache
 
+	recovered, superseded atomic.Int64
+
 	stop context.CancelFunc // nothing more is taken then
 	done chan struct{}      // closed when all that was taken is written
 
@@ -61,8 +63,10 @@ type ArchiverNeeds interface {
 	// Record is what the archive keeps of something that is no session, as it is now, and
 	// when it expires (ms; 0: never); no data where that is gone.
 	Record(ctx context.Context, kind, id string) (data []byte, expires int64, err error)
-	// Compare looks a session through that Redis may have lost a part of.
-	Compare(ctx context.Context, p store.Partition, session string) error
+	// ReadLog gives a session's entries from one seq to another, both inclusive.
+	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
+	// BroughtBack tells others of a session that Redis had lost, or lost a part of.
+	BroughtBack(ctx context.Context, back *Revived) error
 }
 
 // NewArchiver archives what changes, delay after the first change; a session leaves Redis so long after its end.
@@ -301,7 +305,7 @@ func (a *Archiver) mark(ctx context.Context, b Batch) error {
 			r, err := a.store.RunJSON(ctx, "saved", []string{p.Part.Session(p.ID), p.Part.Log(p.ID), p.Part.Read(p.ID),
 				p.Part.Recalled(p.ID), p.Part.Dirty(), p.Part.Timers(), p.Part.Aside(), p.Part.Late()}, p.mark(a))
 			if err == nil && r.Str(0) == "other" { // Redis fell back while this was on its way
-				err = a.needs.Compare(ctx, p.Part, p.ID)
+				err = a.Compare(ctx, p.Part, p.ID)
 			}
 			return err
 		})

@@ -106,3 +106,9 @@ func (a *Archiver) Ready(ctx context.Context) error {
 
 // Reached tells whether the archive has answered since this node started.
 func (a *Archiver) Reached() bool { return a.reached.Load() }
+
+// Recoveries are this node's counts of sessions that came back, and of archived messages whose
+// seq is another's now.
+func (a *Archiver) Recoveries() (sessions, superseded int64) {
+	return a.recovered.Load(), a.superseded.Load()
+}
