@@ -25,7 +25,7 @@ func clean(t testing.TB, b *Broker) {
 	var found []Violation
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		var err error
-		found, err = b.audit(t.Context(), AuditOptions{Rate: 1e6, Slack: -time.Hour, since: since})
+		found, err = b.audit(t.Context(), AuditOptions{Rate: 1e6, Slack: -time.Hour, Since: since})
 		require.NoError(t, err)
 		if len(found) == 0 {
 			return

@@ -44,7 +44,7 @@ type image map[string]string
 func imageOf(t testing.TB, b *Broker, p store.Partition) image {
 	t.Helper()
 	ctx, out := t.Context(), image{}
-	keys, err := b.scan(ctx, "*")
+	keys, err := b.store.Scan(ctx, "*")
 	require.NoError(t, err)
 	rdb := admin(t, b)
 	for _, key := range keys {

@@ -59,7 +59,7 @@ func Restore(ctx context.Context, o Options, progress func(done, total int)) (Re
 // onlyOurs is nil where a Redis that is no deployment any more holds nothing but what
 // running nodes write: it was emptied under them. What they have written since stays.
 func onlyOurs(ctx context.Context, rdb redis.UniversalClient) error {
-	keys, err := scanAll(ctx, rdb, "*")
+	keys, err := store.Scan(ctx, rdb, "*")
 	if err != nil {
 		return err
 	}

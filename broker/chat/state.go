@@ -206,3 +206,18 @@ func (f Flat) Pairs() []string {
 	}
 	return out
 }
+
+// CountUnread counts the messages up to a seq and above a mark that a participant has not
+// read: others' that it may see. Authors is what a session keeps of them, two bytes a message as
+// lib/unread.lua has it, and own is the participant's code there.
+func CountUnread(authors []byte, own int64, who string, mark, seq int64) (n int64) {
+	user := who[0] == 'u'
+	for seq := range seq - mark {
+		high, low := authors[2*(mark+seq)], authors[2*(mark+seq)+1]
+		code := int64(high&0x7f)<<8 | int64(low)
+		if code != 0 && code != own && !(user && high&0x80 != 0) {
+			n++
+		}
+	}
+	return n
+}

@@ -146,15 +146,7 @@ func (a *Archiver) restoreKeys(ctx context.Context, p store.Partition, r *Revive
 
 // Unread counts anew: others' messages above the mark that the reader may see.
 func (r *Revived) Unread(w string) int64 {
-	own, user, n := r.Codes[w], w[0] == 'u', int64(0)
-	for seq := r.Marks.Num(w) + 1; seq <= r.Seq; seq++ {
-		high, low := r.Authors[2*seq-2], r.Authors[2*seq-1]
-		code := int64(high&0x7f)<<8 | int64(low)
-		if code != 0 && code != own && !(user && high&0x80 != 0) {
-			n++
-		}
-	}
-	return n
+	return chat.CountUnread(r.Authors, r.Codes[w], w, r.Marks.Num(w), r.Seq)
 }
 
 func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revived) (bool, error) {

@@ -85,6 +85,12 @@ func Tagged(key string) (tag, name string, ok bool) {
 	return strings.Cut(key[1:], "}:")
 }
 
+// Tag is the partition of a tag; false if it is none of this deployment's.
+func (s *Store) Tag(tag string) (Partition, bool) {
+	p, ok := s.byTag[tag]
+	return p, ok
+}
+
 // Home is the partition of a participant's or a token's id.
 func (s *Store) Home(id string) Partition {
 	h := fnv.New32a()
