@@ -28,7 +28,7 @@ import (
 const storesDir = "testdata/stores"
 
 // fillWith names the environment variable with the program of an earlier version that fills them anew.
-const fillWith = "BELLHOP_FILL_STORES_WITH"
+const fillWith = "FILL_STORES_WITH"
 
 // account is what the version that filled the stores said of them, before it was killed.
 type account struct {
