@@ -98,8 +98,9 @@ it('keeps what was not sent over a reload, for each session, and as what it was 
   const field = page.locator('.bh-input textarea')
   const note = page.getByRole('button', { name: 'Write a note that users never see' })
   const open = async (who: string) => {
-    await page.keyboard.press('Alt+2')
-    await page.locator('.desk-list').getByText(who, { exact: true }).click()
+    const row = page.locator('.desk-list').getByText(who, { exact: true })
+    await until(async () => (await page.keyboard.press('Alt+2'), row.isVisible()), 'the list, which takes no keys right after a reload')
+    await row.click()
     await page.getByRole('region', { name: `Chat with ${who}` }).waitFor()
   }
   for (const who of ['Uma', 'Ben']) {
