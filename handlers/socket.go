@@ -182,8 +182,9 @@ func (s *socket) flush() {
 				buffers.Put(&out.batch)
 			}
 		case out.code != 0:
-			_ = s.ws.WriteClose(out.code, []byte(out.reason)) // closes the connection, too
-			_ = s.ws.NetConn().Close()
+			// It closes the connection, too; where gws does so already, with a code of its
+			// own, that frame must go out first.
+			_ = s.ws.WriteClose(out.code, []byte(out.reason))
 			return
 		default:
 			return
