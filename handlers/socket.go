@@ -99,11 +99,13 @@ func (s *socket) shut(code uint16, reason string) {
 	s.code, s.reason = code, reason
 	s.took()
 	if s.ws != nil {
-		// Also ends a write that is stuck.
-		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+		s.hurry()
 	}
 	s.start()
 }
+
+// hurry bounds what is still to be written before the end, and a write that is stuck.
+func (s *socket) hurry() { _ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience)) }
 
 // over tells whether the connection is closed, or about to be.
 func (s *socket) over() bool {
@@ -148,6 +150,9 @@ func (s *socket) bind(ws *gws.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ws = ws
+	if s.code != 0 {
+		s.hurry()
+	}
 	if len(s.pending) > 0 || s.code != 0 {
 		s.start()
 	}
@@ -234,7 +239,7 @@ func (s *socket) fail(err error) {
 	slow := s.code == 0
 	s.mu.Unlock()
 	if errors.Is(err, gws.ErrConnClosed) {
-		_ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+		s.hurry()
 		return
 	}
 	if slow {
