@@ -111,3 +111,12 @@ export async function at(server: Server, page: 'chat' | 'desk', role: string, id
   const token = await server.token(role, id, rest)
   return `${server.url}/${page}#token=${token}${hash ? `&${hash}` : ''}`
 }
+
+/** Wheels by `dy` over the messages, where the pointer is; says what is there once the page has drawn it, and which end of the list that is. */
+export async function scroll(page: Page, dy: number) {
+  await page.mouse.wheel(0, dy)
+  return page.locator('.bh-scroll').evaluate(async (l) => {
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame)
+    return { top: l.scrollTop <= 0, bottom: l.scrollTop + l.clientHeight >= l.scrollHeight - 2, texts: [...l.querySelectorAll('.bh-text')].map((t) => t.textContent) }
+  })
+}

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { Fake, type Command, type FakeSocket } from '../../clients/js/test/fake.js'
-import { at, Person, type View } from './browser.js'
+import { at, Person, scroll, type View } from './browser.js'
 import { browser, name, server, until, useWorld } from './world.js'
 
 useWorld()
@@ -23,18 +23,19 @@ async function open(fake: Fake, page: 'chat' | 'desk', status = 'away', view: Vi
 
 const shown = (page: Page) => page.locator('.bh-text').allTextContents()
 
-/** Every text from the last to the first, by scrolling. */
+/** Every text from the last to the first and back, by scrolling; none is there twice. */
 async function scrolled(page: Page, first: string) {
-  const texts = new Map<string, number>()
-  for (let i = 0; i < 400; i++) {
-    const view = await shown(page)
-    expect(new Set(view).size).toBe(view.length)
-    for (const s of view) texts.set(s, 1)
-    if (view[0] === first) break
-    await page.locator('.bh-scroll').hover()
-    await page.mouse.wheel(0, -300)
+  const texts = new Set<string>()
+  const look = async (dy: number) => {
+    const ends = await scroll(page, dy)
+    expect(new Set(ends.texts).size).toBe(ends.texts.length)
+    for (const s of ends.texts) texts.add(s)
+    return ends
   }
-  return [...texts.keys()].sort()
+  await page.locator('.bh-scroll').hover()
+  for (let i = 0; i < 400 && (!(await look(-300)).top || !texts.has(first)); i++);
+  for (let i = 0; i < 400 && !(await look(300)).bottom; i++);
+  return [...texts].sort()
 }
 
 const filled = (n: number) => {
