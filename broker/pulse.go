@@ -102,23 +102,22 @@ type taken struct {
 
 func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 	call, ack := p.calls.Begin()
-	done, back := p.books.Open()
+	back := p.books.Open()
 	k := p.part
 	r, err := p.b.store.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch()}, struct {
-		Node  string      `json:"node"`
-		Call  int64       `json:"call"`
-		Ack   int64       `json:"ack"`
-		Limit int         `json:"limit"`
-		Lease int64       `json:"lease"` // ms
-		Retry int64       `json:"retry"` // ms
-		Done  [][3]string `json:"done"`
-		Back  [][3]string `json:"back"`
-	}{p.b.store.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), done, back})
+		Node  string          `json:"node"`
+		Call  int64           `json:"call"`
+		Ack   int64           `json:"ack"`
+		Limit int             `json:"limit"`
+		Lease int64           `json:"lease"` // ms
+		Retry int64           `json:"retry"` // ms
+		Back  []store.Outcome `json:"back"`
+	}{p.b.store.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), back})
 	if err != nil {
 		return taken{}, err
 	}
 	p.calls.Heard(call)
-	p.books.Told(len(done), len(back))
+	p.books.Told(len(back))
 	t := taken{epoch: store.Epoch{Run: r.Str(0), N: r.Num(1), Ticks: r.Num(2)}, fresh: r.Num(3) == 1, lease: r.Str(4), timers: r.Strs(5), effects: r.Strs(6),
 		dead: r.Strs(7), beats: map[string]int64{}}
 	beats := r.List(8)
@@ -159,15 +158,15 @@ func (p *pulse) look(ctx context.Context, t taken) {
 // work begins what was taken.
 func (p *pulse) work(t taken) {
 	for _, data := range t.effects {
-		w := store.Lent{Kind: store.LentEffect, Lease: t.lease, Member: data}
+		w := store.Lent{Work: store.Outbox, Lease: t.lease, Member: data}
 		p.later(func(ctx context.Context) { p.books.Add(w, p.b.places.Carry(ctx, data)) })
 	}
 	for _, timer := range t.timers {
-		w := store.Lent{Kind: store.LentTimer, Lease: t.lease, Member: timer}
+		w := store.Lent{Work: store.Timers, Lease: t.lease, Member: timer}
 		p.later(func(ctx context.Context) { p.fire(ctx, w) })
 	}
 	for _, node := range t.dead {
-		w := store.Lent{Kind: store.LentDead, Lease: t.lease, Member: node}
+		w := store.Lent{Work: store.Clearing, Lease: t.lease, Member: node}
 		p.later(func(ctx context.Context) {
 			err := p.b.hub.Clear(ctx, p.part, node)
 			if err != nil {

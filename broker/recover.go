@@ -49,8 +49,7 @@ func (b *Broker) recovered(_ context.Context, p store.Partition, id string) erro
 		}
 		return store.ErrAgain
 	}
-	_, err := b.store.Run(ctx, "done", []string{p.Timers()}, "", "recover|"+id)
-	return err
+	return b.store.Done(ctx, []string{p.Timers()}, "", "recover|"+id)
 }
 
 // mend compares one partition with the archive, and with the loads of all agents it

@@ -18,7 +18,7 @@ func (b *Broker) soon(session string) {
 		p, _ := b.store.Of(session)
 		err := unlessOver(b.route(ctx, session))
 		if err == nil {
-			_, err = b.store.Run(ctx, "done", []string{p.Timers()}, "", "route|"+session)
+			err = b.store.Done(ctx, []string{p.Timers()}, "", "route|"+session)
 		}
 		if err != nil && ctx.Err() == nil {
 			b.store.Log.Warn("session not routed; its timer will", "session", session, "error", err)

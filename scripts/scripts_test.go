@@ -73,9 +73,9 @@ func TestNamesOfKeys(t *testing.T) {
 	require.NoError(t, set["settle"].Takes(6))
 	require.Error(t, set["settle"].Takes(5))
 	require.Error(t, set["settle"].Takes(7))
-	require.NoError(t, set["done"].Takes(1))
-	require.NoError(t, set["done"].Takes(2))
-	require.Error(t, set["done"].Takes(3))
+	require.NoError(t, set["returned"].Takes(1))
+	require.NoError(t, set["returned"].Takes(2))
+	require.Error(t, set["returned"].Takes(3))
 	require.Error(t, set["hooked"].Takes(8), "its own `hooks` is one of its keys always")
 	require.False(t, set["hooked"].Hooks)
 }

@@ -10,8 +10,7 @@
 local STEPS = 2 -- a message
 local s = redis.call('HMGET', session, 'seq', 'hooked', 'hook_tries', 'state')
 if not s[1] then
-  redis.call('ZREM', hooks, a.session)
-  redis.call('ZREM', hooks_late, a.session)
+  returned(hooks, a.session, '', '', hooks_late)
   return {'ok', 0, 0}
 end
 if not still_lent(hooks, a.session, a.lease) then return {'lost'} end
@@ -20,7 +19,7 @@ local told = math.floor((a.at + 1) / STEPS)
 if a.mid and a.mid ~= '' then -- Redis may have fallen back since it was read: what has that seq now was not told
   local head = head_of(log, recalled, told)
   if told > tonumber(s[1]) or head and not is_of(head, a.mid) then
-    redis.call('ZADD', hooks, now(), a.session)
+    returned(hooks, a.session, a.lease, now())
     return {'lost', 1}
   end
 end
@@ -40,12 +39,11 @@ end
 if a.again < 0 then return {'ok', 1, dropped} end
 
 if a.at >= STEPS * s[1] then
-  redis.call('ZREM', hooks, a.session)
-  redis.call('ZREM', hooks_late, a.session)
+  returned(hooks, a.session, a.lease, '', hooks_late)
   -- It will not change any more: what the archive has of it must say that nothing is owed.
   if s[4] == 'ended' then redis.call('ZADD', dirty, 'NX', now(), a.session) end
   return {'ok', 0, dropped}
 end
-redis.call('ZADD', hooks, now() + a.again, a.session)
+returned(hooks, a.session, a.lease, now() + a.again)
 redis.call('ZADD', hooks_late, a.since > 0 and a.since or now(), a.session)
 return {'ok', a.again == 0 and 1 or 0, dropped}

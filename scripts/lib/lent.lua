@@ -5,12 +5,13 @@ local function still_lent(work, member, lease)
   return tonumber(redis.call('ZSCORE', work, member) or 0) == tonumber(lease)
 end
 
--- returned(work, member, lease, again, late): it is done, or, with again, due at that time. Where it is not lent any
--- more as it was, somebody else has it, or will: its time stays. lease '': it was never lent. late forgets it.
+-- returned(work, member, lease, again, late): it is done, or due again at that time ('' for done). Where it is not lent
+-- any more as it was, somebody else has it, or will: its time stays. lease '': it was never lent. late, if there is one,
+-- forgets it.
 local function returned(work, member, lease, again, late)
   if late then redis.call('ZREM', late, member) end
   if lease ~= '' and not still_lent(work, member, lease) then return end
-  if again then
+  if again ~= '' then
     redis.call('ZADD', work, again, member)
   else
     redis.call('ZREM', work, member)

@@ -2,17 +2,13 @@
 --#flags allow-oom
 -- KEYS: timers, outbox, nodes, clearing, leases, epoch
 -- ARGV: a = JSON (node, call, ack (as in lib/lease.lua), limit (of each kind), lease (ms), retry (ms until what was not done is due again),
---   done, back ({kind, score it was lent with, member}, …: finished, or not done))
+--   back ({name of the key, score it was lent with, member, 1 if it was not done else 0}, …))
 -- reply: {run id, n, ticks: see lib/epoch.lua, 1 if the node was not known, score, timers, effects, nodes to clear, {node, beats, …}}
 -- holds: what is lent is nobody else's before its time; where the server has changed, all that was lent is due again.
 --#include time lease lent epoch
 local at = now()
--- What it was lent from, by the number that the node has for it: store.LentTimer, LentEffect, LentDead.
-local TIMER, EFFECT, DEAD = 1, 2, 4
-local work = {[TIMER] = timers, [EFFECT] = outbox, [DEAD] = clearing}
-local function ends(d, again) returned(work[tonumber(d[1])], d[3], d[2], again) end
-for _, d in ipairs(a.done) do ends(d) end
-for _, d in ipairs(a.back) do ends(d, at + a.retry) end
+local work = {timers = timers, outbox = outbox, clearing = clearing}
+for _, b in ipairs(a.back) do returned(work[b[1]], b[3], b[2], b[4] == 1 and at + a.retry or '') end
 
 local all = {timers, outbox, clearing}
 local known, info = pcall(redis.call, 'INFO', 'server') -- the embedded one has none, and ends with its process

@@ -299,8 +299,7 @@ func (a *Archiver) mark(ctx context.Context, b Batch) error {
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
-				_, err := a.store.Run(ctx, "done", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID)
-				return err
+				return a.store.Done(ctx, []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID)
 			}
 			r, err := a.store.RunJSON(ctx, "saved", []string{p.Part.Session(p.ID), p.Part.Log(p.ID), p.Part.Read(p.ID),
 				p.Part.Recalled(p.ID), p.Part.Dirty(), p.Part.Timers(), p.Part.Aside(), p.Part.Late()}, p.mark(a))
@@ -321,7 +320,7 @@ func (a *Archiver) giveBack(ctx context.Context, b Batch) {
 	ctx, cancel := context.WithTimeout(ctx, givePatience)
 	defer cancel()
 	for _, p := range b {
-		if _, err := a.store.Run(ctx, "putback", []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID, p.Since); err != nil {
+		if err := a.store.GiveBack(ctx, []string{p.Part.Dirty(), p.Part.Late()}, p.Lease, p.ID, p.Since); err != nil {
 			return // it comes back when its lease is over
 		}
 	}

@@ -11,7 +11,7 @@
 //
 // Its keys are dirty, late and aside, the deployment's reindex, and of a session the fields
 // that say what is archived; its scripts are collect (lent as all leased work is), unsaved,
-// saved, done, putback, expire and revive.
+// saved, expire and revive.
 //
 // # Loops and locks
 //

@@ -53,16 +53,16 @@ func (p *Places) Carry(ctx context.Context, effect string) bool {
 // CarryOut settles what a session's partition owes and takes it off the outbox.
 // What fails stays there, and some node does it within seconds.
 func (p *Places) CarryOut(ctx context.Context, part store.Partition, effects []string) {
-	settled := []any{""}
+	var settled []string
 	for _, effect := range effects {
 		if p.Carry(ctx, effect) {
 			settled = append(settled, effect)
 		}
 	}
-	if len(settled) == 1 {
+	if len(settled) == 0 {
 		return
 	}
-	if _, err := p.store.Run(ctx, "done", []string{part.Outbox()}, settled...); err != nil {
+	if err := p.store.Done(ctx, []string{part.Outbox()}, "", settled...); err != nil {
 		p.store.Log.Warn("outbox not cleared; its effects will run again", "error", err)
 	}
 }

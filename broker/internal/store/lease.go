@@ -1,7 +1,7 @@
 package store
 
 import (
-	"strconv"
+	"context"
 	"sync"
 )
 
@@ -27,49 +27,70 @@ func (l *Borrower) Heard(call int64) {
 	l.ack = max(l.ack, call)
 }
 
-// The kinds of work that take.lua lends, by its KEYS.
-const (
-	LentTimer  = 1
-	LentEffect = 2
-	LentDead   = 4
-)
-
-// Lent is one member that this node has borrowed.
+// Lent is one member of leased work that this node has borrowed.
 type Lent struct {
-	Kind   int
-	Lease  string
+	Work   string // the name of its key, as the header of take.lua has it
+	Lease  string // its score now
 	Member string
 }
+
+// The work that take.lua lends.
+const (
+	Timers   = "timers"
+	Outbox   = "outbox"
+	Clearing = "clearing"
+)
 
 // Outcomes is what became of borrowed work and Redis does not know yet: the next
 // take tells it, however many takes that needs.
 type Outcomes struct {
-	mu         sync.Mutex
-	done, back [][3]string
+	mu   sync.Mutex
+	open []Outcome
 }
+
+// Outcome is what became of one piece: key, lease and member, and 1 where it was not done.
+type Outcome [4]any
 
 // Add notes that a piece of work is done, or is to be given back.
 func (l *Outcomes) Add(w Lent, done bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	line := [3]string{strconv.Itoa(w.Kind), w.Lease, w.Member}
+	again := 1
 	if done {
-		l.done = append(l.done, line)
-	} else {
-		l.back = append(l.back, line)
+		again = 0
 	}
-}
-
-// Open gives what to tell; it stays until told says that it was.
-func (l *Outcomes) Open() (done, back [][3]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([][3]string{}, l.done...), append([][3]string{}, l.back...)
+	l.open = append(l.open, Outcome{w.Work, w.Lease, w.Member, again})
 }
 
-// Told forgets as many as Redis was told of.
-func (l *Outcomes) Told(done, back int) {
+// Open gives what to tell; it stays until Told says that it was.
+func (l *Outcomes) Open() []Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done, l.back = l.done[done:], l.back[back:]
+	return append([]Outcome{}, l.open...)
+}
+
+// Told forgets the first n, which Redis was told of.
+func (l *Outcomes) Told(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = l.open[n:]
+}
+
+// Done ends work that this node did: of it, nothing is due any more. Lease is the score it
+// was lent with, or "" where nobody lent it; what somebody set anew meanwhile stays.
+// Keys are those of the script `returned`.
+func (s *Store) Done(ctx context.Context, keys []string, lease string, members ...string) error {
+	back := make([]any, 1, 1+2*len(members))
+	back[0] = lease
+	for _, m := range members {
+		back = append(back, m, "")
+	}
+	_, err := s.Run(ctx, "returned", keys, back...)
+	return err
+}
+
+// GiveBack ends work that was borrowed and not done: it is due as it was before, at `due` (ms).
+func (s *Store) GiveBack(ctx context.Context, keys []string, lease, member, due string) error {
+	_, err := s.Run(ctx, "returned", keys, lease, member, due)
+	return err
 }
