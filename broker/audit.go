@@ -49,7 +49,7 @@ func (b *Broker) checks(o AuditOptions) audit.Rooms {
 			return b.places.HeldCheck(p, agent, session, o.Lateness(), b.sessions.Look)
 		},
 		Capacity:     b.people.CapacityCheck,
-		Registration: b.hub.RegistrationCheck,
+		Registration: b.people.RegistrationCheck,
 	}
 	if b.archiver != nil {
 		rooms.Session, rooms.Archive = append(rooms.Session, b.archiver.SessionChecks), b.archiver.OpenChecks
@@ -62,7 +62,7 @@ func (b *Broker) checks(o AuditOptions) audit.Rooms {
 // the archive and agents' places are compared.
 func (b *Broker) repair(ctx context.Context) error {
 	for _, p := range b.store.Parts {
-		if err := b.hub.ClearStrangers(ctx, p); err != nil {
+		if err := b.people.ClearStrangers(ctx, p); err != nil {
 			return err
 		}
 		if _, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, ""); err != nil {

@@ -194,7 +194,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
-	b.people = people.New(b.store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known})
+	b.people = people.New(b.store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known, Rules: b.settings})
 	b.limits = people.NewLimits(b.store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
 	b.canned, b.counts = canned.New(b.store), stats.New(b.store, o.Archive, current{b})
 	if o.Archive != nil {
@@ -214,7 +214,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.store.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.settings, o.BasePath)
+	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, o.BasePath)
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil

@@ -249,5 +249,5 @@ func bury(t testing.TB, b *Broker, p store.Partition, node string) {
 		require.NoError(t, err)
 		return r.Num(0) == 1
 	})
-	require.NoError(t, b.hub.Clear(ctx, p, node))
+	require.NoError(t, b.people.Clear(ctx, p, node))
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/store"
 )
 
@@ -26,7 +26,7 @@ type pulse struct {
 	calls store.Borrower
 	books store.Outcomes
 	epoch store.Epoch
-	quiet live.Silence
+	quiet people.Silence
 	last  time.Time // of the last heartbeat by which silence is judged
 	beats int64     // of this node, as Redis told them last
 	deaf  bool      // the last call failed
@@ -39,7 +39,7 @@ type pulse struct {
 }
 
 func newPulse(b *Broker, p store.Partition) *pulse {
-	return &pulse{b: b, part: p, quiet: live.Silence{}, eased: make(chan struct{}, 1)}
+	return &pulse{b: b, part: p, quiet: people.Silence{}, eased: make(chan struct{}, 1)}
 }
 
 // run looks after the partition until the context ends: once a second, and at
@@ -151,7 +151,7 @@ func (p *pulse) look(ctx context.Context, t taken) {
 	p.last = time.Now()
 	delete(t.beats, p.b.store.Node)
 	for _, node := range p.quiet.Hear(t.beats) {
-		p.later(func(ctx context.Context) { p.b.hub.Bury(ctx, p.part, node, t.beats[node]) })
+		p.later(func(ctx context.Context) { p.b.people.Bury(ctx, p.part, node, t.beats[node]) })
 	}
 }
 
@@ -168,7 +168,7 @@ func (p *pulse) work(t taken) {
 	for _, node := range t.dead {
 		w := store.Lent{Work: store.Clearing, Lease: t.lease, Member: node}
 		p.later(func(ctx context.Context) {
-			err := p.b.hub.Clear(ctx, p.part, node)
+			err := p.b.people.Clear(ctx, p.part, node)
 			if err != nil {
 				p.b.store.Log.Warn("dead node not cleared; again in a second", "node", node, "error", err)
 			}

@@ -221,8 +221,8 @@ func TestOnlyTheDeadAreCleared(t *testing.T) {
 	p := b.store.Home(uma.ID)
 	beats := int64(b.store.Redis.ZScore(ctx, p.Nodes(), b.store.Node).Val())
 	eventually(t, func() bool { return int64(b.store.Redis.ZScore(ctx, p.Nodes(), b.store.Node).Val()) > beats })
-	b.hub.Bury(ctx, p, b.store.Node, beats)
-	require.NoError(t, b.hub.Clear(ctx, p, b.store.Node))
+	b.people.Bury(ctx, p, b.store.Node, beats)
+	require.NoError(t, b.people.Clear(ctx, p, b.store.Node))
 	require.EqualValues(t, 1, b.store.Redis.HLen(ctx, p.Conns("u:"+uma.ID)).Val())
 }
 

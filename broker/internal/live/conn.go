@@ -2,8 +2,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -13,7 +11,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 )
 
 // Conn is one device of a participant at this node. Its methods may be called
@@ -76,29 +73,11 @@ func (c *Conn) greet(hello []byte) {
 // shut ends the connection from the broker's side.
 func (c *Conn) shut(code uint16, reason string) { c.sink.Close(code, reason) }
 
-type connectArgs struct {
-	Who      string `json:"who"`
-	Agent    string `json:"agent,omitempty"`
-	Device   string `json:"device"`
-	Conn     string `json:"conn"`
-	Max      int    `json:"max"`
-	Info     string `json:"info"`
-	Queues   string `json:"queues"`
-	Capacity int    `json:"capacity"`
-	Issued   int64  `json:"issued"`
-	Again    bool   `json:"again,omitempty"` // it was told before
-
-	Generation int64 `json:"generation"`
-}
-
 // newConnID names a connection unlike any other that ever was. Those made later
 // are greater after the node's name, as far as clocks agree: see connect.lua.
 func newConnID(node string) string {
 	return node + "/" + strconv.FormatInt(time.Now().UnixMilli(), 36) + "." + strconv.FormatInt(connCount.Add(1), 36)
 }
-
-// errReplaced: another connection of the device was registered after this one.
-var errReplaced = errors.New("replaced by another connection of this device")
 
 // MayType tells whether a session's typing may be passed on now: once a second for
 // each session and participant.
@@ -136,19 +115,20 @@ func (h *Hub) Connect(ctx context.Context, id chat.Identity, device string, sink
 		}
 	}()
 	// What is revoked from here on is heard of; what was before shows now.
+	var replaced bool
 	err = h.people.Held(ctx, id)
 	if err == nil {
-		err = h.register(ctx, c, false)
+		replaced, err = h.register(ctx, c, false)
+	}
+	if replaced { // its client has come back meanwhile
+		err = &chat.Error{Code: chat.CodeUnavailable, Message: "another connection of this device came first"}
 	}
 	if err != nil {
 		c.mu.Lock()
 		c.closed = true
 		c.mu.Unlock()
 		part.leave(m, c)
-		if errors.Is(err, errReplaced) { // its client has come back meanwhile
-			return nil, &chat.Error{Code: chat.CodeUnavailable, Message: "another connection of this device came first", Err: err}
-		}
-		if chat.AsError(err).Code == chat.CodeUnavailable { // it may have been registered all the same
+		if !replaced && chat.AsError(err).Code == chat.CodeUnavailable { // it may have been registered all the same
 			h.farewells.add(c.bye())
 		}
 		return nil, err
@@ -163,42 +143,17 @@ func (h *Hub) Connect(ctx context.Context, id chat.Identity, device string, sink
 }
 
 // register tells Redis that the device is here; again: not for the first time.
-func (h *Hub) register(ctx context.Context, c *Conn, again bool) error {
-	id := c.Identity()
-	w, p := chat.Who(id.Role, id.ID), h.store.Home(id.ID)
-	args := connectArgs{Who: w, Device: c.device, Conn: c.id, Max: chat.MaxDevices, Info: chat.Encode(id.Person()),
-		Queues: chat.Encode(id.Queues), Capacity: id.Capacity, Issued: id.Issued.UnixMilli(),
-		Generation: id.Generation, Again: again}
-	if id.Role.Staff() {
-		args.Agent = id.ID
+func (h *Hub) register(ctx context.Context, c *Conn, again bool) (replaced bool, err error) {
+	is, err := h.people.Register(ctx, c.Identity(), c.device, c.id, again)
+	if is.Assigned {
+		c.assign(is.Queues, is.Capacity)
 	}
-	r, err := h.store.RunJSON(ctx, "connect", []string{p.Conns(w), p.Profile(w), p.Timers(), p.Node(h.store.Node), p.Agents(),
-		p.Load(id.ID), p.Dirty(), p.Named(), p.Stats()}, args, p.Waiting(""))
-	if err != nil {
-		return err
-	}
-	if r.Str(0) == "replaced" {
-		return errReplaced
-	}
-	if r.Str(0) == "full" {
-		return &chat.Error{Code: chat.CodeRateLimited, Message: "too many devices", RetryMS: 60000}
-	}
-	if err := store.Refused(r); err != nil {
-		return err
-	}
-	if id.Role.Staff() {
-		c.assign(r.Str(1), int(r.Num(2)))
-	}
-	return nil
+	return is.Replaced, err
 }
 
-// assign takes over an agent's queues, as JSON, and its capacity. It watches no
-// queue any more that is not its own.
-func (c *Conn) assign(queues string, capacity int) {
-	var list []string
-	if json.Unmarshal([]byte(queues), &list) != nil {
-		return
-	}
+// assign takes over an agent's queues and its capacity. It watches no queue any more
+// that is not its own.
+func (c *Conn) assign(list []string, capacity int) {
 	var lost []*View
 	c.mu.Lock()
 	c.ident.Queues, c.ident.Capacity = list, capacity

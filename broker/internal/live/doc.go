@@ -15,11 +15,10 @@
 //
 // # What is its own
 //
-// The channels of sessions, participants and queues, as far as listening goes; the
-// keys conns, node and clearing, and of nodes who is taken off (take.lua is the
-// heartbeat); the scripts connect, disconnect and bury. Of mine and listed it reads
-// who takes part in what, and takes old entries out of mine. All else it asks: see
-// Sessions, People and Rules.
+// The channels of sessions, participants and queues, as far as listening goes. Of mine
+// and listed it reads who takes part in what, and takes old entries out of mine; of
+// conns and node, whether Redis has what is here. All else it asks: see Sessions and
+// People.
 //
 // # Loops
 //

@@ -163,6 +163,6 @@ func (h *Hub) reassign(m *member) {
 		return
 	}
 	for _, c := range m.all() {
-		c.assign(chat.Encode(p.Queues), p.Capacity)
+		c.assign(p.Queues, p.Capacity)
 	}
 }

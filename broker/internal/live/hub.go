@@ -17,7 +17,6 @@ type Hub struct {
 	store    *store.Store
 	sessions Sessions
 	people   People
-	rules    Rules
 	base     string // the path below which clients find files
 
 	parts     []*hubPart
@@ -42,8 +41,8 @@ type hubPart struct {
 
 // NewHub makes the hub of a node that nobody is connected to yet. Base is the path
 // below which clients find the files kept here.
-func NewHub(s *store.Store, sessions Sessions, people People, rules Rules, base string) *Hub {
-	h := &Hub{store: s, sessions: sessions, people: people, rules: rules, base: base, byTag: map[string]*hubPart{}}
+func NewHub(s *store.Store, sessions Sessions, people People, base string) *Hub {
+	h := &Hub{store: s, sessions: sessions, people: people, base: base, byTag: map[string]*hubPart{}}
 	for _, p := range s.Parts {
 		part := &hubPart{Partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
 		h.parts = append(h.parts, part)

@@ -73,20 +73,3 @@ func TestSendsNotHeardOfAreBounded(t *testing.T) {
 		require.LessOrEqual(t, len(f.sending), maxSending+1)
 	}
 }
-
-// Silence is counted in heartbeats of one's own that succeeded, and by nothing else.
-func TestSilence(t *testing.T) {
-	s := Silence{}
-	require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": 1}))
-	for i := range deadTicks - 1 {
-		require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": int64(2 + i)}))
-	}
-	require.Equal(t, []string{"a"}, s.Hear(map[string]int64{"a": 5, "b": 99}))
-	require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": 100}), "not again at once")
-	require.Empty(t, s.Hear(map[string]int64{"b": 101}))
-	require.Len(t, s, 1, "one that is gone is forgotten")
-	for range deadTicks - 1 {
-		require.Empty(t, s.Hear(map[string]int64{"b": 101}))
-	}
-	require.Empty(t, s.Hear(map[string]int64{"b": 3}), "any change is a sign of life, also back: Redis fell back")
-}

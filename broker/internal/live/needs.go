@@ -6,7 +6,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/chat"
-	"bellhop/broker/internal/store"
 )
 
 // Sessions reads what Redis and the archive hold of sessions.
@@ -21,7 +20,7 @@ type Sessions interface {
 	Waiting(ctx context.Context, queue string) ([]redis.Z, error)
 }
 
-// People knows what participants may.
+// People knows who participants are, and where they are connected.
 type People interface {
 	// Profile is what is known and set of one.
 	Profile(ctx context.Context, role chat.Role, id string) (chat.Profile, error)
@@ -29,14 +28,8 @@ type People interface {
 	Held(ctx context.Context, id chat.Identity) error
 	// Tell publishes on a participant's own channel.
 	Tell(ctx context.Context, role chat.Role, id string, p chat.Personal) error
-}
-
-// Rules are the queues' settings, as far as they say what becomes of who is gone.
-type Rules interface {
-	// Ruled runs a script that uses settings; arg makes its argument anew each time.
-	Ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error)
-	// Grace is how long, in ms, an agent of these queues may be without a connection; 0: for ever.
-	Grace(queues []string) int64
-	// Keep is how long, in ms, the profile of a user who is not here is of use.
-	Keep() int64
+	// Register says that a device is here, by this connection.
+	Register(ctx context.Context, id chat.Identity, device, conn string, again bool) (chat.Registered, error)
+	// Unregister says that a device, or all of a node's, is gone.
+	Unregister(ctx context.Context, f chat.Farewell) (alive bool, err error)
 }

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 )
 
 // Probe lets tests of a whole broker look into its hub, and disturb it as losses
@@ -37,11 +36,7 @@ func (p Probe) Here(who string) bool {
 // Register tells Redis of a connection once more, as if for the first time; replaced:
 // another one of its device came after it.
 func (p Probe) Register(ctx context.Context, c *Conn) (replaced bool, err error) {
-	err = p.h.register(ctx, c, false)
-	if errors.Is(err, errReplaced) {
-		return true, nil
-	}
-	return false, err
+	return p.h.register(ctx, c, false)
 }
 
 // Unseen has a connection watch so many sessions, of which there is none.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -104,17 +103,18 @@ func (h *Hub) reregister(ctx context.Context, c *Conn) error {
 	if c.gone() {
 		return nil
 	}
+	var replaced bool
 	err := h.people.Held(ctx, c.Identity()) // its token may have been revoked, and nobody lived to tell
 	if err == nil {
-		err = h.register(ctx, c, true)
+		replaced, err = h.register(ctx, c, true)
 	}
 	switch {
+	case replaced:
+		c.shut(chat.CloseReplaced, "replaced by another connection of this device")
 	case err == nil && c.gone(): // its farewell may have come before
 		return h.farewell(ctx, c)
 	case err == nil:
 		return nil
-	case errors.Is(err, errReplaced):
-		c.shut(chat.CloseReplaced, "replaced by another connection of this device")
 	case chat.AsError(err).Code == chat.CodeUnauthorized:
 		c.shut(chat.CloseRevoked, "token revoked")
 	case chat.AsError(err).Code == chat.CodeBlocked:
@@ -178,7 +178,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			queues = is.Queues
 		}
 		h.store.Log.Warn("a connection that has ended was still registered", "participant", w)
-		if _, err := h.Unregister(ctx, Farewell{Who: w, Queues: queues, Node: h.store.Node, Device: device, Conn: conn}); err != nil {
+		if _, err := h.people.Unregister(ctx, chat.Farewell{Who: w, Queues: queues, Node: h.store.Node, Device: device, Conn: conn}); err != nil {
 			return err
 		}
 	}

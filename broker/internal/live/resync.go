@@ -63,7 +63,7 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 			c.shut(chat.CloseRemoved, "removed by an administrator")
 		}
 		if is.Set {
-			c.assign(chat.Encode(is.Queues), is.Capacity)
+			c.assign(is.Queues, is.Capacity)
 		}
 	}
 	held := map[string]bool{}

@@ -1,4 +1,4 @@
-// Package people knows who somebody is, and what it may do how often.
+// Package people knows who somebody is, where it is connected, and what it may do how often.
 //
 // # What it promises
 //
@@ -7,15 +7,18 @@
 // nobody any more, on every node; one that was issued afterwards works at once. A blocked
 // user is told to all its open sessions. What must outlive Redis of profiles and tokens can be
 // kept elsewhere, and put back. How many agents name each queue is counted where
-// they get their queues. A user sends, opens and uploads no faster than its rate over all
+// they get their queues. One connection of a device is registered at a time. A node that beats
+// is never taken for dead; the connections of one that does not are cleared, by some node.
+// A user sends, opens and uploads no faster than its rate over all
 // nodes together, staff hardly; lists, bytes read and commands are counted at each node.
 //
 // # Keys and scripts
 //
-// Its keys are profile, ahead, token, agents, named, strange and rate; a profile's key is also
-// the channel of its participant: see Tell. Its scripts are agent, ahead, block, introduce,
-// permit, recount, revoke, status, tidy, token and untoken. Scripts of others write to its keys,
-// too: connect and disconnect, send, open and reopen, and those that give and take places.
+// Its keys are profile, ahead, token, agents, named, strange, rate, conns, node and clearing, and
+// of nodes who is taken off (take.lua is the heartbeat); a profile's key is also
+// the channel of its participant: see Tell. Its scripts are those of scripts/people, and tidy.
+// Scripts of others write to its keys,
+// too: send, open and reopen, and those that give and take places.
 // Of others' keys it reads how many sessions an agent holds (load), which a user has open
 // and who waits in a queue.
 //
@@ -44,6 +47,17 @@ type Options struct {
 	OpenSessions int
 	// IsSet tells whether somebody has set a queue.
 	IsSet func(queue string) bool
+	Rules Rules
+}
+
+// Rules are the queues' settings, as far as they say what becomes of who is gone.
+type Rules interface {
+	// Ruled runs a script that uses settings; arg makes its argument anew each time.
+	Ruled(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error)
+	// Grace is how long, in ms, an agent of these queues may be without a connection; 0: for ever.
+	Grace(queues []string) int64
+	// Keep is how long, in ms, the profile of a user who is not here is of use.
+	Keep() int64
 }
 
 // People are all participants that Redis knows. Its methods may be called concurrently.

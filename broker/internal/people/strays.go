@@ -1,4 +1,4 @@
-package live
+package people
 
 import (
 	"context"
@@ -13,22 +13,22 @@ import (
 // RegistrationCheck: a connection that Redis holds is of a node that lives, or that
 // is being cleared away, and that node's own list names it. (The node's connections
 // themselves only the node knows: it compares them every few minutes.)
-func (h *Hub) RegistrationCheck(p store.Partition, w string) store.Check {
+func (ps *People) RegistrationCheck(p store.Partition, w string) store.Check {
 	return store.Check{Promise: 7, Keys: []string{p.Conns(w), p.Nodes()}, Run: func(ctx context.Context) (string, error) {
-		held, err := h.store.Pipe.HGetAll(ctx, p.Conns(w)).Result()
+		held, err := ps.store.Pipe.HGetAll(ctx, p.Conns(w)).Result()
 		if err != nil {
 			return "", store.RedisError("audit", err)
 		}
 		for device, conn := range held {
 			node, _, _ := strings.Cut(conn, "/")
-			alive, err := h.watched(ctx, p, node)
+			alive, err := ps.watched(ctx, p, node)
 			if err != nil {
 				return "", err
 			}
 			if !alive {
 				return fmt.Sprintf("device %q of %q is registered at a node that is not there, and nobody will clear it: %s", device, w, conn), nil
 			}
-			listed, err := h.store.Pipe.SIsMember(ctx, p.Node(node), w).Result()
+			listed, err := ps.store.Pipe.SIsMember(ctx, p.Node(node), w).Result()
 			if err != nil || !listed {
 				return fmt.Sprintf("device %q of %q is not in its node's list: %s", device, w, conn), store.RedisError("audit", err)
 			}
@@ -38,9 +38,9 @@ func (h *Hub) RegistrationCheck(p store.Partition, w string) store.Check {
 }
 
 // watched tells whether a node lives, or is being cleared away.
-func (h *Hub) watched(ctx context.Context, p store.Partition, node string) (bool, error) {
+func (ps *People) watched(ctx context.Context, p store.Partition, node string) (bool, error) {
 	for _, key := range []string{p.Nodes(), p.Clearing()} {
-		err := h.store.Pipe.ZScore(ctx, key, node).Err()
+		err := ps.store.Pipe.ZScore(ctx, key, node).Err()
 		if err == nil {
 			return true, nil
 		}
@@ -52,8 +52,8 @@ func (h *Hub) watched(ctx context.Context, p store.Partition, node string) (bool
 }
 
 // ClearStrangers unregisters connections of nodes that nobody watches any more.
-func (h *Hub) ClearStrangers(ctx context.Context, p store.Partition) error {
-	keys, err := h.store.Scan(ctx, p.All("conns"))
+func (ps *People) ClearStrangers(ctx context.Context, p store.Partition) error {
+	keys, err := ps.store.Scan(ctx, p.All("conns"))
 	if err != nil {
 		return err
 	}
@@ -61,13 +61,13 @@ func (h *Hub) ClearStrangers(ctx context.Context, p store.Partition) error {
 	for _, key := range keys {
 		_, name, _ := store.Tagged(key)
 		_, w, _ := strings.Cut(name, ":")
-		held, err := h.store.Pipe.HGetAll(ctx, key).Result()
+		held, err := ps.store.Pipe.HGetAll(ctx, key).Result()
 		if err != nil {
 			return store.RedisError("repair", err)
 		}
 		for device, conn := range held {
 			node, _, _ := strings.Cut(conn, "/")
-			alive, err := h.watched(ctx, p, node)
+			alive, err := ps.watched(ctx, p, node)
 			if err != nil {
 				return err
 			}
@@ -77,18 +77,18 @@ func (h *Hub) ClearStrangers(ctx context.Context, p store.Partition) error {
 			if !slices.Contains(gone, node) {
 				gone = append(gone, node)
 			}
-			is, err := h.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
+			is, err := ps.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 			if err != nil {
 				return err
 			}
-			bye := Farewell{Who: w, Queues: is.Queues, Node: node, Device: device, Conn: conn, Dead: true}
-			if _, err := h.Unregister(ctx, bye); err != nil {
+			bye := chat.Farewell{Who: w, Queues: is.Queues, Node: node, Device: device, Conn: conn, Dead: true}
+			if _, err := ps.Unregister(ctx, bye); err != nil {
 				return err
 			}
 		}
 	}
 	if len(gone) > 0 {
-		h.store.Log.Warn("connections of nodes that are not there were cleared", "partition", p.Index, "nodes", gone)
+		ps.store.Log.Warn("connections of nodes that are not there were cleared", "partition", p.Index, "nodes", gone)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package live
+package people
 
 import (
 	"context"
@@ -45,36 +45,36 @@ func (s Silence) Hear(beats map[string]int64) []string {
 
 // Bury takes a silent node off the list of those alive, unless it has been heard
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
-func (h *Hub) Bury(ctx context.Context, p store.Partition, node string, beats int64) {
-	r, err := h.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers(), p.Outbox(), p.Clearing(), p.Dirty()},
+func (ps *People) Bury(ctx context.Context, p store.Partition, node string, beats int64) {
+	r, err := ps.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers(), p.Outbox(), p.Clearing(), p.Dirty()},
 		node, beats)
 	if err != nil {
-		h.store.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
+		ps.store.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)
 		return
 	}
 	if r.Num(0) == 1 {
-		h.store.Log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", p.Index)
+		ps.store.Log.Warn("a node is silent while others are heard; its connections are cleared", "node", node, "partition", p.Index)
 	}
 }
 
 // Clear unregisters all connections of a node that died. Each is looked at again
 // in the script: a node that is back keeps what is left, and registers the rest anew.
-func (h *Hub) Clear(ctx context.Context, p store.Partition, node string) error {
+func (ps *People) Clear(ctx context.Context, p store.Partition, node string) error {
 	for {
-		members, err := h.store.Redis.SRandMemberN(ctx, p.Node(node), 200).Result()
+		members, err := ps.store.Redis.SRandMemberN(ctx, p.Node(node), 200).Result()
 		if err != nil || len(members) == 0 {
 			return store.RedisError("clear", err)
 		}
 		for _, w := range members {
-			bye := Farewell{Who: w, Node: node, Dead: true}
+			bye := chat.Farewell{Who: w, Node: node, Dead: true}
 			if w[0] == 'a' {
-				is, err := h.people.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
+				is, err := ps.Profile(ctx, chat.RoleAgent, chat.IDOf(w))
 				if err != nil {
 					return err
 				}
 				bye.Queues = is.Queues
 			}
-			alive, err := h.Unregister(ctx, bye)
+			alive, err := ps.Unregister(ctx, bye)
 			if err != nil || alive {
 				return err
 			}
