@@ -37,6 +37,7 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
 	"bellhop/broker/internal/canned"
+	"bellhop/broker/internal/hall"
 	"bellhop/broker/internal/hooks"
 	"bellhop/broker/internal/live"
 	"bellhop/broker/internal/people"
@@ -118,6 +119,7 @@ type Broker struct {
 	opt      Options
 
 	hub         *live.Hub
+	hall        *hall.Hall
 	archiver    *archiving.Archiver // nil without an archive
 	canned      *canned.Replies
 	counts      *stats.Stats
@@ -214,7 +216,9 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	for _, p := range b.store.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
-	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, o.BasePath)
+	b.hall = hall.New(b.store, liveSessions{b.sessions, b})
+	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.hall, b.hall, o.BasePath)
+	b.hall.Listen(b.hub.Subscriber)
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil

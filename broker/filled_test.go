@@ -68,7 +68,7 @@ func TestAViewsBacklogIsBounded(t *testing.T) {
 	ann := agent(t, b, name("ann"), q)
 	_, err := b.Watch(t.Context(), ann.Actor, nil)
 	require.NoError(t, err)
-	v := b.hub.Probe().View(q)
+	v := b.hall.Probe().View(q)
 	v.Stall()
 	meta := json.RawMessage(`{"m":"` + strings.Repeat("m", 4000) + `"}`)
 	const n = 300

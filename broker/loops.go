@@ -32,6 +32,7 @@ func (b *Broker) loops() {
 		b.counts.Start()
 	}
 	b.hub.Start()
+	b.hall.Start()
 	if b.archiver != nil && !b.opt.NoArchiver {
 		b.archiver.Start()
 	}

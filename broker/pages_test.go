@@ -29,10 +29,10 @@ func TestListsWaitForRoom(t *testing.T) {
 	defer c.Close(t.Context())
 	_, err = b.Watch(t.Context(), chat.Actor{Identity: id, Conn: c}, nil)
 	require.NoError(t, err)
-	probe := b.hub.Probe()
+	probe := b.hall.Probe()
 	resets := func(waiting int) (n int) {
 		probe.View(q).Do(func() { w.waiting = waiting }) // whoever looks at `waiting` has that lock
-		probe.ShowViews()
+		probe.Show()
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, e := range w.events {
@@ -43,7 +43,7 @@ func TestListsWaitForRoom(t *testing.T) {
 		return n
 	}
 	before := resets(2 * chat.PageBytes)
-	probe.ResyncViews()
+	b.hall.Resync()
 	require.Equal(t, before, resets(2*chat.PageBytes))
 	require.Equal(t, before+1, resets(0))
 	require.Equal(t, before+1, resets(0))

@@ -89,7 +89,7 @@ func (n dispatchNeeds) EachAgent(ctx context.Context, f func(p chat.Profile, loa
 
 // Follow keeps a picture of what waits in a queue.
 func (n dispatchNeeds) Follow(ctx context.Context, queue string, f routing.Follower) (routing.View, bool, error) {
-	v, sound, err := n.b.hub.Follow(ctx, queue, f)
+	v, sound, err := n.b.hall.Follow(ctx, queue, f)
 	if err != nil {
 		return nil, false, err
 	}

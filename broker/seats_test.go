@@ -10,7 +10,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/archiving"
-	"bellhop/broker/internal/live"
+	"bellhop/broker/internal/hall"
 	"bellhop/internal/testenv"
 )
 
@@ -230,7 +230,7 @@ func TestWatchingEndsWithTheQueue(t *testing.T) {
 func TestALongList(t *testing.T) {
 	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx, q := t.Context(), name("q")
-	ids := make([]string, live.Shown+20)
+	ids := make([]string, hall.Shown+20)
 	for i := range ids {
 		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: name("uma")}, Queue: q})
 		require.NoError(t, err)
@@ -247,10 +247,10 @@ func TestALongList(t *testing.T) {
 	}
 	views, err := b.Watch(ctx, ann.Actor, nil)
 	require.NoError(t, err)
-	require.Equal(t, live.Shown+10, views[0].Size)
-	require.Len(t, views[0].Waiting, live.Shown)
+	require.Equal(t, hall.Shown+10, views[0].Size)
+	require.Len(t, views[0].Waiting, hall.Shown)
 	require.Equal(t, ids[10], views[0].Waiting[0].ID)
-	require.Equal(t, ids[live.Shown+9], views[0].Waiting[live.Shown-1].ID)
+	require.Equal(t, ids[hall.Shown+9], views[0].Waiting[hall.Shown-1].ID)
 }
 
 // A connection that ends while Redis is away is not thought alive afterwards.

@@ -279,7 +279,7 @@ func TestAResyncOfViewsHoldsNothingUp(t *testing.T) {
 	ann.grab(s.ID)
 	_, err := b.Watch(t.Context(), ann.Actor, nil)
 	require.NoError(t, err)
-	probe := b.hub.Probe()
+	probe := b.hall.Probe()
 	v := probe.View(q)
 	goOn := v.Hold() // reading it takes long
 	loads := v.Loads()
@@ -291,7 +291,7 @@ func TestAResyncOfViewsHoldsNothingUp(t *testing.T) {
 	require.Less(t, time.Since(began), live.FeedPatience/2)
 	var wg sync.WaitGroup
 	for range 5 {
-		wg.Go(probe.ResyncViews)
+		wg.Go(b.hall.Resync)
 	}
 	wg.Wait() // they do not wait
 	goOn()

@@ -184,6 +184,14 @@ type Sink interface {
 	Close(code uint16, reason string)
 }
 
+// QueueWatcher is a connection that watches queues.
+type QueueWatcher interface {
+	// Deliver queues events, as a Sink does.
+	Deliver(events []byte)
+	// Waiting is how many bytes wait for its reader, as far as is known.
+	Waiting() int
+}
+
 // The close codes the broker itself asks for.
 const (
 	CloseGoingAway = 1001

@@ -56,7 +56,7 @@ func (m *member) countApart(session string, n int64, but string) {
 	line := chat.AppendUnread(nil, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
-			c.deliver(line)
+			c.Deliver(line)
 		}
 	}
 }

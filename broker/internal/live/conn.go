@@ -28,8 +28,8 @@ type Conn struct {
 	held   int      // their bytes
 	ready  bool
 	closed bool
-	silent []*feed // sessions watched unseen
-	watch  []*View // queues watched
+	silent []*feed  // sessions watched unseen
+	watch  []string // queues watched
 }
 
 var connCount atomic.Int64
@@ -44,8 +44,8 @@ func (c *Conn) Identity() chat.Identity {
 	return c.ident
 }
 
-// deliver gives an event to the sink, after hello.
-func (c *Conn) deliver(line []byte) {
+// Deliver gives an event to the sink, after hello.
+func (c *Conn) Deliver(line []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -154,21 +154,21 @@ func (h *Hub) register(ctx context.Context, c *Conn, again bool) (replaced bool,
 // assign takes over an agent's queues and its capacity. It watches no queue any more
 // that is not its own.
 func (c *Conn) assign(list []string, capacity int) {
-	var lost []*View
+	var lost []string
 	c.mu.Lock()
 	c.ident.Queues, c.ident.Capacity = list, capacity
 	if c.ident.Role != chat.RoleSupervisor {
-		c.watch = slices.DeleteFunc(c.watch, func(v *View) bool {
-			gone := !chat.Contains(list, v.queue)
+		c.watch = slices.DeleteFunc(c.watch, func(queue string) bool {
+			gone := !chat.Contains(list, queue)
 			if gone {
-				lost = append(lost, v)
+				lost = append(lost, queue)
 			}
 			return gone
 		})
 	}
 	c.mu.Unlock()
-	for _, v := range lost {
-		v.leave(c)
+	for _, queue := range lost {
+		c.h.watched.Leave(c, queue)
 	}
 }
 
@@ -187,8 +187,8 @@ func (c *Conn) Close(ctx context.Context) {
 	for _, f := range silent {
 		f.unwatch(c)
 	}
-	for _, v := range watch {
-		v.leave(c)
+	for _, queue := range watch {
+		c.h.watched.Leave(c, queue)
 	}
 	c.h.at(c.ident.ID).leave(c.m, c)
 	if err := c.h.farewell(ctx, c); err != nil {

@@ -64,7 +64,7 @@ func (f *feed) recalled(payload string) {
 		}
 	}
 	for _, c := range f.silent {
-		c.deliver(line)
+		c.Deliver(line)
 	}
 }
 
@@ -127,7 +127,7 @@ func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
 	}
 	maps.Copy(f.unread, counts)
 	for _, c := range f.silent {
-		c.deliver(e.Line(f.id, false))
+		c.Deliver(e.Line(f.id, false))
 	}
 }
 
@@ -189,7 +189,7 @@ func (f *feed) typing(payload string) {
 		}
 	}
 	for _, c := range f.silent {
-		c.deliver(line(p[2]))
+		c.Deliver(line(p[2]))
 	}
 }
 
@@ -201,7 +201,7 @@ func (f *feed) everyone(line []byte, but string) {
 		}
 	}
 	for _, c := range f.silent {
-		c.deliver(line)
+		c.Deliver(line)
 	}
 }
 
@@ -241,7 +241,7 @@ func (f *feed) changed(st *chat.Snapshot) {
 		f.remove(m)
 	}
 	for _, c := range f.silent {
-		c.deliver(f.sessionLine(""))
+		c.Deliver(f.sessionLine(""))
 	}
 	for w := range st.Counts {
 		if f.seats[w] == nil {

@@ -17,11 +17,12 @@ type Hub struct {
 	store    *store.Store
 	sessions Sessions
 	people   People
+	watched  Watched
+	line     Line
 	base     string // the path below which clients find files
 
 	parts     []*hubPart
 	byTag     map[string]*hubPart
-	views     views
 	farewells farewells
 
 	resets, lost atomic.Int64
@@ -41,8 +42,8 @@ type hubPart struct {
 
 // NewHub makes the hub of a node that nobody is connected to yet. Base is the path
 // below which clients find the files kept here.
-func NewHub(s *store.Store, sessions Sessions, people People, base string) *Hub {
-	h := &Hub{store: s, sessions: sessions, people: people, base: base, byTag: map[string]*hubPart{}}
+func NewHub(s *store.Store, sessions Sessions, people People, watched Watched, line Line, base string) *Hub {
+	h := &Hub{store: s, sessions: sessions, people: people, watched: watched, line: line, base: base, byTag: map[string]*hubPart{}}
 	for _, p := range s.Parts {
 		part := &hubPart{Partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
 		h.parts = append(h.parts, part)
@@ -58,7 +59,6 @@ func NewHub(s *store.Store, sessions Sessions, people People, base string) *Hub 
 			part.sub = h.parts[0].sub
 		}
 	}
-	h.views.init(h)
 	return h
 }
 
@@ -68,7 +68,7 @@ func (h *Hub) resync(parts ...*hubPart) {
 	for _, p := range parts {
 		h.store.Tasks.Go(func() { p.resync(h.store.Life) })
 	}
-	h.store.Tasks.Go(h.views.resync)
+	h.store.Tasks.Go(h.watched.Resync)
 }
 
 // Close ends what connections are left.
@@ -91,6 +91,9 @@ func (h *Hub) everybody() []*member {
 	}
 	return out
 }
+
+// Subscriber is a partition's; what it hears of queues goes to Watched.
+func (h *Hub) Subscriber(p store.Partition) *store.Subscriber { return h.parts[p.Index].sub }
 
 // Left tells whether no participant of the partition is connected here.
 func (h *Hub) Left(p store.Partition) bool {
@@ -120,7 +123,7 @@ func (h *Hub) handle(channel, payload string) {
 			p.personal(m, payload)
 		}
 	case "waiting":
-		h.views.handle(id, payload)
+		h.watched.Handle(id, payload)
 	}
 }
 

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,39 +11,6 @@ import (
 )
 
 // What needs no Redis. The others are with the broker's, which they need whole.
-
-// A queue's reset, and the answer of watch for all queues together, fit.
-func TestResetsAndViewsFit(t *testing.T) {
-	v := &View{queue: strings.Repeat(`"`, chat.MaxID), sessions: map[string]*chat.Snapshot{}}
-	for i := range Shown {
-		s := &chat.Snapshot{Session: chat.Session{ID: fmt.Sprintf("00-%d", i), Queue: v.queue, Subject: strings.Repeat(`"`, chat.MaxSubject),
-			Meta: json.RawMessage(`{"x":"` + strings.Repeat("y", 4000) + `"}`)}}
-		v.list, v.sessions[s.ID] = append(v.list, waiter{id: s.ID, score: float64(i)}), s
-	}
-	var e struct {
-		Reset []chat.Session
-		Size  int
-		More  bool
-	}
-	line := v.reset()
-	require.LessOrEqual(t, len(line), chat.PageBytes)
-	require.Greater(t, len(line), chat.PageBytes-10000)
-	require.NoError(t, json.Unmarshal(line, &e))
-	require.True(t, e.More)
-	require.Equal(t, Shown, e.Size)
-
-	queues := make([]chat.QueueView, chat.MaxQueuesOfOne)
-	for i := range queues {
-		queues[i] = v.shot()
-	}
-	chat.Fill(queues)
-	require.LessOrEqual(t, chat.Sized(queues), chat.PageBytes)
-	require.NotEmpty(t, queues[0].Waiting)
-	one := []chat.QueueView{{Waiting: []chat.Session{{Subject: strings.Repeat("x", 2*chat.PageBytes)}}, Size: 1}}
-	chat.Fill(one)
-	require.Len(t, one[0].Waiting, 1)
-	require.False(t, one[0].More)
-}
 
 // overrun is a sink that keeps the code it is closed with.
 type overrun struct{ code uint16 }
@@ -59,7 +25,7 @@ func TestWhatWaitsForHelloIsBounded(t *testing.T) {
 	c := &Conn{sink: w}
 	line := []byte(`{"event":"x","y":"` + strings.Repeat("y", 16000) + `"}`)
 	for range 2 * MaxBacklog / len(line) {
-		c.deliver(line)
+		c.Deliver(line)
 	}
 	require.LessOrEqual(t, c.held, MaxBacklog)
 	require.EqualValues(t, chat.CloseTooSlow, w.code)

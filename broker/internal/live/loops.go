@@ -22,7 +22,6 @@ func (h *Hub) Start() {
 	})
 	h.store.Loop(farewellPause, h.sayFarewells)
 	h.store.Loop(positionPause, h.positions)
-	h.store.Loop(resetPause, func(context.Context) { h.views.resync() })
 }
 
 // sweep lets go of sessions that ended more than an hour ago.

@@ -60,7 +60,7 @@ func (m *member) deliver(line []byte, but string) {
 	defer m.mu.Unlock()
 	for _, c := range m.conns {
 		if c.id != but {
-			c.deliver(line)
+			c.Deliver(line)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (m *member) message(line []byte, but, session string, n int64) {
 	both = chat.AppendUnread(both, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
-			c.deliver(both)
+			c.Deliver(both)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (m *member) count(session string, n int64, tell bool, but string) {
 	line := chat.AppendUnread(nil, session, n, m.total)
 	for _, c := range m.conns {
 		if c.id != but {
-			c.deliver(line)
+			c.Deliver(line)
 		}
 	}
 }

@@ -2,8 +2,7 @@ package live
 
 import (
 	"context"
-
-	"github.com/redis/go-redis/v9"
+	"time"
 
 	"bellhop/broker/chat"
 )
@@ -16,8 +15,26 @@ type Sessions interface {
 	LookAll(ctx context.Context, sessions []string) ([]*chat.Snapshot, error)
 	// ReadLog gives a session's entries from one seq to another, both inclusive.
 	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
-	// Waiting are all that wait in a queue, in no order.
-	Waiting(ctx context.Context, queue string) ([]redis.Z, error)
+}
+
+// Watched are the queues that somebody here watches.
+type Watched interface {
+	// Watch shows a queue, and lets its events follow until Leave.
+	Watch(ctx context.Context, c chat.QueueWatcher, queue string) (chat.QueueView, error)
+	// Leave ends that, if it began.
+	Leave(c chat.QueueWatcher, queue string)
+	// Handle takes what came on a queue's channel.
+	Handle(queue, payload string)
+	// Resync has all that was lost on those channels read again.
+	Resync()
+}
+
+// Line is who waits in which place.
+type Line interface {
+	// Keep has these queues followed, and no others.
+	Keep(ctx context.Context, queues []string)
+	// Places are those in one of them, by session, and how long each takes; 0: not known.
+	Places(queue string) (at map[string]int, each time.Duration)
 }
 
 // People knows who participants are, and where they are connected.

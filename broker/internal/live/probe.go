@@ -46,19 +46,6 @@ func (p Probe) Unseen(c *Conn, n int) {
 	c.silent = make([]*feed, n)
 }
 
-// Resyncing tells whether views are being read again.
-func (p Probe) Resyncing() bool {
-	p.h.views.mu.Lock()
-	defer p.h.views.mu.Unlock()
-	return p.h.views.syncing
-}
-
-// ResyncViews has them read again.
-func (p Probe) ResyncViews() { p.h.views.resync() }
-
-// ShowViews gives lists to those who had no room for them.
-func (p Probe) ShowViews() { p.h.views.show() }
-
 // Feed is a session's; nil where there is none.
 func (p Probe) Feed(session string) *FeedProbe {
 	f := p.h.live(session)
@@ -102,46 +89,4 @@ func (p *FeedProbe) Backlog() (payloads []string, weight int, again bool) {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
 	return append([]string{}, p.f.backlog...), p.f.weight, p.f.again
-}
-
-// View is a queue's; nil where nobody watches it.
-func (p Probe) View(queue string) *ViewProbe {
-	p.h.views.mu.Lock()
-	defer p.h.views.mu.Unlock()
-	v := p.h.views.byQueue[queue]
-	if v == nil {
-		return nil
-	}
-	return &ViewProbe{v}
-}
-
-// ViewProbe is a Probe of one view.
-type ViewProbe struct{ v *View }
-
-// Do calls f with the view's lock held.
-func (p *ViewProbe) Do(f func()) {
-	p.v.mu.Lock()
-	defer p.v.mu.Unlock()
-	f()
-}
-
-// Stall lets events wait, until the next reading.
-func (p *ViewProbe) Stall() { p.Do(func() { p.v.loading = true }) }
-
-// Backlog is what waits, and how much has come by the view's own count.
-func (p *ViewProbe) Backlog() (payloads []string, weight int) {
-	p.Do(func() { payloads, weight = append(payloads, p.v.backlog...), p.v.weight })
-	return payloads, weight
-}
-
-// Renew reads the list.
-func (p *ViewProbe) Renew(ctx context.Context) error { return p.v.renew(ctx, false) }
-
-// Loads is how often it was read.
-func (p *ViewProbe) Loads() int64 { return p.v.loads.Load() }
-
-// Hold lets nobody read it until the answer is called.
-func (p *ViewProbe) Hold() (release func()) {
-	p.v.turn <- struct{}{}
-	return func() { <-p.v.turn }
 }

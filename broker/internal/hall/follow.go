@@ -1,4 +1,4 @@
-package live
+package hall
 
 import (
 	"context"
@@ -20,8 +20,8 @@ type Follower interface {
 
 // Follow holds a queue's view for who assigns there, one at a time, and reads it. The
 // caller calls Unfollow in the end, also if it is not sound: what was read is not all then.
-func (h *Hub) Follow(ctx context.Context, queue string, f Follower) (v *View, sound bool, err error) {
-	v, _, err = h.views.hold(ctx, queue)
+func (h *Hall) Follow(ctx context.Context, queue string, f Follower) (v *View, sound bool, err error) {
+	v, _, err = h.hold(ctx, queue)
 	if err != nil {
 		return nil, false, err
 	}
@@ -36,7 +36,7 @@ func (v *View) Unfollow() {
 	v.mu.Lock()
 	v.follower = nil
 	v.mu.Unlock()
-	v.h.views.release(v)
+	v.h.release(v)
 }
 
 // Renew reads the queue again, and shows it to its watchers.
