@@ -12,7 +12,7 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// SessionChecks: what the archive lacks is on its list, and what it is said to have, it has.
+// SessionChecks looks whether what the archive lacks is on its list, and what it is said to have, it has.
 func (a *Archiver) SessionChecks(p store.Partition, id string) []store.Check {
 	return []store.Check{{Promise: 6, Keys: []string{p.Session(id), p.Dirty()}, Run: a.store.OfSession(p, id, a.archivedCheck)}}
 }
@@ -45,7 +45,7 @@ func (a *Archiver) archivedCheck(ctx context.Context, st *chat.Snapshot, f chat.
 	return "", nil
 }
 
-// OpenChecks: what had not ended in the archive is in Redis. They are of those sessions that concern.
+// OpenChecks looks whether what had not ended in the archive is in Redis. They are of those sessions that concern.
 func (a *Archiver) OpenChecks(ctx context.Context, concerns func(session string) bool) ([]store.Check, error) {
 	var checks []store.Check
 	q := OpenSessions()

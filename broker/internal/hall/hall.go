@@ -134,6 +134,7 @@ func (h *Hall) Leave(c chat.QueueWatcher, queue string) {
 	}
 }
 
+// Handle takes what came on a queue's channel.
 func (h *Hall) Handle(queue, payload string) {
 	h.mu.Lock()
 	v := h.byQueue[queue]

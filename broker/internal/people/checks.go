@@ -7,7 +7,7 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// CapacityCheck: an agent holds no more than its capacity.
+// CapacityCheck looks whether an agent holds no more than its capacity.
 func (ps *People) CapacityCheck(p store.Partition, agent string) store.Check {
 	return store.Check{Promise: 4, Keys: []string{p.Load(agent), p.Profile("a:" + agent)}, Run: func(ctx context.Context) (string, error) {
 		prof, load, err := ps.Agent(ctx, agent)

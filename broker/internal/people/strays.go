@@ -10,7 +10,7 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// RegistrationCheck: a connection that Redis holds is of a node that lives, or that
+// RegistrationCheck looks whether a connection that Redis holds is of a node that lives, or that
 // is being cleared away, and that node's own list names it. (The node's connections
 // themselves only the node knows: it compares them every few minutes.)
 func (ps *People) RegistrationCheck(p store.Partition, w string) store.Check {

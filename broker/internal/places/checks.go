@@ -60,7 +60,7 @@ func (p *Places) known(ctx context.Context, st *chat.Snapshot) (string, error) {
 	return "", nil
 }
 
-// HeldCheck: a place is held for an owner or a target, or was reserved no longer ago than slack.
+// HeldCheck looks whether a place is held for an owner or a target, or was reserved no longer ago than slack.
 // Look reads a session wherever it is.
 func (p *Places) HeldCheck(part store.Partition, agent, session string, slack time.Duration,
 	look func(ctx context.Context, session string) (*chat.Snapshot, error)) store.Check {

@@ -11,7 +11,7 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// SessionChecks: a session that waits is in its queue's list.
+// SessionChecks looks whether a session that waits is in its queue's list.
 func (w *Waiting) SessionChecks(p store.Partition, id string) []store.Check {
 	return []store.Check{{Promise: 5, Keys: []string{p.Session(id)}, Run: w.store.OfSession(p, id, func(ctx context.Context, st *chat.Snapshot, _ chat.Flat) (string, error) {
 		if st.State != chat.Waiting {
@@ -25,7 +25,7 @@ func (w *Waiting) SessionChecks(p store.Partition, id string) []store.Check {
 	})}}
 }
 
-// ListedCheck: a session in a queue's list waits there.
+// ListedCheck looks whether a session in a queue's list waits there.
 func (w *Waiting) ListedCheck(p store.Partition, queue, session string) store.Check {
 	key := p.Waiting(queue)
 	return store.Check{Promise: 5, Keys: []string{key, p.Session(session)}, Run: func(ctx context.Context) (string, error) {

@@ -96,7 +96,7 @@ func (rd *Reader) filedCheck(ctx context.Context, st *chat.Snapshot, _ chat.Flat
 	return "", nil
 }
 
-// PartitionChecks: nothing else is in the list by state.
+// PartitionChecks looks whether nothing else is in the list by state.
 func (rd *Reader) PartitionChecks(p store.Partition) []store.Check {
 	return []store.Check{{Promise: 5, Keys: []string{p.States(), p.Sessions()}, Run: func(ctx context.Context) (string, error) {
 		var filed, all *redis.IntCmd
