@@ -303,7 +303,7 @@ func (b *Broker) Close(ctx context.Context) error {
 			if b.hub.Left(part) {
 				p.ZRem(ctx, part.Nodes(), b.store.Node)
 			}
-			p.HDel(ctx, part.Leases(), "take|"+b.store.Node, "collect|"+b.store.Node, "hooks|"+b.store.Node)
+			p.HDel(ctx, part.Leases(), b.store.Borrowers()...)
 		}
 		return nil
 	})

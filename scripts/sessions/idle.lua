@@ -20,7 +20,7 @@ if s.state == 'ending' then -- ends by itself, or is served again
   return {'too_early'}
 end
 local warned = tonumber(s.idle_warned or 0)
-if warned < since then
+if warned <= since then -- what was written in the same millisecond came after: else nobody had been warned
   if at < since + limit - before then
     timer('idle', since + limit - before - at)
     return {'too_early'}

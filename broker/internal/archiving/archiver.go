@@ -151,7 +151,7 @@ func (a *Archiver) pass(ctx context.Context, delay time.Duration, emit func(*Pie
 }
 
 func (a *Archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]store.Collected, error) {
-	return a.store.Collect(ctx, &a.calls[p.Index], p, "collect|", p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
+	return a.store.Collect(ctx, &a.calls[p.Index], p, store.ForArchiving, p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
 }
 
 // write gathers pieces into batches, and marks one while it stores the next.

@@ -252,7 +252,7 @@ func (h *Teller) take(ctx context.Context, p store.Partition) {
 
 // collect takes sessions; `until` is when the last attempt may begin.
 func (h *Teller) collect(ctx context.Context, p store.Partition, limit int) ([]store.Collected, error) {
-	return h.store.Collect(ctx, &h.calls[p.Index], p, "hooks|", p.Hooks(), p.HooksLate(), limit, 0, store.TakeLease-h.patience-margin)
+	return h.store.Collect(ctx, &h.calls[p.Index], p, store.ForHooks, p.Hooks(), p.HooksLate(), limit, 0, store.TakeLease-h.patience-margin)
 }
 
 // sweep finds, once at the node's start, the sessions whose latest events no

@@ -46,7 +46,7 @@ func (s Silence) Hear(beats map[string]int64) []string {
 // Bury takes a silent node off the list of those alive, unless it has been heard
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
 func (ps *People) Bury(ctx context.Context, p store.Partition, node string, beats int64) {
-	r, err := ps.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers(), p.Outbox(), p.Clearing(), p.Dirty()},
+	r, err := ps.store.Run(ctx, "bury", []string{p.Nodes(), p.Clearing(), p.Leases(), p.Timers(), p.Outbox(), p.Dirty()},
 		node, beats)
 	if err != nil {
 		ps.store.Log.Warn("silent node not buried; it is looked at again", "node", node, "error", err)

@@ -34,6 +34,18 @@ type Lent struct {
 	Member string
 }
 
+// Who borrows in a partition's leases, before the node's name.
+const (
+	takes        = "take|" // what take.lua lends
+	ForArchiving = "collect|"
+	ForHooks     = "hooks|"
+)
+
+// Borrowers are this node's names in a partition's leases.
+func (s *Store) Borrowers() []string {
+	return []string{takes + s.Node, ForArchiving + s.Node, ForHooks + s.Node}
+}
+
 // The work that take.lua lends.
 const (
 	Timers   = "timers"
