@@ -1,7 +1,13 @@
 // Package broker moves customer-service sessions between users, queues and
 // agents on Redis. It is the whole of Bellhop's rules, usable without its HTTP
 // and WebSocket edges: make one with New, connect participants with Connect,
-// and call the commands.
+// and call the commands, which are methods of Broker. What they take and give is
+// in broker/chat, as far as it is plain data.
+//
+// What changes a session's state is here, a step a file (grab.go, transfer.go, end.go,
+// with timers.go for what is due): each asks several rooms, and runs a script of
+// scripts/sessions. No room does. The rest, by subject, is in broker/internal:
+// docs/architecture.md has the rooms.
 //
 // # What it promises
 //
@@ -13,12 +19,13 @@
 //
 // # States
 //
-//	waiting → serving ⇄ transferring, serving ⇄ ending, any → waiting | ended
+//	waiting → serving ⇄ transferring, serving | transferring → ending → serving,
+//	any → waiting | ended
 //
 // # Order of locks
 //
-// Those of what connected people see: internal/live. No lock is held while Redis is
-// asked.
+// Those of connected people and of queues: internal/live, internal/hall. No lock is held
+// while Redis is asked.
 package broker
 
 import (
@@ -217,7 +224,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
 	b.hall = hall.New(b.store, liveSessions{b.sessions, b})
-	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.hall, b.hall, o.BasePath)
+	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.people, b.hall, b.hall, o.BasePath)
 	b.hall.Listen(b.hub.Subscriber)
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})

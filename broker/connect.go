@@ -69,7 +69,7 @@ type liveSessions struct {
 
 // LookAll reads many of those that are in Redis.
 func (s liveSessions) LookAll(ctx context.Context, ids []string) ([]*chat.Snapshot, error) {
-	list := make([]sessions.Place, len(ids))
+	list := make([]sessions.Cursor, len(ids))
 	for i, id := range ids {
 		list[i].ID = id
 	}

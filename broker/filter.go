@@ -26,14 +26,14 @@ func (b *Broker) screen(ctx context.Context, in chat.FilterInput, limit int) (st
 	return text, nil
 }
 
-// screenBody is screen for a message's body, which is JSON as messageBody makes it.
+// screenBody is screen for a message's body, which is JSON as chat.MessageBody makes it.
 func (b *Broker) screenBody(ctx context.Context, r chat.SendRequest, from chat.Author, body string) (string, error) {
 	if b.opt.Filter == nil {
 		return body, nil
 	}
 	in := chat.FilterInput{Session: r.Session, From: from, Type: r.Type}
-	switch r.Type {
-	case chat.TypeText:
+	switch {
+	case r.Type == chat.TypeText:
 		if err := json.Unmarshal([]byte(body), &in.Text); err != nil {
 			return "", err
 		}
@@ -42,7 +42,7 @@ func (b *Broker) screenBody(ctx context.Context, r chat.SendRequest, from chat.A
 			return body, err
 		}
 		return chat.Quote(text), nil
-	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
+	case chat.IsFile(r.Type):
 		var f chat.FileInfo
 		if err := json.Unmarshal([]byte(body), &f); err != nil {
 			return "", err
@@ -54,6 +54,9 @@ func (b *Broker) screenBody(ctx context.Context, r chat.SendRequest, from chat.A
 		}
 		f.Name = name
 		return chat.Encode(f), nil
+	case r.Type == chat.TypeCard, r.Type == chat.TypeNote: // a card is data, and users see no note
+		return body, nil
+	default:
+		return "", &chat.Error{Code: chat.CodeInternal, Message: "something went wrong on our side", Err: errors.New("broker: no rule for the texts of type " + r.Type)}
 	}
-	return body, nil
 }

@@ -19,7 +19,7 @@ const (
 	closePatience = 2 * time.Second  // for what is left and the close frame
 )
 
-// socket is one WebSocket: a broker.Sink whose outbound queue is bounded in
+// socket is one WebSocket: a chat.Sink whose outbound queue is bounded in
 // bytes and needs no goroutine while it is empty.
 type socket struct {
 	srv     *Server
@@ -56,7 +56,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 const keepBuffer = 64 << 10
 
-// Deliver implements broker.Sink. A reader is too slow, and closed with 4003, by
+// Deliver implements chat.Sink. A reader is too slow, and closed with 4003, by
 // what has piled up behind it already, never by how long one event is.
 func (s *socket) Deliver(events []byte) {
 	s.mu.Lock()
@@ -85,7 +85,7 @@ func (s *socket) Waiting() int {
 	return len(s.pending)
 }
 
-// Close implements broker.Sink: what is pending goes out first, but not for long.
+// Close implements chat.Sink: what is pending goes out first, but not for long.
 func (s *socket) Close(code uint16, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

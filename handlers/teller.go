@@ -169,13 +169,12 @@ func (t *teller) content(l *line, m chat.Message) {
 	}
 	kind := cmp.Or(t.words[m.Type], m.Type)
 	address := word("url")
-	switch m.Type {
-	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
+	if chat.IsFile(m.Type) {
 		if seconds, _ := body["duration"].(float64); seconds > 0 && seconds < 1e6 {
 			kind += fmt.Sprintf(" %d:%02d", int(seconds+.5)/60, int(seconds+.5)%60)
 		}
 		l.What, l.URL = cmp.Or(word("name"), address), t.links.file(address)
-	default:
+	} else {
 		l.URL = webAddress(address)
 		l.What, l.More = cmp.Or(word("title", "name"), l.URL), card(body, word("text", "description"))
 	}

@@ -25,8 +25,6 @@ func addresses(t testing.TB) (accepted, refused []string) {
 	return a.Accepted, a.Refused
 }
 
-var fileTypes = []string{TypeImage, TypeVoice, TypeVideo, TypeFile}
-
 func fileWith(t testing.TB, field string, v any) json.RawMessage {
 	t.Helper()
 	b, err := json.Marshal(map[string]any{"url": "https://example.com/x", field: v})
@@ -38,7 +36,7 @@ func fileWith(t testing.TB, field string, v any) json.RawMessage {
 func TestAddressesOfFiles(t *testing.T) {
 	accepted, refused := addresses(t)
 	accepted = append(accepted, "/api/v1/files/01J_a-Z9", "/api/v1/files/a/thumbnail", "https://a.example/"+strings.Repeat("a", MaxURL-len("https://a.example/")))
-	for _, kind := range fileTypes {
+	for _, kind := range files {
 		for _, u := range accepted {
 			body, err := MessageBody(kind, fileWith(t, "url", u), "")
 			require.NoError(t, err, u)
@@ -91,7 +89,7 @@ func TestWhatElseAFileSays(t *testing.T) {
 		{"mime", strings.Repeat("a", 255), ""}, {"mime", strings.Repeat("a", 256), CodeTooLarge}, {"mime", "a\nb", CodeBadRequest}, {"mime", map[string]any{}, CodeBadRequest},
 		{"url", nil, CodeBadRequest}, {"url", 7, CodeBadRequest}, {"url", []string{}, CodeBadRequest},
 	} {
-		for _, kind := range fileTypes {
+		for _, kind := range files {
 			_, err := MessageBody(kind, fileWith(t, c.field, c.is), "")
 			if c.code == "" {
 				require.NoError(t, err, c)
@@ -163,7 +161,7 @@ func FuzzAddress(f *testing.F) {
 
 // A body that is accepted is JSON that is accepted again, as it is.
 func FuzzBody(f *testing.F) {
-	for _, kind := range append(fileTypes, TypeText, TypeCard, TypeNote) {
+	for _, kind := range append(files, TypeText, TypeCard, TypeNote) {
 		for _, b := range []string{`{"url":"http://["}`, `{"url":"https://example.com","width":1e9}`, `"x"`, `"\ud800"`, `{"__proto__":{}}`, `null`, `{"url":"/api/v1/files/a","name":"\ud800"}`} {
 			f.Add(kind, []byte(b))
 		}

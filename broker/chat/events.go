@@ -238,7 +238,7 @@ func (e *Entry) CameOrWent(agent string) bool {
 
 // SendsFile tells by its head, whose free texts are quoted, whether a message sends a file.
 func SendsFile(head string) bool {
-	for _, kind := range []string{TypeImage, TypeVoice, TypeVideo, TypeFile} {
+	for _, kind := range files {
 		if strings.Contains(head, `"},"type":"`+kind+`"`) {
 			return true
 		}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -111,6 +112,11 @@ const (
 	TypeSystem = "system"
 )
 
+var files = []string{TypeImage, TypeVoice, TypeVideo, TypeFile}
+
+// IsFile tells whether messages of a type send a file.
+func IsFile(kind string) bool { return slices.Contains(files, kind) }
+
 // Message is one entry of a session's log.
 type Message struct {
 	Session  string          `json:"session"`
@@ -173,7 +179,7 @@ func (a Actor) Origin() string {
 
 // Sink is where a connection's events go. The broker defines it and the
 // WebSocket edge implements it. Both methods may be called from any goroutine
-// and never block. A Sink may have a method Waiting() int, too: how many bytes
+// and never block. A Sink may have a method Behind() int, too: how many bytes
 // have not gone out yet. What can wait is given to it once that is not much.
 type Sink interface {
 	// Deliver queues one event, a JSON object without a line break, or several
@@ -188,8 +194,8 @@ type Sink interface {
 type QueueWatcher interface {
 	// Deliver queues events, as a Sink does.
 	Deliver(events []byte)
-	// Waiting is how many bytes wait for its reader, as far as is known.
-	Waiting() int
+	// Behind is how many bytes wait for its reader, as far as is known.
+	Behind() int
 }
 
 // The close codes the broker itself asks for.

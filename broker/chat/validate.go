@@ -134,12 +134,12 @@ func NormalizeStaff(queues *[]string, capacity *int) error {
 // MessageBody checks a body against its type and gives it in the form the log keeps.
 // base is Options.BasePath.
 func MessageBody(kind string, raw json.RawMessage, base string) (string, error) {
-	switch kind {
-	case TypeText, TypeNote:
+	switch {
+	case kind == TypeText, kind == TypeNote:
 		return textBody(raw)
-	case TypeCard:
+	case kind == TypeCard:
 		return ValidObject("body", raw, MaxCard, "")
-	case TypeImage, TypeVoice, TypeVideo, TypeFile:
+	case IsFile(kind):
 		return fileBody(raw, base)
 	default:
 		return "", Errorf(CodeBadRequest, "type: text, image, voice, video, file, card or note")

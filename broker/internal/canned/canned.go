@@ -4,7 +4,7 @@
 // all), whichever nodes write at the same time, and a scope has at most
 // chat.MaxCanned. What is read is what the reader may use, and no more.
 //
-// The keys `canned` (id → JSON) and `shortcuts` (by scope: shortcut → id) are its
+// The keys `canned` (id → JSON) and `canned:<scope>` (shortcut → id) are its
 // own, both in the first partition only, and so are the scripts `canned` and
 // `uncanned`. Both mark what they change as dirty, in that partition, for the
 // archive. It runs no loop and takes no lock.

@@ -1,4 +1,5 @@
-// Package hall is what those see who stand before a queue: its list, and what comes to it and leaves it.
+// Package hall is what those see who watch a queue, or assign what waits in it: its list, what comes
+// to it and what leaves it.
 //
 // # What it promises
 //
@@ -8,7 +9,7 @@
 //
 // # What is its own
 //
-// The channels of queues, as far as listening goes. It writes no key, and asks others for what waits.
+// It listens to the channels of queues, by the subscribers of live. It has no key, and asks others for what waits.
 //
 // # Loops
 //

@@ -51,9 +51,9 @@ func (h *Hall) Keep(ctx context.Context, waiting []string) {
 	}
 }
 
-// Places are the places in a queue's line that Keep holds, from 1, by session: one walk over its list, whatever
+// Positions are the places in a queue's line that Keep holds, from 1, by session: one walk over its list, whatever
 // its length; and how long one takes, 0 while that is not known. From the goroutine that calls Keep.
-func (h *Hall) Places(queue string) (at map[string]int, each time.Duration) {
+func (h *Hall) Positions(queue string) (at map[string]int, each time.Duration) {
 	v := h.waited[queue]
 	if v == nil {
 		return nil, 0

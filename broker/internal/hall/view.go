@@ -216,7 +216,7 @@ func (v *View) first() []chat.Session {
 func (v *View) show() {
 	var line []byte
 	v.owed = slices.DeleteFunc(v.owed, func(c chat.QueueWatcher) bool {
-		if c.Waiting() > chat.PageBytes {
+		if c.Behind() > chat.PageBytes {
 			return false
 		}
 		if line == nil {

@@ -144,7 +144,7 @@ func (h *Hub) Connect(ctx context.Context, id chat.Identity, device string, sink
 
 // register tells Redis that the device is here; again: not for the first time.
 func (h *Hub) register(ctx context.Context, c *Conn, again bool) (replaced bool, err error) {
-	is, err := h.people.Register(ctx, c.Identity(), c.device, c.id, again)
+	is, err := h.presence.Register(ctx, c.Identity(), c.device, c.id, again)
 	if is.Assigned {
 		c.assign(is.Queues, is.Capacity)
 	}

@@ -1,5 +1,6 @@
 // Package live is what connected people see: hello, the sessions they take part in
-// or watch, the queues they watch, their place in line, and that they are here at all.
+// or watch, their place in line, and that they are here at all; and how fast one
+// participant may command at this node (Pace).
 //
 // # What it promises
 //
@@ -15,20 +16,19 @@
 //
 // # What is its own
 //
-// The channels of sessions, participants and queues, as far as listening goes. Of mine
+// It listens to the channels of sessions and participants, and hands on what comes on those
+// of queues. Of mine
 // and listed it reads who takes part in what, and takes old entries out of mine; of
-// conns and node, whether Redis has what is here. All else it asks: see Sessions and
-// People.
+// conns and node, whether Redis has what is here. All else it asks: see needs.go.
 //
 // # Loops
 //
 // Start begins them: positions of those who wait, every 2 s; farewells that Redis has
-// not heard, every second; the lists of watched queues anew, every half minute; what
-// ended an hour ago is let go, every minute; all connections told again, every 3
-// minutes.
+// not heard, every second; what ended an hour ago is let go, every minute; all connections
+// told again, every 3 minutes.
 //
 // # Order of locks
 //
-// hubPart.mu → feed.mu → member.mu → Conn.mu; views.mu → nothing; View.mu → a
-// Follower's own, and View.mu → Conn.mu. No lock is held while Redis is asked.
+// hubPart.mu → feed.mu → member.mu → Conn.mu; a View's of hall → Conn.mu. No lock is held
+// while Redis is asked.
 package live

@@ -15,7 +15,7 @@ func (c *Conn) bye() chat.Farewell {
 
 // farewell tells Redis that a connection is gone.
 func (h *Hub) farewell(ctx context.Context, c *Conn) error {
-	_, err := h.people.Unregister(ctx, c.bye())
+	_, err := h.presence.Unregister(ctx, c.bye())
 	return err
 }
 
@@ -46,7 +46,7 @@ func (h *Hub) sayFarewells(ctx context.Context) {
 	f.mu.Unlock()
 	for i, bye := range list {
 		ctx, cancel := context.WithTimeout(ctx, farewellPatience)
-		_, err := h.people.Unregister(ctx, bye)
+		_, err := h.presence.Unregister(ctx, bye)
 		cancel()
 		if err != nil {
 			f.add(list[i:]...)

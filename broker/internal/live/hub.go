@@ -17,6 +17,7 @@ type Hub struct {
 	store    *store.Store
 	sessions Sessions
 	people   People
+	presence Presence
 	watched  Watched
 	line     Line
 	base     string // the path below which clients find files
@@ -42,8 +43,8 @@ type hubPart struct {
 
 // NewHub makes the hub of a node that nobody is connected to yet. Base is the path
 // below which clients find the files kept here.
-func NewHub(s *store.Store, sessions Sessions, people People, watched Watched, line Line, base string) *Hub {
-	h := &Hub{store: s, sessions: sessions, people: people, watched: watched, line: line, base: base, byTag: map[string]*hubPart{}}
+func NewHub(s *store.Store, sessions Sessions, people People, presence Presence, watched Watched, line Line, base string) *Hub {
+	h := &Hub{store: s, sessions: sessions, people: people, presence: presence, watched: watched, line: line, base: base, byTag: map[string]*hubPart{}}
 	for _, p := range s.Parts {
 		part := &hubPart{Partition: p, h: h, feeds: map[string]*feed{}, members: map[string]*member{}}
 		h.parts = append(h.parts, part)

@@ -33,11 +33,11 @@ type Watched interface {
 type Line interface {
 	// Keep has these queues followed, and no others.
 	Keep(ctx context.Context, queues []string)
-	// Places are those in one of them, by session, and how long each takes; 0: not known.
-	Places(queue string) (at map[string]int, each time.Duration)
+	// Positions are those in one of them, by session, and how long each takes; 0: not known.
+	Positions(queue string) (at map[string]int, each time.Duration)
 }
 
-// People knows who participants are, and where they are connected.
+// People knows who participants are.
 type People interface {
 	// Profile is what is known and set of one.
 	Profile(ctx context.Context, role chat.Role, id string) (chat.Profile, error)
@@ -45,6 +45,10 @@ type People interface {
 	Held(ctx context.Context, id chat.Identity) error
 	// Tell publishes on a participant's own channel.
 	Tell(ctx context.Context, role chat.Role, id string, p chat.Personal) error
+}
+
+// Presence is where participants are connected, as Redis has it.
+type Presence interface {
 	// Register says that a device is here, by this connection.
 	Register(ctx context.Context, id chat.Identity, device, conn string, again bool) (chat.Registered, error)
 	// Unregister says that a device, or all of a node's, is gone.

@@ -32,7 +32,7 @@ func (h *Hub) positions(ctx context.Context) {
 	}
 	h.line.Keep(ctx, slices.Collect(maps.Keys(waiting)))
 	for queue, feeds := range waiting {
-		at, each := h.line.Places(queue)
+		at, each := h.line.Positions(queue)
 		for _, f := range feeds {
 			f.place(at[f.id], each)
 		}

@@ -178,7 +178,7 @@ func (p *hubPart) stray(ctx context.Context, w string) error {
 			queues = is.Queues
 		}
 		h.store.Log.Warn("a connection that has ended was still registered", "participant", w)
-		if _, err := h.people.Unregister(ctx, chat.Farewell{Who: w, Queues: queues, Node: h.store.Node, Device: device, Conn: conn}); err != nil {
+		if _, err := h.presence.Unregister(ctx, chat.Farewell{Who: w, Queues: queues, Node: h.store.Node, Device: device, Conn: conn}); err != nil {
 			return err
 		}
 	}

@@ -50,8 +50,8 @@ func (c *Conn) MayWatch(queues []string) error {
 	return nil
 }
 
-// Waiting is how many bytes wait for the reader, as far as its sink tells.
-func (c *Conn) Waiting() int {
+// Behind is how many bytes wait for the reader, as far as its sink tells.
+func (c *Conn) Behind() int {
 	if q, ok := c.sink.(interface{ Waiting() int }); ok {
 		return q.Waiting()
 	}

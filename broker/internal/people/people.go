@@ -10,13 +10,14 @@
 // they get their queues. One connection of a device is registered at a time. A node that beats
 // is never taken for dead; the connections of one that does not are cleared, by some node.
 // A user sends, opens and uploads no faster than its rate over all
-// nodes together, staff hardly; lists, bytes read and commands are counted at each node.
+// nodes together, staff hardly; lists and bytes read are counted at each node (commands are
+// live's, bytes uploaded in a day are of uploads).
 //
 // # Keys and scripts
 //
 // Its keys are profile, ahead, token, agents, named, strange, rate, conns, node and clearing, and
 // of nodes who is taken off (take.lua is the heartbeat); a profile's key is also
-// the channel of its participant: see Tell. Its scripts are those of scripts/people, and tidy.
+// the channel of its participant: see Tell. Its scripts are those of scripts/people.
 // Scripts of others write to its keys,
 // too: send, open and reopen, and those that give and take places.
 // Of others' keys it reads how many sessions an agent holds (load), which a user has open

@@ -1,5 +1,7 @@
-// Package routing says who gets a session: queues' settings and hours, what waits, who is
-// let through to it, and which agent a queue that assigns by itself gives it to.
+// Package routing says who gets a session: queues' settings and hours, what waits, which of
+// those who grab it at one node asks Redis first, and which agent a queue that assigns by itself
+// gives it to. Bots and the user's last agent come before: broker, route.go. Whether an agent may
+// have it at all, reserve.lua says.
 //
 // # What it promises
 //

@@ -13,8 +13,8 @@ import (
 // list is one source of sessions, newest first, read a page at a time.
 type list struct {
 	// page reads what comes after a place; fewer than were asked for are the last.
-	page  func(ctx context.Context, after *Place) (batch []*chat.Snapshot, last *Place, more bool, err error)
-	after *Place
+	page  func(ctx context.Context, after *Cursor) (batch []*chat.Snapshot, last *Cursor, more bool, err error)
+	after *Cursor
 	batch []*chat.Snapshot
 	more  bool
 }
@@ -36,7 +36,7 @@ func (l *list) peek(ctx context.Context) (*chat.Snapshot, error) {
 // later takes the newest session off several lists; nil when all are at their end.
 func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 	var from *list
-	var best Place
+	var best Cursor
 	for _, l := range lists {
 		st, err := l.peek(ctx)
 		if err != nil {
@@ -45,7 +45,7 @@ func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 		if st == nil {
 			continue
 		}
-		at := Place{st.ID, float64(st.Created.UnixMilli())}
+		at := Cursor{st.ID, float64(st.Created.UnixMilli())}
 		if from == nil || at.Before(best) {
 			from, best = l, at
 		}
@@ -60,7 +60,7 @@ func later(ctx context.Context, lists ...*list) (*chat.Snapshot, error) {
 
 // liveLists are the sessions in Redis, out of the narrowest sorted sets that
 // hold all that is asked for.
-func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Place, limit int) []*list {
+func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Cursor, limit int) []*list {
 	filed := rd.filed.Load()
 	switch {
 	case !a.SeesAll():
@@ -81,13 +81,13 @@ func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Place,
 
 // liveList is one list out of several sorted sets. What they hold that was not
 // asked for is passed over without reading all of it.
-func (rd *Reader) liveList(r *chat.SessionsRequest, after *Place, limit int, sources ...source) *list {
+func (rd *Reader) liveList(r *chat.SessionsRequest, after *Cursor, limit int, sources ...source) *list {
 	batch := min(limit+1, listAhead)
 	exact := sources[0].prefix != ""
 	if !exact && (r.Queue != "" || len(r.States) > 0) {
 		batch = sieveAhead
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *Place) ([]*chat.Snapshot, *Place, bool, error) {
+	return &list{after: after, more: true, page: func(ctx context.Context, after *Cursor) ([]*chat.Snapshot, *Cursor, bool, error) {
 		places, err := rd.placesOf(ctx, sources, after, r.Since, batch)
 		if err != nil || len(places) == 0 {
 			return nil, after, false, err
@@ -116,7 +116,7 @@ func present(states []*chat.Snapshot) []*chat.Snapshot {
 
 // shelfList are the ended sessions in the archive. Some are still in Redis, too,
 // which knows better how they are; both lists name them then.
-func (rd *Reader) shelfList(a chat.Actor, r chat.SessionsRequest, after *Place, limit int) *list {
+func (rd *Reader) shelfList(a chat.Actor, r chat.SessionsRequest, after *Cursor, limit int) *list {
 	if rd.archive == nil || len(r.States) > 0 && !chat.Contains(r.States, chat.Ended) {
 		return &list{}
 	}
@@ -129,7 +129,7 @@ func (rd *Reader) shelfList(a chat.Actor, r chat.SessionsRequest, after *Place, 
 	default:
 		q.User = a.ID
 	}
-	return &list{after: after, more: true, page: func(ctx context.Context, after *Place) ([]*chat.Snapshot, *Place, bool, error) {
+	return &list{after: after, more: true, page: func(ctx context.Context, after *Cursor) ([]*chat.Snapshot, *Cursor, bool, error) {
 		q.Before = nil
 		if after != nil {
 			q.Before = &archive.SessionPlace{Created: int64(after.Created), ID: after.ID}
@@ -138,9 +138,9 @@ func (rd *Reader) shelfList(a chat.Actor, r chat.SessionsRequest, after *Place, 
 		if err != nil || len(docs) == 0 {
 			return nil, after, false, store.ArchiveError("sessions", err)
 		}
-		places := make([]Place, len(docs))
+		places := make([]Cursor, len(docs))
 		for i := range docs {
-			places[i] = Place{docs[i].ID, float64(docs[i].Created)}
+			places[i] = Cursor{docs[i].ID, float64(docs[i].Created)}
 		}
 		states, err := rd.LookAll(ctx, places)
 		if err != nil {

@@ -90,7 +90,7 @@ func (rd *Reader) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsReq
 		return chat.SessionsReply{}, err
 	}
 	if r.Until > 0 && (after == nil || float64(r.Until) < after.Created) {
-		after = &Place{Created: float64(r.Until)}
+		after = &Cursor{Created: float64(r.Until)}
 	}
 	lists := append(rd.liveLists(a, &r, after, limit), rd.shelfList(a, r, after, limit))
 	seen, room := map[string]bool{}, chat.NewPage()
@@ -113,7 +113,7 @@ func (rd *Reader) Sessions(ctx context.Context, a chat.Actor, r chat.SessionsReq
 		s := st.As(chat.Who(a.Role, a.ID))
 		if n := len(reply.Sessions); n == limit || !room.Fits(chat.Sized(s)) {
 			last := reply.Sessions[n-1]
-			reply.Cursor = Place{last.ID, float64(last.Created.UnixMilli())}.Cursor()
+			reply.Cursor = Cursor{last.ID, float64(last.Created.UnixMilli())}.String()
 			return reply, nil
 		}
 		seen[st.ID] = true
@@ -135,16 +135,16 @@ func (rd *Reader) listable(ctx context.Context, a chat.Actor, r *chat.SessionsRe
 	return err == nil, err
 }
 
-// Place is a session's place in a list: newest first, ties by id.
-type Place struct {
+// Cursor is a session's place in a list: newest first, ties by id.
+type Cursor struct {
 	ID      string
 	Created float64 // ms
 }
 
-// Cursor names the place to a client that asks for what follows.
-func (l Place) Cursor() string { return strconv.FormatInt(int64(l.Created), 10) + "." + l.ID }
+// String names the place to a client that asks for what follows.
+func (l Cursor) String() string { return strconv.FormatInt(int64(l.Created), 10) + "." + l.ID }
 
-func parseCursor(s string) (*Place, error) {
+func parseCursor(s string) (*Cursor, error) {
 	if s == "" {
 		return nil, nil //nolint:nilnil // no cursor is a good cursor
 	}
@@ -153,11 +153,11 @@ func parseCursor(s string) (*Place, error) {
 	if !ok || err != nil || len(id) > chat.MaxID {
 		return nil, chat.Errorf(chat.CodeBadRequest, "cursor: none of ours")
 	}
-	return &Place{id, float64(created)}, nil
+	return &Cursor{id, float64(created)}, nil
 }
 
 // Before tells whether a place comes before another one: newest first.
-func (l Place) Before(o Place) bool {
+func (l Cursor) Before(o Cursor) bool {
 	if l.Created != o.Created {
 		return l.Created > o.Created
 	}
@@ -165,7 +165,7 @@ func (l Place) Before(o Place) bool {
 }
 
 // LookAll reads many sessions in Redis; nil for one that is not there.
-func (rd *Reader) LookAll(ctx context.Context, list []Place) ([]*chat.Snapshot, error) {
+func (rd *Reader) LookAll(ctx context.Context, list []Cursor) ([]*chat.Snapshot, error) {
 	out := make([]*chat.Snapshot, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)

@@ -59,7 +59,7 @@ func (rd *Reader) inLine(queue string, filed bool) []source {
 }
 
 // ask reads what comes after a place, newest first.
-func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, since int64, n int) func() []Place {
+func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Cursor, since int64, n int) func() []Cursor {
 	if s.prefix == "" {
 		upper := "+inf"
 		if after != nil {
@@ -67,10 +67,10 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, sin
 		}
 		// A few more than asked: those of the very same millisecond come again.
 		cmd := pipe.ZRevRangeByScoreWithScores(ctx, s.key, &redis.ZRangeBy{Min: "-inf", Max: upper, Count: int64(n + 16)})
-		return func() (out []Place) {
+		return func() (out []Cursor) {
 			for _, z := range cmd.Val() {
 				id, _ := z.Member.(string)
-				out = append(out, Place{id, z.Score})
+				out = append(out, Cursor{id, z.Score})
 			}
 			return out
 		}
@@ -83,7 +83,7 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, sin
 		}
 	}
 	cmd := pipe.ZRevRangeByLex(ctx, s.key, by)
-	return func() (out []Place) {
+	return func() (out []Cursor) {
 		for _, member := range cmd.Val() {
 			if l, ok := parseFiled(strings.TrimPrefix(member, s.prefix)); ok {
 				out = append(out, l)
@@ -94,8 +94,8 @@ func (s source) ask(ctx context.Context, pipe redis.Pipeliner, after *Place, sin
 }
 
 // placesOf merges the next n places of several sources.
-func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, since int64, n int) ([]Place, error) {
-	got := make([]func() []Place, len(sources))
+func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Cursor, since int64, n int) ([]Cursor, error) {
+	got := make([]func() []Cursor, len(sources))
 	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, s := range sources {
 			got[i] = s.ask(ctx, pipe, after, since, n)
@@ -105,7 +105,7 @@ func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, 
 	if err != nil {
 		return nil, store.RedisError("sessions", err)
 	}
-	var all []Place
+	var all []Cursor
 	for _, f := range got {
 		for _, l := range f() {
 			if after == nil || (after.ID != "" && after.Before(l)) || (after.ID == "" && l.Created < after.Created) {
@@ -118,7 +118,7 @@ func (rd *Reader) placesOf(ctx context.Context, sources []source, after *Place, 
 }
 
 // sieve keeps the sessions that are in the states and the queue asked for.
-func (rd *Reader) sieve(ctx context.Context, r *chat.SessionsRequest, places []Place) ([]Place, error) {
+func (rd *Reader) sieve(ctx context.Context, r *chat.SessionsRequest, places []Cursor) ([]Cursor, error) {
 	fields := make([]*redis.SliceCmd, len(places))
 	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, l := range places {

@@ -40,10 +40,10 @@ func FiledAs(created int64, session string) string { return filedTime(created) +
 func filedTime(ms int64) string { return fmt.Sprintf("%013d", min(max(0, ms), 9999999999999)) }
 
 // parseFiled takes a member's end apart.
-func parseFiled(rest string) (Place, bool) {
+func parseFiled(rest string) (Cursor, bool) {
 	at, id, ok := strings.Cut(rest, "|")
 	created, err := strconv.ParseInt(at, 10, 64)
-	return Place{id, float64(created)}, ok && err == nil
+	return Cursor{id, float64(created)}, ok && err == nil
 }
 
 // unfile is the session that a member of the list by state is about.

@@ -42,13 +42,8 @@ func NewMessage(session, by, key, mid, body string) *Message {
 // Share lets those who may read the session read the file that a message sends; nil: it
 // sends none. The message is somebody's, by, and will have that mid and body.
 func (u *Uploads) Share(ctx context.Context, a chat.Actor, r chat.SendRequest, by, mid, body string) (*Message, error) {
-	switch r.Type {
-	case chat.TypeImage, chat.TypeVoice, chat.TypeVideo, chat.TypeFile:
-	default:
-		return nil, nil //nolint:nilnil // it sends none
-	}
-	if u.files == nil {
-		return nil, nil //nolint:nilnil // nobody keeps any
+	if !chat.IsFile(r.Type) || u.files == nil {
+		return nil, nil //nolint:nilnil // it sends none, or nobody keeps any
 	}
 	if by[0] != 'h' {
 		if err := u.sessions.Participant(ctx, r.Session, by); err != nil && !errors.Is(err, &chat.Error{Code: chat.CodeEnded}) { // send.lua says that
