@@ -165,7 +165,7 @@ func (c *cast) routes(calls map[string]call) []string {
 			continue
 		}
 		route = r.Method + " " + path
-		require.Contains(c, calls, route, "the table has no row for a route")
+		require.Contains(c, calls, route, "calls() in this file has no call for a route")
 		require.Contains(c, chat.Rules(), calls[route].action)
 		out = append(out, route)
 	}

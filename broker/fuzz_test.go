@@ -32,8 +32,8 @@ func refusable(t *testing.T, err error) {
 
 // Whatever is put as a queue's, an agent's or a user's settings is refused, or is kept as it was taken, and can be gone by.
 func FuzzSettings(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"name":"客服","routing":"auto","offerTimeout":1,"hours":{"zone":"Europe/Berlin","weekly":{"mon":[["09:00","17:00"]]}}}`,
-		`{"hours":{"zone":"../../etc/passwd"}}`, `{"hours":{"zone":"UTC","exceptions":{"2026-12-24":[]}}}`, `{"priority":10}`, `{"greeting":"\u0000"}`,
+	for _, seed := range []string{`{}`, `{"name":"客服","routing":"auto","offerTimeout":1,"hours":{"timeZone":"Europe/Berlin","weekly":{"mon":["09:00-17:00"]}}}`,
+		`{"hours":{"timeZone":"../../etc/passwd","weekly":{}}}`, `{"hours":{"timeZone":"UTC","weekly":{},"exceptions":{"2026-12-24":[]}}}`, `{"priority":10}`, `{"greeting":"\u0000"}`,
 		`{"queues":["a","a"],"capacity":-1}`, `{"blocked":true,"reason":"x"}`, `{"sticky":31536001}`, `{"hours":null}`, `{"queues":null}`} {
 		f.Add(seed, int64(1795738372802))
 	}

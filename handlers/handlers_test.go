@@ -1,8 +1,11 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/lxzan/gws"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker"
@@ -26,6 +30,34 @@ func testServer(t *testing.T, o Options) *Server {
 	s := New(o)
 	t.Cleanup(func() { s.Drain(t.Context()) })
 	return s
+}
+
+// What a queue's settings are, the description says in full.
+func TestTheDescriptionHasEverySettingOfQueues(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	require.NoError(t, err)
+	var fields []string
+	for f := range reflect.TypeFor[chat.QueueSettings]().Fields() {
+		fields = append(fields, strings.Split(f.Tag.Get("json"), ",")[0])
+	}
+	for _, name := range []string{"Queue", "QueueRequest"} {
+		require.ElementsMatch(t, fields, slices.Collect(maps.Keys(doc.Components.Schemas[name].Value.Properties)), name)
+	}
+	require.ElementsMatch(t, fields, doc.Components.Schemas["Queue"].Value.Required)
+}
+
+// Every metric that is collected is described.
+func TestEveryMetricIsDescribed(t *testing.T) {
+	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
+	require.NoError(t, err)
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, b.Close(context.WithoutCancel(t.Context()))) }()
+	r := prometheus.NewPedanticRegistry()
+	require.NoError(t, r.Register(testServer(t, Options{Broker: b})))
+	found, err := r.Gather()
+	require.NoError(t, err)
+	require.Greater(t, len(found), 20)
 }
 
 // The description has every route, and no other.

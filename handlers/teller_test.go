@@ -106,8 +106,11 @@ func TestWordsForAllSystemMessages(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(kinds), 14)
+	shown, err := os.ReadFile("../web/src/conversation/systemText.ts")
+	require.NoError(t, err)
 	for kind := range kinds {
 		require.Contains(t, transcriptWords["en"], "system."+kind)
+		require.True(t, strings.Contains(string(shown), "case '"+kind+"':"), "web/src/conversation/systemText.ts does not say what pages show of %s", kind)
 	}
 }
 

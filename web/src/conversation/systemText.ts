@@ -42,6 +42,8 @@ export function systemText(m: Message, t: T, l: Language, staff: boolean, queueN
       return t(b['reason'] === 'idle' || b['reason'] === 'abandoned' ? `system.ended.${b['reason']}` : 'system.ended')
     case 'reopened':
       return t('system.reopened')
+    case 'recalled': // of a note, which says so itself
+      return ''
     default:
       return ''
   }
