@@ -109,7 +109,7 @@ func TestTheAnswerThatANodeIsNewIsLost(t *testing.T) {
 	p := b.store.Home(uma.ID)
 	var lost atomic.Int64
 	s.spoil(nil, func(cmd redis.Cmder) error {
-		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.Tag) && other.store.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
+		if running(b, "take", cmd) && cmd.Args()[3] == p.Timers() && other.store.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
 			return errSabotage
 		}
 		return nil
