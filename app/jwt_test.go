@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,8 +112,19 @@ func TestClientsOutliveKeysThatAreAway(t *testing.T) {
 		})
 	}
 	n := start()
+	var refused atomic.Int64
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", addr, addr },
+		ModifyResponse: func(r *http.Response) error {
+			if r.StatusCode == http.StatusServiceUnavailable {
+				refused.Add(1)
+			}
+			return nil
+		},
+	})
+	t.Cleanup(front.Close)
 	p := &party{t: t, id: "uma", more: make(chan struct{})}
-	c, err := client.Dial(t.Context(), client.Options{URL: n.url(), Token: edToken(t, "a"), OnEvent: p.saw, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond})
+	c, err := client.Dial(t.Context(), client.Options{URL: front.URL, Token: edToken(t, "a"), OnEvent: p.saw, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	keys.set(refuses(http.StatusServiceUnavailable))
@@ -120,7 +132,7 @@ func TestClientsOutliveKeysThatAreAway(t *testing.T) {
 	n = start()
 	require.Equal(t, http.StatusServiceUnavailable, code(t, "unavailable",
 		client.API{BaseURL: n.url(), Key: edToken(t, "a")}.Do(t.Context(), http.MethodGet, "/sessions", nil, nil)).Status)
-	time.Sleep(500 * time.Millisecond) // the client is refused some times
+	require.Eventually(t, func() bool { return refused.Load() >= 3 }, 20*time.Second, 10*time.Millisecond, "the client is refused some times")
 	keys.set(says(edSet(t, "a")))
 	second := func() bool {
 		p.mu.Lock()

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +71,9 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	require.Equal(t, 0, run(told, []string{"--redis-url", r.URL(), "--api-key", "k", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()}, &out, &err),
 		"told to stop while it waits")
 
+	tried, failed := net.Listen("tcp", r.Addr())
+	require.NoError(t, failed)
+	require.NoError(t, tried.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second))) //nolint:forcetypeassert // it is one
 	started := make(chan error, 1)
 	go func() {
 		app, err := New(t.Context(), Settings{Stores: Stores{RedisURL: NewSecret(r.URL()), DataDir: t.TempDir(), LogLevel: "error"},
@@ -78,7 +83,9 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 		}
 		started <- err
 	}()
-	time.Sleep(500 * time.Millisecond)
+	conn, failed := tried.Accept() // and hears nothing, nor does who comes after it, until Redis is there
+	require.NoError(t, failed)
+	require.NoError(t, errors.Join(conn.Close(), tried.Close()))
 	r.Restart()
 	require.NoError(t, <-started)
 }

@@ -167,10 +167,10 @@ func TestWhatAUserSees(t *testing.T) {
 	id := s.session(until, q)
 	quietly := func(what string, f func()) {
 		t.Helper()
-		time.Sleep(200 * time.Millisecond) // what happened before may be on its way
+		time.Sleep(200 * time.Millisecond) // what happened before may be on its way, over several channels of which none tells when it is through
 		until(`"cmd":"ping"`)
 		f()
-		time.Sleep(100 * time.Millisecond) // an event that must not come
+		time.Sleep(100 * time.Millisecond) // an event that must not come; no other follows it there
 		mark := s.all.Len()
 		before, _ := until(`"cmd":"ping"`)
 		require.Zero(t, before, "the user hears of %s: %s", what, s.all.String()[mark:])

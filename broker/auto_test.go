@@ -12,6 +12,7 @@ import (
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
 	"bellhop/broker/internal/routing"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -47,6 +48,23 @@ func openFor(t testing.TB, b *Broker, queue, user string) chat.Session {
 	return s
 }
 
+// looked waits until whoever assigns in a queue has looked for what waits there, and given away
+// what it could: its lease on the queue is made longer between two looks.
+func looked(t testing.TB, b *Broker, queue string) {
+	t.Helper()
+	var ends time.Time
+	for renewed := -1; renewed < 2; renewed++ {
+		eventually(t, func() bool {
+			left := b.store.Redis.PTTL(t.Context(), b.store.Home(queue).Dispatch(queue)).Val()
+			if now := time.Now().Add(left); left > 0 && now.Sub(ends) > 500*time.Millisecond {
+				ends = now
+				return true
+			}
+			return false
+		})
+	}
+}
+
 // Assignment piles chats on one agent (Chatwoot #11034, #1198): the least load
 // has the next, then the longest idle, and nobody more than its capacity.
 func TestLeastLoadThenLongestIdle(t *testing.T) {
@@ -69,7 +87,7 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		require.ElementsMatch(t, agents, got[:3], "one each before anybody has two")
 		require.Equal(t, got[:3], got[3:], "then to whom the last came first")
 		full := openFor(t, a, q, name("uma"))
-		time.Sleep(500 * time.Millisecond)
+		looked(t, a, q)
 		require.Empty(t, a.owner(t, full.ID), "all are full, and one is away")
 
 		t.Log("who gets room has the next; who comes has what waited")
@@ -90,7 +108,7 @@ func TestLeastLoadThenLongestIdle(t *testing.T) {
 		_, err = b.End(ctx, host, chat.EndRequest{Session: sessions[0]})
 		require.NoError(t, err)
 		waits := openFor(t, b, q, name("uma"))
-		time.Sleep(500 * time.Millisecond)
+		looked(t, a, q)
 		require.Empty(t, a.owner(t, waits.ID))
 		require.Equal(t, got[0], a.owner(t, sessions[3]))
 		_, err = b.PutAgent(ctx, host, got[0], chat.AgentSettings{Queues: []string{q}, Capacity: 5})
@@ -305,8 +323,12 @@ func TestStickyAutoAndBots(t *testing.T) {
 		if routing == "auto" {
 			eventually(t, func() bool { return chat.Contains(agents, a.owner(t, s.ID)) })
 		} else {
-			time.Sleep(300 * time.Millisecond)
+			later := openFor(t, a, q, name("joe"))
+			eventually(t, func() bool { return a.owner(t, later.ID) == bot.ID })
 			require.Empty(t, a.owner(t, s.ID), "the bot does not get it again")
+			_, err = a.End(ctx, host, chat.EndRequest{Session: later.ID})
+			require.NoError(t, err)
+			eventually(t, func() bool { return a.store.Redis.HLen(ctx, a.store.Home(bot.ID).Load(bot.ID)).Val() == 0 })
 		}
 		_, err = a.End(ctx, host, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
@@ -318,7 +340,10 @@ func TestStickyAutoAndBots(t *testing.T) {
 		if routing == "auto" {
 			eventually(t, func() bool { return chat.Contains(agents, a.owner(t, s.ID)) })
 		} else {
-			time.Sleep(300 * time.Millisecond)
+			p, _ := a.store.Of(s.ID)
+			eventually(t, func() bool { // it has been routed
+				return store.IsNil(a.store.Redis.ZScore(ctx, p.Timers(), "route|"+s.ID).Err())
+			})
 			require.Empty(t, a.owner(t, s.ID), "nobody waits for a bot without room")
 		}
 		held, err := a.store.Redis.HKeys(ctx, a.store.Home(bot.ID).Load(bot.ID)).Result()

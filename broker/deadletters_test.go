@@ -168,7 +168,7 @@ func TestOldEventsAreGivenUpTogether(t *testing.T) {
 	}
 	p, _ := b.store.Of(s.ID)
 	r.until("two attempts", func() bool { return len(of(r.tried, s.ID)) == 2 })
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // so old are they to be
 	uma.send(s.ID, "young")
 	waiting := func() { // an hour is over
 		require.NoError(t, b.store.Redis.ZAdd(t.Context(), p.Hooks(), overdue(s.ID)).Err())

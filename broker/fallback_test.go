@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
@@ -201,20 +203,13 @@ func keysOf(m map[int64]string) func(func(int64) bool) {
 // agrees waits until all that is held is the log.
 func agrees(t testing.TB, readers []*reader, sessions func(*reader) []string) {
 	t.Helper()
-	var wrong string
-	ok := false
-	for deadline := time.Now().Add(30 * time.Second); !ok && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		wrong = ""
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		for _, r := range readers {
 			for _, s := range sessions(r) {
-				if what := r.holds(s); what != "" {
-					wrong = what
-				}
+				assert.Empty(t, r.holds(s))
 			}
 		}
-		ok = wrong == ""
-	}
-	require.True(t, ok, wrong)
+	}, 30*time.Second, 50*time.Millisecond)
 }
 
 // chats are some sessions in which a user and an agent talk, on different nodes.
@@ -223,12 +218,13 @@ type chats struct {
 	q        string
 	readers  []*reader
 	sessions map[*reader]string
-	acked    sync.Map // key → session, of what was acknowledged after the fall-back
+	said     map[*reader]*atomic.Int64 // what was acknowledged of talk
+	acked    sync.Map                  // key → session, of what was acknowledged after the fall-back
 }
 
 func startChats(t testing.TB, nodes []*Broker, n int) *chats {
 	t.Helper()
-	c := &chats{nodes: nodes, q: name("q"), sessions: map[*reader]string{}}
+	c := &chats{nodes: nodes, q: name("q"), sessions: map[*reader]string{}, said: map[*reader]*atomic.Int64{}}
 	for i := range n {
 		uma := newReader(user(t, nodes[i%2], name("uma")))
 		ann := newReader(agent(t, nodes[(i+1)%2], name("ann"), c.q))
@@ -238,6 +234,7 @@ func startChats(t testing.TB, nodes []*Broker, n int) *chats {
 		ann.say(s.ID, name("k"))
 		c.readers = append(c.readers, uma, ann)
 		c.sessions[uma], c.sessions[ann] = s.ID, s.ID
+		c.said[uma], c.said[ann] = new(atomic.Int64), new(atomic.Int64)
 	}
 	return c
 }
@@ -255,6 +252,7 @@ func (c *chats) talk(stop <-chan struct{}, keep bool) *sync.WaitGroup {
 				}
 				key := name("k")
 				r.say(c.sessions[r], key)
+				c.said[r].Add(1)
 				if keep {
 					c.acked.Store(key, c.sessions[r])
 				}
@@ -262,6 +260,26 @@ func (c *chats) talk(stop <-chan struct{}, keep bool) *sync.WaitGroup {
 		})
 	}
 	return &wg
+}
+
+// someTalk is how many messages of each are enough to find some of them lost, or in flight.
+const someTalk = 30
+
+// heard waits until everybody who talks has had so many more messages acknowledged.
+func (c *chats) heard(t testing.TB, more int64) {
+	t.Helper()
+	before := map[*reader]int64{}
+	for r, n := range c.said {
+		before[r] = n.Load()
+	}
+	eventually(t, func() bool {
+		for r, n := range c.said {
+			if n.Load() < before[r]+more {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (c *chats) check(t testing.TB) {
@@ -302,20 +320,21 @@ func TestRedisFallsBackUnderChat(t *testing.T) {
 			c := startChats(t, nodes, 8)
 			stop := make(chan struct{})
 			wg := c.talk(stop, false)
-			time.Sleep(300 * time.Millisecond)
+			c.heard(t, someTalk)
 			server.save()
-			time.Sleep(500 * time.Millisecond)
+			c.heard(t, 2*someTalk)
+			before := seen(nodes)
 			server.fall()
-			time.Sleep(3 * time.Second)
+			noticed(t, nodes, before, len(nodes[0].store.Parts))
+			c.heard(t, someTalk)
 			close(stop)
 			wg.Wait()
 			after := make(chan struct{})
 			wg = c.talk(after, true)
-			time.Sleep(time.Second)
+			c.heard(t, 3*someTalk)
 			close(after)
 			wg.Wait()
 			c.check(t)
-			require.Positive(t, nodes[0].Fallbacks().Seen)
 		})
 	}
 }
@@ -331,16 +350,19 @@ func TestKeysGoBackUnderChat(t *testing.T) {
 	images := []image{imageOf(t, nodes[0], nodes[0].store.Parts[0]), imageOf(t, nodes[0], nodes[0].store.Parts[1])}
 	stop := make(chan struct{})
 	wg := c.talk(stop, false)
-	time.Sleep(2 * time.Second) // some ticks
+	beats(t, nodes, 2, nodes[0].store.Parts...) // what only grows has grown
+	c.heard(t, someTalk)
+	before := seen(nodes)
 	for i, img := range images {
 		img.restore(t, nodes[0], nodes[0].store.Parts[i])
 	}
-	time.Sleep(3 * time.Second)
+	noticed(t, nodes, before, len(images))
+	c.heard(t, someTalk)
 	close(stop)
 	wg.Wait()
 	after := make(chan struct{})
 	wg = c.talk(after, true)
-	time.Sleep(time.Second)
+	c.heard(t, 3*someTalk)
 	close(after)
 	wg.Wait()
 	c.check(t)
@@ -408,13 +430,17 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 	late := name("late")
 	r, err := nodes[0].Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: late}, Queue: q})
 	require.NoError(t, err)
+	p, _ := nodes[0].store.Of(r.ID)
+	due := nodes[0].store.Redis.ZScore(ctx, p.Timers(), "abandon|"+r.ID).Val()
+	require.Positive(t, due)
 	server.save()
 	leaves.Conn.Close(ctx)
 	lateUser := user(t, nodes[1], late)
 	lateAgent := agent(t, nodes[1], name("agent"), q)
 	_, err = nodes[1].SetStatus(ctx, lateAgent.Actor, chat.Away)
 	require.NoError(t, err)
-	time.Sleep(2500 * time.Millisecond) // it is overdue in the moment Redis is back: nobody has told yet that it is here
+	// It is overdue in the moment Redis is back: nobody has told yet that it is here.
+	eventually(t, func() bool { return float64(redisTime(t, nodes[0]).UnixMilli()) > due })
 	server.fall()
 
 	eventually(t, func() bool { // the end of its connection was lost, and is told again
@@ -426,7 +452,7 @@ func TestConnectionsAfterAFallBack(t *testing.T) {
 			nodes[0].store.Redis.HLen(ctx, nodes[0].store.Home(lateAgent.ID).Conns("a:"+lateAgent.ID)).Val() == 1
 	})
 	require.NotEqual(t, chat.Offline, statusOf(t, nodes[0], lateAgent.ID))
-	time.Sleep(4 * time.Second) // longer than a user may be away
+	abandonment(t, nodes, q, late)
 	st, err := nodes[0].sessions.Look(ctx, r.ID)
 	require.NoError(t, err)
 	require.Equal(t, chat.Waiting, st.State, "its user is connected")
@@ -447,7 +473,7 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 		t.Run(fmt.Sprintf("sentinel, archive %v", kept), func(t *testing.T) {
 			set := testenv.Sentinel(t)
 			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
-			promoted(t, nodes, func(while func()) {
+			promoted(t, nodes, len(nodes[0].store.Parts), func(while func()) {
 				old := set.LoseTail(while)
 				set.WaitMaster(old)
 				old.Restart() // and throws its tail away
@@ -456,7 +482,13 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 		t.Run(fmt.Sprintf("cluster, archive %v", kept), func(t *testing.T) {
 			set := testenv.Cluster(t)
 			nodes := []*Broker{startNode(t, set.URL(), bare), startNode(t, set.URL(), bare)}
-			promoted(t, nodes, func(while func()) {
+			lost, master := 0, set.MasterFor(nodes[0].store.Parts[0].Timers())
+			for _, p := range nodes[0].store.Parts {
+				if set.MasterFor(p.Timers()) == master {
+					lost++
+				}
+			}
+			promoted(t, nodes, lost, func(while func()) {
 				old := set.LoseTail(nodes[0].store.Parts[0].Timers(), while)
 				set.WaitOK()
 				old.Restart()
@@ -465,7 +497,8 @@ func TestALaggingReplicaIsPromoted(t *testing.T) {
 	}
 }
 
-func promoted(t *testing.T, nodes []*Broker, lose func(while func())) {
+// promoted has a tail lost of so many partitions.
+func promoted(t *testing.T, nodes []*Broker, partitions int, lose func(while func())) {
 	t.Helper()
 	c := startChats(t, nodes, 12)
 	statuses := map[string]chat.Status{}
@@ -476,21 +509,21 @@ func promoted(t *testing.T, nodes []*Broker, lose func(while func())) {
 			statuses[r.ID] = chat.Away
 		}
 	}
-	time.Sleep(200 * time.Millisecond) // replicated
 	stop := make(chan struct{})
 	wg := c.talk(stop, false)
-	lose(func() { time.Sleep(300 * time.Millisecond) })
-	time.Sleep(3 * time.Second)
+	before := seen(nodes)
+	lose(func() { c.heard(t, someTalk) })
+	noticed(t, nodes, before, partitions)
+	c.heard(t, someTalk)
 	close(stop)
 	wg.Wait()
 	after := make(chan struct{})
 	wg = c.talk(after, true)
-	time.Sleep(time.Second)
+	c.heard(t, 3*someTalk)
 	close(after)
 	wg.Wait()
 	settledDown(t, nodes[0])
 	c.check(t)
-	require.Positive(t, nodes[0].Fallbacks().Seen)
 	require.Positive(t, nodes[0].Fallbacks().Resets+nodes[1].Fallbacks().Resets, "the tail was lost")
 	for id, s := range statuses {
 		require.Equal(t, s, statusOf(t, nodes[0], id))

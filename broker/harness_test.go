@@ -238,6 +238,31 @@ func loseSubscriber(b *Broker, session string) {
 	b.hub.Probe().Cut(session)
 }
 
+// beats waits until each of the nodes has taken what is due in each of the partitions so many
+// times more. A node looks at one answer before it asks again: after the second beat, all that
+// the first one tells has been seen.
+func beats(t testing.TB, nodes []*Broker, times int64, parts ...store.Partition) {
+	t.Helper()
+	ctx := t.Context()
+	told := func() (all []int64) {
+		for _, b := range nodes {
+			for _, p := range parts {
+				all = append(all, int64(b.store.Redis.ZScore(ctx, p.Nodes(), b.store.Node).Val()))
+			}
+		}
+		return all
+	}
+	before := told()
+	eventually(t, func() bool {
+		for i, n := range told() {
+			if n < before[i]+times {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // bury takes a node for dead in one partition, as others do that hear nothing of it.
 func bury(t testing.TB, b *Broker, p store.Partition, node string) {
 	t.Helper()

@@ -40,7 +40,9 @@ func TestABacklogOutlivesItsNodes(t *testing.T) {
 	archived(t, b, over.ID)
 	p, _ := b.store.Of(over.ID)
 	ended := func() bool { return b.store.Redis.Exists(ctx, p.Session(over.ID)).Val() == 0 }
-	time.Sleep(300 * time.Millisecond)
+	st, err := b.sessions.Look(ctx, over.ID)
+	require.NoError(t, err)
+	eventually(t, func() bool { return redisTime(t, b).Sub(st.Ended.Time) > 200*time.Millisecond })
 	require.NoError(t, b.archiver.Expire(ctx, p, over.ID))
 	require.False(t, ended(), "it has something to tell")
 	require.NoError(t, b.Close(ctx))

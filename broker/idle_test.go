@@ -51,7 +51,8 @@ func TestPatience(t *testing.T) {
 		for _, n := range []*Broker{a, b} {
 			n.set(t, q, func(s *chat.QueueSettings) { s.Patience, s.AbandonTimeout, s.Offline = 1, 1, "leave a message" })
 		}
-		uma, ben := user(t, a, name("uma")), user(t, b, name("ben"))
+		uma := user(t, a, name("uma"))
+		ben := user(t, b, inPart(b, b.store.Home(uma.ID).Index))
 		began := time.Now()
 		left, gone := uma.open(q), ben.open(q)
 		told := uma.await("message", what("long-wait"))
@@ -62,7 +63,7 @@ func TestPatience(t *testing.T) {
 		uma.Conn.Close(ctx)
 		ben.Conn.Close(ctx)
 		eventually(t, func() bool { st, err := b.sessions.Look(ctx, gone.ID); return err == nil && st.Reason == "abandoned" })
-		time.Sleep(1500 * time.Millisecond)
+		beats(t, []*Broker{a, b}, 1, b.store.Home(uma.ID)) // what was due of it before, or with it, is carried out
 		st, err := b.sessions.Look(ctx, left.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Waiting, st.State)

@@ -55,7 +55,6 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 					if rand.IntN(4) == 0 {
 						revoked = true
 						err = b.RevokeParticipant(ctx, chat.RoleUser, id.ID)
-						time.Sleep(2 * time.Millisecond)
 					}
 				}
 				require.NoError(t, err)

@@ -33,6 +33,7 @@ func settledDown(t testing.TB, b *Broker) {
 }
 
 // noticed waits until every node has seen so many partitions fall back, and all is compared.
+// A node counts what it sees before it has told Redis to have it compared, and has done so when it asks again.
 func noticed(t testing.TB, nodes []*Broker, before []int64, partitions int) {
 	t.Helper()
 	eventually(t, func() bool {
@@ -43,6 +44,7 @@ func noticed(t testing.TB, nodes []*Broker, before []int64, partitions int) {
 		}
 		return true
 	})
+	beats(t, nodes, 1, nodes[0].store.Parts...)
 	settledDown(t, nodes[0])
 }
 
@@ -226,7 +228,7 @@ func TestOnePartitionFallsBack(t *testing.T) {
 			eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
 			img := imageOf(t, b, b.store.Parts[part])
 			then(t, ann, s, uma)
-			time.Sleep(2100 * time.Millisecond) // the clock of ticks goes on
+			beats(t, nodes, 2, b.store.Parts[part]) // the clock of ticks goes on
 			before := seen(nodes)
 			img.restore(t, b, b.store.Parts[part])
 			noticed(t, nodes, before, 1)

@@ -93,7 +93,8 @@ func TestAConnectCarriedOutLate(t *testing.T) {
 	replaced, err := b.hub.Probe().Register(t.Context(), first.Conn)
 	require.NoError(t, err)
 	require.True(t, replaced) // what lay in a socket's buffer
-	time.Sleep(500 * time.Millisecond)
+	openFor(t, b, name("q"), id.ID)
+	second.await("session", inStateOf(chat.Waiting)) // told over the channel that would have told of an end
 	second.wire.mu.Lock()
 	defer second.wire.mu.Unlock()
 	require.Zero(t, second.code, "the live connection was closed")
@@ -108,17 +109,15 @@ func TestTheAnswerThatANodeIsNewIsLost(t *testing.T) {
 	p := b.store.Home(uma.ID)
 	var lost atomic.Int64
 	s.spoil(nil, func(cmd redis.Cmder) error {
-		if running(b, "take", cmd) && strings.Contains(cmd.Args()[3].(string), p.Tag) && other.store.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
+		if running(b, "take", cmd) && cmd.Args()[3] == p.Timers() && other.store.Redis.HLen(context.Background(), p.Conns("u:"+uma.ID)).Val() == 0 && lost.Add(1) == 1 {
 			return errSabotage
 		}
 		return nil
 	})
 	bury(t, other, p, b.store.Node)
-	for range 24 {
-		time.Sleep(500 * time.Millisecond)
-		t.Log("lost", lost.Load(), other.store.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val(), other.store.Redis.ZRangeWithScores(t.Context(), p.Nodes(), 0, -1).Val(), b.store.Node)
-	}
-	require.EqualValues(t, 1, other.store.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val())
+	eventually(t, func() bool {
+		return lost.Load() > 0 && other.store.Redis.HLen(t.Context(), p.Conns("u:"+uma.ID)).Val() == 1
+	})
 }
 
 // an assistant's partition falls back alone.
@@ -144,7 +143,7 @@ func TestAnAssistantAfterAFallBack(t *testing.T) {
 	_, err := b.Join(ctx, bea.Actor, s.ID, false)
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
-	time.Sleep(2100 * time.Millisecond)
+	beats(t, []*Broker{b}, 2, b.store.Parts[1])
 	before := seen([]*Broker{b})
 	img.restore(t, b, b.store.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
@@ -179,7 +178,7 @@ func TestALowerRevAfterAFallBack(t *testing.T) {
 	_, err := b.Transfer(ctx, ann.Actor, chat.TransferRequest{Session: s.ID, Queue: q})
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
-	time.Sleep(2100 * time.Millisecond)
+	beats(t, []*Broker{b}, 2, b.store.Parts[0])
 	before := seen([]*Broker{b})
 	img.restore(t, b, b.store.Parts[0])
 	noticed(t, []*Broker{b}, before, 1)
@@ -299,7 +298,7 @@ func TestWhatIsHeldForNothingMakesRoom(t *testing.T) {
 	require.NoError(t, err)
 	ann.grab(sy.ID)
 	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
-	time.Sleep(2100 * time.Millisecond)
+	beats(t, []*Broker{b}, 2, b.store.Parts[1])
 	before := seen([]*Broker{b})
 	img.restore(t, b, b.store.Parts[1])
 	noticed(t, []*Broker{b}, before, 1)
@@ -321,12 +320,10 @@ func TestTwoFallBacksOfOneServer(t *testing.T) {
 		s := x.open(q)
 		ann.grab(s.ID)
 		eventually(t, func() bool { return b.store.Redis.ZCard(ctx, b.store.Parts[0].Outbox()).Val() == 0 })
-		time.Sleep(2100 * time.Millisecond)
+		beats(t, []*Broker{b}, 2, b.store.Parts[1])
 		before := seen([]*Broker{b})
 		img.restore(t, b, b.store.Parts[1])
 		noticed(t, []*Broker{b}, before, 1)
-		time.Sleep(time.Second)
-		settledDown(t, b)
 		t.Log("fall-back", i+1, b.store.Redis.HGetAll(ctx, b.store.Parts[1].Epoch()).Val(), b.store.Redis.HGetAll(ctx, b.store.Parts[1].Load(ann.ID)).Val())
 		require.True(t, b.store.Redis.HExists(ctx, b.store.Parts[1].Load(ann.ID), s.ID).Val(), "its place was not reconciled at fall-back %d", i+1)
 		_, err := b.End(ctx, x.Actor, chat.EndRequest{Session: s.ID})
@@ -355,8 +352,9 @@ func TestComparisonsDoNotPileUp(t *testing.T) {
 	eventually(t, func() bool { return inside.Load() == 1 })
 	for range 3 { // its lease runs out
 		require.NoError(t, b.store.Redis.ZAdd(ctx, p.Timers(), redis.Z{Score: 1, Member: "recover|" + r.Str(0)}).Err())
-		time.Sleep(1500 * time.Millisecond)
+		beats(t, []*Broker{b}, 1, p) // it is taken, and begun beside the next
 	}
+	beats(t, []*Broker{b}, 1, p)
 	n := inside.Load()
 	close(free)
 	require.EqualValues(t, 1, n, "so many comparisons of one partition run at once at one node")
@@ -385,8 +383,11 @@ func TestAHookAfterAFallBack(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	uma.send(s.ID, "kept")
-	time.Sleep(2500 * time.Millisecond)
 	p := b.store.Parts[0]
+	eventually(t, func() bool { // all is told, and nothing is under way
+		return b.store.Redis.HGet(ctx, p.Session(s.ID), "hooked").Val() == "6" && b.store.Redis.ZCard(ctx, p.Hooks()).Val() == 0 &&
+			b.store.Redis.ZCard(ctx, p.Outbox()).Val() == 0
+	})
 	t.Cleanup(func() {
 		select {
 		case <-h.wait:
@@ -411,9 +412,10 @@ func TestAHookAfterAFallBack(t *testing.T) {
 			require.NoError(t, admin(t, b).RestoreReplace(ctx, key, 0, data).Err())
 		}
 	}
+	before := seen([]*Broker{b})
 	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
-	time.Sleep(2500 * time.Millisecond)
+	noticed(t, []*Broker{b}, before, 1)
 	r := uma.send(s.ID, "brand new")
 	require.EqualValues(t, 4, r.Seq)
 	close(h.wait)
@@ -440,7 +442,8 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	s := uma.open(q)
 	ann.grab(s.ID)
 	p := b.store.Parts[0]
-	time.Sleep(500 * time.Millisecond)
+	uma.await("session", inStateOf(chat.Serving))
+	eventually(t, func() bool { return b.store.Redis.ZCard(ctx, p.Outbox()).Val() == 0 })
 	img := imageOf(t, b, p)
 	_, err := b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"lost"}})
 	require.NoError(t, err)
@@ -451,16 +454,18 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	_, err = b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
 	noticed(t, []*Broker{b}, before, 1)
-	time.Sleep(2 * time.Second)
-	ann.wire.mu.Lock()
-	defer ann.wire.mu.Unlock()
-	last := ""
-	for _, e := range ann.events {
-		if e["event"] == "session" {
-			last = fmt.Sprint(e["session"].(map[string]any)["labels"])
+	shown := func() (last string) {
+		for _, e := range ann.all() {
+			if e["event"] == "session" {
+				last = fmt.Sprint(e["session"].(map[string]any)["labels"])
+			}
 		}
+		return last
 	}
-	require.Equal(t, "[new]", last, "the session shown is not the one that Redis has")
+	eventually(t, func() bool { return shown() == "[new]" })
+	uma.send(s.ID, "after it")
+	ann.await("message", func(e event) bool { return e["body"] == "after it" })
+	require.Equal(t, "[new]", shown(), "the session shown is not the one that Redis has")
 }
 
 type awayArchive struct {
@@ -486,9 +491,12 @@ func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
 	archived(t, b, s.ID)
 	store.away.Store(true)
 	p, _ := b.store.Of(s.ID)
-	var n atomic.Int64
+	var n, tries atomic.Int64
 	other := b.store.Parts[(p.Index+1)%16]
 	sp.spoil(func(cmd redis.Cmder) error {
+		if args := cmd.Args(); running(b, "hold", cmd) && args[3] == p.Recovering() && fmt.Sprint(args[5]) == "0" {
+			tries.Add(1) // it is over, and the lease given back
+		}
 		if args := cmd.Args(); strings.HasPrefix(strings.ToLower(cmd.Name()), "zrange") && len(args) > 1 && args[1] == other.Sessions() {
 			n.Add(1)
 		}
@@ -496,7 +504,7 @@ func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
 	}, nil)
 	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
 	require.NoError(t, err)
-	time.Sleep(12 * time.Second)
-	t.Log("all sessions of another partition were read", n.Load(), "times in 12 s, for one partition that fell back")
+	eventually(t, func() bool { return tries.Load() >= 5 })
+	t.Log("all sessions of another partition were read", n.Load(), "times at 5 tries, for one partition that fell back")
 	require.LessOrEqual(t, n.Load(), int64(3))
 }

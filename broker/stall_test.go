@@ -150,12 +150,12 @@ func TestAStallOfRedis(t *testing.T) {
 	time.Sleep(13 * time.Second) // that is the fault
 	server.Resume()
 
-	for range 15 { // longer than a node is waited for
+	for range 15 { // heartbeats: longer than a node is waited for
 		for _, ann := range agents {
 			require.Equal(t, chosen[ann.ID], statusOf(t, nodes[0], ann.ID))
 			require.EqualValues(t, 1, nodes[0].store.Redis.HLen(ctx, nodes[0].store.Home(ann.ID).Conns("a:"+ann.ID)).Val())
 		}
-		time.Sleep(time.Second)
+		beats(t, nodes, 1, nodes[0].store.Parts...)
 	}
 	st, err := nodes[0].sessions.Look(ctx, s.ID)
 	require.NoError(t, err)
@@ -261,7 +261,8 @@ func TestARegistrationThatFails(t *testing.T) {
 		return true
 	})
 	require.GreaterOrEqual(t, failed.Load(), int64(60))
-	time.Sleep(5 * time.Second) // longer than grace and abandonment
+	grace(t, []*Broker{b, other}, q, ann.ID)
+	abandonment(t, []*Broker{b, other}, q, all[3].ID)
 	for id, want := range map[string]chat.State{session.ID: chat.Serving, waits.ID: chat.Waiting} {
 		st, err := other.sessions.Look(ctx, id)
 		require.NoError(t, err)

@@ -266,7 +266,7 @@ func TestPositions(t *testing.T) {
 	}
 	for i := range 3 {
 		ann.grab(sessions[i])
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // one after the other, and all before a place may be told again
 	}
 	for i, p := range users[3:] {
 		e := p.await("position", at(i+1))

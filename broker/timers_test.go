@@ -38,7 +38,7 @@ func TestTimers(t *testing.T) {
 		ann, bea := agent(t, a, name("ann"), q), agent(t, b, name("bea"), q)
 		uma := user(t, a, name("uma"))
 		s := uma.open(q)
-		time.Sleep(1500 * time.Millisecond) // a connected user is not abandoned, however long it waits
+		abandonment(t, []*Broker{a, b}, q, uma.ID) // a connected user is not abandoned, however long it waits
 		ann.grab(s.ID)
 
 		began := time.Now()
@@ -79,6 +79,32 @@ func within(t testing.TB, began time.Time, least, most time.Duration) {
 	require.LessOrEqual(t, took, most, "too late")
 }
 
+// abandonment waits until a session has been abandoned whose user, of the same partition as
+// somebody else, was never there: whoever had been away for longer would have been found so, too.
+func abandonment(t testing.TB, nodes []*Broker, q, beside string) {
+	t.Helper()
+	b := nodes[0]
+	p := b.store.Home(beside)
+	s := openFor(t, b, q, inPart(b, p.Index))
+	eventually(t, func() bool {
+		st, err := b.sessions.Look(t.Context(), s.ID)
+		return err == nil && st.State == chat.Ended && st.Reason == "abandoned"
+	})
+	beats(t, nodes, 1, p) // what was due together with it is carried out, too
+}
+
+// grace waits until an agent, of the same partition as somebody else, is offline who has just
+// gone: whoever had gone before would be so, too.
+func grace(t testing.TB, nodes []*Broker, q, beside string) {
+	t.Helper()
+	b := nodes[0]
+	p := b.store.Home(beside)
+	ann := agent(t, b, inPart(b, p.Index), q)
+	ann.Conn.Close(t.Context())
+	eventually(t, func() bool { return statusOf(t, b, ann.ID) == chat.Offline })
+	beats(t, nodes, 1, p) // what was due together with it is carried out, too
+}
+
 func eventually(t testing.TB, f func() bool) {
 	t.Helper()
 	require.Eventually(t, f, 40*time.Second, 50*time.Millisecond)
@@ -110,7 +136,7 @@ func TestAnAgentWhoDoesNotComeBack(t *testing.T) {
 
 		again := connect(t, b, ann.Identity, "second")
 		ann.Conn.Close(ctx)
-		time.Sleep(2500 * time.Millisecond) // another device is there: nothing happens
+		grace(t, []*Broker{a, b}, q, ann.ID) // another device is there: nothing happens
 		st, err := b.sessions.Look(ctx, mine.ID)
 		require.NoError(t, err)
 		require.Equal(t, chat.Serving, st.State)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestLostBeforeHello(t *testing.T) {
 		}
 	}
 	require.Eventually(t, open(1), 5*time.Second, time.Millisecond)
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // one more would be on its way for no longer, and nothing tells that there is none
 	require.True(t, open(1)())
 	lost := 0
 	for _, e := range events() {
@@ -139,9 +140,11 @@ func TestOverloaded(t *testing.T) {
 // The server's wish for the next reconnect is honoured.
 func TestClosing(t *testing.T) {
 	f := start(t)
-	dial(t, f, client.Options{})
+	_, events := dial(t, f, client.Options{})
 	f.say(`{"event":"closing","reason":"draining","reconnectAfter":300,"jittered":true}`)
-	time.Sleep(20 * time.Millisecond)
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(events(), func(e client.Event) bool { _, ok := e.(*client.Closing); return ok })
+	}, 5*time.Second, time.Millisecond)
 	began := time.Now()
 	f.drop(1001)
 	require.Eventually(t, func() bool {

@@ -158,7 +158,7 @@ func TestCloseWaits(t *testing.T) {
 	c, err := client.Dial(t.Context(), client.Options{URL: f.URL, Token: "good", OnEvent: func(e client.Event) {
 		if _, ok := e.(*client.Hello); ok {
 			close(began)
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) // Close is called meanwhile, and does not say that it waits
 			done = true
 		}
 	}})

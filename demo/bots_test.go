@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,12 +112,22 @@ func TestBotsAndPeople(t *testing.T) {
 	ann.await(func(e *client.MessageEvent) bool { return e.Session == grabbed.ID && e.From.Role == "user" })
 }
 
+// written counts the lines of a log.
+type written struct{ atomic.Int64 }
+
+func (w *written) Write(line []byte) (int, error) {
+	w.Add(1)
+	return len(line), nil
+}
+
 // Bots go on after errors, and none of them is left when they are told to stop.
 func TestBotsOutliveErrors(t *testing.T) {
 	addr := freeAddr(t)
-	bots := Start(t.Context(), Options{API: client.API{BaseURL: "http://" + addr, Key: key}, Pace: 0.02, Log: slog.New(slog.DiscardHandler)})
+	var failed written
+	log := slog.New(slog.NewTextHandler(&failed, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	bots := Start(t.Context(), Options{API: client.API{BaseURL: "http://" + addr, Key: key}, Pace: 0.02, Log: log})
 	t.Cleanup(bots.Stop)
-	time.Sleep(200 * time.Millisecond) // nobody is there
+	require.Eventually(t, func() bool { return failed.Load() >= 3 }, 10*time.Second, 10*time.Millisecond, "nobody is there")
 	same := t.TempDir()
 	for range 2 {
 		n := startNode(t, addr, same)

@@ -209,16 +209,20 @@ func TestOneUploaderKeepsNobodyWaiting(t *testing.T) {
 		all.Go(func() { _, _ = w.thumbnail(ctx, "u:many", in, 1) })
 	}
 	require.Eventually(t, func() bool { return len(workersOf()) > 0 }, 5*time.Second, time.Millisecond)
-	time.Sleep(50 * time.Millisecond) // all of them wait
-	if cap(w.places) > 1 {
-		require.Len(t, workersOf(), 1, "one at a time")
-	}
+	require.Eventually(t, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.turns["u:many"].n == 2*cap(w.places)
+	}, 5*time.Second, time.Millisecond, "all of them wait")
 	for range 3 {
 		in := upload(t, picture(t, 9, 9))
 		_, err := in.Seek(0, 0)
 		require.NoError(t, err)
 		_, err = w.thumbnail(t.Context(), "u:other", in, 1)
 		require.NoError(t, err)
+	}
+	if cap(w.places) > 1 { // another would have begun before these
+		require.Len(t, workersOf(), 1, "one at a time")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -129,7 +129,7 @@ func TestAnUnknownKeyIsAskedFor(t *testing.T) {
 	keys := startKeyServer(t, says(edSet(t, "a")))
 	v := startTestJWKS(t, keys.URL, quickPace)
 	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "a")))
-	time.Sleep(quickPace.lookup)
+	time.Sleep(quickPace.lookup)  // by the clock, it may be asked for at once then
 	keys.set(says(edSet(t, "b"))) // rotated
 	require.Equal(t, chat.Code(""), verdictOf(v, edToken(t, "b")), "found at once")
 
@@ -159,7 +159,7 @@ func TestAnUnknownKeyIsAskedFor(t *testing.T) {
 func TestJWKSPace(t *testing.T) {
 	keys := startKeyServer(t, refuses(500))
 	startTestJWKS(t, keys.URL, jwksPace{refresh: time.Hour, retry: 40 * time.Millisecond, most: 160 * time.Millisecond, lookup: time.Hour})
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond) // in which attempts are counted
 	require.Greater(t, keys.asked.Load(), int64(7))
 	require.Less(t, keys.asked.Load(), int64(25))
 	require.LessOrEqual(t, defaultPace.most, 15*time.Second)
@@ -202,7 +202,12 @@ func TestJWKSErrorsTellNoSecrets(t *testing.T) {
 		var out bytes.Buffer
 		j := startJWKS(t.Context(), strings.Replace(base, "http://", "http://"+marker+":"+marker+"@", 1)+"/"+marker+"?a="+marker,
 			slog.New(slog.NewTextHandler(&out, nil)), quickPace)
-		time.Sleep(100 * time.Millisecond)
+		for range 2 { // attempts: of the first one it has told then
+			j.mu.Lock()
+			over := j.changed
+			j.mu.Unlock()
+			<-over
+		}
 		j.close()
 		require.Contains(t, out.String(), "--jwks-url")
 		require.NotContains(t, out.String(), marker)

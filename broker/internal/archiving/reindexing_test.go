@@ -34,7 +34,7 @@ func (s *stale) Reindex(_ context.Context, n int) (int, error) {
 	s.inside++
 	s.most = max(s.most, s.inside)
 	s.mu.Unlock()
-	time.Sleep(2 * time.Millisecond)
+	time.Sleep(2 * time.Millisecond) // steps at the same time would meet here
 	s.mu.Lock()
 	s.inside--
 	if s.fail != nil {
