@@ -356,7 +356,15 @@ func TestStickyAutoAndBots(t *testing.T) {
 	}
 
 	t.Log("opened by a node that died before it could route")
-	uma = name("uma")
+	id := openedUnrouted(t, a, q)
+	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
+	clean(t, a)
+}
+
+// openedUnrouted opens a session as a node does that dies before it routes it.
+func openedUnrouted(t *testing.T, a *Broker, q string) string {
+	t.Helper()
+	uma := name("uma")
 	p := a.store.Home(uma)
 	id := a.store.NewSessionID(uma)
 	q2 := a.settings.Queue(q)
@@ -374,6 +382,19 @@ func TestStickyAutoAndBots(t *testing.T) {
 			Interval int64  `json:"interval"`
 			routing.Wait
 		}{name("op"), id, q, uma, chat.Encode(chat.Person{ID: uma}), "", "{}", 0, 0, routing.Begin(q2, time.Now())})
-	eventually(t, func() bool { return a.owner(t, id) == bot.ID })
+	return id
+}
+
+// Whoever routes for a node that died goes by the settings under which the session began, at once.
+func TestRoutingForAnotherKnowsItsSettings(t *testing.T) {
+	url := testenv.Shared(t, testenv.EngineRedis)
+	a, b := startNode(t, url), startNode(t, url)
+	q := name("q")
+	bot := connect(t, b, chat.Identity{Role: chat.RoleBot, ID: name("bot"), Queues: []string{name("q")}, Capacity: 2}, "")
+	b.set(t, q, func(s *chat.QueueSettings) { s.Bot = bot.ID })
+	id := openedUnrouted(t, b, q)
+	p, _ := a.store.Of(id)
+	require.NoError(t, a.fire(t.Context(), p, "route|"+id))
+	require.Equal(t, bot.ID, a.owner(t, id))
 	clean(t, a)
 }

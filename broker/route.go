@@ -2,11 +2,13 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/places"
 	"bellhop/broker/internal/routing"
+	"bellhop/broker/internal/store"
 )
 
 // soon routes a session that has just begun to wait. If this node dies
@@ -29,6 +31,15 @@ func (b *Broker) soon(session string) {
 // route gives a session to its queue's bot, or else offers it to the user's
 // last agent. Whoever cannot take it now is passed over: nobody waits for them.
 func (b *Broker) route(ctx context.Context, session string) error {
+	for range 3 {
+		if err := b.routeOnce(ctx, session); !errors.Is(err, store.ErrLate) {
+			return err
+		}
+	}
+	return store.ErrAgain // settings keep changing, or Redis is too slow
+}
+
+func (b *Broker) routeOnce(ctx context.Context, session string) error {
 	st, err := b.sessions.LookLive(ctx, session)
 	if err != nil || st == nil || st.State != chat.Waiting || st.Target != nil {
 		return err

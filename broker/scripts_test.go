@@ -165,6 +165,9 @@ var matrix = []struct {
 	{"label by ann", func(g *stage) store.Reply { return g.label(g.caller(g.ann)) }, [5]string{"forbidden", "ok", "ok", "ok", "ok"}, nil},
 	{"label by bea", func(g *stage) store.Reply { return g.label(g.caller(g.bea)) },
 		[5]string{"forbidden", "forbidden", "forbidden", "forbidden", "forbidden"}, nil},
+	{"whisper by a supervisor", func(g *stage) store.Reply {
+		return g.run("whisper", whisperArgs{g.call(), "boss", g.key, store.KeyHash("a:boss", g.key, g.op), chat.Head(g.op, chat.Author{}, chat.TypeNote, 0), `"x"`}, g.p.Keys(g.session))
+	}, [5]string{"wrong_state", "ok", "ok", "ok", "ended"}, map[string]string{"ok": "dup"}},
 	{"label by a supervisor", func(g *stage) store.Reply { return g.label(g.boss("boss")) }, [5]string{"ok", "ok", "ok", "ok", "ok"}, nil},
 	{"idle before its time", func(g *stage) store.Reply {
 		return g.run("idle", overdueArgs{call: g.call(), Queue: g.q}, endKeys(g.p, g.q, g.user)...)

@@ -45,7 +45,9 @@ func (b *Broker) fire(ctx context.Context, p store.Partition, timer string) erro
 	case "move":
 		err = b.carryMove(ctx, id)
 	case "route":
-		err = b.route(ctx, id)
+		if err = b.settings.Load(ctx); err == nil { // it began under settings that this node may not have read yet
+			err = b.route(ctx, id)
+		}
 	case "gone":
 		err = b.agentGone(ctx, id)
 	case "expire":
