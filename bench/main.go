@@ -8,6 +8,8 @@
 //	go run ./bench wait       # what it costs to tell many waiting users their positions
 //	go run ./bench auto       # a burst of waiting sessions, assigned
 //	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
+//	go run ./bench life       # what opening, grabbing and ending a session cost
+//	go run ./bench hall       # agents who watch a queue that many orders come to
 //	go run ./bench memory     # Redis memory of open sessions
 //	go run ./bench history    # pages deep in a session of a million messages
 //	go run ./bench search     # searches over a million messages
@@ -37,6 +39,8 @@ type options struct {
 	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
 	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
+	Life    lifeCommand    `cmd:"" help:"What opening, grabbing and ending a session cost."`
+	Hall    hallCommand    `cmd:"" help:"Agents who watch a queue that many orders come to."`
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
 	Search  searchCommand  `cmd:"" help:"Searches over very many messages."`
