@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,11 +45,7 @@ func freeAddr(t testing.TB) string {
 
 const key = "a-key"
 
-var unique atomic.Int64
-
-func name(prefix string) string {
-	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
-}
+var name = testenv.Name
 
 // node is a whole Bellhop, stopped after the test.
 type node struct {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"bellhop/archive/sqlite"
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/store/storetest"
 	"bellhop/internal/testenv"
 )
 
@@ -34,12 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Main(m))
 }
 
-var unique atomic.Int64
-
-// name is an id no other test of this process uses.
-func name(prefix string) string {
-	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
-}
+var name, code = testenv.Name, storetest.Code
 
 // archives are the process's, by the Redis they belong to.
 var archives struct {
@@ -225,12 +220,6 @@ func (p *party) grab(session string) chat.Session {
 	s, err := p.b.Grab(p.t.Context(), p.Actor, session)
 	require.NoError(p.t, err)
 	return s
-}
-
-func code(t testing.TB, want chat.Code, err error) {
-	t.Helper()
-	require.Error(t, err)
-	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
 }
 
 // loseSubscriber cuts the connection that hears a session's channel.

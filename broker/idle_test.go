@@ -99,3 +99,24 @@ func TestTimersOutliveTheirNode(t *testing.T) {
 	require.Len(t, entries, 5, "opened, long-wait, grabbed, idle-warning, ended")
 	clean(t, b)
 }
+
+// What is written in the very millisecond of the warning was written after it: else nobody had been warned.
+func TestAMessageInTheWarningsMillisecond(t *testing.T) {
+	b := startNode(t, testenv.Shared(t, testenv.EngineRedis))
+	q := name("q")
+	uma, ann := user(t, b, name("uma")), agent(t, b, name("ann"), q)
+	s := uma.open(q)
+	ann.grab(s.ID)
+	p, _ := b.store.Of(s.ID)
+	idle := func(warned, written time.Duration) chat.State {
+		now := b.store.Redis.Time(t.Context()).Val()
+		ms := func(d time.Duration) int64 { return now.Add(-d).UnixMilli() }
+		require.NoError(t, b.store.Redis.HSet(t.Context(), p.Session(s.ID), "idle", 20_000, "idle_since", ms(time.Minute), "last", ms(written), "idle_warned", ms(warned)).Err())
+		b.mustRun(t, "idle", p.Transition(s.ID, endKeys(p, q, uma.ID)...), overdueArgs{call: newCall(s.ID), Queue: q})
+		st, err := b.sessions.Look(t.Context(), s.ID)
+		require.NoError(t, err)
+		return st.State
+	}
+	require.Equal(t, chat.Serving, idle(15*time.Second, 15*time.Second))
+	require.Equal(t, chat.Ended, idle(15*time.Second, 30*time.Second), "nobody wrote since")
+}

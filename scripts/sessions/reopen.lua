@@ -5,7 +5,7 @@
 -- reply: {'ok', snapshot, effect…} | {'moved', queue, user} | {'exists', session} | {'full', open, most} | {'crowded', queues, most} | {code, state}
 -- holds: a user has no second open session in a queue by it; those who took part take no part any more;
 --   never past the window.
---#include session seats places opened bounds counts begin snapshot
+--#include session places vacate opened bounds counts begin snapshot
 if not s.state then return {'not_found'} end
 if not (a.boss or a.by == 'u:' .. s.user) then return {'forbidden'} end
 if s.state ~= 'ended' then
@@ -21,15 +21,7 @@ if held then return {'exists', string.match(held, '^[^,]+')} end
 local refused = beyond(open, strange)
 if refused then return refused end
 
-if s.agent then
-  owe(s.agent, 'past', s.agent_res, false)
-  exit(s.agent)
-end
-for _, id in ipairs(assistants()) do
-  owe(id, 'past', '', false)
-  exit(id)
-  drop('as:' .. id)
-end
+vacate()
 drop('agent', 'agent_info', 'agent_res', 'grabbed', 'ended', 'ended_by', 'reason', 'ending_due', 'ending_by', 'told', 'moved_by', 'blocked')
 redis.call('ZREM', timers, 'expire|' .. a.session)
 opened(open, s.queue, a.session)

@@ -5,7 +5,7 @@
 --   queue (as waiting), to, front?, reason, abandon (ms), patience (ms), entry? (a note {by, mid, head, body}))
 -- reply: {'ok', snapshot, effect…} | {'moved', queue, user} | {code, state}
 -- holds: asked again by the one who did it, it does nothing; no owner while waiting; one waiting list holds it; every agent's place is owed back.
---#include unread session seats places line opened counts snapshot
+--#include unread session seats places vacate line opened counts snapshot
 if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if a.from and not (s.state == 'waiting' and s.queue == a.from) then return {'wrong_state', s.state} end
@@ -29,15 +29,7 @@ end
 close_offer('cancelled')
 count_moved((a.gone or a.reason ~= '') and 'requeued' or 'transferred')
 redis.call('ZREM', timers, 'end|' .. a.session, 'idle|' .. a.session)
-if s.agent then
-  owe(s.agent, 'past', s.agent_res, false)
-  exit(s.agent)
-end
-for _, id in ipairs(assistants()) do
-  owe(id, 'past', '', false)
-  exit(id)
-  drop('as:' .. id)
-end
+vacate()
 drop('agent', 'agent_info', 'agent_res', 'ending_due', 'ending_by', 'reason', 'sticky', 'bot_first')
 line_up(to, a.to, tonumber(s.queued or s.created), a.front)
 set.moved_by = a.by

@@ -1,31 +1,19 @@
 package canned
 
 import (
-	"fmt"
 	"os"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store/storetest"
 	"bellhop/internal/testenv"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-var unique atomic.Int64
-
-// name is an id no other test of this process uses.
-func name(prefix string) string {
-	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
-}
-
-func code(t testing.TB, want chat.Code, err error) {
-	t.Helper()
-	require.Error(t, err)
-	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
-}
+var name, code = testenv.Name, storetest.Code
 
 // idsOf are those of a queue's replies, of all pages.
 func idsOf(t *testing.T, r *Replies, queue string) map[string]bool {

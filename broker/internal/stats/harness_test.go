@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -24,18 +23,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-var unique atomic.Int64
-
-// name is an id no other test of this process uses.
-func name(prefix string) string {
-	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), unique.Add(1))
-}
-
-func code(t testing.TB, want chat.Code, err error) {
-	t.Helper()
-	require.Error(t, err)
-	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
-}
+var name, code = testenv.Name, storetest.Code
 
 func (s *Stats) reply(t testing.TB, r chat.StatsRequest) chat.StatsReply {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
+	"bellhop/broker/internal/store/storetest"
 	"bellhop/internal/testenv"
 )
 
@@ -22,11 +23,7 @@ const mib = 1 << 20
 // someone is a user whom no other test knows.
 func someone() string { return "u:" + ulid.Make().String() }
 
-func code(t *testing.T, want chat.Code, err error) {
-	t.Helper()
-	require.Error(t, err)
-	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
-}
+var code = storetest.Code
 
 func start(t *testing.T, url string, o Options) *Uploads {
 	t.Helper()

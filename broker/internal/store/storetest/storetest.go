@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
 	"bellhop/scripts"
 )
@@ -23,6 +24,13 @@ func Open(t testing.TB, url string, partitions int) *store.Store {
 	require.NoError(t, s.Open(t.Context(), partitions, nil))
 	t.Cleanup(func() { _ = s.Pipe.Close() })
 	return s
+}
+
+// Code fails the test unless err is an error with that code.
+func Code(t testing.TB, want chat.Code, err error) {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, want, chat.AsError(err).Code, "%v", err)
 }
 
 // Script is made of the scripts' own parts, as many as it names, and a body, for which keys and args are as in a file's header.
