@@ -9,8 +9,7 @@ export default defineConfig({
       { resolve: { alias }, test: { name: 'unit', include: ['src/**/*.test.ts', 'src/**/*.test.tsx'] } },
       {
         resolve: { alias },
-        // Once more where a machine with more to do was too slow for a person's patience: the report says which.
-        test: { name: 'e2e', globalSetup: './e2e/setup.ts', include: ['e2e/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 }, retry: 1 },
+        test: { name: 'e2e', globalSetup: './e2e/setup.ts', include: ['e2e/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 }, retry: 0 },
       },
     ],
   },

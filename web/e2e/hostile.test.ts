@@ -48,7 +48,7 @@ async function safe(page: Page) {
   expect(wrong).toEqual([])
 }
 
-/** Which of `wanted` are not seen by who scrolls from the last to the first and back; what came in above may have moved the view, so they look more than once. */
+/** Which of `wanted` are not seen by who scrolls from the last to the first and back: what came in above may have moved the view by more than a page. */
 async function unseen(page: Page, wanted: string[]) {
   const missing = new Set(wanted)
   let steps = 0
@@ -59,10 +59,8 @@ async function unseen(page: Page, wanted: string[]) {
     return ends
   }
   await page.locator('.bh-scroll').hover()
-  for (let passes = 0; missing.size > 0 && passes < 4; passes++) {
-    for (let i = 0; i < 1500 && (!(await look(-500)).top || missing.has(wanted[0]!)); i++);
-    for (let i = 0; i < 1500 && !(await look(500)).bottom; i++);
-  }
+  for (let i = 0; i < 3000 && (!(await look(-500)).top || missing.has(wanted[0]!)); i++);
+  for (let i = 0; i < 3000 && !(await look(500)).bottom; i++);
   return [...missing]
 }
 
