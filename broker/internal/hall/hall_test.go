@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,4 +44,59 @@ func TestResetsAndViewsFit(t *testing.T) {
 	chat.Fill(one)
 	require.Len(t, one[0].Waiting, 1)
 	require.False(t, one[0].More)
+}
+
+// listener is a watcher that keeps what it is told, and when.
+type listener struct {
+	batches []string
+	at      []time.Time
+}
+
+func (l *listener) Deliver(b []byte) {
+	l.batches, l.at = append(l.batches, string(b)), append(l.at, time.Now())
+}
+
+func (l *listener) Behind() int { return 0 }
+
+// Where few events come a watcher has each at once; where many do, at most five batches a
+// second, with all of them, in order, the last one within the pause.
+func TestManyEventsAreToldTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &listener{}
+		v := &View{queue: "q", sessions: map[string]*chat.Snapshot{}}
+		_, fresh := v.join(w)
+		require.True(t, fresh)
+		event := func(n int) {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.tell(fmt.Append(nil, n))
+		}
+		for n := range 3 {
+			time.Sleep(time.Second)
+			event(n)
+			require.Equal(t, fmt.Sprint(n), w.batches[n], "at once")
+		}
+		*w = listener{}
+		began := time.Now()
+		var all []string
+		for n := range 3000 { // a thousand a second
+			event(n)
+			all = append(all, fmt.Sprint(n))
+			time.Sleep(time.Millisecond)
+		}
+		late := &listener{} // who comes now has the list, and none of what made it
+		event(3000)
+		v.join(late)
+		time.Sleep(time.Second)
+		require.Empty(t, late.batches)
+		require.Equal(t, append(all, "3000"), strings.Split(strings.Join(w.batches, "\n"), "\n"))
+		require.LessOrEqual(t, len(w.batches), 3*5+2)
+		require.LessOrEqual(t, w.at[len(w.at)-1].Sub(began), 3*time.Second+tellPause)
+		v.leave(w)
+		n := len(w.batches)
+		event(3001)
+		time.Sleep(time.Second)
+		require.Len(t, w.batches, n)
+		require.Equal(t, []string{"3001"}, late.batches)
+	})
 }

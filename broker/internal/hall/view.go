@@ -42,6 +42,7 @@ type View struct {
 	backlog  []string
 	weight   int // of it, in bytes
 	pace     pace
+	telling  telling
 	follower Follower // nil: nobody assigns here
 }
 
@@ -193,12 +194,6 @@ func (v *View) event(fields map[string]any) []byte {
 	return chat.EventLine("queue", fields)
 }
 
-func (v *View) tell(line []byte) {
-	for _, c := range v.watchers {
-		c.Deliver(line)
-	}
-}
-
 // first are the sessions at the head of the list.
 func (v *View) first() []chat.Session {
 	out := []chat.Session{}
@@ -214,6 +209,7 @@ func (v *View) first() []chat.Session {
 // queues may have been read again at once, and together be more than a reader
 // may be behind. v.mu is held.
 func (v *View) show() {
+	v.flush() // what came before
 	var line []byte
 	v.owed = slices.DeleteFunc(v.owed, func(c chat.QueueWatcher) bool {
 		if c.Behind() > chat.PageBytes {
@@ -254,6 +250,7 @@ func (v *View) join(c chat.QueueWatcher) (q chat.QueueView, fresh bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if fresh = !slices.Contains(v.watchers, c); fresh {
+		v.flush() // it sees a list that has had all that
 		v.watchers = append(v.watchers, c)
 	}
 	return v.shot(), fresh
