@@ -140,6 +140,7 @@ type Broker struct {
 	dispatchers *routing.Dispatchers
 	pulses      []*pulse // by partition
 	places      *places.Places
+	sends       *store.Together
 	working     chan struct{} // one for each piece of background work that is being done
 
 	mends store.Seldom
@@ -220,6 +221,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if err := b.store.Open(ctx, n, told); err != nil {
 		return nil, err
 	}
+	b.sends = store.NewTogether(st, "send", func(p store.Partition) []string { return []string{p.Timers(), p.Dirty(), p.States(), p.Stats()} })
 	for _, p := range b.store.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}

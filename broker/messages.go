@@ -50,18 +50,12 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if origin != "" {
 		b.hub.Sends(s, mid, origin)
 	}
-	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s),
-		p.Rate(people.RateSend, d.by)}
-	if d.by[0] == 'a' || d.from.Role == chat.RoleBot {
-		keys = append(keys, p.Stats())
-	} else {
-		keys = append(keys, p.States())
-	}
 	bot := ""
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
-	reply, err := b.store.Run(ctx, "send", keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
+	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Keys(s), p.Rate(people.RateSend, d.by)}
+	reply, err := b.sends.Run(ctx, p, keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
 		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
 	if err != nil {
 		return chat.SendReply{}, err

@@ -96,13 +96,8 @@ func (g *stage) claim(agent string) store.Reply {
 func (g *stage) send(by string) store.Reply {
 	g.t.Helper()
 	p, s := g.p, g.session
-	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Timers(), p.Dirty(), p.Keys(s), p.Rate(people.RateSend, by)}
-	if by[0] == 'a' {
-		keys = append(keys, p.Stats())
-	} else {
-		keys = append(keys, p.States())
-	}
-	r, err := g.b.store.Run(g.t.Context(), "send", keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1)
+	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Keys(s), p.Rate(people.RateSend, by)}
+	r, err := g.b.sends.Run(g.t.Context(), p, keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1, "")
 	require.NoError(g.t, err)
 	return r
 }

@@ -35,7 +35,7 @@ func (h *collection) check(f *file) error {
 	for name := range f.declared {
 		known[name] = true
 	}
-	for _, k := range slices.Concat(f.keys, f.args) {
+	for _, k := range f.names() {
 		if known[k.Name] {
 			return fmt.Errorf("%s: the code has a %s of its own, which hides that of the header", f.path, k.Name)
 		}
@@ -107,7 +107,7 @@ func (h *collection) checkNeeds(f *file) error {
 			}
 		}
 	}
-	for _, k := range slices.Concat(f.keys, f.args) {
+	for _, k := range f.names() {
 		if used[k.Name] == 0 && k.Name[0] != '_' {
 			return fmt.Errorf("%s: the header names %s, and nothing uses it", f.path, k.Name)
 		}
@@ -125,7 +125,7 @@ func (f *file) meets(lib *file, k Key) error {
 	if f.declared[k.Name] {
 		return nil
 	}
-	for _, own := range slices.Concat(f.keys, f.args) {
+	for _, own := range f.names() {
 		if own.Name != k.Name {
 			continue
 		}

@@ -21,12 +21,19 @@ import (
 // kinds. `...` stands for any number, `?` for what may be lacking, and what is in parentheses is words.
 // A name that begins with `_` is not used. An argument is a text, a number or JSON, whose fields follow.
 //
+// A script that begins with `--#each` after its header's names is run for the calls of many callers of one partition at
+// once. What one call brings is named apart, with `-- EACH KEYS:` and `-- EACH ARGV:`, and stands after the rest. The code
+// up to the line `--#each` runs once, that up to `--#end` for each call, which it answers with `return`, in their order;
+// the rest runs once again, at the end. A call that fails changes nothing for the others: its reply is {'error', why}.
+//
 // A part in lib has KEYS and ARGV, too, where its code uses them: whoever includes it must have those
 // names; of JSON those fields, without a `?`, too.
 const (
 	includeMark = "--#include "
 	flagsMark   = "--#flags "
 	hooksMark   = "--#hooks " // the rest of the line is code for those who have webhooks
+	eachMark    = "--#each"   // what follows is for each call
+	endMark     = "--#end"    // up to here
 	hooksKey    = "hooks"     // the last key of a script that has such a line
 )
 
@@ -51,12 +58,13 @@ type file struct {
 	lib        bool
 	flags      string
 	keys, args []Key
+	each       struct{ keys, args []Key } // what one of many calls brings
 	lines      []string
 	code
 }
 
 var (
-	label    = regexp.MustCompile(`^-- (\w+):(?: |$)`)
+	label    = regexp.MustCompile(`^-- ((?:EACH )?\w+):(?: |$)`)
 	keyForm  = regexp.MustCompile(`^([a-z_]+)(\?|\.\.\.)?(?: = ([a-z_|]+))?(?: \(.*\))?$`)
 	argForm  = regexp.MustCompile(`^([a-z_]+)(\?|\.\.\.)?(?: = (JSON|number))?(?: \((.*)\))?$`)
 	jsonForm = regexp.MustCompile(`^([a-z_]+)(\?)?(?: \(.*\))?$`)
@@ -99,6 +107,10 @@ func parse(at, text string) (*file, error) {
 			f.keys, err = f.readKeys(text)
 		case "ARGV":
 			f.args, err = f.readArgs(text)
+		case "EACH KEYS":
+			f.each.keys, err = f.readKeys(text)
+		case "EACH ARGV":
+			f.each.args, err = f.readArgs(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %s: %w", at, begins, m[1], err)
@@ -114,8 +126,39 @@ func parse(at, text string) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", at, err)
 	}
+	if err := f.wellEach(); err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
 	return f, f.distinct()
 }
+
+// wellEach holds that a script for many calls says what each brings and where the code for each is.
+func (f *file) wellEach() error {
+	begin, end := slices.Index(f.lines, eachMark+"\n"), slices.Index(f.lines, endMark+"\n")
+	if len(f.each.keys) == 0 {
+		if begin >= 0 || end >= 0 {
+			return fmt.Errorf("%s: the header has no `-- EACH KEYS:`", eachMark)
+		}
+		return nil
+	}
+	if begin < 0 || end < begin {
+		return fmt.Errorf("EACH KEYS: there is no %s with an %s after it", eachMark, endMark)
+	}
+	for _, k := range slices.Concat(f.each.keys, f.each.args) {
+		if k.Many || k.Optional {
+			return fmt.Errorf("%s: each call brings the same number of keys and arguments", k.Name)
+		}
+	}
+	for _, k := range f.keys {
+		if k.Many || k.Optional && k.Name != hooksKey {
+			return fmt.Errorf("%s: all calls share the same keys", k.Name)
+		}
+	}
+	return nil
+}
+
+// names are all that a header names.
+func (f *file) names() []Key { return slices.Concat(f.keys, f.args, f.each.keys, f.each.args) }
 
 // readKeys reads what a header says of KEYS.
 func (f *file) readKeys(text string) ([]Key, error) {
@@ -199,7 +242,7 @@ func (f *file) order(names []Key) error {
 // distinct holds that no name is there twice.
 func (f *file) distinct() error {
 	there := map[string]bool{}
-	for _, k := range slices.Concat(f.keys, f.args) {
+	for _, k := range f.names() {
 		if there[k.Name] {
 			return fmt.Errorf("%s: the header has the name %s twice", f.path, k.Name)
 		}

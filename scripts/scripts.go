@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -48,11 +49,20 @@ type Script struct {
 	// reads all of them, and no others.
 	Fields map[string]bool
 
+	// Each is how many keys and arguments each call brings, where the script is for many calls at once.
+	Each struct{ Keys, Args int }
+
 	least, most int // keys, without `hooks`; most is -1 where there may be any number
 }
 
 // Takes refuses a wrong number of keys; `hooks` does not count.
 func (s *Script) Takes(keys int) error {
+	if n := s.Each.Keys; n > 0 {
+		if keys > s.least && (keys-s.least)%n == 0 {
+			return nil
+		}
+		return fmt.Errorf("script %s: %d keys are given, and it takes %d and %d for each call", s.Name, keys, s.least, n)
+	}
 	if keys >= s.least && (keys <= s.most || s.most < 0) {
 		return nil
 	}
@@ -162,6 +172,7 @@ func (h *collection) compile(f *file, o Options) *Script {
 	if s.Hooks && s.most > 0 {
 		s.most--
 	}
+	s.Each.Keys, s.Each.Args = len(f.each.keys), len(f.each.args)
 	for _, a := range f.args {
 		for _, field := range a.fields {
 			if s.Fields == nil {
@@ -185,7 +196,11 @@ func (h *collection) source(f *file, o Options) string {
 	}
 	declare(&b, "KEYS", given)
 	declare(&b, "ARGV", f.args)
-	h.emit(&b, f, map[string]bool{})
+	if len(f.each.keys) == 0 {
+		h.emit(&b, f, map[string]bool{})
+	} else {
+		h.emitEach(&b, f, len(given))
+	}
 	src := b.String()
 	if o.Sharded {
 		src = strings.ReplaceAll(src, "'PUBLISH'", "'SPUBLISH'")
@@ -218,6 +233,49 @@ func (h *collection) emit(b *strings.Builder, f *file, there map[string]bool) {
 	}
 }
 
+// emitEach writes a script for many calls: a function for each, and what calls it.
+func (h *collection) emitEach(b *strings.Builder, f *file, shared int) {
+	begin, end := slices.Index(f.lines, eachMark+"\n"), slices.Index(f.lines, endMark+"\n")
+	part := func(lines []string, there map[string]bool) map[string]bool {
+		h.emit(b, &file{lines: lines}, there)
+		return there
+	}
+	there := part(f.lines[:begin], map[string]bool{})
+	b.WriteString("local function each(key, arg)\n")
+	declareAt(b, "KEYS", "key", f.each.keys)
+	declareAt(b, "ARGV", "arg", f.each.args)
+	part(f.lines[begin+1:end], maps.Clone(there))
+	fmt.Fprintf(b, "end\nlocal replies = {}\nfor n = 0, (#KEYS - %d) / %d - 1 do\n", shared, len(f.each.keys))
+	fmt.Fprintf(b, "  local ok, reply = pcall(each, %d + n * %d, %d + n * %d)\n", shared, len(f.each.keys), len(f.args), len(f.each.args))
+	b.WriteString("  replies[n + 1] = ok and reply or {'error', type(reply) == 'table' and reply.err or tostring(reply)}\nend\n")
+	part(f.lines[end+1:], there)
+	b.WriteString("return replies\n")
+}
+
+// declareAt makes the names of what one call brings local variables.
+func declareAt(b *strings.Builder, list, offset string, names []Key) {
+	var left, right []string
+	for i, k := range names {
+		at := fmt.Sprintf("%s[%s + %d]", list, offset, i+1)
+		left, right = append(left, k.Name), append(right, converted(k, at))
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(b, "local %s = %s\n", strings.Join(left, ", "), strings.Join(right, ", "))
+	}
+}
+
+// converted is an argument as the code wants it.
+func converted(k Key, at string) string {
+	switch {
+	case len(k.Kinds) == 1 && k.Kinds[0] == "JSON":
+		return "cjson.decode(" + at + ")"
+	case len(k.Kinds) == 1 && k.Kinds[0] == "number":
+		return "tonumber(" + at + ")"
+	default:
+		return at
+	}
+}
+
 // declare makes the names of a header local variables. What comes after a
 // name of many is counted from the end.
 func declare(b *strings.Builder, list string, names []Key) {
@@ -232,13 +290,7 @@ func declare(b *strings.Builder, list string, names []Key) {
 		case many >= 0:
 			at = fmt.Sprintf("%s[#%s - %d]", list, list, len(names)-1-i)
 		}
-		switch {
-		case len(k.Kinds) == 1 && k.Kinds[0] == "JSON":
-			at = "cjson.decode(" + at + ")"
-		case len(k.Kinds) == 1 && k.Kinds[0] == "number":
-			at = "tonumber(" + at + ")"
-		}
-		left, right = append(left, k.Name), append(right, at)
+		left, right = append(left, k.Name), append(right, converted(k, at))
 	}
 	if len(left) > 0 {
 		fmt.Fprintf(b, "local %s = %s\n", strings.Join(left, ", "), strings.Join(right, ", "))

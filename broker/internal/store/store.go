@@ -71,11 +71,13 @@ func (s *Store) Begin(ctx context.Context) {
 func (s *Store) Stop() { s.stop() }
 
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
+	o := redis.DefaultBlockingAutoPipelineOptions()
+	o.FullDuplex = true
 	switch c := c.(type) {
 	case *redis.ClusterClient:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	case *redis.Client:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	default:
 		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
 	}
