@@ -47,16 +47,14 @@ func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	if err != nil {
 		return chat.SendReply{}, err
 	}
-	if origin != "" {
-		b.hub.Sends(s, mid, origin)
-	}
+	op, other := b.hub.Sends(s, mid, origin, d.by, d.kind == "n")
 	bot := ""
 	if d.from.Role == chat.RoleBot {
 		bot = "1"
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Keys(s), p.Rate(people.RateSend, d.by)}
 	reply, err := b.sends.Run(ctx, p, keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot)
+		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot, op, other)
 	if err != nil {
 		return chat.SendReply{}, err
 	}

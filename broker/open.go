@@ -77,8 +77,12 @@ func (b *Broker) begun(ctx context.Context, a chat.Actor, session string, r stor
 	if err := store.Refused(r); err != nil {
 		return chat.Session{}, err
 	}
-	s, err := b.answer(ctx, a, session, r)
-	if err == nil {
+	st, err := chat.ParseState(session, r.Str(1))
+	if err != nil {
+		return chat.Session{}, err
+	}
+	s, err := b.concluded(ctx, a, st, r)
+	if err == nil && (st.Sticky != "" || st.BotFirst) {
 		b.soon(session)
 	}
 	return s, err

@@ -20,7 +20,7 @@ func (b *Broker) soon(session string) {
 		p, _ := b.store.Of(session)
 		err := unlessOver(b.route(ctx, session))
 		if err == nil {
-			err = b.store.Done(ctx, []string{p.Timers()}, "", "route|"+session)
+			b.store.DoneSoon(p.Timers(), "route|"+session)
 		}
 		if err != nil && ctx.Err() == nil {
 			b.store.Log.Warn("session not routed; its timer will", "session", session, "error", err)

@@ -137,23 +137,30 @@ func (b *Broker) answer(ctx context.Context, a chat.Actor, session string, r sto
 	if err != nil {
 		return chat.Session{}, err
 	}
+	return b.concluded(ctx, a, st, r)
+}
+
+// concluded is answer where the reply's snapshot has been read.
+func (b *Broker) concluded(ctx context.Context, a chat.Actor, st *chat.Snapshot, r store.Reply) (chat.Session, error) {
 	var effects []string
 	for i := 2; i < len(r); i++ {
 		effects = append(effects, r.Str(i))
 	}
-	p, _ := b.store.Of(session)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
-	if len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID {
-		b.store.Beside("settle", func() { // a grab: nothing waits for it
-			defer cancel()
-			b.places.CarryOut(ctx, p, effects)
-		})
-	} else {
+	carry := func() {
+		p, _ := b.store.Of(st.ID)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+		defer cancel()
 		b.places.CarryOut(ctx, p, effects)
-		cancel()
+	}
+	grab := len(effects) == 1 && st.State == chat.Serving && st.Agent != nil && st.Agent.ID == a.ID
+	if !grab {
+		carry()
 	}
 	if c := device(a); c != nil {
 		b.hub.Joined(c, st)
+	}
+	if grab { // nothing waits for it, and what it tells the agent is old by then
+		b.store.Beside("settle", carry)
 	}
 	if len(effects) == 0 && chat.Table[chat.ActHistory].Verdict(st.Relations(a)) != "" {
 		return st.AsOffered(), nil // a decline that is repeated

@@ -110,7 +110,7 @@ func ParseSnapshot(id, snapshot string) (*Snapshot, Flat, error) {
 		Target: ParsePerson(f["target_info"], f["target"]), Subject: f["subject"], Meta: json.RawMessage(f["meta"]),
 		Priority: int(f.Num("priority")), Created: At(f.Num("created")), Grabbed: f.time("grabbed"), Ended: f.time("ended"),
 		EndedBy: f["ended_by"], Reason: f["reason"], Quiet: f.Num("quiet")},
-		Counts: counts(snap.U), Marks: counts(snap.R), Took: map[string]bool{}, Unsure: map[string]bool{},
+		Counts: Counts(snap.U), Marks: Counts(snap.R), Took: map[string]bool{}, Unsure: map[string]bool{},
 		Offer: Offer{f["offer_by"], f["offer_note"], f.Num("offer_expires"), f["last_target"]}}
 	st.Score, _ = strconv.ParseFloat(f["score"], 64)
 	st.LastMid = snap.M
@@ -157,7 +157,8 @@ func rating(data string) *Rating {
 	return &Rating{r.Score, r.Comment, At(r.At)}
 }
 
-func counts(f Flat) map[string]int64 {
+// Counts are a hash of numbers.
+func Counts(f Flat) map[string]int64 {
 	m := make(map[string]int64, len(f))
 	for k := range f {
 		m[k] = f.Num(k)

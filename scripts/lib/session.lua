@@ -53,11 +53,18 @@ local function commit(only_said)
   end
   if #del > 0 then redis.call('HDEL', session, unpack(del)) end
   local fields = {}
+  if not s.state then -- what each message reads comes first: Redis goes through a small hash from its beginning
+    for _, f in ipairs({'state', 'seq', 'ops', 'last'}) do fields[#fields + 1], fields[#fields + 2] = f, set[f] end
+  end
   for f, v in pairs(set) do fields[#fields + 1], fields[#fields + 2] = f, v end
   redis.call('HSET', session, unpack(fields))
   redis.call('ZADD', dirty, 'NX', at, a.session)
   --#hooks if redis.call('ZADD', hooks, 'NX', at, a.session) == 1 then redis.call('HSETNX', session, 'hooked', 2 * (s.seq or 0)) end
-  local snap = snapshot()
+  for _, f in ipairs(del) do s[f] = nil end
+  local all = {}
+  for f, v in pairs(set) do all[#all + 1], all[#all + 2], s[f] = f, type(v) == 'number' and string.format('%.17g', v) or v, nil end
+  for f, v in pairs(s) do all[#all + 1], all[#all + 2] = f, v end
+  local snap = snapshot(nil, all)
   redis.call('PUBLISH', session, 'S' .. cjson.encode({said = said, snap = snap}))
   return {'ok', snap, unpack(effects)}
 end

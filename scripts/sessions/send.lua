@@ -4,7 +4,8 @@
 -- ARGV: none
 -- EACH ARGV: id, by (participant, or h:… for a host), hash (of sender and key), key, head, body, kind ('n' for a note, else 'm'),
 --   origin (the sending connection), reply_to (seq, or 0), interval = number (µs between two sends at the rate; 0: any rate;
---   -1: nothing new, only a duplicate is answered), burst = number, bots ('1' for a bot's)
+--   -1: nothing new, only a duplicate is answered), burst = number, bots ('1' for a bot's), op (the last transition that its
+--   node knows of, if `by` takes part since; else ''), other (the only one besides who may see it then, or '')
 -- reply: for each {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state} | {'error', why}
 -- holds: seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new;
 --   what is refused stores nothing, and a repeated key is answered all the same.
@@ -15,24 +16,30 @@ local at = t[1] .. format('%03d', math.floor(t[2] / 1000))
 local dirtied = {}
 --#each
 local note, who = kind == 'n', sub(by, 1, 2)
-local s = call('HMGET', session, 'state', 'seq', 'c:' .. by, who == 'u:' and 'blocked' or bots == '1' and 'bot_replied' or 'replied')
+local s = call('HMGET', session, 'state', 'seq', 'ops', 'c:' .. by,
+  who == 'u:' and 'blocked' or bots == '1' and 'bot_replied' or 'replied')
 local state = s[1]
 if not state then return {'not_found'} end
-local all, member, counts = call('HGETALL', unread), false, {}
-for i = 1, #all, 2 do
-  local p = all[i]
-  if p == by then
-    member = true
-  elseif not (note and sub(p, 1, 2) == 'u:') then
-    counts[#counts + 1], counts[#counts + 2] = p, format('%d', all[i + 1] + 1)
+-- Who takes part changes by transitions only, so where there was none since, the node knows it.
+local known = op ~= '' and s[3] and sub(s[3], 1, #op) == op
+local member, counts = known, {}
+if not known then
+  local all = call('HGETALL', unread)
+  for i = 1, #all, 2 do
+    local p = all[i]
+    if p == by then
+      member = true
+    elseif not (note and sub(p, 1, 2) == 'u:') then
+      counts[#counts + 1], counts[#counts + 2] = p, format('%d', all[i + 1] + 1)
+    end
   end
+  if who == 'h:' then member = true end
+  if not member and not s[4] then return {'forbidden'} end
 end
-if not member and who == 'h:' then member = true end
-if not member and not s[3] then return {'forbidden'} end
 
 -- Numbers go on as strings: Redis would print each as a float each time it is used.
 local seq = format('%d', s[2] + 1)
-local blocked = who == 'u:' and s[4] -- see block.lua
+local blocked = who == 'u:' and s[5] -- see block.lua
 local seen = (not member or blocked or state == 'ended') and call('HGET', keys, hash)
 if not seen then
   if not member then return {'forbidden'} end
@@ -56,12 +63,16 @@ end
 dirtied[#dirtied + 1], dirtied[#dirtied + 2] = at, id -- first: what fails in the middle is the archiver's to look at
 call('XADD', log, seq .. '-0', 'at', at, 'by', by, 'key', key, 'h', head, 'b', body)
 call('HSET', session, 'seq', seq, 'last', at)
-if #counts > 0 then call('HSET', unread, unpack(counts)) end
-call('APPEND', authors, author(tonumber(s[3] or (by == 'h:bot' and BOT or HOST)), note))
+if not known then
+  if #counts > 0 then call('HSET', unread, unpack(counts)) end
+elseif other ~= '' then
+  counts[1], counts[2] = other, call('HINCRBY', unread, other, 1)
+end
+call('APPEND', authors, author(tonumber(s[4] or (by == 'h:bot' and BOT or HOST)), note))
 --#hooks if call('ZADD', hooks, 'NX', at, id) == 1 then call('HSETNX', session, 'hooked', 2 * s[2]) end
 call('PUBLISH', session, table.concat({'M' .. seq, at, by, kind, origin, key, table.concat(counts, '\30'), head, body}, '\31'))
 local staff, bot = who == 'a:', bots == '1'
-if (staff or bot) and not note and not s[4] then -- the first that the user hears from people, or from bots
+if (staff or bot) and not note and not s[5] then -- the first that the user hears from people, or from bots
   --#include stats
   local f = call('HMGET', session, 'queue', 'created', 'reopened', 'awaited')
   call('HSET', session, bot and 'bot_replied' or 'replied', at)

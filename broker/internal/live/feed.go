@@ -68,11 +68,43 @@ func (f *feed) recalled(payload string) {
 	}
 }
 
-// Sends notes that a connection is about to send a message: see feed.sends.
-func (h *Hub) Sends(session, mid, conn string) {
-	if f := h.live(session); f != nil {
+// Sends notes that a connection is about to send a message: see feed.sends. It gives the last transition that the
+// session's feed here knows of, if `who` takes part since and at most one other sees what it writes (a note only
+// staff see), and that other; "" where it is not so, or is not known.
+func (h *Hub) Sends(session, mid, conn, who string, note bool) (op, other string) {
+	f := h.live(session)
+	if f == nil {
+		return "", ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if conn != "" {
 		f.sends(mid, conn)
 	}
+	return f.audience(who, note)
+}
+
+// audience is what Sends gives. f.mu is held.
+func (f *feed) audience(who string, note bool) (op, other string) {
+	if f.st == nil || len(f.st.Counts) > 3 {
+		return "", ""
+	}
+	in := false
+	for w := range f.st.Counts {
+		switch {
+		case w == who:
+			in = true
+		case note && w[0] == 'u':
+		case other != "":
+			return "", ""
+		default:
+			other = w
+		}
+	}
+	if !in {
+		return "", ""
+	}
+	return f.st.Op, other
 }
 
 // TakesPart tells whether a session's feed here knows somebody as a participant, and the session as ended.
@@ -88,10 +120,8 @@ func (h *Hub) TakesPart(session, who string) (in, ended bool) {
 }
 
 // sends notes who is about to send a message, since the log, from which it may
-// have to be read, does not tell.
+// have to be read, does not tell. f.mu is held.
 func (f *feed) sends(mid, conn string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.sending == nil || len(f.sending) > maxSending { // refused ones stay here
 		f.sending = map[string]string{}
 	}
@@ -254,6 +284,16 @@ func (f *feed) changed(st *chat.Snapshot) {
 			delete(f.read, w)
 		}
 	}
+}
+
+// knows tells whether the feed is at this very transition.
+func (f *feed) knows(st *chat.Snapshot) bool {
+	if st == nil || st.Op == "" {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.st != nil && f.st.Op == st.Op && f.seq >= st.Seq
 }
 
 // as is the session as one participant sees it now.

@@ -10,8 +10,9 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// open subscribes, then reads the session: what happens after the read is heard.
-func (f *feed) open(context.Context) {
+// open subscribes, then reads the session: what happens after the read is heard. known
+// is the session as it was just now, or nil.
+func (f *feed) open(known *chat.Snapshot) {
 	// Others wait for this feed, too: it must not end with the first one's context.
 	ctx, cancel := context.WithTimeout(f.h.store.Life, FeedPatience)
 	defer cancel()
@@ -26,7 +27,7 @@ func (f *feed) open(context.Context) {
 		return
 	}
 	f.subscribed = true
-	st, err := f.h.sessions.Look(ctx, f.id)
+	st, err := f.first(ctx, known)
 	if err != nil {
 		f.failed = err
 		return
@@ -35,6 +36,13 @@ func (f *feed) open(context.Context) {
 	f.st, f.seq, f.mid, f.unread, f.read = st, st.Seq, st.LastMid, maps.Clone(st.Counts), maps.Clone(st.Marks)
 	f.mu.Unlock()
 	f.drain(0)
+}
+
+func (f *feed) first(ctx context.Context, known *chat.Snapshot) (*chat.Snapshot, error) {
+	if known != nil {
+		return f.h.sessions.Confirm(ctx, known)
+	}
+	return f.h.sessions.Look(ctx, f.id)
 }
 
 // handle takes one event off the session's channel.
@@ -89,7 +97,7 @@ func (f *feed) unlock() {
 		if m := f.h.at(chat.IDOf(w)).member(w); m != nil {
 			f.h.store.Tasks.Go(func() {
 				defer m.ruined("welcome")
-				f.h.welcome(m, f.id)
+				f.h.welcome(m, f.id, nil)
 			})
 		}
 	}

@@ -111,7 +111,7 @@ func (h *Hub) attachAll(ctx context.Context, m *member, ids []string) ([]chat.Se
 	g.SetLimit(64)
 	for i, id := range ids {
 		g.Go(func() error {
-			s, _, err := h.attach(gctx, m, id)
+			s, _, err := h.attach(gctx, m, id, nil)
 			if errors.Is(err, &chat.Error{Code: chat.CodeNotFound}) {
 				return nil
 			}

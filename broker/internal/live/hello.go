@@ -115,7 +115,7 @@ func (h *Hub) mine(m *member, ev chat.Personal) {
 	}
 	if ev.Role == "" || ev.Role == "owner" || ev.Role == "assistant" {
 		if !m.seated(ev.Session) {
-			h.welcome(m, ev.Session)
+			h.welcome(m, ev.Session, nil)
 		}
 	}
 }

@@ -192,11 +192,11 @@ func (h *Hub) live(session string) *feed {
 	return h.parts[p.Index].feed(session)
 }
 
-// hold finds or makes a session's feed, as up to date as Redis is now. Whoever
-// holds it must release it.
-func (h *Hub) hold(ctx context.Context, session string) (*feed, error) {
-	f, fresh, err := h.find(ctx, session)
-	if err != nil || fresh {
+// hold finds or makes a session's feed, as up to date as Redis is now, or as known, which a
+// transition left just now, if that is not nil. Whoever holds it must release it.
+func (h *Hub) hold(ctx context.Context, session string, known *chat.Snapshot) (*feed, error) {
+	f, fresh, err := h.find(ctx, session, known)
+	if err != nil || fresh || f.knows(known) {
 		return f, err
 	}
 	if err := f.refresh(ctx); err != nil {
@@ -207,7 +207,7 @@ func (h *Hub) hold(ctx context.Context, session string) (*feed, error) {
 }
 
 // find is hold without a look at Redis where there is a feed already.
-func (h *Hub) find(ctx context.Context, session string) (f *feed, fresh bool, err error) {
+func (h *Hub) find(ctx context.Context, session string, known *chat.Snapshot) (f *feed, fresh bool, err error) {
 	p, ok := h.store.Of(session)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeNotFound, "no such session")
@@ -223,7 +223,7 @@ func (h *Hub) find(ctx context.Context, session string) (f *feed, fresh bool, er
 	f.users++
 	part.mu.Unlock()
 	if fresh {
-		f.open(ctx)
+		f.open(known)
 	}
 	select {
 	case <-f.loaded:
@@ -254,9 +254,9 @@ func (h *Hub) release(f *feed) {
 
 // attach lets a member hear a session it takes part in, and gives the session
 // as the member sees it; fresh tells whether it did not hear it before. It
-// reads Redis, so that what a client was told before it asked is in it.
-func (h *Hub) attach(ctx context.Context, m *member, session string) (s chat.Session, fresh bool, err error) {
-	f, err := h.hold(ctx, session)
+// reads Redis, so that what a client was told before it asked is in it; known is as in hold.
+func (h *Hub) attach(ctx context.Context, m *member, session string, known *chat.Snapshot) (s chat.Session, fresh bool, err error) {
+	f, err := h.hold(ctx, session, known)
 	if err != nil {
 		return chat.Session{}, false, err
 	}
@@ -271,15 +271,15 @@ func (h *Hub) attach(ctx context.Context, m *member, session string) (s chat.Ses
 // now, before it is answered: events flow from then on.
 func (h *Hub) Joined(c *Conn, st *chat.Snapshot) {
 	if _, in := st.Counts[c.m.who]; in && !c.m.seated(st.ID) {
-		h.welcome(c.m, st.ID)
+		h.welcome(c.m, st.ID, st)
 	}
 }
 
-// welcome attaches a member to a session it has become part of, and shows it.
-func (h *Hub) welcome(m *member, session string) {
+// welcome attaches a member to a session it has become part of, and shows it; known is as in hold.
+func (h *Hub) welcome(m *member, session string, known *chat.Snapshot) {
 	ctx, cancel := context.WithTimeout(h.store.Life, FeedPatience)
 	defer cancel()
-	s, fresh, err := h.attach(ctx, m, session)
+	s, fresh, err := h.attach(ctx, m, session, known)
 	if err != nil {
 		h.store.Log.Warn("could not attach a participant; its next hello will", "session", session, "error", err)
 		return

@@ -11,6 +11,8 @@ import (
 type Sessions interface {
 	// Look reads a session as it is now, wherever it is.
 	Look(ctx context.Context, session string) (*chat.Snapshot, error)
+	// Confirm is Look for who knows the session as a transition left it just now: cheaper, where nothing happened since.
+	Confirm(ctx context.Context, st *chat.Snapshot) (*chat.Snapshot, error)
 	// LookAll reads many of those that are in Redis; nil for one that is not.
 	LookAll(ctx context.Context, sessions []string) ([]*chat.Snapshot, error)
 	// ReadLog gives a session's entries from one seq to another, both inclusive.

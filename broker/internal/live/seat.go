@@ -86,7 +86,7 @@ func (h *Hub) WatchUnseen(ctx context.Context, c *Conn, session string) (chat.Se
 	if n >= chat.MaxWatched {
 		return chat.Session{}, &chat.Error{Code: chat.CodeFull, Message: "too many sessions watched unseen by one connection", Load: n, Capacity: chat.MaxWatched}
 	}
-	f, err := h.hold(ctx, session)
+	f, err := h.hold(ctx, session, nil)
 	if err != nil {
 		return chat.Session{}, err
 	}

@@ -50,7 +50,7 @@ func (p *Places) Carry(ctx context.Context, effect string) bool {
 	return true
 }
 
-// CarryOut settles what a session's partition owes and takes it off the outbox.
+// CarryOut settles what a session's partition owes; it goes off the outbox soon after.
 // What fails stays there, and some node does it within seconds.
 func (p *Places) CarryOut(ctx context.Context, part store.Partition, effects []string) {
 	var settled []string
@@ -62,7 +62,5 @@ func (p *Places) CarryOut(ctx context.Context, part store.Partition, effects []s
 	if len(settled) == 0 {
 		return
 	}
-	if err := p.store.Done(ctx, []string{part.Outbox()}, "", settled...); err != nil {
-		p.store.Log.Warn("outbox not cleared; its effects will run again", "error", err)
-	}
+	p.store.DoneSoon(part.Outbox(), settled...)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
@@ -36,6 +37,40 @@ func (rd *Reader) LookLive(ctx context.Context, session string) (*chat.Snapshot,
 		return nil, fmt.Errorf("session %s: %w", session, err)
 	}
 	return st, nil
+}
+
+// Confirm is Look for who knows the session as a transition left it just now: where nothing happened
+// since but that somebody read, four cheap commands tell. They need not be of one instant for
+// who hears of all that happens meanwhile, and of others none but `st` is told.
+func (rd *Reader) Confirm(ctx context.Context, st *chat.Snapshot) (*chat.Snapshot, error) {
+	p, ok := rd.store.Of(st.ID)
+	if !ok || st.Op == "" {
+		return rd.Look(ctx, st.ID)
+	}
+	var (
+		now          *redis.SliceCmd
+		last         *redis.XMessageSliceCmd
+		counts, read *redis.MapStringStringCmd
+	)
+	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		now = pipe.HMGet(ctx, p.Session(st.ID), "ops", "seq")
+		last = pipe.XRevRangeN(ctx, p.Log(st.ID), "+", "-", 1)
+		counts, read = pipe.HGetAll(ctx, p.Unread(st.ID)), pipe.HGetAll(ctx, p.Read(st.ID))
+		return nil
+	})
+	if err != nil {
+		return rd.Look(ctx, st.ID)
+	}
+	seq := strconv.FormatInt(st.Seq, 10)
+	ops, _ := now.Val()[0].(string)
+	at, _ := now.Val()[1].(string)
+	if !strings.HasPrefix(ops, st.Op+",") || at != seq || len(last.Val()) == 0 || last.Val()[0].ID != seq+"-0" {
+		return rd.Look(ctx, st.ID)
+	}
+	same := *st
+	same.LastMid = chat.MidOf(fmt.Sprint(last.Val()[0].Values["h"]))
+	same.Counts, same.Marks = chat.Counts(counts.Val()), chat.Counts(read.Val())
+	return &same, nil
 }
 
 // ReadableState is look for somebody who must be allowed to.

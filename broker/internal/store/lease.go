@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Borrower numbers one kind of calls that borrow leased work in one partition,
@@ -99,6 +101,45 @@ func (s *Store) Done(ctx context.Context, keys []string, lease string, members .
 	}
 	_, err := s.Run(ctx, "returned", keys, back...)
 	return err
+}
+
+// doneWithin is how long what is done may wait to be told with more of its kind.
+const doneWithin = 300 * time.Millisecond
+
+// endings are pieces of work that are done, by their key, and Redis does not know yet.
+type endings struct {
+	mu sync.Mutex
+	by map[string][]string
+}
+
+// DoneSoon is Done of work that this node did at once and nobody lent it, with all else that is done
+// within a moment. If this node dies before, the work is done again when it falls due.
+func (s *Store) DoneSoon(key string, members ...string) {
+	e := &s.ended
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.by == nil {
+		e.by = map[string][]string{}
+		s.Tasks.Go(s.tellEnded)
+	}
+	e.by[key] = append(e.by[key], members...)
+}
+
+func (s *Store) tellEnded() {
+	Sleep(s.Life, doneWithin) // less where the node stops
+	s.ended.mu.Lock()
+	by := s.ended.by
+	s.ended.by = nil
+	s.ended.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Life), doneWithin*10)
+	defer cancel()
+	for key, members := range by {
+		for some := range slices.Chunk(members, 500) {
+			if err := s.Done(ctx, []string{key}, "", some...); err != nil {
+				s.Log.Warn("what is done will be done again", "key", key, "error", err)
+			}
+		}
+	}
 }
 
 // GiveBack ends work that was borrowed and not done: it is due as it was before, at `due` (ms).

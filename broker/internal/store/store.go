@@ -35,6 +35,7 @@ type Store struct {
 	scripts map[string]*scripts.Script
 	told    func(p Partition) // an event may have been made there; nil without a webhook
 	panics  atomic.Int64
+	ended   endings
 }
 
 // NewStore is a way to a Redis of which nothing is known yet: see Open.
