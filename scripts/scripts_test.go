@@ -228,6 +228,37 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+const many = "-- part: of a test.\n-- KEYS: dirty, hooks?\n-- EACH KEYS: session, log\n-- ARGV: most = number\n-- EACH ARGV: id, n = number\n" +
+	"-- reply: for each what it got\n-- holds: nothing\nlocal sum = 0\n--#each\nif n > most then return {log} end\nsum = sum + n\n" +
+	"--#hooks redis.call('ZADD', hooks, 1, id)\nreturn {session}\n--#end\nredis.call('ZADD', dirty, sum, 'all')\n"
+
+// A script for many calls shares its first keys and arguments; each call brings its own.
+func TestForManyCalls(t *testing.T) {
+	for _, o := range allOptions {
+		s, err := Compile("part", many, o)
+		require.NoError(t, err)
+		require.Equal(t, struct{ Keys, Args int }{2, 2}, s.Each)
+		require.NoError(t, s.Takes(1+2))
+		require.NoError(t, s.Takes(1+2*32))
+		require.Error(t, s.Takes(1))
+		require.Error(t, s.Takes(1+3))
+	}
+	for _, c := range []struct{ what, old, with, want string }{
+		{"no name", "-- EACH KEYS: session, log\n", "", "the header has no `-- EACH KEYS:`"},
+		{"no code", "--#each\n", "", "there is no --#each with an --#end after it"},
+		{"no end", "--#end\n", "", "there is no --#each with an --#end after it"},
+		{"any number for each", "session, log", "session, log...", "log: each call brings the same number"},
+		{"lacking for some", "id, n = number", "n = number, id?", "id: each call brings the same number"},
+		{"any number for all", "dirty, hooks?", "dirty..., hooks?", "dirty: all calls share the same keys"},
+		{"one name for both", "session, log", "dirty, log", "the name dirty twice"},
+		{"what nothing uses", "return {session}", "return {}", "the header names session, and nothing uses it"},
+	} {
+		require.Contains(t, many, c.old, c.what)
+		_, err := Compile("part", strings.Replace(many, c.old, c.with, 1), Options{})
+		require.ErrorContains(t, err, c.want, c.what)
+	}
+}
+
 // A text of a test is held to the same.
 func TestCompile(t *testing.T) {
 	s, err := Compile("part", "-- part: of a test.\n-- KEYS: dirty\n-- ARGV: none\n-- reply: 1\n-- holds: nothing\n--#include time\nreturn {dirty, now()}\n", Options{})

@@ -21,7 +21,7 @@ local s = call('HMGET', session, 'state', 'seq', 'ops', 'c:' .. by,
 local state = s[1]
 if not state then return {'not_found'} end
 -- Who takes part changes by transitions only, so where there was none since, the node knows it.
-local known = op ~= '' and s[3] and sub(s[3], 1, #op) == op
+local known = op ~= '' and s[3] and sub(s[3], 1, #op + 1) == op .. ','
 local member, counts = known, {}
 if not known then
   local all = call('HGETALL', unread)
