@@ -19,29 +19,43 @@ type hallCommand struct {
 	Orders   int           `default:"100" help:"Orders a second where many come, each grabbed at once."`
 	Few      int           `default:"2" help:"Orders a second where few come."`
 	For      time.Duration `default:"10s" help:"How long each of both is measured."`
+	Rounds   int           `default:"3" help:"Rounds of both; the medians count."`
 }
 
 // hallLoad is what one rate of orders costs and how soon all hear of one.
 type hallLoad struct {
-	Orders float64 `json:"ordersPerSecond"`
-	Server float64 `json:"serverMicrosPerOrder"`
-	Frames float64 `json:"framesPerSecondAndWatcher"`
-	P50    float64 `json:"lastWatcherP50ms"`
-	P99    float64 `json:"lastWatcherP99ms"`
+	Orders float64
+	Server float64
+	Frames float64
+	P50    float64
+	P99    float64
 }
 
 type hallReport struct {
-	Watchers int      `json:"watchers"`
-	Many     hallLoad `json:"many"`
-	Few      hallLoad `json:"few"`
+	command   *hallCommand
+	many, few []hallLoad
 }
 
-func (r *hallReport) table() string {
-	s := fmt.Sprintf("hall: %d watchers\n%10s %16s %18s %22s\n", r.Watchers, "orders/s", "server µs/order", "frames/s·watcher", "last watcher p50/p99")
-	for _, l := range []hallLoad{r.Many, r.Few} {
-		s += fmt.Sprintf("%10.0f %16.0f %18.1f %15.1f/%.1f ms\n", l.Orders, l.Server, l.Frames, l.P50, l.P99)
+func (r *hallReport) title() string {
+	return fmt.Sprintf("hall: %d watchers; many is %d orders a second, few is %d", r.command.Watchers, r.command.Orders, r.command.Few)
+}
+
+func (r *hallReport) figures() []figure {
+	at := r.command.Watchers == 300 && r.command.Orders == 100
+	server := func(l hallLoad) float64 { return l.Server }
+	frames := func(l hallLoad) float64 { return l.Frames }
+	p50 := func(l hallLoad) float64 { return l.P50 }
+	p99 := func(l hallLoad) float64 { return l.P99 }
+	return []figure{
+		pick("hall", "many: server an order", "µs", less, r.many, server).goal(at, 500),
+		pick("hall", "many: frames a watcher", "/s", less, r.many, frames).goal(at, 5),
+		pick("hall", "many: last watcher, p50", "ms", less, r.many, p50),
+		pick("hall", "many: last watcher, p99", "ms", less, r.many, p99),
+		pick("hall", "few: server an order", "µs", less, r.few, server),
+		pick("hall", "few: frames a watcher", "/s", less, r.few, frames),
+		pick("hall", "few: last watcher, p50", "ms", less, r.few, p50).goal(at, 50),
+		pick("hall", "few: last watcher, p99", "ms", less, r.few, p99),
 	}
-	return s
 }
 
 // watcher counts frames, and notes when it hears of an order, which its subject numbers.
@@ -90,11 +104,11 @@ func (w *watcher) OnMessage(_ *gws.Conn, m *gws.Message) {
 	}
 }
 
-// Run has agents watch the default queue while orders come and are grabbed by others.
-func (c *hallCommand) Run(ctx context.Context, o *options) error {
+// measure has agents watch the default queue while orders come and are grabbed by others.
+func (c *hallCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
@@ -103,44 +117,54 @@ func (c *hallCommand) Run(ctx context.Context, o *options) error {
 		w := &watcher{hall: h, ready: make(chan struct{})}
 		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "agent", ID: id("watcher-", i)})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ws, res, err := gws.NewClient(w, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket",
 			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t.Token}}})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_ = res.Body.Close()
 		go ws.ReadLoop()
-		if err := ws.WriteString(`{"id":"1","cmd":"watch"}`); err != nil {
-			return err
+		if err := ws.WriteString(`{"id":1,"cmd":"watch"}`); err != nil {
+			return nil, err
 		}
 		<-w.ready
 	}
-	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "ann", Capacity: 100_000}, nil)
+	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "ann", Capacity: 10_000}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r := &hallReport{Watchers: c.Watchers}
-	for _, l := range []struct {
-		rate int
-		to   *hallLoad
-	}{{c.Orders, &hallLoad{}}, {c.Orders, &r.Many}, {c.Few, &r.Few}} { // the first warms up
-		if *l.to, err = c.load(ctx, bed, h, l.rate, func(n int) error {
-			s, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: fmt.Sprintf("user-%d-%d", l.rate, n)}, Subject: strconv.Itoa(n)})
-			if err != nil {
-				return err
-			}
-			if _, err = agent.Grab(ctx, s.ID); err != nil {
-				return err
-			}
-			_, err = agent.End(ctx, s.ID, "", true)
-			return err
-		}); err != nil {
+	r := &hallReport{command: c}
+	users := 0
+	order := func(n int) error {
+		s, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: fmt.Sprintf("user-%d-%d", users, n)}, Subject: strconv.Itoa(n)})
+		if err != nil {
 			return err
 		}
+		if _, err = agent.Grab(ctx, s.ID); err != nil {
+			return err
+		}
+		_, err = agent.End(ctx, s.ID, "", true)
+		return err
 	}
-	return o.show(r)
+	if _, err := c.load(ctx, bed, h, c.Orders, order); err != nil { // it warms up
+		return nil, err
+	}
+	for range c.Rounds {
+		users++ // others each time: who comes back is offered to the same agent first
+		x, err := c.load(ctx, bed, h, c.Orders, order)
+		if err != nil {
+			return nil, err
+		}
+		users++
+		y, err := c.load(ctx, bed, h, c.Few, order)
+		if err != nil {
+			return nil, err
+		}
+		r.many, r.few = append(r.many, x), append(r.few, y)
+	}
+	return r, nil
 }
 
 func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, order func(n int) error) (hallLoad, error) {
@@ -149,6 +173,7 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 	for i := range h.left {
 		h.left[i].Store(int64(c.Watchers))
 	}
+	defer bed.profiled()()
 	frames, server, began := h.frames.Load(), bed.server.cpu(), time.Now()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()

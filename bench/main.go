@@ -3,13 +3,15 @@
 //
 //	go run ./bench            # floors and chat
 //	go run ./bench idle       # memory of idle connections
-//	go run ./bench flat       # Redis commands a message as things grow
 //	go run ./bench losers     # what losing grabs cost the next order
 //	go run ./bench wait       # what it costs to tell many waiting users their positions
 //	go run ./bench auto       # a burst of waiting sessions, assigned
 //	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
 //	go run ./bench life       # what opening, grabbing and ending a session cost
 //	go run ./bench hall       # agents who watch a queue that many orders come to
+//	go run ./bench storm      # ten thousand clients who come back within a second
+//	go run ./bench fanout     # one session with fifty assistants
+//	go run ./bench grow       # a message's cost as sessions, nodes, watchers and logs grow
 //	go run ./bench memory     # Redis memory of open sessions
 //	go run ./bench history    # pages deep in a session of a million messages
 //	go run ./bench search     # searches over a million messages
@@ -21,7 +23,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -30,16 +31,19 @@ import (
 )
 
 type options struct {
-	JSON string `help:"Write the figures to this file." placeholder:"FILE"`
+	JSON    string `help:"Write the figures to this file." placeholder:"FILE"`
+	Profile string `help:"Write the first node's processor profile of the last round to this file (storm, hall, fanout, life)." placeholder:"FILE"`
 
 	Chat    chatCommand    `cmd:"" default:"withargs" help:"Floors and chat."`
 	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
-	Flat    flatCommand    `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
 	Losers  losersCommand  `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
+	Fanout  fanoutCommand  `cmd:"" help:"One session that many take part in."`
+	Grow    growCommand    `cmd:"" help:"The cost of a message as open sessions, nodes, watchers and logs grow."`
 	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
 	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
 	Life    lifeCommand    `cmd:"" help:"What opening, grabbing and ending a session cost."`
+	Storm   stormCommand   `cmd:"" help:"Very many clients who come back at once, having missed messages."`
 	Hall    hallCommand    `cmd:"" help:"Agents who watch a queue that many orders come to."`
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
@@ -49,26 +53,30 @@ type options struct {
 	Attack  attackCommand  `cmd:"" hidden:"" help:"The attacker of hostile, which starts it."`
 }
 
-// report is what a command measured; it prints itself, and becomes JSON.
-type report interface{ table() string }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var o options
 	k := kong.Parse(&o, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&o))
+	profileTo = o.Profile
+	if s, ok := k.Selected().Target.Addr().Interface().(scenario); ok {
+		k.FatalIfErrorf(o.run(ctx, k.Selected().Name, s))
+		return
+	}
 	k.FatalIfErrorf(k.Run())
 }
 
-// show prints a report and writes it as JSON where that is wanted.
-func (o *options) show(r report) error {
-	fmt.Print(r.table())
-	if o.JSON == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(r, "", "  ")
+// run measures one scenario, shows it, and writes it where that is wanted.
+func (o *options) run(ctx context.Context, name string, s scenario) error {
+	d := newDocument(ctx, name)
+	r, err := s.measure(ctx)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(o.JSON, append(data, '\n'), 0o600)
+	d.take(r)
+	fmt.Printf("%s\n%s", r.title(), table(d.Figures))
+	if o.JSON == "" {
+		return nil
+	}
+	return d.write(o.JSON)
 }

@@ -32,6 +32,9 @@ type proc struct {
 func start(addr, program string, args ...string) (*proc, error) {
 	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it
 	cmd.Stderr = os.Stderr
+	if profileTo != "" {
+		cmd.Env = append(os.Environ(), "BENCH_PROFILE="+profileTo)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -68,6 +71,12 @@ func (p *proc) rss() float64 {
 	return float64(m.RSS)
 }
 
+// files is how many it has open, sockets included.
+func (p *proc) files() (int, error) {
+	all, err := p.stat.NumFDs()
+	return int(all), err
+}
+
 // freeAddr is a loopback address nobody listens at now.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
@@ -96,7 +105,11 @@ func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
 // build makes the server's binary once.
 func build(ctx context.Context, dir string) (string, error) {
 	bin := filepath.Join(dir, "bellhop")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "bellhop/app")
+	extra, err := overlay(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, extra...), "-o", bin, "bellhop/app")...) //nolint:gosec // what it builds is ours
 	cmd.Stderr = os.Stderr
 	return bin, cmd.Run()
 }
