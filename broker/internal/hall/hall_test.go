@@ -100,3 +100,24 @@ func TestManyEventsAreToldTogether(t *testing.T) {
 		require.Equal(t, []string{"3001"}, late.batches)
 	})
 }
+
+// A beat that had to wait for its turn, while an event that came was told at once, tells nothing of what came after.
+func TestABeatThatIsLateTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &listener{}
+		v := &View{queue: "q", sessions: map[string]*chat.Snapshot{}}
+		v.join(w)
+		v.mu.Lock()
+		v.tell([]byte("0"))
+		v.tell([]byte("1"))
+		time.Sleep(time.Until(v.telling.next)) // the beat is due, and waits
+		v.tell([]byte("2"))
+		v.tell([]byte("3"))
+		v.mu.Unlock()
+		synctest.Wait()
+		require.Equal(t, []string{"0", "1\n2"}, w.batches)
+		time.Sleep(tellPause)
+		synctest.Wait()
+		require.Equal(t, []string{"0", "1\n2", "3"}, w.batches)
+	})
+}
