@@ -31,7 +31,7 @@ func newBed(ctx context.Context, args ...string) (b *bed, err error) {
 	if b.dir, err = os.MkdirTemp("", "bellhop-bench-"); err != nil {
 		return b, err
 	}
-	if b.bin, err = build(ctx, b.dir); err != nil {
+	if b.bin, err = build(ctx); err != nil {
 		return b, err
 	}
 	if b.redis, b.rdb, err = startRedis(ctx); err != nil {

@@ -45,7 +45,7 @@ func (r *fanoutReport) figures() []figure {
 		row("Redis a delivery", "µs", less, func(x fanoutRound) float64 { return x.Redis }),
 		row("server a delivery", "µs", less, func(x fanoutRound) float64 { return x.Server }),
 		row("floor of the server", "µs", "", func(x fanoutRound) float64 { return x.Echo }),
-		row("server, of its floor", "×", less, func(x fanoutRound) float64 { return x.Server / x.Echo }),
+		row("server, of its floor", "×", less, func(x fanoutRound) float64 { return ratio(x.Server, x.Echo) }),
 	}
 }
 

@@ -21,10 +21,10 @@ func (r *chatReport) figures() []figure {
 		row("delivered, p99", "ms", less, func(x chatRound) float64 { return x.SeenP99 }),
 		row("Redis a message", "µs", less, func(x chatRound) float64 { return x.Redis }),
 		row("floor of Redis", "µs", "", func(x chatRound) float64 { return x.RedisFloor }),
-		row("Redis, of its floor", "×", less, func(x chatRound) float64 { return x.Redis / x.RedisFloor }),
+		row("Redis, of its floor", "×", less, func(x chatRound) float64 { return ratio(x.Redis, x.RedisFloor) }),
 		row("server a message", "µs", less, func(x chatRound) float64 { return x.Server }),
 		row("floor of the server", "µs", "", func(x chatRound) float64 { return x.EchoFloor }),
-		row("server, of its floor", "×", less, func(x chatRound) float64 { return x.Server / x.EchoFloor }),
+		row("server, of its floor", "×", less, func(x chatRound) float64 { return ratio(x.Server, x.EchoFloor) }),
 		row("server's memory", "MiB", less, func(x chatRound) float64 { return x.RSS / (1 << 20) }),
 	}
 }
@@ -155,4 +155,12 @@ func (r *hostileReport) figures() []figure {
 			of("hostile", a.Kind+": memory", "MiB", less, a.RSS/(1<<20)), of("hostile", a.Kind+": server", "% of a core", less, a.CPU))
 	}
 	return out
+}
+
+// ratio is 0 where there was too little to measure.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }

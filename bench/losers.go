@@ -80,7 +80,7 @@ func (c *losersCommand) measure(ctx context.Context) (report, error) {
 		quiet, after = append(quiet, q), append(after, a)
 	}
 	r.Quiet, r.After = median(quiet), median(after)
-	r.Ratio = r.After / r.Quiet
+	r.Ratio = ratio(r.After, r.Quiet)
 	return r, nil
 }
 

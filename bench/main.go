@@ -2,6 +2,9 @@
 // that ratios hold on a noisy machine:
 //
 //	go run ./bench            # floors and chat
+//	go run ./bench all        # all that has goals: table, JSON and HTML; --quick, --full
+//	go run ./bench compare a.json b.json
+//	go run ./bench rest       # a node while nothing happens
 //	go run ./bench idle       # memory of idle connections
 //	go run ./bench losers     # what losing grabs cost the next order
 //	go run ./bench wait       # what it costs to tell many waiting users their positions
@@ -34,11 +37,14 @@ type options struct {
 	JSON    string `help:"Write the figures to this file." placeholder:"FILE"`
 	Profile string `help:"Write the first node's processor profile of the last round to this file (storm, hall, fanout, life)." placeholder:"FILE"`
 
+	All     allCommand     `cmd:"" help:"All of the scenarios with goals; a table, the figures as JSON, and a report."`
+	Compare compareCommand `cmd:"" help:"The figures of two runs beside each other."`
 	Chat    chatCommand    `cmd:"" default:"withargs" help:"Floors and chat."`
 	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
 	Losers  losersCommand  `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
 	Fanout  fanoutCommand  `cmd:"" help:"One session that many take part in."`
 	Grow    growCommand    `cmd:"" help:"The cost of a message as open sessions, nodes, watchers and logs grow."`
+	Rest    restCommand    `cmd:"" help:"What a node costs while nothing happens."`
 	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
 	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
@@ -55,15 +61,21 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var o options
 	k := kong.Parse(&o, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&o))
 	profileTo = o.Profile
+	err := o.do(ctx, k)
+	unbuild()
+	stop()
+	k.FatalIfErrorf(err)
+}
+
+// do carries out what was asked for.
+func (o *options) do(ctx context.Context, k *kong.Context) error {
 	if s, ok := k.Selected().Target.Addr().Interface().(scenario); ok {
-		k.FatalIfErrorf(o.run(ctx, k.Selected().Name, s))
-		return
+		return o.run(ctx, k.Selected().Name, s)
 	}
-	k.FatalIfErrorf(k.Run())
+	return k.Run()
 }
 
 // run measures one scenario, shows it, and writes it where that is wanted.

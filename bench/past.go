@@ -63,6 +63,9 @@ func (c *historyCommand) measure(ctx context.Context) (report, error) {
 	}
 	defer func() { _ = node.Close(ctx) }()
 	for _, depth := range []int{100, 10_000, 1_000_000} {
+		if depth > c.Messages && depth > 100 {
+			break
+		}
 		row, err := c.at(ctx, node, session, min(depth, c.Messages))
 		if err != nil {
 			return nil, err

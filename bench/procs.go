@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -102,16 +103,36 @@ func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
 	return p, c, until(ctx, func() error { return c.Ping(ctx).Err() })
 }
 
+// built is the server's binary, which all beds of this process run.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
 // build makes the server's binary once.
-func build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "bellhop")
-	extra, err := overlay(ctx, dir)
-	if err != nil {
-		return "", err
+func build(ctx context.Context) (string, error) {
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "bellhop-bench-"); built.err != nil {
+			return
+		}
+		var extra []string
+		if extra, built.err = overlay(ctx, built.dir); built.err != nil {
+			return
+		}
+		bin := filepath.Join(built.dir, "bellhop")
+		cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, extra...), "-o", bin, "bellhop/app")...) //nolint:gosec // what it builds is ours
+		cmd.Stderr = os.Stderr
+		built.err = cmd.Run()
+	})
+	return filepath.Join(built.dir, "bellhop"), built.err
+}
+
+// unbuild removes the binary.
+func unbuild() {
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, extra...), "-o", bin, "bellhop/app")...) //nolint:gosec // what it builds is ours
-	cmd.Stderr = os.Stderr
-	return bin, cmd.Run()
 }
 
 func startServer(ctx context.Context, bin, dir string, rdb *proc, args ...string) (*proc, error) {

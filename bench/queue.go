@@ -35,6 +35,7 @@ type waitCommand struct {
 	Users   int           `default:"10000" help:"Users who wait in one queue."`
 	Grabs   int           `default:"20" help:"Grabs a second, each of which moves everybody up."`
 	Measure time.Duration `default:"20s" help:"How long to measure."`
+	Rest    time.Duration `default:"10s" help:"How long to wait before, until the handshakes' garbage is gone."`
 }
 
 type waitReport struct {
@@ -76,7 +77,7 @@ func (c *waitCommand) measure(ctx context.Context) (_ report, err error) {
 		return nil, err
 	}
 	r := &waitReport{Users: c.Users, Grabs: c.Grabs}
-	time.Sleep(10 * time.Second) // the handshakes' garbage is gone
+	time.Sleep(c.Rest)
 	if r.Idle, err = c.load(ctx, bed, nil); err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (c *waitCommand) measure(ctx context.Context) (_ report, err error) {
 	if err := openMany(ctx, api, c.Users); err != nil {
 		return nil, err
 	}
-	time.Sleep(5 * time.Second)
+	time.Sleep(c.Rest / 2)
 	if r.Moving, err = c.load(ctx, bed, func() error {
 		others++
 		if _, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: id("other-", others)}, Queue: queueID}); err != nil {
@@ -112,7 +113,7 @@ func (c *waitCommand) measure(ctx context.Context) (_ report, err error) {
 // load is how much of a core the server uses while something is done at a pace.
 func (c *waitCommand) load(ctx context.Context, bed *bed, do func() error) (float64, error) {
 	before, began := bed.server.cpu(), time.Now()
-	tick := time.NewTicker(time.Second / time.Duration(c.Grabs))
+	tick := time.NewTicker(time.Second / time.Duration(max(1, c.Grabs)))
 	defer tick.Stop()
 	for time.Since(began) < c.Measure {
 		select {

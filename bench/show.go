@@ -54,14 +54,11 @@ func verdict(f figure) string {
 	if !ok {
 		return strings.Repeat(" ", 22)
 	}
-	sign, word := "≤", "met"
-	if f.Better == more {
-		sign = "≥"
-	}
+	word := "met"
 	if !met {
 		word = "NOT MET"
 	}
-	return fmt.Sprintf("%s %-10s%-10s", sign, number(*f.Goal), word)
+	return fmt.Sprintf("%s %-10s%-10s", sign(f), number(*f.Goal), word)
 }
 
 // number shows three figures or more, and no more digits than tell something.
@@ -85,4 +82,11 @@ func numbers(all []float64) string {
 		out[i] = number(v)
 	}
 	return strings.Join(out, ", ")
+}
+
+func sign(f figure) string {
+	if f.Better == more {
+		return "≥"
+	}
+	return "≤"
 }
