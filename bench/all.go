@@ -12,7 +12,7 @@ type allCommand struct {
 	Quick bool     `help:"Smaller sizes, one round: a few minutes. Goals are only shown where the size is theirs."`
 	Full  bool     `help:"The sizes that the goals are set for, three rounds, and what takes long besides."`
 	Only  []string `help:"Only these scenarios."`
-	Out   string   `default:"bin/bench" help:"The folder for the figures (JSON) and the report (HTML)." placeholder:"FOLDER"`
+	Out   string   `default:"bench/out" help:"The folder for the figures (JSON) and the report (HTML)." placeholder:"FOLDER"`
 }
 
 // named is a scenario with the name it is asked for by.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -32,8 +33,8 @@ type hallLoad struct {
 }
 
 type hallReport struct {
-	command   *hallCommand
-	many, few []hallLoad
+	command         *hallCommand
+	none, many, few []hallLoad // none: as many orders as in many, and nobody watches
 }
 
 func (r *hallReport) title() string {
@@ -48,6 +49,8 @@ func (r *hallReport) figures() []figure {
 	p99 := func(l hallLoad) float64 { return l.P99 }
 	return []figure{
 		pick("hall", "many: server an order", "µs", less, r.many, server).goal(at, 500),
+		pick("hall", "many, nobody watching: server an order", "µs", less, r.none, server),
+		of("hall", "many: server an order, for its watchers", "µs", less, r.watching()...),
 		pick("hall", "many: frames a watcher", "/s", less, r.many, frames).goal(at, 5),
 		pick("hall", "many: last watcher, p50", "ms", less, r.many, p50),
 		pick("hall", "many: last watcher, p99", "ms", less, r.many, p99),
@@ -56,6 +59,16 @@ func (r *hallReport) figures() []figure {
 		pick("hall", "few: last watcher, p50", "ms", less, r.few, p50).goal(at, 50),
 		pick("hall", "few: last watcher, p99", "ms", less, r.few, p99),
 	}
+}
+
+// watching is what an order costs more where many watch.
+func (r *hallReport) watching() []float64 {
+	own := pick("", "", "", "", r.none, func(l hallLoad) float64 { return l.Server }).Value
+	var out []float64
+	for _, l := range r.many {
+		out = append(out, l.Server-own)
+	}
+	return out
 }
 
 // watcher counts frames, and notes when it hears of an order, which its subject numbers.
@@ -113,24 +126,6 @@ func (c *hallCommand) measure(ctx context.Context) (report, error) {
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
 	h := &hall{}
-	for i := range c.Watchers {
-		w := &watcher{hall: h, ready: make(chan struct{})}
-		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "agent", ID: id("watcher-", i)})
-		if err != nil {
-			return nil, err
-		}
-		ws, res, err := gws.NewClient(w, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket",
-			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t.Token}}})
-		if err != nil {
-			return nil, err
-		}
-		_ = res.Body.Close()
-		go ws.ReadLoop()
-		if err := ws.WriteString(`{"id":1,"cmd":"watch"}`); err != nil {
-			return nil, err
-		}
-		<-w.ready
-	}
 	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "ann", Capacity: 10_000}, nil)
 	if err != nil {
 		return nil, err
@@ -153,6 +148,40 @@ func (c *hallCommand) measure(ctx context.Context) (report, error) {
 	}
 	for range c.Rounds {
 		users++ // others each time: who comes back is offered to the same agent first
+		x, err := c.load(ctx, bed, h, c.Orders, order)
+		if err != nil {
+			return nil, err
+		}
+		r.none = append(r.none, x)
+	}
+	users++
+	for i := range c.Watchers {
+		w := &watcher{hall: h, ready: make(chan struct{})}
+		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "agent", ID: id("watcher-", i)})
+		if err != nil {
+			return nil, err
+		}
+		ws, res, err := gws.NewClient(w, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket",
+			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t.Token}}})
+		if err != nil {
+			return nil, err
+		}
+		_ = res.Body.Close()
+		go ws.ReadLoop()
+		if err := ws.WriteString(`{"id":1,"cmd":"watch"}`); err != nil {
+			return nil, err
+		}
+		select {
+		case <-w.ready:
+		case <-time.After(10 * time.Second):
+			return nil, errors.New("watch: no answer")
+		}
+	}
+	if _, err := c.load(ctx, bed, h, c.Orders, order); err != nil { // it warms up
+		return nil, err
+	}
+	for range c.Rounds {
+		users++
 		x, err := c.load(ctx, bed, h, c.Orders, order)
 		if err != nil {
 			return nil, err
@@ -193,7 +222,7 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 		})
 	}
 	wg.Wait()
-	time.Sleep(time.Second) // the last have heard
+	time.Sleep(min(time.Second, c.For)) // the last have heard
 	took := time.Since(began).Seconds()
 	select {
 	case err := <-failed:

@@ -4,6 +4,7 @@
 //	go run ./bench            # floors and chat
 //	go run ./bench all        # all that has goals: table, JSON and HTML; --quick, --full
 //	go run ./bench compare a.json b.json
+//	go run ./bench sim        # 3, 16, 64 masters, and the loss of one, simulated
 //	go run ./bench rest       # a node while nothing happens
 //	go run ./bench idle       # memory of idle connections
 //	go run ./bench losers     # what losing grabs cost the next order
@@ -38,6 +39,8 @@ type options struct {
 	Profile string `help:"Write the first node's processor profile of the last round to this file (storm, hall, fanout, life)." placeholder:"FILE"`
 
 	All     allCommand     `cmd:"" help:"All of the scenarios with goals; a table, the figures as JSON, and a report."`
+	Sim     simCommand     `cmd:"" help:"What load over several masters, and the loss of one, would do, by measured figures."`
+	Goals   goalsCommand   `cmd:"" help:"The table of goals in docs/performance.md."`
 	Compare compareCommand `cmd:"" help:"The figures of two runs beside each other."`
 	Chat    chatCommand    `cmd:"" default:"withargs" help:"Floors and chat."`
 	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
