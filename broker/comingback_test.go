@@ -42,6 +42,7 @@ func TestComingBackWithAMid(t *testing.T) {
 						require.NoError(t, err)
 						require.False(t, page.Reset)
 						got, more = append(got, page.Messages...), page.More
+						require.LessOrEqual(t, len(got), len(all))
 					}
 					require.Equal(t, all, got, "pages of %d from %d", limit, from)
 				}
