@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -237,7 +238,7 @@ func (c *growCommand) within(ctx context.Context, r *growReport, what string, cm
 	defer crowd.close()
 	g, grow := growth{what: what}, prepare(bed, crowd)
 	for _, size := range sizes {
-		if err := grow(size); err == errTooMany {
+		if err := grow(size); errors.Is(err, errTooMany) {
 			break
 		} else if err != nil {
 			return err

@@ -18,7 +18,7 @@ const (
 )
 
 // scalingTables are those of docs/scaling.md.
-func scalingTables(p prices, d *document, seed uint64) (string, error) {
+func scalingTables(p prices, d *document, seed uint64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured: %s.\n\n", heading(d))
 	b.WriteString("| what | costs Redis | costs a node |\n| --- | --- | --- |\n")
@@ -60,7 +60,7 @@ func scalingTables(p prices, d *document, seed uint64) (string, error) {
 		fmt.Fprintf(&b, "| %d | %d | %s | %s | %.1f s | %s |\n", l.partitions, l.o.masters, round2(l.o.lost.users), round2(l.o.lost.backlog), l.o.lost.herd, l.o.lost.when())
 	}
 	needs(&b, base, p)
-	return b.String(), nil
+	return b.String()
 }
 
 // needs says how much of each the demand takes, and which is used up first as load grows from nothing.

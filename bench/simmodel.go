@@ -82,7 +82,7 @@ func (d demand) spread(masters int, seed uint64) []master {
 	for p := range d.Partitions {
 		out[p*masters/d.Partitions].partitions++
 	}
-	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // reproducible
+	rng := rand.New(rand.NewPCG(seed, 1))
 	sum := 0.0
 	for rank := range d.Sessions {
 		weight := math.Pow(float64(rank+1), -d.Skew)
@@ -152,7 +152,7 @@ type passage struct {
 
 // run simulates a master for some seconds. With a loss it is away for that long at first, and its herd comes with its return.
 func run(ws []work, seconds float64, away, herd float64, seed uint64) passage {
-	q := &queue{rng: rand.New(rand.NewPCG(seed, 2)), wait: away*1e6 + herd} //nolint:gosec // reproducible
+	q := &queue{rng: rand.New(rand.NewPCG(seed, 2)), wait: away*1e6 + herd}
 	p := passage{waits: hdrhistogram.New(1, time.Hour.Microseconds(), 3), worked: math.Inf(1)}
 	rate := 0.0
 	for _, w := range ws {

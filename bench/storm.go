@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -36,6 +38,7 @@ type stormRound struct {
 	Server float64 // likewise
 	// µs for each client.
 	RedisEach, ServerEach float64
+	Refused               float64 // tries that were told 503
 }
 
 type stormReport struct {
@@ -55,6 +58,7 @@ func (r *stormReport) figures() []figure {
 		row("Redis a client", "µs", func(x stormRound) float64 { return x.RedisEach }),
 		row("server a client", "µs", func(x stormRound) float64 { return x.ServerEach }),
 		row("hello, p99", "ms", func(x stormRound) float64 { return x.Hello }),
+		row("refused at first", "", func(x stormRound) float64 { return x.Refused }),
 		row("caught up, p99", "ms", func(x stormRound) float64 { return x.Caught }),
 	}
 }
@@ -78,7 +82,7 @@ type returner struct {
 // comeback is one storm, or the calm before the first.
 type comeback struct {
 	hellos, caught *timings
-	left           atomic.Int64
+	left, refused  atomic.Int64
 	done           chan struct{}
 	failed         chan error
 }
@@ -173,15 +177,23 @@ func (u *returner) arrived() {
 
 func (u *returner) dial(server *proc, back *comeback) error {
 	u.back, u.began = back, time.Now()
-	ws, res, err := gws.NewClient(u, &gws.ClientOption{Addr: "ws://" + server.addr + "/websocket", ReadBufferSize: 512,
-		HandshakeTimeout: time.Minute, RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + u.token}}})
-	if err != nil {
-		return err
+	for {
+		ws, res, err := gws.NewClient(u, &gws.ClientOption{Addr: "ws://" + server.addr + "/websocket", ReadBufferSize: 512,
+			HandshakeTimeout: time.Minute, RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + u.token}}})
+		if res != nil {
+			_ = res.Body.Close()
+		}
+		if err == nil {
+			u.ws = ws
+			ws.ReadLoop()
+			return nil
+		}
+		if res == nil || res.StatusCode != http.StatusServiceUnavailable || time.Since(u.began) > time.Minute {
+			return err
+		}
+		back.refused.Add(1) // overloaded: it tries again, as clients do
+		time.Sleep(500*time.Millisecond + rand.N(500*time.Millisecond))
 	}
-	_ = res.Body.Close()
-	u.ws = ws
-	ws.ReadLoop()
-	return nil
 }
 
 func (c *stormCommand) measure(ctx context.Context) (report, error) {
@@ -296,5 +308,5 @@ func (c *stormCommand) storm(ctx context.Context, bed *bed, users []*returner, w
 	took := time.Since(began)
 	n, core := float64(len(users)), float64(took.Microseconds())
 	redis, server = bed.redis.cpu()-redis, bed.server.cpu()-server
-	return stormRound{took.Seconds(), back.hellos.at(99), back.caught.at(99), redis / core, server / core, redis / n, server / n}, nil
+	return stormRound{took.Seconds(), back.hellos.at(99), back.caught.at(99), redis / core, server / core, redis / n, server / n, float64(back.refused.Load())}, nil
 }

@@ -121,3 +121,27 @@ func TestABeatThatIsLateTellsNothing(t *testing.T) {
 		require.Equal(t, []string{"0", "1\n2", "3"}, w.batches)
 	})
 }
+
+// The look for those who had no room for a list tells the others nothing early.
+func TestALookForRoomBreaksNoBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &listener{}
+		v := &View{queue: "q", sessions: map[string]*chat.Snapshot{}}
+		h := &Hall{byQueue: map[string]*View{"q": v}}
+		v.join(w)
+		for n := range 2 {
+			v.mu.Lock()
+			v.tell(fmt.Append(nil, n))
+			v.mu.Unlock()
+		}
+		h.show()
+		require.Equal(t, []string{"0"}, w.batches)
+		v.mu.Lock()
+		v.owed = append(v.owed, w)
+		v.mu.Unlock()
+		h.show()
+		require.Len(t, w.batches, 3, "what came before the list, and the list")
+		require.Equal(t, "1", w.batches[1])
+		require.Contains(t, w.batches[2], "reset")
+	})
+}
