@@ -81,9 +81,19 @@ type watcher struct {
 
 type hall struct {
 	frames atomic.Int64
-	left   []atomic.Int64 // by order: how many have not heard yet
-	began  []time.Time
-	last   *timings
+	orders atomic.Pointer[orders] // of the load that is measured
+}
+
+type orders struct {
+	left  []atomic.Int64 // by order: how many have not heard yet
+	began []atomic.Int64 // ns
+	last  *timings
+}
+
+func (o *orders) heard(n int) {
+	if n < len(o.left) && o.left[n].Add(-1) == 0 {
+		o.last.record(time.Since(time.Unix(0, o.began[n].Load())))
+	}
 }
 
 var subject = []byte(`"subject":"`)
@@ -111,8 +121,8 @@ func (w *watcher) OnMessage(_ *gws.Conn, m *gws.Message) {
 		}
 		data = data[i+len(subject):]
 		n, err := strconv.Atoi(string(data[:max(0, bytes.IndexByte(data, '"'))]))
-		if err == nil && n < len(w.hall.left) && w.hall.left[n].Add(-1) == 0 {
-			w.hall.last.record(time.Since(w.hall.began[n]))
+		if err == nil {
+			w.hall.orders.Load().heard(n)
 		}
 	}
 }
@@ -198,10 +208,11 @@ func (c *hallCommand) measure(ctx context.Context) (report, error) {
 
 func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, order func(n int) error) (hallLoad, error) {
 	count := int(c.For.Seconds() * float64(rate))
-	h.left, h.began, h.last = make([]atomic.Int64, count), make([]time.Time, count), newTimings()
-	for i := range h.left {
-		h.left[i].Store(int64(c.Watchers))
+	o := &orders{make([]atomic.Int64, count), make([]atomic.Int64, count), newTimings()}
+	for i := range o.left {
+		o.left[i].Store(int64(c.Watchers))
 	}
+	h.orders.Store(o)
 	defer bed.profiled()()
 	frames, server, began := h.frames.Load(), bed.server.cpu(), time.Now()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -214,7 +225,7 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 		case <-ctx.Done():
 			return hallLoad{}, ctx.Err()
 		}
-		h.began[n] = time.Now()
+		o.began[n].Store(time.Now().UnixNano())
 		wg.Go(func() {
 			if err := order(n); err != nil {
 				failed <- err
@@ -230,5 +241,5 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 	default:
 	}
 	return hallLoad{float64(rate), (bed.server.cpu() - server) / float64(count), float64(h.frames.Load()-frames) / took / float64(c.Watchers),
-		h.last.at(50), h.last.at(99)}, nil
+		o.last.at(50), o.last.at(99)}, nil
 }
