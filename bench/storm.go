@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -38,6 +39,7 @@ type stormRound struct {
 	Server float64 // likewise
 	// µs for each client.
 	RedisEach, ServerEach float64
+	Own                   float64 // µs of this process for each client
 	Refused               float64 // tries that were told 503
 }
 
@@ -58,6 +60,7 @@ func (r *stormReport) figures() []figure {
 		row("Redis a client", "µs", func(x stormRound) float64 { return x.RedisEach }),
 		row("server a client", "µs", func(x stormRound) float64 { return x.ServerEach }),
 		row("hello, p99", "ms", func(x stormRound) float64 { return x.Hello }),
+		row("the clients themselves", "µs", func(x stormRound) float64 { return x.Own }),
 		row("refused at first", "", func(x stormRound) float64 { return x.Refused }),
 		row("caught up, p99", "ms", func(x stormRound) float64 { return x.Caught }),
 	}
@@ -287,12 +290,21 @@ func (c *stormCommand) miss(ctx context.Context, users []*returner, agents []*cl
 	})
 }
 
+// ownCPU is the processor time that this process has used, in µs.
+func ownCPU() float64 {
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
+		return 0
+	}
+	return float64(time.Duration(r.Utime.Nano() + r.Stime.Nano()).Microseconds())
+}
+
 // storm has all come within a time, and waits until they hold what there is.
 func (c *stormCommand) storm(ctx context.Context, bed *bed, users []*returner, within time.Duration) (x stormRound, err error) {
 	debug.FreeOSMemory() // now, not while they come
 	back := newComeback(len(users))
 	defer bed.profiled()()
-	redis, server, began := bed.redis.cpu(), bed.server.cpu(), time.Now()
+	own, redis, server, began := ownCPU(), bed.redis.cpu(), bed.server.cpu(), time.Now()
 	var dialled sync.WaitGroup
 	for i, u := range users {
 		time.Sleep(time.Until(began.Add(within * time.Duration(i) / time.Duration(len(users)))))
@@ -308,5 +320,5 @@ func (c *stormCommand) storm(ctx context.Context, bed *bed, users []*returner, w
 	took := time.Since(began)
 	n, core := float64(len(users)), float64(took.Microseconds())
 	redis, server = bed.redis.cpu()-redis, bed.server.cpu()-server
-	return stormRound{took.Seconds(), back.hellos.at(99), back.caught.at(99), redis / core, server / core, redis / n, server / n, float64(back.refused.Load())}, nil
+	return stormRound{took.Seconds(), back.hellos.at(99), back.caught.at(99), redis / core, server / core, redis / n, server / n, (ownCPU() - own) / n, float64(back.refused.Load())}, nil
 }
