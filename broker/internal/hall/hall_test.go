@@ -3,6 +3,7 @@ package hall
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,10 +116,15 @@ func TestABeatThatIsLateTellsNothing(t *testing.T) {
 		v.tell([]byte("3"))
 		v.mu.Unlock()
 		synctest.Wait()
-		require.Equal(t, []string{"0", "1\n2"}, w.batches)
+		told := func() []string {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return slices.Clone(w.batches)
+		}
+		require.Equal(t, []string{"0", "1\n2"}, told())
 		time.Sleep(tellPause)
 		synctest.Wait()
-		require.Equal(t, []string{"0", "1\n2", "3"}, w.batches)
+		require.Equal(t, []string{"0", "1\n2", "3"}, told())
 	})
 }
 
