@@ -54,8 +54,8 @@ cover: test-deps ## measure how much of the code the tests run, into bin/cover.h
 	go tool cover -html=bin/cover.out -o bin/cover.html
 	@go tool cover -func=bin/cover.out | tail -1
 
-bench: ## measure a running system; see bench/
-	go run ./bench
+bench: ## measure all that has a goal, into bench/out; BENCH=--quick or --full
+	go run ./bench all $(BENCH)
 
 fuzz: ## run every fuzz target for FUZZTIME, 2m unless set
 	@FUZZTIME=$${FUZZTIME:-2m} .ci/run fuzz

@@ -61,31 +61,22 @@ type archiveCommand struct {
 }
 
 type archiveReport struct {
-	Store    string         `json:"store"`
-	Messages int            `json:"messages"`
-	Rounds   []archiveRound `json:"rounds"`
+	Store    string
+	Messages int
+	Rounds   []archiveRound
 }
 
 type archiveRound struct {
-	Raw      float64 `json:"rawPerSecond"`
-	Archiver float64 `json:"archiverPerSecond"`
-	Ratio    float64 `json:"ratio"`
+	Raw      float64
+	Archiver float64
+	Ratio    float64
 }
 
-func (r *archiveReport) table() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "archive in %s: %d messages, messages a second\n%12s%12s%8s\n", r.Store, r.Messages, "raw insert", "archiver", "ratio")
-	for _, x := range r.Rounds {
-		fmt.Fprintf(&b, "%12.0f%12.0f%8.2f\n", x.Raw, x.Archiver, x.Ratio)
-	}
-	return b.String()
-}
-
-// Run measures, alternating, what the store takes and what the archiver gives it.
-func (c *archiveCommand) Run(ctx context.Context, o *options) error {
+// measure measures, alternating, what the store takes and what the archiver gives it.
+func (c *archiveCommand) measure(ctx context.Context) (report, error) {
 	b, err := newBare(ctx, c.Store)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer b.stop()
 	r := &archiveReport{Store: c.Store, Messages: c.Sessions * (c.Each + 1)} // each begins with a system message
@@ -93,15 +84,15 @@ func (c *archiveCommand) Run(ctx context.Context, o *options) error {
 		seen := &recorder{}
 		own, err := c.archiver(ctx, b, r.Messages, seen)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		raw, err := c.raw(ctx, b, seen.batches)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r.Rounds = append(r.Rounds, archiveRound{raw, own, own / raw})
 	}
-	return o.show(r)
+	return r, nil
 }
 
 // recorder keeps the batches that a store is given.
@@ -185,46 +176,41 @@ type memoryCommand struct {
 }
 
 type memoryReport struct {
-	Sessions int     `json:"sessions"`
-	Each     int     `json:"messagesEach"`
-	Session  float64 `json:"bytesPerSession"`
-	Message  float64 `json:"bytesPerMessage"` // all told, divided by messages
+	Sessions int
+	Each     int
+	Session  float64
+	Message  float64 // all told, divided by messages
 }
 
-func (r *memoryReport) table() string {
-	return fmt.Sprintf("memory: %d open sessions with %d messages each\n%.1f KB of Redis a session, %.0f bytes a message\n",
-		r.Sessions, r.Each, r.Session/1000, r.Message)
-}
-
-// Run measures what open sessions cost Redis.
-func (c *memoryCommand) Run(ctx context.Context, o *options) error {
+// measure measures what open sessions cost Redis.
+func (c *memoryCommand) measure(ctx context.Context) (report, error) {
 	b, err := newBare(ctx, "sqlite")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer b.stop()
 	store, err := b.stores.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	node, err := quietBroker(ctx, b.rdb, store, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = node.Close(ctx) }()
 	before, err := usedMemory(ctx, b)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := talk(ctx, node, c.Sessions, c.Each); err != nil {
-		return err
+		return nil, err
 	}
 	after, err := usedMemory(ctx, b)
 	each := float64(after-before) / float64(c.Sessions)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return o.show(&memoryReport{c.Sessions, c.Each, each, each / float64(c.Each+1)})
+	return &memoryReport{c.Sessions, c.Each, each, each / float64(c.Each+1)}, nil
 }
 
 func usedMemory(ctx context.Context, b *bare) (n int64, err error) {

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/client"
 )
 
 // bed is a Redis and nodes on it.
@@ -29,7 +31,7 @@ func newBed(ctx context.Context, args ...string) (b *bed, err error) {
 	if b.dir, err = os.MkdirTemp("", "bellhop-bench-"); err != nil {
 		return b, err
 	}
-	if b.bin, err = build(ctx, b.dir); err != nil {
+	if b.bin, err = build(ctx); err != nil {
 		return b, err
 	}
 	if b.redis, b.rdb, err = startRedis(ctx); err != nil {
@@ -42,6 +44,16 @@ func newBed(ctx context.Context, args ...string) (b *bed, err error) {
 	return b, nil
 }
 
+// selfAndBed is a bed, and this program, of which floors run another one.
+func selfAndBed(ctx context.Context, args ...string) (string, *bed, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	b, err := newBed(ctx, args...)
+	return self, b, err
+}
+
 // add starts one more node.
 func (b *bed) add(ctx context.Context) error {
 	p, err := startServer(ctx, b.bin, b.dir, b.redis, b.args...)
@@ -49,6 +61,19 @@ func (b *bed) add(ctx context.Context) error {
 		b.nodes = append(b.nodes, p)
 	}
 	return err
+}
+
+// serverCPU is what all nodes have used, in µs.
+func (b *bed) serverCPU() (sum float64) {
+	for _, n := range b.nodes {
+		sum += n.cpu()
+	}
+	return sum
+}
+
+// api is the host application at the first node.
+func (b *bed) api() client.API {
+	return client.API{BaseURL: "http://" + b.server.addr, Key: apiKey, HTTP: pooled}
 }
 
 func (b *bed) stop() {

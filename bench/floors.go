@@ -147,7 +147,7 @@ func echoFloor(ctx context.Context, self string, conns, inFlight, messages int) 
 		r.idle <- ws
 	}
 	before := p.cpu()
-	if err := r.bounce(inFlight, messages); err != nil {
+	if err := r.bounce(min(inFlight, conns), messages); err != nil {
 		return 0, err
 	}
 	return (p.cpu() - before) / float64(messages), nil

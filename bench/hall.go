@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -19,29 +20,55 @@ type hallCommand struct {
 	Orders   int           `default:"100" help:"Orders a second where many come, each grabbed at once."`
 	Few      int           `default:"2" help:"Orders a second where few come."`
 	For      time.Duration `default:"10s" help:"How long each of both is measured."`
+	Rounds   int           `default:"3" help:"Rounds of both; the medians count."`
 }
 
 // hallLoad is what one rate of orders costs and how soon all hear of one.
 type hallLoad struct {
-	Orders float64 `json:"ordersPerSecond"`
-	Server float64 `json:"serverMicrosPerOrder"`
-	Frames float64 `json:"framesPerSecondAndWatcher"`
-	P50    float64 `json:"lastWatcherP50ms"`
-	P99    float64 `json:"lastWatcherP99ms"`
+	Orders float64
+	Server float64
+	Frames float64
+	P50    float64
+	P99    float64
 }
 
 type hallReport struct {
-	Watchers int      `json:"watchers"`
-	Many     hallLoad `json:"many"`
-	Few      hallLoad `json:"few"`
+	command         *hallCommand
+	none, many, few []hallLoad // none: as many orders as in many, and nobody watches
 }
 
-func (r *hallReport) table() string {
-	s := fmt.Sprintf("hall: %d watchers\n%10s %16s %18s %22s\n", r.Watchers, "orders/s", "server µs/order", "frames/s·watcher", "last watcher p50/p99")
-	for _, l := range []hallLoad{r.Many, r.Few} {
-		s += fmt.Sprintf("%10.0f %16.0f %18.1f %15.1f/%.1f ms\n", l.Orders, l.Server, l.Frames, l.P50, l.P99)
+func (r *hallReport) title() string {
+	return fmt.Sprintf("hall: %d watchers; many is %d orders a second, few is %d", r.command.Watchers, r.command.Orders, r.command.Few)
+}
+
+func (r *hallReport) figures() []figure {
+	at := r.command.Watchers == 300 && r.command.Orders == 100
+	server := func(l hallLoad) float64 { return l.Server }
+	frames := func(l hallLoad) float64 { return l.Frames }
+	p50 := func(l hallLoad) float64 { return l.P50 }
+	p99 := func(l hallLoad) float64 { return l.P99 }
+	return []figure{
+		pick("hall", "many: server an order", "µs", less, r.many, server).goal(at, 500),
+		pick("hall", "many, nobody watching: server an order", "µs", less, r.none, server),
+		of("hall", "many: server an order, for its watchers", "µs", less, r.watching()...),
+		pick("hall", "many: frames a watcher", "/s", less, r.many, frames).goal(at, 5),
+		pick("hall", "many: last watcher, p50", "ms", less, r.many, p50),
+		pick("hall", "many: last watcher, p99", "ms", less, r.many, p99),
+		pick("hall", "few: server an order", "µs", less, r.few, server),
+		pick("hall", "few: frames a watcher", "/s", less, r.few, frames),
+		pick("hall", "few: last watcher, p50", "ms", less, r.few, p50).goal(at, 50),
+		pick("hall", "few: last watcher, p99", "ms", less, r.few, p99),
 	}
-	return s
+}
+
+// watching is what an order costs more where many watch.
+func (r *hallReport) watching() []float64 {
+	own := pick("", "", "", "", r.none, func(l hallLoad) float64 { return l.Server }).Value
+	var out []float64
+	for _, l := range r.many {
+		out = append(out, l.Server-own)
+	}
+	return out
 }
 
 // watcher counts frames, and notes when it hears of an order, which its subject numbers.
@@ -54,9 +81,19 @@ type watcher struct {
 
 type hall struct {
 	frames atomic.Int64
-	left   []atomic.Int64 // by order: how many have not heard yet
-	began  []time.Time
-	last   *timings
+	orders atomic.Pointer[orders] // of the load that is measured
+}
+
+type orders struct {
+	left  []atomic.Int64 // by order: how many have not heard yet
+	began []atomic.Int64 // ns
+	last  *timings
+}
+
+func (o *orders) heard(n int) {
+	if n < len(o.left) && o.left[n].Add(-1) == 0 {
+		o.last.record(time.Since(time.Unix(0, o.began[n].Load())))
+	}
 }
 
 var subject = []byte(`"subject":"`)
@@ -84,71 +121,99 @@ func (w *watcher) OnMessage(_ *gws.Conn, m *gws.Message) {
 		}
 		data = data[i+len(subject):]
 		n, err := strconv.Atoi(string(data[:max(0, bytes.IndexByte(data, '"'))]))
-		if err == nil && n < len(w.hall.left) && w.hall.left[n].Add(-1) == 0 {
-			w.hall.last.record(time.Since(w.hall.began[n]))
+		if err == nil {
+			w.hall.orders.Load().heard(n)
 		}
 	}
 }
 
-// Run has agents watch the default queue while orders come and are grabbed by others.
-func (c *hallCommand) Run(ctx context.Context, o *options) error {
+// measure has agents watch the default queue while orders come and are grabbed by others.
+func (c *hallCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
 	h := &hall{}
+	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "ann", Capacity: 10_000}, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &hallReport{command: c}
+	users := 0
+	order := func(n int) error {
+		s, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: fmt.Sprintf("user-%d-%d", users, n)}, Subject: strconv.Itoa(n)})
+		if err != nil {
+			return err
+		}
+		if _, err = agent.Grab(ctx, s.ID); err != nil {
+			return err
+		}
+		_, err = agent.End(ctx, s.ID, "", true)
+		return err
+	}
+	if _, err := c.load(ctx, bed, h, c.Orders, order); err != nil { // it warms up
+		return nil, err
+	}
+	for range c.Rounds {
+		users++ // others each time: who comes back is offered to the same agent first
+		x, err := c.load(ctx, bed, h, c.Orders, order)
+		if err != nil {
+			return nil, err
+		}
+		r.none = append(r.none, x)
+	}
+	users++
 	for i := range c.Watchers {
 		w := &watcher{hall: h, ready: make(chan struct{})}
 		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "agent", ID: id("watcher-", i)})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ws, res, err := gws.NewClient(w, &gws.ClientOption{Addr: "ws://" + bed.server.addr + "/websocket",
 			RequestHeader: map[string][]string{"Sec-Websocket-Protocol": {"bellhop.v1, " + t.Token}}})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_ = res.Body.Close()
 		go ws.ReadLoop()
-		if err := ws.WriteString(`{"id":"1","cmd":"watch"}`); err != nil {
-			return err
+		if err := ws.WriteString(`{"id":1,"cmd":"watch"}`); err != nil {
+			return nil, err
 		}
-		<-w.ready
-	}
-	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "ann", Capacity: 100_000}, nil)
-	if err != nil {
-		return err
-	}
-	r := &hallReport{Watchers: c.Watchers}
-	for _, l := range []struct {
-		rate int
-		to   *hallLoad
-	}{{c.Orders, &hallLoad{}}, {c.Orders, &r.Many}, {c.Few, &r.Few}} { // the first warms up
-		if *l.to, err = c.load(ctx, bed, h, l.rate, func(n int) error {
-			s, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: fmt.Sprintf("user-%d-%d", l.rate, n)}, Subject: strconv.Itoa(n)})
-			if err != nil {
-				return err
-			}
-			if _, err = agent.Grab(ctx, s.ID); err != nil {
-				return err
-			}
-			_, err = agent.End(ctx, s.ID, "", true)
-			return err
-		}); err != nil {
-			return err
+		select {
+		case <-w.ready:
+		case <-time.After(10 * time.Second):
+			return nil, errors.New("watch: no answer")
 		}
 	}
-	return o.show(r)
+	if _, err := c.load(ctx, bed, h, c.Orders, order); err != nil { // it warms up
+		return nil, err
+	}
+	for range c.Rounds {
+		users++
+		x, err := c.load(ctx, bed, h, c.Orders, order)
+		if err != nil {
+			return nil, err
+		}
+		users++
+		y, err := c.load(ctx, bed, h, c.Few, order)
+		if err != nil {
+			return nil, err
+		}
+		r.many, r.few = append(r.many, x), append(r.few, y)
+	}
+	return r, nil
 }
 
 func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, order func(n int) error) (hallLoad, error) {
 	count := int(c.For.Seconds() * float64(rate))
-	h.left, h.began, h.last = make([]atomic.Int64, count), make([]time.Time, count), newTimings()
-	for i := range h.left {
-		h.left[i].Store(int64(c.Watchers))
+	o := &orders{make([]atomic.Int64, count), make([]atomic.Int64, count), newTimings()}
+	for i := range o.left {
+		o.left[i].Store(int64(c.Watchers))
 	}
+	h.orders.Store(o)
+	defer bed.profiled()()
 	frames, server, began := h.frames.Load(), bed.server.cpu(), time.Now()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
@@ -160,7 +225,7 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 		case <-ctx.Done():
 			return hallLoad{}, ctx.Err()
 		}
-		h.began[n] = time.Now()
+		o.began[n].Store(time.Now().UnixNano())
 		wg.Go(func() {
 			if err := order(n); err != nil {
 				failed <- err
@@ -168,7 +233,7 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 		})
 	}
 	wg.Wait()
-	time.Sleep(time.Second) // the last have heard
+	time.Sleep(min(time.Second, c.For)) // the last have heard
 	took := time.Since(began).Seconds()
 	select {
 	case err := <-failed:
@@ -176,5 +241,5 @@ func (c *hallCommand) load(ctx context.Context, bed *bed, h *hall, rate int, ord
 	default:
 	}
 	return hallLoad{float64(rate), (bed.server.cpu() - server) / float64(count), float64(h.frames.Load()-frames) / took / float64(c.Watchers),
-		h.last.at(50), h.last.at(99)}, nil
+		o.last.at(50), o.last.at(99)}, nil
 }

@@ -26,50 +26,38 @@ type hostileCommand struct {
 
 // attacked is what one attack did to the others.
 type attacked struct {
-	Kind   string     `json:"attack"`
-	Before [2]float64 `json:"p50p99msBefore"` // of a delivery
-	During [2]float64 `json:"p50p99msDuring"`
-	RSS    float64    `json:"peakRSS"` // bytes, the server's and its children's
-	CPU    float64    `json:"serverPercentOfACore"`
+	Kind   string
+	Before [2]float64 // of a delivery
+	During [2]float64
+	RSS    float64 // bytes, the server's and its children's
+	CPU    float64
 }
 
 type hostileReport struct {
-	Command hostileCommand `json:"command"`
-	Rest    float64        `json:"restRSS"`
-	Attacks []attacked     `json:"attacks"`
+	Command hostileCommand
+	Rest    float64
+	Attacks []attacked
 }
 
-func (r *hostileReport) table() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "hostile: %d sessions of others, %d messages a second; ms until delivered; server at rest %.0f MiB\n",
-		r.Command.Sessions, r.Command.Rate, r.Rest/(1<<20))
-	fmt.Fprintf(&b, "%-14s%12s%12s%12s%12s%8s%12s%10s\n", "", "p50 before", "p99 before", "p50", "p99", "ratio", "peak RSS", "CPU")
-	for _, a := range r.Attacks {
-		fmt.Fprintf(&b, "%-14s%12.1f%12.1f%12.1f%12.1f%8.2f%8.0f MiB%8.0f %%\n", a.Kind, a.Before[0], a.Before[1], a.During[0], a.During[1],
-			a.During[1]/a.Before[1], a.RSS/(1<<20), a.CPU)
-	}
-	return b.String()
-}
-
-// Run lets each attack loose in turn. A server that exits, or loses one of the others, ends it.
-func (c *hostileCommand) Run(ctx context.Context, o *options) error {
+// measure lets each attack loose in turn. A server that exits, or loses one of the others, ends it.
+func (c *hostileCommand) measure(ctx context.Context) (report, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bed, err := newBed(ctx, "--send-rate", "20")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	crowd, err := (&chatCommand{Sessions: c.Sessions, Agents: max(1, c.Sessions/10)}).gather(ctx, bed.server)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer crowd.close()
 	victim, err := prey(ctx, bed.server)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r := &hostileReport{Command: *c, Rest: bed.server.tree()}
 	for _, kind := range attackNames() {
@@ -78,12 +66,12 @@ func (c *hostileCommand) Run(ctx context.Context, o *options) error {
 		}
 		a, err := c.attack(ctx, self, kind, victim, bed, crowd)
 		if err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
+			return nil, fmt.Errorf("%s: %w", kind, err)
 		}
 		r.Attacks = append(r.Attacks, a)
 		fmt.Fprintln(os.Stderr, kind, "done")
 	}
-	return o.show(r)
+	return r, nil
 }
 
 func contains(list []string, s string) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"syscall"
 	"time"
 
@@ -12,20 +11,18 @@ import (
 )
 
 type idleCommand struct {
-	Conns int `default:"20000" help:"Connections, each of a user of its own."`
+	Conns int           `default:"20000" help:"Connections, each of a user of its own."`
+	Rest  time.Duration `default:"30s" help:"How long they rest before memory is read: a round of pings, and collections of what the handshakes left."`
 }
 
 type idleReport struct {
-	Conns   int     `json:"connections"`
-	Before  float64 `json:"rssBefore"`
-	After   float64 `json:"rssAfter"`
-	EachAll float64 `json:"bytesEachAllTold"` // RSS divided by connections
-	EachNew float64 `json:"bytesEachAdded"`
-}
-
-func (r *idleReport) table() string {
-	return fmt.Sprintf("idle: %d connections, RSS %.1f MiB (%.1f MiB before)\n%.1f KB a connection all told, %.1f KB added by each\n",
-		r.Conns, r.After/(1<<20), r.Before/(1<<20), r.EachAll/1000, r.EachNew/1000)
+	Conns   int
+	Before  float64
+	After   float64
+	EachAll float64 // RSS divided by connections
+	EachNew float64
+	Server  float64 // CPU-µs a connection
+	Redis   float64 // likewise
 }
 
 type quiet struct{ gws.BuiltinEventHandler }
@@ -66,14 +63,14 @@ func connectQuietly(server *proc, tokens []string) error {
 	return nil
 }
 
-// Run opens the connections and reads the server's memory when it is at rest.
-func (c *idleCommand) Run(ctx context.Context, o *options) (err error) {
+// measure opens the connections and reads the server's memory when it is at rest.
+func (c *idleCommand) measure(ctx context.Context) (_ report, err error) {
 	if c.Conns, err = fit(c.Conns); err != nil {
-		return err
+		return nil, err
 	}
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
@@ -81,16 +78,18 @@ func (c *idleCommand) Run(ctx context.Context, o *options) (err error) {
 	for i := range tokens {
 		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "user", ID: id("user-", i)})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		tokens[i] = t.Token
 	}
 	r := &idleReport{Conns: c.Conns, Before: bed.server.rss()}
+	server, redis := bed.server.cpu(), bed.redis.cpu()
 	if err := connectQuietly(bed.server, tokens); err != nil {
-		return err
+		return nil, err
 	}
-	time.Sleep(30 * time.Second) // a round of pings, and garbage collections of what the handshakes left
+	r.Server, r.Redis = (bed.server.cpu()-server)/float64(c.Conns), (bed.redis.cpu()-redis)/float64(c.Conns)
+	time.Sleep(c.Rest) // a round of pings, and garbage collections of what the handshakes left
 	r.After = bed.server.rss()
 	r.EachAll, r.EachNew = r.After/float64(c.Conns), (r.After-r.Before)/float64(c.Conns)
-	return o.show(r)
+	return r, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,44 +18,32 @@ type lifeCommand struct {
 
 // stepCost is what one step of a session's life costs.
 type stepCost struct {
-	Redis   float64 `json:"redisMicros"`
-	Server  float64 `json:"serverMicros"`
-	Scripts float64 `json:"scripts"`
-	P50     float64 `json:"p50ms"`
+	Redis   float64
+	Server  float64
+	Scripts float64
+	P50     float64
 }
 
+// lifeReport has the rounds of each step.
 type lifeReport struct {
-	Sessions int                 `json:"sessions"`
-	Steps    map[string]stepCost `json:"steps"`
+	sessions int
+	steps    map[string][]stepCost
 }
 
 var lifeSteps = []string{"open", "grab", "end"}
 
-func (r *lifeReport) table() string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "life of a session, medians over rounds of %d\n%-6s %10s %11s %8s %8s\n", r.Sessions, "", "Redis µs", "server µs", "scripts", "p50 ms")
-	sum := stepCost{}
-	for _, step := range lifeSteps {
-		c := r.Steps[step]
-		fmt.Fprintf(&s, "%-6s %10.0f %11.0f %8.2f %8.2f\n", step, c.Redis, c.Server, c.Scripts, c.P50)
-		sum = stepCost{sum.Redis + c.Redis, sum.Server + c.Server, sum.Scripts + c.Scripts, 0}
-	}
-	fmt.Fprintf(&s, "%-6s %10.0f %11.0f %8.2f\n", "all", sum.Redis, sum.Server, sum.Scripts)
-	return s.String()
-}
-
-// Run opens sessions for users who are not connected, and has agents grab and end them.
-func (c *lifeCommand) Run(ctx context.Context, o *options) error {
+// measure opens sessions for users who are not connected, and has agents grab and end them.
+func (c *lifeCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	var agents []*client.Client
 	for i := range c.Agents {
 		a, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: id("agent-", i), Capacity: 10000}, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agents = append(agents, a)
 	}
@@ -79,26 +66,14 @@ func (c *lifeCommand) Run(ctx context.Context, o *options) error {
 		for _, step := range lifeSteps {
 			cost, err := c.step(ctx, bed, steps[step])
 			if err != nil {
-				return fmt.Errorf("%s: %w", step, err)
+				return nil, fmt.Errorf("%s: %w", step, err)
 			}
 			if round > 0 { // the first warms up
 				all[step] = append(all[step], cost)
 			}
 		}
 	}
-	r := &lifeReport{Sessions: c.Sessions, Steps: map[string]stepCost{}}
-	for step, costs := range all {
-		of := func(f func(stepCost) float64) float64 {
-			var v []float64
-			for _, c := range costs {
-				v = append(v, f(c))
-			}
-			return median(v)
-		}
-		r.Steps[step] = stepCost{of(func(c stepCost) float64 { return c.Redis }), of(func(c stepCost) float64 { return c.Server }),
-			of(func(c stepCost) float64 { return c.Scripts }), of(func(c stepCost) float64 { return c.P50 })}
-	}
-	return o.show(r)
+	return &lifeReport{c.Sessions, all}, nil
 }
 
 // step has as many as there are agents at it at a time.
@@ -107,6 +82,7 @@ func (c *lifeCommand) step(ctx context.Context, bed *bed, do func(i int) error) 
 	if err != nil {
 		return stepCost{}, err
 	}
+	defer bed.profiled()()
 	began, redis, server := time.Now(), bed.redis.cpu(), bed.server.cpu()
 	took := make([]float64, c.Sessions)
 	failed := make(chan error, c.Agents)

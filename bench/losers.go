@@ -18,31 +18,26 @@ type losersCommand struct {
 }
 
 type losersReport struct {
-	Losers        int     `json:"losers"`
-	ScriptsEach   float64 `json:"scriptsPerLoser"`
-	Quiet         float64 `json:"grabP50ms"`
-	After         float64 `json:"grabAfterLosersP50ms"`
-	Ratio         float64 `json:"ratio"`
-	LosersASecond float64 `json:"losersPerSecond"`
+	Losers        int
+	ScriptsEach   float64
+	Quiet         float64
+	After         float64
+	Ratio         float64
+	LosersASecond float64
 }
 
-func (r *losersReport) table() string {
-	return fmt.Sprintf("losers: %d of one order, %.0f a second, %.3f scripts each\nnext order's grab, p50: %.3f ms before, %.3f ms after them: × %.2f\n",
-		r.Losers, r.LosersASecond, r.ScriptsEach, r.Quiet, r.After, r.Ratio)
-}
-
-// Run times the next order's grab before and after a crowd lost one.
-func (c *losersCommand) Run(ctx context.Context, o *options) error {
+// measure times the next order's grab before and after a crowd lost one.
+func (c *losersCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	var agents []*client.Client
 	for i := range c.Agents {
 		a, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: id("agent-", i), Capacity: 10000}, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agents = append(agents, a)
 	}
@@ -73,20 +68,20 @@ func (c *losersCommand) Run(ctx context.Context, o *options) error {
 	for range c.Rounds {
 		q, err := grabs()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := c.lose(ctx, bed, agents, open, r); err != nil {
-			return err
+			return nil, err
 		}
 		a, err := grabs()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		quiet, after = append(quiet, q), append(after, a)
 	}
 	r.Quiet, r.After = median(quiet), median(after)
-	r.Ratio = r.After / r.Quiet
-	return o.show(r)
+	r.Ratio = ratio(r.After, r.Quiet)
+	return r, nil
 }
 
 // lose lets everybody grab one order over and over.

@@ -2,14 +2,20 @@
 // that ratios hold on a noisy machine:
 //
 //	go run ./bench            # floors and chat
+//	go run ./bench all        # all that has goals: table, JSON and HTML; --quick, --full
+//	go run ./bench compare a.json b.json
+//	go run ./bench sim        # 3, 16, 64 masters, and the loss of one, simulated
+//	go run ./bench rest       # a node while nothing happens
 //	go run ./bench idle       # memory of idle connections
-//	go run ./bench flat       # Redis commands a message as things grow
 //	go run ./bench losers     # what losing grabs cost the next order
 //	go run ./bench wait       # what it costs to tell many waiting users their positions
 //	go run ./bench auto       # a burst of waiting sessions, assigned
 //	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
 //	go run ./bench life       # what opening, grabbing and ending a session cost
 //	go run ./bench hall       # agents who watch a queue that many orders come to
+//	go run ./bench storm      # ten thousand clients who come back within a second
+//	go run ./bench fanout     # one session with fifty assistants
+//	go run ./bench grow       # a message's cost as sessions, nodes, watchers and logs grow
 //	go run ./bench memory     # Redis memory of open sessions
 //	go run ./bench history    # pages deep in a session of a million messages
 //	go run ./bench search     # searches over a million messages
@@ -21,7 +27,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -30,16 +35,24 @@ import (
 )
 
 type options struct {
-	JSON string `help:"Write the figures to this file." placeholder:"FILE"`
+	JSON    string `help:"Write the figures to this file." placeholder:"FILE"`
+	Profile string `help:"Write the first node's processor profile of the last round to this file (storm, hall, fanout, life)." placeholder:"FILE"`
 
+	All     allCommand     `cmd:"" help:"All of the scenarios with goals; a table, the figures as JSON, and a report."`
+	Sim     simCommand     `cmd:"" help:"What load over several masters, and the loss of one, would do, by measured figures."`
+	Goals   goalsCommand   `cmd:"" help:"The table of goals in docs/performance.md."`
+	Compare compareCommand `cmd:"" help:"The figures of two runs beside each other."`
 	Chat    chatCommand    `cmd:"" default:"withargs" help:"Floors and chat."`
 	Idle    idleCommand    `cmd:"" help:"Memory of idle connections."`
-	Flat    flatCommand    `cmd:"" help:"Redis commands a message as nodes, agents and logs grow."`
 	Losers  losersCommand  `cmd:"" help:"The next order's grab with and without a crowd of losers before it."`
+	Fanout  fanoutCommand  `cmd:"" help:"One session that many take part in."`
+	Grow    growCommand    `cmd:"" help:"The cost of a message as open sessions, nodes, watchers and logs grow."`
+	Rest    restCommand    `cmd:"" help:"What a node costs while nothing happens."`
 	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
 	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
 	Life    lifeCommand    `cmd:"" help:"What opening, grabbing and ending a session cost."`
+	Storm   stormCommand   `cmd:"" help:"Very many clients who come back at once, having missed messages."`
 	Hall    hallCommand    `cmd:"" help:"Agents who watch a queue that many orders come to."`
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
@@ -49,26 +62,36 @@ type options struct {
 	Attack  attackCommand  `cmd:"" hidden:"" help:"The attacker of hostile, which starts it."`
 }
 
-// report is what a command measured; it prints itself, and becomes JSON.
-type report interface{ table() string }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var o options
 	k := kong.Parse(&o, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&o))
-	k.FatalIfErrorf(k.Run())
+	profileTo = o.Profile
+	err := o.do(ctx, k)
+	unbuild()
+	stop()
+	k.FatalIfErrorf(err)
 }
 
-// show prints a report and writes it as JSON where that is wanted.
-func (o *options) show(r report) error {
-	fmt.Print(r.table())
-	if o.JSON == "" {
-		return nil
+// do carries out what was asked for.
+func (o *options) do(ctx context.Context, k *kong.Context) error {
+	if s, ok := k.Selected().Target.Addr().Interface().(scenario); ok {
+		return o.run(ctx, k.Selected().Name, s)
 	}
-	data, err := json.MarshalIndent(r, "", "  ")
+	return k.Run()
+}
+
+// run measures one scenario, shows it, and writes it where that is wanted.
+func (o *options) run(ctx context.Context, name string, s scenario) error {
+	d := newDocument(ctx, name)
+	r, err := s.measure(ctx)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(o.JSON, append(data, '\n'), 0o600)
+	d.take(r)
+	fmt.Printf("%s\n%s", r.title(), table(d.Figures))
+	if o.JSON == "" {
+		return nil
+	}
+	return d.write(o.JSON)
 }

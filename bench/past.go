@@ -21,64 +21,58 @@ type historyCommand struct {
 }
 
 type historyReport struct {
-	Messages int           `json:"messages"`
-	Rows     []historyRow  `json:"rows"`
-	Wrote    time.Duration `json:"wroteNs"`
+	Messages int
+	Rows     []historyRow
+	Wrote    time.Duration
 }
 
 type historyRow struct {
-	Depth int     `json:"depth"`
-	P50   float64 `json:"p50ms"`
-	P99   float64 `json:"p99ms"`
+	Depth int
+	P50   float64
+	P99   float64
 }
 
-func (r *historyReport) table() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "history: pages of 50 out of %d archived messages of one session\n%12s%10s%10s\n", r.Messages, "depth", "p50 ms", "p99 ms")
-	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "%12d%10.3f%10.3f\n", row.Depth, row.P50, row.P99)
-	}
-	return b.String()
-}
-
-// Run reads pages at several depths below the newest message of one session.
-func (c *historyCommand) Run(ctx context.Context, o *options) error {
+// measure reads pages at several depths below the newest message of one session.
+func (c *historyCommand) measure(ctx context.Context) (report, error) {
 	b, err := newBare(ctx, "sqlite")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer b.stop()
 	store, err := b.stores.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	session, err := longSession(ctx, b, store, c.Messages)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r := &historyReport{Messages: c.Messages}
 	if r.Wrote, err = put(ctx, store, c.Messages-2, func(i int) archive.Message {
 		return archived(session, "user", "agent", int64(i+3), i, archivetest.Start+int64(i))
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	rdb, err := flushed(ctx, b.rdb)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	node, err := quietBroker(ctx, rdb, store, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = node.Close(ctx) }()
 	for _, depth := range []int{100, 10_000, 1_000_000} {
+		if depth > c.Messages && depth > 100 {
+			break
+		}
 		row, err := c.at(ctx, node, session, min(depth, c.Messages))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r.Rows = append(r.Rows, row)
 	}
-	return o.show(r)
+	return r, nil
 }
 
 // at reads pages that end a little above a depth, each another one.
@@ -138,48 +132,39 @@ type searchCommand struct {
 }
 
 type searchReport struct {
-	Messages int         `json:"messages"`
-	Put      float64     `json:"putPerSecond"`
-	Rows     []searchRow `json:"rows"`
+	Messages int
+	Put      float64
+	Rows     []searchRow
 }
 
 type searchRow struct {
-	Query string  `json:"query"`
-	Found int     `json:"found"` // on the first page
-	P50   float64 `json:"p50ms"`
-	P99   float64 `json:"p99ms"`
+	Query string
+	Found int // on the first page
+	P50   float64
+	P99   float64
 }
 
-func (r *searchReport) table() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "search over %d messages (written at %.0f a second), first pages of 50\n%8s%10s%10s  %s\n", r.Messages, r.Put, "found", "p50 ms", "p99 ms", "query")
-	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "%8d%10.2f%10.2f  %s\n", row.Found, row.P50, row.P99, row.Query)
-	}
-	return b.String()
-}
-
-// Run searches for frequent and rare words, in Chinese and English, with and without filters.
-func (c *searchCommand) Run(ctx context.Context, o *options) error {
+// measure searches for frequent and rare words, in Chinese and English, with and without filters.
+func (c *searchCommand) measure(ctx context.Context) (report, error) {
 	b, err := newBare(ctx, "sqlite")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer b.stop()
 	store, err := b.stores.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	took, err := put(ctx, store, c.Messages, func(i int) archive.Message {
 		s := i / 50
 		return archived(id("session-", s), id("user-", s%5000), id("agent-", s%200), int64(i%50+1), i, archivetest.Start+int64(i))
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	node, err := quietBroker(ctx, b.rdb, store, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = node.Close(ctx) }()
 	r := &searchReport{Messages: c.Messages, Put: float64(c.Messages) / took.Seconds()}
@@ -189,11 +174,11 @@ func (c *searchCommand) Run(ctx context.Context, o *options) error {
 	} {
 		row, err := c.search(ctx, node, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r.Rows = append(r.Rows, row)
 	}
-	return o.show(r)
+	return r, nil
 }
 
 func (c *searchCommand) search(ctx context.Context, node *broker.Broker, q chat.SearchRequest) (searchRow, error) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,9 @@ type proc struct {
 func start(addr, program string, args ...string) (*proc, error) {
 	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it
 	cmd.Stderr = os.Stderr
+	if profileTo != "" {
+		cmd.Env = append(os.Environ(), "BENCH_PROFILE="+profileTo)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -68,6 +72,12 @@ func (p *proc) rss() float64 {
 	return float64(m.RSS)
 }
 
+// files is how many it has open, sockets included.
+func (p *proc) files() (int, error) {
+	all, err := p.stat.NumFDs()
+	return int(all), err
+}
+
 // freeAddr is a loopback address nobody listens at now.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
@@ -93,12 +103,36 @@ func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
 	return p, c, until(ctx, func() error { return c.Ping(ctx).Err() })
 }
 
+// built is the server's binary, which all beds of this process run.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
 // build makes the server's binary once.
-func build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "bellhop")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "bellhop/app")
-	cmd.Stderr = os.Stderr
-	return bin, cmd.Run()
+func build(ctx context.Context) (string, error) {
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "bellhop-bench-"); built.err != nil {
+			return
+		}
+		var extra []string
+		if extra, built.err = overlay(ctx, built.dir); built.err != nil {
+			return
+		}
+		bin := filepath.Join(built.dir, "bellhop")
+		cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, extra...), "-o", bin, "bellhop/app")...)
+		cmd.Stderr = os.Stderr
+		built.err = cmd.Run()
+	})
+	return filepath.Join(built.dir, "bellhop"), built.err
+}
+
+// unbuild removes the binary.
+func unbuild() {
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
 }
 
 func startServer(ctx context.Context, bin, dir string, rdb *proc, args ...string) (*proc, error) {

@@ -35,6 +35,7 @@ type waitCommand struct {
 	Users   int           `default:"10000" help:"Users who wait in one queue."`
 	Grabs   int           `default:"20" help:"Grabs a second, each of which moves everybody up."`
 	Measure time.Duration `default:"20s" help:"How long to measure."`
+	Rest    time.Duration `default:"10s" help:"How long to wait before, until the handshakes' garbage is gone."`
 }
 
 type waitReport struct {
@@ -45,45 +46,40 @@ type waitReport struct {
 	Own    float64 `json:"grabsPercentOfACore"`
 }
 
-func (r *waitReport) table() string {
-	return fmt.Sprintf("wait: %d users in one queue, %d grabs a second\nserver, of a core: %.1f %% while they wait, %.1f %% with the same grabs and nobody else waiting, %.1f %% idle\npositions cost %.1f %% of a core\n",
-		r.Users, r.Grabs, r.Moving, r.Own, r.Idle, r.Moving-r.Own)
-}
-
-// Run measures the server with its users connected only, with grabs from a
+// measure measures the server with its users connected only, with grabs from a
 // short queue beside, and with all of them waiting.
-func (c *waitCommand) Run(ctx context.Context, o *options) (err error) {
+func (c *waitCommand) measure(ctx context.Context) (_ report, err error) {
 	if c.Users, err = fit(c.Users); err != nil {
-		return err
+		return nil, err
 	}
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
 	if err := setQueue(ctx, api, "grab"); err != nil {
-		return err
+		return nil, err
 	}
 	tokens := make([]string, c.Users)
 	for i := range tokens {
 		t, err := api.IssueToken(ctx, client.TokenRequest{Role: "user", ID: id("user-", i)})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		tokens[i] = t.Token
 	}
 	if err := connectQuietly(bed.server, tokens); err != nil {
-		return err
+		return nil, err
 	}
 	agent, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: "agent", Queues: []string{queueID}, Capacity: 10000}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r := &waitReport{Users: c.Users, Grabs: c.Grabs}
-	time.Sleep(10 * time.Second) // the handshakes' garbage is gone
+	time.Sleep(c.Rest)
 	if r.Idle, err = c.load(ctx, bed, nil); err != nil {
-		return err
+		return nil, err
 	}
 	others := 0
 	short := func() error { // opens what it grabs
@@ -95,12 +91,12 @@ func (c *waitCommand) Run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	if r.Own, err = c.load(ctx, bed, short); err != nil {
-		return err
+		return nil, err
 	}
 	if err := openMany(ctx, api, c.Users); err != nil {
-		return err
+		return nil, err
 	}
-	time.Sleep(5 * time.Second)
+	time.Sleep(c.Rest / 2)
 	if r.Moving, err = c.load(ctx, bed, func() error {
 		others++
 		if _, err := api.CreateSession(ctx, client.CreateRequest{User: client.Person{ID: id("other-", others)}, Queue: queueID}); err != nil {
@@ -109,15 +105,15 @@ func (c *waitCommand) Run(ctx context.Context, o *options) (err error) {
 		_, err := agent.GrabQueue(ctx, queueID)
 		return err
 	}); err != nil {
-		return err
+		return nil, err
 	}
-	return o.show(r)
+	return r, nil
 }
 
 // load is how much of a core the server uses while something is done at a pace.
 func (c *waitCommand) load(ctx context.Context, bed *bed, do func() error) (float64, error) {
 	before, began := bed.server.cpu(), time.Now()
-	tick := time.NewTicker(time.Second / time.Duration(c.Grabs))
+	tick := time.NewTicker(time.Second / time.Duration(max(1, c.Grabs)))
 	defer tick.Stop()
 	for time.Since(began) < c.Measure {
 		select {
@@ -147,40 +143,35 @@ type autoReport struct {
 	Most     int     `json:"mostLoad"`
 }
 
-func (r *autoReport) table() string {
-	return fmt.Sprintf("auto: %d waiting sessions, %d agents: all assigned after %.1f s; %d to %d each\n",
-		r.Sessions, r.Agents, r.Seconds, r.Least, r.Most)
-}
-
-// Run lets a burst wait in a queue, then makes the queue assign it.
-func (c *autoCommand) Run(ctx context.Context, o *options) error {
+// measure lets a burst wait in a queue, then makes the queue assign it.
+func (c *autoCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer bed.stop()
 	api := client.API{BaseURL: "http://" + bed.server.addr, Key: apiKey, HTTP: pooled}
 	if err := setQueue(ctx, api, "grab"); err != nil {
-		return err
+		return nil, err
 	}
 	room := (c.Sessions + c.Agents - 1) / c.Agents
 	for i := range c.Agents {
 		if _, err := dial(ctx, bed.server, client.TokenRequest{Role: "agent", ID: id("agent-", i), Queues: []string{queueID}, Capacity: room + 5}, nil); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := openMany(ctx, api, c.Sessions); err != nil {
-		return err
+		return nil, err
 	}
 	began := time.Now()
 	if err := setQueue(ctx, api, "auto"); err != nil {
-		return err
+		return nil, err
 	}
 	r := &autoReport{Sessions: c.Sessions, Agents: c.Agents}
 	for {
 		loads, err := c.loads(ctx, api)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sum := 0
 		for _, n := range loads {
@@ -188,10 +179,10 @@ func (c *autoCommand) Run(ctx context.Context, o *options) error {
 		}
 		if sum == c.Sessions {
 			r.Seconds, r.Least, r.Most = time.Since(began).Seconds(), slices.Min(loads), slices.Max(loads)
-			return o.show(r)
+			return r, nil
 		}
 		if time.Since(began) > time.Minute {
-			return fmt.Errorf("after a minute %d of %d are assigned", sum, c.Sessions)
+			return nil, fmt.Errorf("after a minute %d of %d are assigned", sum, c.Sessions)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

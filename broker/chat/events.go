@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // What scripts publish on a session's channel: one letter, then fields.
@@ -70,6 +71,12 @@ func (e *Entry) Message(session string, own bool) (Message, error) {
 	if err := json.Unmarshal([]byte("{"+e.Head+"}"), &m); err != nil {
 		return m, err
 	}
+	m.show(e, own)
+	return m, nil
+}
+
+// show is what of an entry is not in its head.
+func (m *Message) show(e *Entry, own bool) {
 	if e.Body == "" {
 		m.Recalled = true
 	} else {
@@ -78,7 +85,34 @@ func (e *Entry) Message(session string, own bool) (Message, error) {
 	if own {
 		m.Key = e.Key
 	}
+}
+
+// Heads reads the heads of entries that follow each other. All that one sender says has the same head but for its mid,
+// so that most are read already.
+type Heads struct {
+	rest string // of the last head, after its mid
+	is   Message
+}
+
+// Message is as Entry's.
+func (h *Heads) Message(e *Entry, session string, own bool) (Message, error) {
+	mid := MidOf(e.Head)
+	rest, ok := strings.CutPrefix(e.Head, `"mid":"`+mid+`"`)
+	if !ok || rest == "" || rest != h.rest || !plainMid(mid) {
+		m, err := e.Message(session, own)
+		if h.rest, h.is = rest, m; err != nil || !ok {
+			h.rest = ""
+		}
+		return m, err
+	}
+	m := Message{Session: session, Seq: e.Seq, At: At(e.At), Mid: mid, From: h.is.From, Type: h.is.Type, ReplyTo: h.is.ReplyTo}
+	m.show(e, own)
 	return m, nil
+}
+
+// plainMid tells whether a mid is written as it is.
+func plainMid(mid string) bool {
+	return !strings.ContainsFunc(mid, func(r rune) bool { return r < ' ' || r == '\\' || r >= utf8.RuneSelf })
 }
 
 // Head makes an entry's head.

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Lately is how long a session that has ended is still one of those that people have to
@@ -48,6 +50,51 @@ func (f *Flat) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '{' {
 		return nil
 	}
+	rest, ok := bytes.CutPrefix(data, []byte{'['})
+	for ok && len(rest) > 0 && rest[0] == '"' {
+		var name, value string
+		if name, rest, ok = quoted(rest); !ok || len(rest) == 0 || rest[0] != ',' {
+			return f.slowly(data)
+		}
+		if value, rest, ok = quoted(rest[1:]); !ok {
+			return f.slowly(data)
+		}
+		(*f)[name] = value
+		rest = bytes.TrimPrefix(rest, []byte{','})
+	}
+	if string(rest) != "]" {
+		return f.slowly(data)
+	}
+	return nil
+}
+
+// quoted takes a JSON string off what cjson wrote. It is found without a decoder where nothing in it is escaped,
+// nor beyond ASCII, which is so for most.
+func quoted(data []byte) (text string, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] != '"' {
+		return "", nil, false
+	}
+	end, simple := 1, true
+	for ; end < len(data) && data[end] != '"'; end++ {
+		if data[end] == '\\' {
+			end, simple = end+1, false
+		} else if data[end] < ' ' || data[end] >= utf8.RuneSelf {
+			simple = false
+		}
+	}
+	if end >= len(data) {
+		return "", nil, false
+	}
+	rest = data[end+1:]
+	if simple {
+		return string(data[1:end]), rest, true
+	}
+	return text, rest, json.Unmarshal(data[:end+1], &text) == nil
+}
+
+// slowly reads any array of strings.
+func (f *Flat) slowly(data []byte) error {
+	*f = Flat{}
 	var list []string
 	if err := json.Unmarshal(data, &list); err != nil {
 		return err

@@ -3,6 +3,7 @@ package hall
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,5 +99,55 @@ func TestManyEventsAreToldTogether(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Len(t, w.batches, n)
 		require.Equal(t, []string{"3001"}, late.batches)
+	})
+}
+
+// A beat that had to wait for its turn, while an event that came was told at once, tells nothing of what came after.
+func TestABeatThatIsLateTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &listener{}
+		v := &View{queue: "q", sessions: map[string]*chat.Snapshot{}}
+		v.join(w)
+		v.mu.Lock()
+		v.tell([]byte("0"))
+		v.tell([]byte("1"))
+		time.Sleep(time.Until(v.telling.next)) // the beat is due, and waits
+		v.tell([]byte("2"))
+		v.tell([]byte("3"))
+		v.mu.Unlock()
+		synctest.Wait()
+		told := func() []string {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return slices.Clone(w.batches)
+		}
+		require.Equal(t, []string{"0", "1\n2"}, told())
+		time.Sleep(tellPause)
+		synctest.Wait()
+		require.Equal(t, []string{"0", "1\n2", "3"}, told())
+	})
+}
+
+// The look for those who had no room for a list tells the others nothing early.
+func TestALookForRoomBreaksNoBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &listener{}
+		v := &View{queue: "q", sessions: map[string]*chat.Snapshot{}}
+		h := &Hall{byQueue: map[string]*View{"q": v}}
+		v.join(w)
+		for n := range 2 {
+			v.mu.Lock()
+			v.tell(fmt.Append(nil, n))
+			v.mu.Unlock()
+		}
+		h.show()
+		require.Equal(t, []string{"0"}, w.batches)
+		v.mu.Lock()
+		v.owed = append(v.owed, w)
+		v.mu.Unlock()
+		h.show()
+		require.Len(t, w.batches, 3, "what came before the list, and the list")
+		require.Equal(t, "1", w.batches[1])
+		require.Contains(t, w.batches[2], "reset")
 	})
 }

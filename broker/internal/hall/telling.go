@@ -40,7 +40,9 @@ func (v *View) tell(line []byte) {
 		t.timer = time.AfterFunc(t.next.Sub(now), func() {
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.flush()
+			if !time.Now().Before(t.next) { // else an event was told at once while this waited for its turn, and set another
+				v.flush()
+			}
 		})
 	}
 }

@@ -209,6 +209,9 @@ func (v *View) first() []chat.Session {
 // queues may have been read again at once, and together be more than a reader
 // may be behind. v.mu is held.
 func (v *View) show() {
+	if len(v.owed) == 0 {
+		return
+	}
 	v.flush() // what came before
 	var line []byte
 	v.owed = slices.DeleteFunc(v.owed, func(c chat.QueueWatcher) bool {

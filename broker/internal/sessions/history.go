@@ -131,22 +131,29 @@ func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryReque
 		return chat.HistoryReply{}, err
 	}
 	reply := chat.HistoryReply{Messages: []chat.Message{}}
-	if r.After > 0 && r.Mid != "" {
-		held, err := rd.ReadLog(ctx, r.Session, r.After, min(r.After, st.Seq))
+	w := chat.Who(a.Role, a.ID)
+	sees := func(e chat.Entry) bool { return !e.Note || w[0] != 'u' || a.Host && a.ID == "" }
+	var entries []chat.Entry
+	agreed := false
+	if r.After > 0 && r.Mid != "" { // one reading: whether the log has what the caller holds, and what follows
+		held := func(e chat.Entry) bool {
+			agreed = agreed || e.Seq == r.After && chat.MidOf(e.Head) == r.Mid
+			return e.Seq == r.After
+		}
+		entries, err = rd.forward(ctx, r.Session, r.After, st.Seq, limit+1, func(e chat.Entry) bool { return !held(e) && sees(e) })
 		if err != nil {
 			return reply, err
 		}
-		if len(held) == 0 || chat.MidOf(held[0].Head) != r.Mid {
+		if !agreed {
 			reply.Reset, r.After = true, 0
 		}
 	}
 	r.After = min(r.After, st.Seq) // the next is a seq, too
-	w := chat.Who(a.Role, a.ID)
-	sees := func(e chat.Entry) bool { return !e.Note || w[0] != 'u' || a.Host && a.ID == "" }
-	var entries []chat.Entry
-	if r.After >= 0 {
+	switch {
+	case agreed:
+	case r.After >= 0:
 		entries, err = rd.forward(ctx, r.Session, r.After+1, st.Seq, limit+1, sees)
-	} else {
+	default:
 		before := st.Seq + 1
 		if r.Before >= 0 {
 			before = min(r.Before, before)
@@ -161,8 +168,9 @@ func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryReque
 	}
 	fit := fitting(entries, limit, r.Session, w, r.After >= 0)
 	reply.More = len(fit) < len(entries)
+	var heads chat.Heads
 	for _, e := range fit {
-		m, err := e.Message(r.Session, e.By == w)
+		m, err := heads.Message(&e, r.Session, e.By == w)
 		if err != nil {
 			return reply, err
 		}
