@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"bellhop/scripts"
@@ -95,6 +96,7 @@ func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...
 // carry runs what waits in a partition until nothing does.
 func (t *Together) carry(run *scripts.Script, p Partition, line *togetherLine) {
 	for {
+		runtime.Gosched()
 		line.mu.Lock()
 		n, bytes := 0, 0
 		for n < len(line.waiting) && n < togetherMost && (n == 0 || bytes+line.waiting[n].bytes <= togetherBytes) {
