@@ -134,12 +134,12 @@ func (c *waitCommand) load(ctx context.Context, bed *bed, do func() error) (floa
 	return (bed.server.cpu() - before) / float64(time.Since(began).Microseconds()) * 100, nil
 }
 
-type autoCommand struct {
+type burstCommand struct {
 	Sessions int `default:"10000" help:"Sessions that wait when the agents come."`
 	Agents   int `default:"500" help:"Agents who are online."`
 }
 
-type autoReport struct {
+type burstReport struct {
 	Sessions int     `json:"sessions"`
 	Agents   int     `json:"agents"`
 	Seconds  float64 `json:"seconds"`
@@ -147,13 +147,13 @@ type autoReport struct {
 	Most     int     `json:"mostLoad"`
 }
 
-func (r *autoReport) table() string {
-	return fmt.Sprintf("auto: %d waiting sessions, %d agents: all assigned after %.1f s; %d to %d each\n",
+func (r *burstReport) table() string {
+	return fmt.Sprintf("burst: %d waiting sessions, %d agents: all assigned after %.1f s; %d to %d each\n",
 		r.Sessions, r.Agents, r.Seconds, r.Least, r.Most)
 }
 
 // Run lets a burst wait in a queue, then makes the queue assign it.
-func (c *autoCommand) Run(ctx context.Context, o *options) error {
+func (c *burstCommand) Run(ctx context.Context, o *options) error {
 	bed, err := newBed(ctx)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (c *autoCommand) Run(ctx context.Context, o *options) error {
 	if err := setQueue(ctx, api, "auto"); err != nil {
 		return err
 	}
-	r := &autoReport{Sessions: c.Sessions, Agents: c.Agents}
+	r := &burstReport{Sessions: c.Sessions, Agents: c.Agents}
 	for {
 		loads, err := c.loads(ctx, api)
 		if err != nil {
@@ -197,7 +197,7 @@ func (c *autoCommand) Run(ctx context.Context, o *options) error {
 	}
 }
 
-func (c *autoCommand) loads(ctx context.Context, api client.API) ([]int, error) {
+func (c *burstCommand) loads(ctx context.Context, api client.API) ([]int, error) {
 	var list struct {
 		Agents []struct {
 			Load int `json:"load"`
