@@ -34,9 +34,10 @@ redis.call('HSET', dispatchers, mark(node), string.format('%d', at + ms))
 local least, most = math.floor(groups / (nodes + 1)), math.ceil(groups / (nodes + 1))
 for g = 1, groups do
   local who = of[g]
-  local free = who ~= node and not heard[who]
-  if free and own < most or heard[who] and own < least and heard[who] > most then
-    if heard[who] then heard[who] = heard[who] - 1 end
+  local theirs = heard[who] -- how many, of a node that is there
+  local free = who ~= node and not theirs
+  if free and own < most or theirs and (own < least and theirs > least or own < most and theirs > most) then
+    if theirs then heard[who] = theirs - 1 end
     redis.call('HSET', dispatchers, g, node)
     of[g], own = node, own + 1
   end

@@ -22,12 +22,12 @@ type Dispatchers struct {
 	crews    Crews
 	needs    DispatchNeeds
 
-	doubt  atomic.Bool    // something may not have been heard
+	doubt  atomic.Bool  // something may not have been heard
 	groups map[int]bool // whose queues are this node's; only Tend looks at what follows
-	shares bool           // it has asked for groups
-	mixed  bool           // nodes of a version before assign
-	asked  []asked        // what Redis said has been told
-	when   time.Time      // it said so
+	shares bool         // it has asked for groups
+	mixed  bool         // nodes of a version before assign
+	asked  []asked      // what Redis said has been told
+	when   time.Time    // it said so
 
 	mu sync.Mutex
 	by map[string]*dispatcher
