@@ -56,7 +56,7 @@ func looked(t testing.TB, b *Broker, queue string) {
 	var ends time.Time
 	for renewed := -1; renewed < 2; renewed++ {
 		eventually(t, func() bool {
-			until := b.assigns(t, queue)
+			_, until := b.assigns(t, queue)
 			if !until.After(ends) {
 				return false
 			}
@@ -66,16 +66,17 @@ func looked(t testing.TB, b *Broker, queue string) {
 	}
 }
 
-// assigns is until when the node that assigns in a queue does so, at least; zero where there is none.
-func (b *Broker) assigns(t testing.TB, queue string) time.Time {
+// assigns is the node that assigns in a queue, and until when it does, at least; zero where there is none.
+func (b *Broker) assigns(t testing.TB, queue string) (node string, until time.Time) {
 	t.Helper()
 	held, err := b.store.Redis.HGetAll(t.Context(), b.store.Parts[0].Dispatchers()).Result()
 	require.NoError(t, err)
-	ms, err := strconv.ParseInt(held["node|"+held[strconv.Itoa(routing.GroupOf(queue))]], 10, 64)
+	node = held[strconv.Itoa(routing.GroupOf(queue))]
+	ms, err := strconv.ParseInt(held["node|"+node], 10, 64)
 	if err != nil {
-		return time.Time{}
+		return "", time.Time{}
 	}
-	return time.UnixMilli(ms)
+	return node, time.UnixMilli(ms)
 }
 
 // Assignment piles chats on one agent (Chatwoot #11034, #1198): the least load
