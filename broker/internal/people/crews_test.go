@@ -96,6 +96,10 @@ func TestTheCrewOfAQueue(t *testing.T) {
 		require.NoError(t, err)
 		is(true, q)
 		require.NoError(t, ps.store.Redis.ZRem(ctx, p.Crews(), q+chat.SepField+ann).Err())
+		_, err = ps.Register(ctx, id(1, q), "phone", ps.store.Node+"/1.2", true) // as each node does every three minutes
+		require.NoError(t, err)
+		is(true, q)
+		require.NoError(t, ps.store.Redis.ZRem(ctx, p.Crews(), q+chat.SepField+ann).Err())
 		require.NoError(t, ps.store.Redis.ZAdd(ctx, p.Crews(), redis.Z{Member: other + chat.SepField + ann}).Err())
 		is2, _ := crewOfAll(t, ps, other)
 		require.Empty(t, is2, "its profile says no")
