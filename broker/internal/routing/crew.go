@@ -12,6 +12,7 @@ type mate struct {
 	id       string
 	idle     int64 // ms: since when nothing has come to it or gone from it
 	heard    int64 // during which reading it was heard of last
+	event    int64 // which event was the last that told of it
 	load     int
 	capacity int
 	at       int // its place in the heap; -1: it is not there

@@ -33,7 +33,9 @@ type dispatcher struct {
 	mu   sync.Mutex // taken while the view's is held, never the other way round
 	view View       // nil until it follows the queue
 	crew crew       // the queue's agents
-	ears []ear      // by partition
+	// Events that told of agents, counted.
+	events int64
+	ears   []ear // by partition
 	// Readings of the crew: how many were begun, whether one is under way, and whether one has ended.
 	readings      int64
 	reading, read bool

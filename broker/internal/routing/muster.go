@@ -53,7 +53,8 @@ func (d *dispatcher) Present(told int64, presence, idle string) {
 	since, _ := strconv.ParseInt(idle, 10, 64)
 	m := mate{id: p.Agent, online: p.Status == chat.Online, load: p.Load, capacity: p.Capacity, idle: since}
 	d.mu.Lock()
-	m.heard = d.readings
+	d.events++
+	m.heard, m.event = d.readings, d.events
 	d.crew.set(m)
 	e, gap := &d.ears[d.store.Home(p.Agent).Index], false
 	if told > e.told {

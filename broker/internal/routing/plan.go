@@ -12,6 +12,7 @@ import (
 type job struct {
 	session string
 	load    int
+	event   int64 // the last that had been heard when it was planned
 }
 
 // head are those first in line, at most so many, with what is known of them.
@@ -97,7 +98,7 @@ func (d *dispatcher) plan(waiting []*chat.Snapshot, botID string) (bot []job, jo
 		if _, known := was[m]; !known {
 			was[m] = *m
 		}
-		jobs[m.id] = append(jobs[m.id], job{st.ID, m.load})
+		jobs[m.id] = append(jobs[m.id], job{st.ID, m.load, d.events})
 		c.change(m, func() {
 			m.load++
 			m.idle = now
@@ -106,11 +107,15 @@ func (d *dispatcher) plan(waiting []*chat.Snapshot, botID string) (bot []job, jo
 	return bot, jobs
 }
 
-// learn takes over what came of one job; true if the next plan may do better.
+// learn takes over what came of one job; true if the next plan may do better. Where an event has told of the agent since
+// the job was planned, that may be newer than the answer, and no other follows: the event counts.
 func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m := d.crew.by[agent]
+	if m != nil && m.event > j.event {
+		m = nil
+	}
 	now := time.Now()
 	var e *chat.Error
 	switch {
@@ -126,11 +131,15 @@ func (d *dispatcher) learn(agent string, role chat.Role, j job, err error) bool 
 	case role == chat.RoleBot:
 		d.botted[j.session] = now
 		return true
-	case errors.As(err, &e) && e.Code == chat.CodeFull && m != nil:
-		d.crew.change(m, func() { m.load, m.capacity = e.Load, e.Capacity })
+	case errors.As(err, &e) && e.Code == chat.CodeFull:
+		if m != nil {
+			d.crew.change(m, func() { m.load, m.capacity = e.Load, e.Capacity })
+		}
 		return true
 	case errors.As(err, &e) && (e.Code == chat.CodeNoAgent || e.Code == chat.CodeForbidden):
-		d.crew.remove(agent) // its next presence brings it back
+		if m != nil {
+			d.crew.remove(agent) // its next presence brings it back
+		}
 		return true
 	}
 	d.store.Log.Warn("session not assigned; again in a second", "session", j.session, "agent", agent, "error", err)

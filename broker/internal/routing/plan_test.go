@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 )
 
 // slowPlan is plan, done by looking at everybody for each session.
@@ -34,7 +36,7 @@ func slowPlan(all map[string]mate, waiting []*chat.Snapshot, bot string, tried f
 		if best == nil {
 			continue
 		}
-		jobs[best.id] = append(jobs[best.id], job{st.ID, best.load})
+		jobs[best.id] = append(jobs[best.id], job{session: st.ID, load: best.load})
 		best.load++
 		best.idle = math.MaxInt64
 		all[best.id] = *best
@@ -102,6 +104,27 @@ func TestPlansAreThoseOfAllAgents(t *testing.T) {
 			},
 		})
 	})
+}
+
+// What an event told after a job was planned is not undone by what came of the job, since nothing would put it right again.
+func TestAnEventIsNewerThanAnAnswer(t *testing.T) {
+	for what, err := range map[string]error{"assigned": nil, "full": &chat.Error{Code: chat.CodeFull, Load: 2, Capacity: 2},
+		"offline": chat.Errorf(chat.CodeNoAgent, ""), "disabled": chat.Errorf(chat.CodeForbidden, "")} {
+		st := store.NewStore(nil, slog.New(slog.DiscardHandler))
+		st.Parts = make([]store.Partition, 1)
+		d := newDispatcher(NewDispatchers(st, nil, nil, nil), "q", nil)
+		tell := func() { d.Present(1, `{"agent":"ann","status":"online","load":0,"capacity":2}`, "1") }
+		tell()
+		_, jobs := d.plan([]*chat.Snapshot{{Session: chat.Session{ID: "s"}}}, "")
+		j := jobs["ann"][0]
+		tell() // it is as it was again
+		require.True(t, d.learn("ann", chat.RoleAgent, j, err), what)
+		require.Equal(t, 2, d.crew.rooms, what)
+
+		j.event = d.events
+		require.True(t, d.learn("ann", chat.RoleAgent, j, err), what)
+		require.Less(t, d.crew.rooms, 2, what)
+	}
 }
 
 // A plan for one order costs no look at all agents.
