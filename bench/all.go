@@ -47,7 +47,8 @@ func (c *allCommand) scenarios() []named {
 		{"idle", &idleCommand{Conns: 10000, Rest: 30 * time.Second}},
 		{"rest", &restCommand{For: 20 * time.Second}},
 		{"memory", &memoryCommand{Sessions: 5000, Each: 50}},
-		{"auto", &autoCommand{Sessions: 10000, Agents: 500}},
+		{"auto", &autoCommand{Agents: 5000, Capacity: 3, Orders: 300, For: 20 * time.Second, Hold: 5 * time.Second, IdleQueues: 50, IdleAgents: 500, IdleFor: 60 * time.Second, Rest: 5 * time.Second}},
+		{"burst", &burstCommand{Sessions: 10000, Agents: 500}},
 		{"archive", &archiveCommand{Store: "sqlite", Sessions: 1000, Each: 50, Rounds: 3}},
 	}
 	if c.Full {

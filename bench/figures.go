@@ -94,14 +94,14 @@ func (r *waitReport) figures() []figure {
 	}
 }
 
-func (r *autoReport) title() string {
-	return fmt.Sprintf("auto: %d waiting sessions, %d agents", r.Sessions, r.Agents)
+func (r *burstReport) title() string {
+	return fmt.Sprintf("burst: %d waiting sessions, %d agents", r.Sessions, r.Agents)
 }
 
-func (r *autoReport) figures() []figure {
+func (r *burstReport) figures() []figure {
 	return []figure{
-		of("auto", "all assigned", "s", less, r.Seconds), of("auto", "least of an agent", "", "", float64(r.Least)),
-		of("auto", "most of an agent", "", "", float64(r.Most)),
+		of("burst", "all assigned", "s", less, r.Seconds), of("burst", "least of an agent", "", "", float64(r.Least)),
+		of("burst", "most of an agent", "", "", float64(r.Most)),
 	}
 }
 

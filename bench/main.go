@@ -9,7 +9,8 @@
 //	go run ./bench idle       # memory of idle connections
 //	go run ./bench losers     # what losing grabs cost the next order
 //	go run ./bench wait       # what it costs to tell many waiting users their positions
-//	go run ./bench auto       # a burst of waiting sessions, assigned
+//	go run ./bench auto       # many orders for very many agents, assigned; and what that costs while nothing comes
+//	go run ./bench burst      # a burst of waiting sessions, assigned
 //	go run ./bench archive    # the archiver beside raw inserts; --store=mongo for FerretDB
 //	go run ./bench life       # what opening, grabbing and ending a session cost
 //	go run ./bench hall       # agents who watch a queue that many orders come to
@@ -49,7 +50,8 @@ type options struct {
 	Grow    growCommand    `cmd:"" help:"The cost of a message as open sessions, nodes, watchers and logs grow."`
 	Rest    restCommand    `cmd:"" help:"What a node costs while nothing happens."`
 	Wait    waitCommand    `cmd:"" help:"What it costs to tell many waiting users their positions."`
-	Auto    autoCommand    `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
+	Auto    autoCommand    `cmd:"" help:"Orders that are assigned to very many agents, and queues that assign to which nothing comes."`
+	Burst   burstCommand   `cmd:"" help:"How long it takes to assign a burst of waiting sessions."`
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
 	Life    lifeCommand    `cmd:"" help:"What opening, grabbing and ending a session cost."`
 	Storm   stormCommand   `cmd:"" help:"Very many clients who come back at once, having missed messages."`

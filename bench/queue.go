@@ -130,12 +130,12 @@ func (c *waitCommand) load(ctx context.Context, bed *bed, do func() error) (floa
 	return (bed.server.cpu() - before) / float64(time.Since(began).Microseconds()) * 100, nil
 }
 
-type autoCommand struct {
+type burstCommand struct {
 	Sessions int `default:"10000" help:"Sessions that wait when the agents come."`
 	Agents   int `default:"500" help:"Agents who are online."`
 }
 
-type autoReport struct {
+type burstReport struct {
 	Sessions int     `json:"sessions"`
 	Agents   int     `json:"agents"`
 	Seconds  float64 `json:"seconds"`
@@ -144,7 +144,7 @@ type autoReport struct {
 }
 
 // measure lets a burst wait in a queue, then makes the queue assign it.
-func (c *autoCommand) measure(ctx context.Context) (report, error) {
+func (c *burstCommand) measure(ctx context.Context) (report, error) {
 	bed, err := newBed(ctx)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (c *autoCommand) measure(ctx context.Context) (report, error) {
 	if err := setQueue(ctx, api, "auto"); err != nil {
 		return nil, err
 	}
-	r := &autoReport{Sessions: c.Sessions, Agents: c.Agents}
+	r := &burstReport{Sessions: c.Sessions, Agents: c.Agents}
 	for {
 		loads, err := c.loads(ctx, api)
 		if err != nil {
@@ -188,7 +188,7 @@ func (c *autoCommand) measure(ctx context.Context) (report, error) {
 	}
 }
 
-func (c *autoCommand) loads(ctx context.Context, api client.API) ([]int, error) {
+func (c *burstCommand) loads(ctx context.Context, api client.API) ([]int, error) {
 	var list struct {
 		Agents []struct {
 			Load int `json:"load"`

@@ -43,7 +43,7 @@ func (b *Broker) audit(ctx context.Context, o AuditOptions) ([]Violation, error)
 func (b *Broker) checks(o AuditOptions) audit.Rooms {
 	rooms := audit.Rooms{
 		Session:   []func(p store.Partition, session string) []store.Check{b.sessions.SessionChecks, b.places.SessionChecks, b.waiting.SessionChecks},
-		Partition: []func(p store.Partition) []store.Check{b.sessions.PartitionChecks},
+		Partition: []func(p store.Partition) []store.Check{b.sessions.PartitionChecks, b.people.CrewChecks},
 		Waiting:   b.waiting.ListedCheck,
 		Held: func(p store.Partition, agent, session string) store.Check {
 			return b.places.HeldCheck(p, agent, session, o.Lateness(), b.sessions.Look)
@@ -59,8 +59,11 @@ func (b *Broker) checks(o AuditOptions) audit.Rooms {
 
 // repair does by hand what nodes do when they see Redis fall back: connections are
 // registered again (by the nodes), those of nodes that are not there are cleared,
-// the archive and agents' places are compared.
+// the archive and agents' places are compared. Who names which queue is found out anew.
 func (b *Broker) repair(ctx context.Context) error {
+	if err := b.people.Recount(ctx); err != nil {
+		return err
+	}
 	for _, p := range b.store.Parts {
 		if err := b.people.ClearStrangers(ctx, p); err != nil {
 			return err

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,20 +50,33 @@ func openFor(t testing.TB, b *Broker, queue, user string) chat.Session {
 }
 
 // looked waits until whoever assigns in a queue has looked for what waits there, and given away
-// what it could: its lease on the queue is made longer between two looks.
+// what it could: it looks once a second, and as often asks for its groups of queues.
 func looked(t testing.TB, b *Broker, queue string) {
 	t.Helper()
 	var ends time.Time
 	for renewed := -1; renewed < 2; renewed++ {
 		eventually(t, func() bool {
-			left := b.store.Redis.PTTL(t.Context(), b.store.Home(queue).Dispatch(queue)).Val()
-			if now := time.Now().Add(left); left > 0 && now.Sub(ends) > 500*time.Millisecond {
-				ends = now
-				return true
+			_, until := b.assigns(t, queue)
+			if !until.After(ends) {
+				return false
 			}
-			return false
+			ends = until
+			return true
 		})
 	}
+}
+
+// assigns is the node that assigns in a queue, and until when it does, at least; zero where there is none.
+func (b *Broker) assigns(t testing.TB, queue string) (node string, until time.Time) {
+	t.Helper()
+	held, err := b.store.Redis.HGetAll(t.Context(), b.store.Parts[0].Dispatchers()).Result()
+	require.NoError(t, err)
+	node = held[strconv.Itoa(routing.GroupOf(queue))]
+	ms, err := strconv.ParseInt(held["node|"+node], 10, 64)
+	if err != nil {
+		return "", time.Time{}
+	}
+	return node, time.UnixMilli(ms)
 }
 
 // Assignment piles chats on one agent (Chatwoot #11034, #1198): the least load

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -124,7 +125,7 @@ func TestMadeUpQueuesAreBounded(t *testing.T) {
 	require.NoError(t, a.people.Tidy(ctx, home))
 }
 
-// The counts of which queue how many agents name are what the agents name, whatever
+// The counts of which queue how many agents name, and the lists of who they are, are what the agents name, whatever
 // gives them their queues, in whatever order, and after a restore.
 func TestNamedQueuesAreCounted(t *testing.T) {
 	testenv.EachShared(t, func(t *testing.T, url string) {
@@ -176,11 +177,16 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 		check := func() {
 			t.Helper()
 			want, got := map[string]int{}, map[string]int{}
+			members, listed := []string{}, []string{}
 			for _, id := range ids {
 				info, err := nodes[0].Agent(ctx, host, id)
 				require.NoError(t, err)
 				for _, q := range info.Queues {
 					want[q]++
+				}
+				slices.Sort(info.Queues)
+				for _, q := range slices.Compact(info.Queues) {
+					members = append(members, q+chat.SepField+id)
 				}
 			}
 			for _, p := range nodes[0].store.Parts {
@@ -190,14 +196,22 @@ func TestNamedQueuesAreCounted(t *testing.T) {
 					n, _ := strconv.Atoi(counts[q])
 					got[q] += n
 				}
+				all, err := nodes[0].store.Redis.ZRange(ctx, p.Crews(), 0, -1).Result()
+				require.NoError(t, err)
+				for _, m := range all {
+					if q, _, _ := strings.Cut(m, chat.SepField); chat.Contains(queues, q) {
+						listed = append(listed, m)
+					}
+				}
 			}
+			require.ElementsMatch(t, members, listed)
 			for _, q := range queues {
 				require.Equal(t, want[q], got[q])
 			}
 		}
 		check()
 		for _, p := range nodes[0].store.Parts { // as a version before left it
-			require.NoError(t, nodes[0].store.Redis.Del(ctx, p.Named()).Err())
+			require.NoError(t, nodes[0].store.Redis.Del(ctx, p.Named(), p.Crews(), p.Presences()).Err())
 		}
 		startNode(t, url)
 		check()

@@ -169,7 +169,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 			return nil, errors.Join(err, b.store.Pipe.Close())
 		}
 	}
-	b.dispatchers = routing.NewDispatchers(b.store, b.settings, dispatchNeeds{liveSessions{b.sessions, b}})
+	b.dispatchers = routing.NewDispatchers(b.store, b.settings, b.people, dispatchNeeds{liveSessions{b.sessions, b}})
 	if err := b.settings.Start(ctx); err != nil {
 		return nil, errors.Join(err, b.store.Pipe.Close())
 	}
@@ -184,6 +184,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	g.Wait()
 	b.loops()
 	b.sessions.KeepStates()
+	b.people.RecountLater()
 	return b, nil
 }
 

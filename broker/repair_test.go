@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"bellhop/broker/chat"
@@ -66,6 +67,10 @@ func TestAuditRepairs(t *testing.T) {
 	require.NoError(t, b.store.Redis.Del(ctx, g.Session(gone.ID), g.Log(gone.ID), g.Unread(gone.ID), g.Read(gone.ID)).Err())
 	require.NoError(t, b.store.Redis.ZRem(ctx, g.Sessions(), gone.ID).Err())
 	require.NoError(t, b.store.Redis.ZRem(ctx, g.Waiting(q), gone.ID).Err())
+	// An agent is not listed as one of its queue, and is as one of another.
+	require.NoError(t, b.store.Redis.ZRem(ctx, home.Crews(), q+chat.SepField+ann.ID).Err())
+	hers := b.store.Home(bea.ID)
+	require.NoError(t, b.store.Redis.ZAdd(ctx, hers.Crews(), redis.Z{Member: name("q") + chat.SepField + bea.ID}).Err())
 	// A connection is registered at a node that nobody knows.
 	require.NoError(t, b.store.Redis.HSet(ctx, p.Conns("u:ghost"), "phone", "01GONE/1.1").Err())
 

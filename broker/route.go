@@ -93,11 +93,6 @@ type dispatchNeeds struct {
 	liveSessions
 }
 
-// EachAgent gives all known agents with their loads.
-func (n dispatchNeeds) EachAgent(ctx context.Context, f func(p chat.Profile, load int)) error {
-	return n.b.people.EachAgent(ctx, f)
-}
-
 // Follow keeps a picture of what waits in a queue.
 func (n dispatchNeeds) Follow(ctx context.Context, queue string, f routing.Follower) (routing.View, bool, error) {
 	v, sound, err := n.b.hall.Follow(ctx, queue, f)

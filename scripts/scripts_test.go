@@ -70,9 +70,9 @@ func TestNamesOfKeys(t *testing.T) {
 	require.EqualError(t, set["claim"].Takes(10), "script claim: 10 keys are given, and it takes session, log, unread, read, authors, "+
 		"timers, dirty, outbox, waits..., states, rules, stats, hooks")
 	require.False(t, set["settle"].Hooks)
-	require.NoError(t, set["settle"].Takes(6))
-	require.Error(t, set["settle"].Takes(5))
-	require.Error(t, set["settle"].Takes(7))
+	require.NoError(t, set["settle"].Takes(7))
+	require.Error(t, set["settle"].Takes(6))
+	require.Error(t, set["settle"].Takes(8))
 	require.NoError(t, set["returned"].Takes(1))
 	require.NoError(t, set["returned"].Takes(2))
 	require.Error(t, set["returned"].Takes(3))

@@ -1,6 +1,6 @@
 -- connect: a participant's device is at a node.
 --#flags allow-oom
--- KEYS: conns, profile, timers, node, agents, load, dirty, named, stats
+-- KEYS: conns, profile, timers, node, agents, load, dirty, named, stats, crews, presences
 -- ARGV: a = JSON (who (participant), agent? (its id if staff), device, conn, max, info, queues, capacity, issued (ms),
 --   generation (as in revoke.lua, 0 for a JWT), again? (it was told before)), channels (prefix of queue channels)
 -- reply: {'ok', queues, capacity, status} | {'full'} | {'replaced'} | {'unauthorized'} | {'blocked'}
@@ -30,7 +30,7 @@ if held and held ~= a.conn then
   redis.call('PUBLISH', profile, cjson.encode({kind = 'replaced', conn = held}))
 end
 if a.agent then
-  assign(profile, agents, named, a.agent, p[4] and p[7] or a.queues, p[4] and p[8] or a.capacity)
+  assign(profile, a.agent, p[4] and p[7] or a.queues, p[4] and p[8] or a.capacity)
   redis.call('ZREM', timers, 'gone|' .. a.agent)
   local assigned = p[4] or p[7] == a.queues and tonumber(p[8]) == a.capacity
   if p[6] ~= a.info or not assigned then redis.call('ZADD', dirty, now(), 'profile|' .. a.who) end

@@ -1,6 +1,6 @@
 -- status: what an agent says of itself, or what the broker finds out (gone).
 --#flags allow-oom
--- KEYS: profile, load, conns, dirty, epoch, stats
+-- KEYS: profile, load, conns, dirty, epoch, stats, presences
 -- ARGV: a = JSON (agent, status ('' for the one it has), gone? (only if it has no connection)), channels (prefix of queue channels)
 -- reply: {'ok', status, capacity, load} | {'back'} | {'early'}: the nodes may not have told yet who is connected
 -- holds: an agent with a connection is never found gone; what it chose stays until it chooses again.

@@ -1,6 +1,6 @@
 -- rectify: a place in an agent's load is made what its session says, which is the truth of both.
 --#flags allow-oom
--- KEYS: profile, load, timers, stats
+-- KEYS: profile, load, timers, stats, presences
 -- ARGV: a = JSON (agent, session, was (the place as it was seen, '' for none), token (that the session names, '' for none)), channels (prefix of queue channels)
 -- reply: {'ok'} | {'moved'}: it is not as it was seen | {'full'}
 -- holds: load never exceeds capacity by it.

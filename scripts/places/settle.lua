@@ -1,6 +1,6 @@
 -- settle: an agent's partition learns what a session's partition decided. Idempotent, in any order.
 --#flags allow-oom
--- KEYS: profile, load, mine, listed, timers, stats
+-- KEYS: profile, load, mine, listed, timers, stats, presences
 -- ARGV: e = JSON (agent, session, rev, role (owner | target | assistant | past | none | expired), token, hold, created?, ended?, extra?,
 --   sure? (rev may be lower than known: the session fell back)), channels (prefix of queue channels)
 -- reply: {'ok'}

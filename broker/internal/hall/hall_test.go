@@ -151,3 +151,27 @@ func TestALookForRoomBreaksNoBeat(t *testing.T) {
 		require.Contains(t, w.batches[2], "reset")
 	})
 }
+
+// follower hears of agents.
+type follower struct {
+	told           int64
+	presence, idle string
+}
+
+func (f *follower) Present(told int64, presence, idle string) {
+	f.told, f.presence, f.idle = told, presence, idle
+}
+func (f *follower) Stir(string) {}
+func (f *follower) Anew()       {}
+
+// A presence's number is for who assigns; watchers are shown the same whether it has one or a version before told it.
+func TestWatchersAreShownNoNumber(t *testing.T) {
+	const shown = `"agent":"ann","status":"online","load":1,"capacity":2}`
+	for told, payload := range map[int64]string{7: `P{"n":7,` + shown, 0: "P{" + shown} {
+		f, w := &follower{}, &listener{}
+		v := &View{h: &Hall{}, watchers: []chat.QueueWatcher{w}, follower: f}
+		v.handle(payload + chat.SepField + "99")
+		require.Equal(t, follower{told, "{" + shown, "99"}, *f)
+		require.Equal(t, []string{`{"event":"presence",` + shown}, w.batches)
+	}
+}

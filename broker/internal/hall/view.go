@@ -79,21 +79,13 @@ func (v *View) load(ctx context.Context, tell bool) error {
 	v.loads.Add(1)
 	v.mu.Lock()
 	v.loading = true
-	follower := v.follower
 	v.mu.Unlock()
 	list, states, err := v.h.waitingList(ctx, v.queue)
-	var read func()
-	if err == nil && follower != nil {
-		read, err = follower.Read(ctx)
-	}
 	v.sound = err == nil
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
 		v.list, v.sessions = list, states
-		if read != nil && v.follower == follower {
-			read()
-		}
 		if tell {
 			v.owed = slices.Clone(v.watchers)
 			v.show()
@@ -107,7 +99,9 @@ func (v *View) load(ctx context.Context, tell bool) error {
 		v.h.store.Tasks.Go(v.h.Resync)
 	}
 	v.backlog, v.weight = nil, 0
-	v.stir("")
+	if v.follower != nil {
+		v.follower.Anew()
+	}
 	return err
 }
 
@@ -182,10 +176,7 @@ func (v *View) apply(payload string) {
 		v.tell(v.event(map[string]any{"removed": id, "by": by}))
 	case 'P':
 		shown, idle, _ := strings.Cut(rest, chat.SepField)
-		v.tell([]byte(`{"event":"presence",` + shown[1:]))
-		if v.follower != nil {
-			v.follower.Present(shown, idle)
-		}
+		v.present(shown, idle)
 	}
 }
 

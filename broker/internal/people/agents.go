@@ -23,13 +23,14 @@ func (ps *People) Profile(ctx context.Context, role chat.Role, id string) (chat.
 // were set, or it is connected with another token.
 func (ps *People) Introduce(ctx context.Context, id chat.Identity) error {
 	w, p := chat.Who(id.Role, id.ID), ps.store.Home(id.ID)
-	r, err := ps.store.RunJSON(ctx, "introduce", []string{p.Profile(w), p.Conns(w), p.Agents(), p.Named(), p.Dirty()}, struct {
+	r, err := ps.store.RunJSON(ctx, "introduce", []string{p.Profile(w), p.Conns(w), p.Agents(), p.Named(), p.Dirty(),
+		p.Load(id.ID), p.Stats(), p.Crews(), p.Presences()}, struct {
 		Who      string `json:"who"`
 		Agent    string `json:"agent"`
 		Info     string `json:"info"`
 		Queues   string `json:"queues"`
 		Capacity int    `json:"capacity"`
-	}{w, id.ID, chat.Encode(id.Person()), chat.Encode(id.Queues), id.Capacity})
+	}{w, id.ID, chat.Encode(id.Person()), chat.Encode(id.Queues), id.Capacity}, p.Waiting(""))
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,8 @@ func (ps *People) SetAgent(ctx context.Context, id string, s chat.AgentSettings)
 	}
 	args.Defaults.Queues, args.Defaults.Capacity = chat.Encode([]string{chat.DefaultQueueID}), chat.DefaultCapacity
 	p := ps.store.Home(id)
-	r, err := ps.store.RunJSON(ctx, "agent", []string{p.Profile(args.Who), p.Load(id), p.Agents(), p.Named(), p.Dirty(), p.Stats()}, args,
+	r, err := ps.store.RunJSON(ctx, "agent", []string{p.Profile(args.Who), p.Load(id), p.Agents(), p.Named(), p.Dirty(), p.Stats(),
+		p.Crews(), p.Presences()}, args,
 		p.Waiting("")) // watchers are shown its capacity
 	if err != nil {
 		return chat.AgentInfo{}, err
@@ -151,7 +153,7 @@ func (ps *People) Gone(ctx context.Context, agent string) (gone, sure bool, err 
 func (ps *People) status(ctx context.Context, agent string, s chat.Status, gone bool) (store.Reply, error) {
 	part := ps.store.Home(agent)
 	return ps.store.RunJSON(ctx, "status", []string{part.Profile("a:" + agent), part.Load(agent), part.Conns("a:" + agent),
-		part.Dirty(), part.Epoch(), part.Stats()},
+		part.Dirty(), part.Epoch(), part.Stats(), part.Presences()},
 		struct {
 			Agent  string      `json:"agent"`
 			Status chat.Status `json:"status"`

@@ -57,7 +57,7 @@ func (ps *People) Recount(ctx context.Context) error {
 			if err != nil {
 				return store.RedisError("recount", err)
 			}
-			keys, args := []string{p.Named(), p.Agents()}, make([]any, len(ids))
+			keys, args := []string{p.Named(), p.Crews(), p.Presences(), p.Agents()}, make([]any, len(ids))
 			for i, id := range ids {
 				keys, args[i] = append(keys, p.Profile("a:"+id)), id
 			}

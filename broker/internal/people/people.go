@@ -6,8 +6,8 @@
 // sets something else of it at the same moment. A token that was revoked speaks for
 // nobody any more, on every node; one that was issued afterwards works at once. A blocked
 // user is told to all its open sessions. What must outlive Redis of profiles and tokens can be
-// kept elsewhere, and put back. How many agents name each queue is counted where
-// they get their queues. One connection of a device is registered at a time. A node that beats
+// kept elsewhere, and put back. How many agents name each queue, and who they are, is written
+// where they get their queues; whoever was to hear how one of them is can tell that it did not. One connection of a device is registered at a time. A node that beats
 // is never taken for dead; the connections of one that does not are cleared, by some node.
 // A user sends, opens and uploads no faster than its rate over all
 // nodes together, staff hardly; lists and bytes read are counted at each node (commands are
@@ -15,7 +15,7 @@
 //
 // # Keys and scripts
 //
-// Its keys are profile, ahead, token, agents, named, strange, rate, conns, node and clearing, and
+// Its keys are profile, ahead, token, agents, named, crews, presences, strange, rate, conns, node and clearing, and
 // of nodes who is taken off (take.lua is the heartbeat); a profile's key is also
 // the channel of its participant: see Tell. Its scripts are those of scripts/people.
 // Scripts of others write to its keys,

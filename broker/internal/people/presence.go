@@ -35,7 +35,7 @@ func (ps *People) Register(ctx context.Context, id chat.Identity, device, conn s
 		args.Agent = id.ID
 	}
 	r, err := ps.store.RunJSON(ctx, "connect", []string{p.Conns(w), p.Profile(w), p.Timers(), p.Node(ps.store.Node), p.Agents(),
-		p.Load(id.ID), p.Dirty(), p.Named(), p.Stats()}, args, p.Waiting(""))
+		p.Load(id.ID), p.Dirty(), p.Named(), p.Stats(), p.Crews(), p.Presences()}, args, p.Waiting(""))
 	if err != nil {
 		return chat.Registered{}, err
 	}

@@ -46,6 +46,10 @@ func TestRecordsBringBackProfilesAndTokens(t *testing.T) {
 	agents, err := ps.Agents(ctx)
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
+	for _, q := range []string{"a", "b"} {
+		crew, _ := crewOfAll(t, ps, q)
+		require.Equal(t, []string{ann}, crew)
+	}
 	for user, barred := range map[string]bool{uma: true, ben: false} {
 		blocked, err := ps.Blocked(ctx, user)
 		require.NoError(t, err)

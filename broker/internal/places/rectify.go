@@ -161,7 +161,7 @@ func (p *Places) rectifyPlace(ctx context.Context, agent, session, was, token st
 		return false, false, nil // reserved just now, or its timer asks
 	}
 	home, w := p.store.Home(agent), "a:"+agent
-	r, err := p.store.RunJSON(ctx, "rectify", []string{home.Profile(w), home.Load(agent), home.Timers(), home.Stats()},
+	r, err := p.store.RunJSON(ctx, "rectify", []string{home.Profile(w), home.Load(agent), home.Timers(), home.Stats(), home.Presences()},
 		rectifyArgs{agent, session, was, token}, home.Waiting(""))
 	if err != nil {
 		return false, false, err

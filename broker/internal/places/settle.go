@@ -31,7 +31,8 @@ func (p *Places) Settle(ctx context.Context, e Effect) error {
 
 func (p *Places) settle(ctx context.Context, agent, effect string) error {
 	home, w := p.store.Home(agent), "a:"+agent
-	_, err := p.store.Run(ctx, "settle", []string{home.Profile(w), home.Load(agent), home.Mine(w), home.Listed(w), home.Timers(), home.Stats()},
+	_, err := p.store.Run(ctx, "settle", []string{home.Profile(w), home.Load(agent), home.Mine(w), home.Listed(w), home.Timers(), home.Stats(),
+		home.Presences()},
 		effect, home.Waiting(""))
 	return err
 }

@@ -2,9 +2,7 @@ package routing
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"strconv"
+	"container/heap"
 
 	"bellhop/broker/chat"
 )
@@ -12,10 +10,17 @@ import (
 // mate is an agent of a queue as far as assigning goes.
 type mate struct {
 	id       string
-	online   bool
+	idle     int64 // ms: since when nothing has come to it or gone from it
+	heard    int64 // during which reading it was heard of last
+	event    int64 // which event was the last that told of it
 	load     int
 	capacity int
-	idle     int64 // ms: since when nothing has come to it or gone from it
+	at       int // its place in the heap; -1: it is not there
+	online   bool
+}
+
+func mateOf(p chat.Profile, load int) mate {
+	return mate{id: p.ID, online: p.Status == chat.Online && !p.Disabled, load: load, capacity: p.Capacity, idle: p.IdleAt}
 }
 
 func (m *mate) room() bool { return m.online && m.load < m.capacity }
@@ -25,59 +30,91 @@ func (m *mate) compare(o *mate) int {
 	return cmp.Or(cmp.Compare(m.load, o.load), cmp.Compare(m.idle, o.idle), cmp.Compare(m.id, o.id))
 }
 
-// agents reads a queue's agents. Its cost grows with the number of all known agents.
-func (ds *Dispatchers) agents(ctx context.Context, queue string) (map[string]*mate, error) {
-	out := map[string]*mate{}
-	err := ds.needs.EachAgent(ctx, func(p chat.Profile, load int) {
-		if chat.Contains(p.Queues, queue) {
-			out[p.ID] = &mate{p.ID, p.Status == chat.Online && !p.Disabled, load, p.Capacity, p.IdleAt}
-		}
+// crew are a queue's agents. A change of one costs the logarithm of their number, and so does a place given.
+type crew struct {
+	by    map[string]*mate
+	free  mates // those with room
+	rooms int   // places that these have
+}
+
+func newCrew() crew { return crew{by: map[string]*mate{}} }
+
+// set takes over how an agent is now.
+func (c *crew) set(is mate) {
+	m := c.by[is.id]
+	if m == nil {
+		m = &mate{at: -1}
+		c.by[is.id] = m
+	}
+	c.change(m, func() {
+		is.at = m.at
+		*m = is
 	})
-	return out, err
 }
 
-// The dispatcher follows its queue's view: see Follower.
-
-// Read reads the queue's agents beside its list.
-func (d *dispatcher) Read(ctx context.Context) (keep func(), err error) {
-	crew, err := d.agents(ctx, d.queue)
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.crew = crew
-	}, err
-}
-
-// Present takes over how an agent is now.
-func (d *dispatcher) Present(presence, idle string) {
-	var p struct {
-		Agent    string
-		Status   chat.Status
-		Load     int
-		Capacity int
-	}
-	if err := json.Unmarshal([]byte(presence), &p); err != nil {
-		d.store.Log.Error("unreadable event", "queue", d.queue, "error", err)
-		return
-	}
-	since, _ := strconv.ParseInt(idle, 10, 64)
-	m := &mate{p.Agent, p.Status == chat.Online, p.Load, p.Capacity, since}
-	room := m.room()
-	d.mu.Lock()
-	d.crew[p.Agent] = m
-	d.mu.Unlock()
-	if room {
-		d.Stir("")
+func (c *crew) remove(id string) {
+	if m := c.by[id]; m != nil {
+		c.hide(m)
+		delete(c.by, id)
 	}
 }
 
-// Stir has it look again.
-func (d *dispatcher) Stir(session string) {
-	d.mu.Lock()
-	delete(d.passed, session) // it waits again
-	d.mu.Unlock()
-	select {
-	case d.kick <- struct{}{}:
-	default:
+// change lets f change an agent and gives it the place that it has then.
+func (c *crew) change(m *mate, f func()) {
+	if m.at >= 0 {
+		c.rooms -= m.capacity - m.load
 	}
+	f()
+	switch {
+	case m.room() && m.at >= 0:
+		c.rooms += m.capacity - m.load
+		heap.Fix(&c.free, m.at)
+	case m.room():
+		c.rooms += m.capacity - m.load
+		heap.Push(&c.free, m)
+	case m.at >= 0:
+		heap.Remove(&c.free, m.at)
+	}
+}
+
+// hide takes an agent out of those with room, until it is changed.
+func (c *crew) hide(m *mate) {
+	if m.at >= 0 {
+		c.rooms -= m.capacity - m.load
+		heap.Remove(&c.free, m.at)
+	}
+}
+
+// next is whom the next session goes to; nil where nobody has room.
+func (c *crew) next() *mate {
+	if len(c.free) == 0 {
+		return nil
+	}
+	return c.free[0]
+}
+
+// mates is a heap of agents with room, the next to get a session first.
+type mates []*mate
+
+func (h mates) Len() int           { return len(h) }
+func (h mates) Less(i, j int) bool { return h[i].compare(h[j]) < 0 }
+func (h mates) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+// Push is heap.Interface's.
+func (h *mates) Push(x any) {
+	m, _ := x.(*mate)
+	m.at = len(*h)
+	*h = append(*h, m)
+}
+
+// Pop takes the last out.
+func (h *mates) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1], last.at = nil, -1
+	*h = old[:len(old)-1]
+	return last
 }

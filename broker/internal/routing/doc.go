@@ -12,13 +12,15 @@
 //
 // # Keys and scripts
 //
-// Its keys are queues, rules, waiting and dispatch; its script is queue. A node assigns in a
-// queue while it holds `dispatch` by the script hold.
+// Its keys are queues, rules, waiting, dispatchers and, of a version before, dispatch; its
+// scripts are queue and share. A node assigns in the groups of queues that share gives it:
+// share.go. How it knows a queue's agents: muster.go, and of people crews.go. What channels
+// lose: lost.go.
 //
 // # Loops and locks
 //
-// One for each queue that assigns, while Tend keeps it; settings are to be read again by
-// whoever calls Load. dispatcher.mu is taken while its View's is held, never the other way
-// round; Settings.mu, Dispatchers.mu and Gates.mu are taken alone. None is held while Redis
-// is asked, but Dispatchers.mu by Close.
+// One for each queue that assigns and is this node's, while Tend keeps it; settings are to be
+// read again by whoever calls Load. dispatcher.mu is taken while its View's is held, never the
+// other way round; Settings.mu, Dispatchers.mu and Gates.mu are taken alone. None is held while
+// Redis is asked.
 package routing

@@ -139,6 +139,9 @@ func (p Partition) Sessions() string         { return p.prefix + "sessions" }
 func (p Partition) States() string           { return p.prefix + "states" }
 func (p Partition) Agents() string           { return p.prefix + "agents" }
 func (p Partition) Named() string            { return p.prefix + "named" }
+func (p Partition) Crews() string            { return p.prefix + "crews" }
+func (p Partition) Presences() string        { return p.prefix + "presences" }
+func (p Partition) Dispatchers() string      { return p.prefix + "dispatchers" }
 func (p Partition) Nodes() string            { return p.prefix + "nodes" }
 func (p Partition) Clearing() string         { return p.prefix + "clearing" }
 func (p Partition) Leases() string           { return p.prefix + "leases" }
