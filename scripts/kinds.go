@@ -8,6 +8,7 @@ var Kinds = []string{
 	// of a partition
 	"timers", "dirty", "aside", "late", "hooks", "hooks_late", "dead", "outbox", "sessions", "states", "agents",
 	"named", "nodes", "clearing", "leases", "epoch", "recovering", "stats", "flusher", "strange", "rules", "queues", "canned",
+	"alive", "epochs", "labelled",
 	// of a node, a token, a mass move, a queue, a scope of canned replies
 	"node", "token", "move", "left", "failed", "waiting", "dispatch", "shortcuts",
 	// of a participant

@@ -371,7 +371,7 @@ func (a *Archiver) Expire(ctx context.Context, p store.Partition, session string
 	}
 	r, err := a.store.RunJSON(ctx, "expire", []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session),
 		p.Authors(session), p.Recalled(session), p.Keys(session), p.Dirty(), p.Timers(), p.Outbox(),
-		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States()}, struct {
+		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States(), p.Labelled()}, struct {
 		Session string `json:"session"`
 		After   int64  `json:"after"` // ms
 	}{session, a.after.Milliseconds()})
