@@ -43,6 +43,14 @@ func (s Silence) Hear(beats map[string]int64) []string {
 	return dead
 }
 
+// Of is how many of our heartbeats have gone by since a node's last one.
+func (s Silence) Of(node string) int {
+	if q := s[node]; q != nil {
+		return q.ticks
+	}
+	return 0
+}
+
 // Bury takes a silent node off the list of those alive, unless it has been heard
 // of meanwhile; its connections are cleared by whoever takes that from `clearing`.
 func (ps *People) Bury(ctx context.Context, p store.Partition, node string, beats int64) {
