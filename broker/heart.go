@@ -258,7 +258,7 @@ func (h *heart) meet(alive map[string]string) {
 		}
 	}
 	for node := range workers {
-		if node != self && (!h.dead[node].IsZero() || h.quiet.Of(node) >= missedBeats) {
+		if node != self && (!h.dead[node].IsZero() || !h.quiet.Lives(node, missedBeats)) {
 			delete(workers, node)
 		}
 	}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -159,4 +160,19 @@ func TestEveryNodeNoticesAFallBack(t *testing.T) {
 		met(t, b, len(nodes))
 	}
 	clean(t, b)
+}
+
+// All nodes died at once, and Redis still has them on its list: who comes then looks after everything at once.
+func TestANodeAfterACrashOfAll(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t).URL()
+	first := startNode(t, url, noArchive)
+	ctx, home := t.Context(), first.store.Parts[0]
+	for i := range 5 {
+		require.NoError(t, first.store.Redis.HSet(ctx, home.Alive(), fmt.Sprint("dead ", i), "99|").Err())
+	}
+	b := startNode(t, url, noArchive)
+	require.NoError(t, first.Close(ctx))
+	require.Less(t, fires(t, b, b.store.Parts), 2100*time.Millisecond)
+	eventually(t, func() bool { return b.store.Redis.HLen(ctx, home.Alive()).Val() == 1 })
 }
