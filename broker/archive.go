@@ -51,6 +51,10 @@ func (n archiverNeeds) Settle(ctx context.Context, p store.Partition, effects []
 	n.b.places.CarryOut(ctx, p, effects)
 }
 
+func (n archiverNeeds) Waits(p store.Partition) (works, waits bool) {
+	return n.b.works(p), n.b.pulses[p.Index].dirty.Load()
+}
+
 func (n archiverNeeds) ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error) {
 	return n.b.sessions.ReadLog(ctx, session, from, to)
 }

@@ -68,7 +68,7 @@ func (b *Broker) repair(ctx context.Context) error {
 		if err := b.people.ClearStrangers(ctx, p); err != nil {
 			return err
 		}
-		if _, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, ""); err != nil {
+		if _, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0); err != nil {
 			return err
 		}
 		if err := b.mend(ctx, p, "by hand"); err != nil {

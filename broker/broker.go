@@ -139,6 +139,7 @@ type Broker struct {
 	waiting     *routing.Waiting
 	dispatchers *routing.Dispatchers
 	pulses      []*pulse // by partition
+	heart       *heart
 	places      *places.Places
 	sends       *store.Together
 	working     chan struct{} // one for each piece of background work that is being done
@@ -182,6 +183,9 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 		g.Go(func() { p.tick(ctx) }) // known to the others before the first connection
 	}
 	g.Wait()
+	if err := b.heart.beat(ctx, false); err != nil { // until it is heard, it works in every partition
+		b.store.Log.Warn("the other nodes are not heard yet", "error", err)
+	}
 	b.loops()
 	b.sessions.KeepStates()
 	b.people.RecountLater()
@@ -207,7 +211,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	})
 	b.people = people.New(b.store, people.Options{JWT: o.JWT, Leeway: o.JWTLeeway, OpenSessions: o.OpenSessions, IsSet: b.settings.Known, Rules: b.settings})
 	b.limits = people.NewLimits(b.store, people.Rates{Sends: o.SendRate, Lists: o.ListRate, Reads: o.ReadRate})
-	b.canned, b.counts = canned.New(b.store), stats.New(b.store, o.Archive, current{b})
+	b.canned, b.counts = canned.New(b.store), stats.New(b.store, o.Archive, current{b}, b.works)
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
@@ -223,12 +227,14 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		return nil, err
 	}
 	b.sends = store.NewTogether(st, "send", func(p store.Partition) []string { return []string{p.Timers(), p.Dirty(), p.States(), p.Stats()} })
+	b.heart = newHeart(b)
 	for _, p := range b.store.Parts {
 		b.pulses = append(b.pulses, newPulse(b, p))
 	}
 	b.hall = hall.New(b.store, liveSessions{b.sessions, b})
 	b.hub = live.NewHub(b.store, liveSessions{b.sessions, b}, b.people, b.people, b.hall, b.hall, o.BasePath)
 	b.hall.Listen(b.hub.Subscriber)
+	b.hub.ListenTo(b.heart.Wake)
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
@@ -308,6 +314,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	b.dispatchers.Close(ctx)
 	b.hub.Close()
 	b.store.Tasks.Wait()
+	gone := b.heart.beat(ctx, true) // others look after its partitions at once
 	_, err := b.store.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, part := range b.store.Parts {
 			if b.hub.Left(part) {
@@ -317,5 +324,5 @@ func (b *Broker) Close(ctx context.Context) error {
 		}
 		return nil
 	})
-	return errors.Join(flushed, store.RedisError("close", err), b.store.Pipe.Close())
+	return errors.Join(flushed, gone, store.RedisError("close", err), b.store.Pipe.Close())
 }

@@ -6,29 +6,46 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// fellBack compares all that this node holds of a partition with Redis. Whatever
-// else must be compared (places, the archive) is the timer `recover`'s, which any
-// one node carries out.
+// fellBack has a partition compared that this node has seen fall back, here and, where only memory
+// tells it, at the others.
 func (b *Broker) fellBack(ctx context.Context, p *pulse, before store.Epoch) {
-	b.fallen.Add(1)
-	b.store.Log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.Index,
-		"run", p.epoch.Run, "epoch", p.epoch.N, "ticks", p.epoch.Ticks, "ticksBefore", before.Ticks)
-	if p.epoch.N <= before.N { // only memory tells it: nobody has counted this one
-		r, err := b.store.Run(ctx, "renew", []string{p.part.Epoch(), p.part.Timers()}, p.epoch.N)
+	if now := p.now(); now.N <= before.N { // nobody has counted this one
+		r, err := b.store.Run(ctx, "renew", []string{p.part.Epoch(), p.part.Timers()}, now.N, before.N)
+		p.looks.Lock()
 		if err != nil {
-			p.epoch = before // noticed again at the next tick
+			p.epoch = before // noticed again at the next look
+		} else {
+			p.epoch.N = r.Num(0)
+		}
+		p.looks.Unlock()
+		if err != nil {
 			b.store.Log.Warn("a fall-back is not told yet; again in a second", "partition", p.part.Index, "error", err)
 			return
 		}
-		p.epoch.N = r.Num(0)
 	}
+	b.compare(ctx, p, before)
+}
+
+// compare compares all that this node holds of a partition with Redis. Whatever
+// else must be compared (places, the archive) is the timer `recover`'s, which any
+// one node carries out.
+func (b *Broker) compare(ctx context.Context, p *pulse, before store.Epoch) {
+	b.fallen.Add(1)
+	now := p.now()
+	b.store.Log.Warn("Redis is another server, or its keys went back: everything of the partition is compared", "partition", p.part.Index,
+		"run", now.Run, "epoch", now.N, "ticks", now.Ticks, "ticksBefore", before.Ticks)
 	b.store.LookEmptied(ctx)
+	b.announce(p.part) // its list of nodes went back, too
 	b.hub.Compare(p.part)
 }
 
 // restored has what this node holds compared with a Redis that has its data again.
 func (b *Broker) restored() {
+	b.announce(b.store.Parts...)
 	b.hub.Compare(b.store.Parts...)
+	if err := b.settings.Load(b.store.Life); err != nil { // what was restored tells of no change
+		b.store.Log.Warn("queue settings not read; again in a minute", "error", err)
+	}
 }
 
 // Fallbacks are one node's counts since it started.

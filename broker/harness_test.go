@@ -95,9 +95,14 @@ var urls sync.Map
 // admin is a client to a node's Redis that may do what a node may not.
 func admin(t testing.TB, b *Broker) redis.UniversalClient {
 	t.Helper()
+	return testenv.Client(t, urlOf(t, b))
+}
+
+func urlOf(t testing.TB, b *Broker) string {
+	t.Helper()
 	url, ok := urls.Load(b)
 	require.True(t, ok)
-	return testenv.Client(t, url.(string))
+	return url.(string) //nolint:forcetypeassert // as startNode stores it
 }
 
 // wire is a Sink that keeps what it gets.

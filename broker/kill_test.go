@@ -21,7 +21,7 @@ import (
 	"bellhop/internal/testenv"
 )
 
-// doomedNode, set to "point|Redis URL|archive file", makes this program a node
+// doomedNode, set to "point|Redis URL|archive file, if any", makes this program a node
 // that archives and kills itself at that point.
 const doomedNode = "BELLHOP_TEST_DOOMED_NODE"
 
@@ -65,15 +65,20 @@ func (r reaper) PutSessions(ctx context.Context, s []archive.Session) ([]archive
 func beDoomed(spec string) int {
 	ctx := context.Background()
 	f := strings.SplitN(spec, "|", 3)
-	store, err := sqlite.Open(ctx, f[2])
-	if err != nil {
-		return doomedNodeFailed
+	o := Options{ArchiveDelay: time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	if f[2] != "" {
+		store, err := sqlite.Open(ctx, f[2])
+		if err != nil {
+			return doomedNodeFailed
+		}
+		o.Archive = reaper{store, f[0]}
 	}
 	rdb, err := Dial(f[1])
 	if err != nil {
 		return doomedNodeFailed
 	}
-	if _, err := New(ctx, Options{Redis: rdb, Archive: reaper{store, f[0]}, ArchiveDelay: time.Millisecond, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	o.Redis = rdb
+	if _, err := New(ctx, o); err != nil {
 		return doomedNodeFailed
 	}
 	time.Sleep(20 * time.Second) // it should have died long before

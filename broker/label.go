@@ -55,7 +55,7 @@ type labelArgs struct {
 func (b *Broker) label(ctx context.Context, a chat.Actor, args labelArgs) (chat.Session, error) {
 	return b.relocate(ctx, a, chat.ActLabel, args.Session, func(p store.Partition, queue, _ string) (store.Reply, error) {
 		args.Queue = queue
-		return b.store.RunJSON(ctx, "label", p.Transition(args.Session, p.Waiting(queue)), args)
+		return b.store.RunJSON(ctx, "label", p.Transition(args.Session, p.Waiting(queue), p.Labelled()), args)
 	})
 }
 

@@ -73,7 +73,7 @@ func TestLabels(t *testing.T) {
 		}
 
 		p, _ := a.store.Of(s.ID)
-		r := a.mustRun(t, "label", p.Transition(s.ID, p.Waiting("other")), labelArgs{caller: caller{call: newCall(s.ID), Boss: true}, Queue: "other", Add: []string{"x"}, Max: MaxLabels})
+		r := a.mustRun(t, "label", p.Transition(s.ID, p.Waiting("other"), p.Labelled()), labelArgs{caller: caller{call: newCall(s.ID), Boss: true}, Queue: "other", Add: []string{"x"}, Max: MaxLabels})
 		require.Equal(t, store.Reply{"moved", q, uma.ID}, r, "it was thought to be elsewhere")
 
 		t.Log("what a label is")

@@ -14,22 +14,30 @@ const (
 	takeRetry = time.Second // what Redis was away for is tried again after this
 	takeLimit = 500         // of each kind, a call
 	pulseWork = 1000        // taken and not done: take no more of a partition for now
+	glance    = time.Minute // how often a node looks at a partition that others look after
 	atOnce    = 256         // pieces of work carried out at a time, of all partitions
 )
 
 // pulse is one partition's background work at this node: a loop that takes what
-// is due, which is also the node's heartbeat there. Partitions do not wait for
-// each other: a server that is away must not make the others' timers late.
+// is due, where this node looks after the partition, and else looks at it now and then.
+// Partitions do not wait for each other: a server that is away must not make the others' timers late.
 type pulse struct {
 	b     *Broker
 	part  store.Partition
 	calls store.Borrower
 	books store.Outcomes
+	quiet people.Silence    // of nodes that beat here, and not where all do (heart)
+	last  time.Time         // of the last call by which silence is judged
+	beats int64             // of this node, as Redis told them last
+	deaf  bool              // the last call failed
+	seen  time.Time         // the last call that did not
+	told  map[string]string // what other nodes had said when they were last spoken for here
+
+	announce atomic.Bool // Redis may not know this node
+	dirty    atomic.Bool // there is something to archive
+
+	looks sync.Mutex // over epoch: the heart hears of it, too
 	epoch store.Epoch
-	quiet people.Silence
-	last  time.Time // of the last heartbeat by which silence is judged
-	beats int64     // of this node, as Redis told them last
-	deaf  bool      // the last call failed
 
 	mending sync.Mutex // one comparison at a time
 	placed  string     // the timer for which places have been compared
@@ -46,7 +54,7 @@ func newPulse(b *Broker, p store.Partition) *pulse {
 // once again where as much was due as was asked for.
 func (p *pulse) run(ctx context.Context) {
 	for store.Sleep(ctx, store.Jitter(tickPause)) {
-		for p.tick(ctx) {
+		for p.wanted() && p.tick(ctx) {
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -54,15 +62,23 @@ func (p *pulse) run(ctx context.Context) {
 	_, _ = p.take(ctx, 0) // what was done need not be done again
 }
 
+// wanted tells whether this node has to ask Redis about the partition now.
+func (p *pulse) wanted() bool {
+	return p.b.heart.works(p.part) || p.announce.Load() || p.deaf || p.working.Load() > 0 || len(p.books.Open()) > 0 ||
+		time.Since(p.seen) > store.Jitter(glance)
+}
+
 // tick takes what is due and begins to do it; it does not wait for that: what is
 // slow must not make the next tick late. True where there may be more.
 func (p *pulse) tick(ctx context.Context) bool {
 	limit := min(takeLimit, pulseWork-int(p.working.Load()))
-	if limit <= 0 {
-		limit = 0 // a heartbeat only
+	if limit <= 0 || !p.b.heart.works(p.part) {
+		limit = 0 // a look only
 	}
+	announced := p.announce.Swap(false)
 	t, err := p.take(ctx, limit)
 	if err != nil {
+		p.announce.Store(announced)
 		if p.deaf = true; ctx.Err() == nil {
 			p.b.store.Log.Warn("nothing taken", "partition", p.part.Index, "error", err)
 		}
@@ -98,28 +114,38 @@ type taken struct {
 	effects []string
 	dead    []string
 	beats   map[string]int64
+	dirty   bool // something waits for the archive
+	events  bool // or for the hook
+}
+
+type takeArgs struct {
+	Node   string          `json:"node"`
+	Call   int64           `json:"call"`
+	Ack    int64           `json:"ack"`
+	Limit  int             `json:"limit"`
+	Lease  int64           `json:"lease"` // ms
+	Retry  int64           `json:"retry"` // ms
+	Back   []store.Outcome `json:"back"`
+	Others []string        `json:"others"`
 }
 
 func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 	call, ack := p.calls.Begin()
 	back := p.books.Open()
 	k := p.part
-	r, err := p.b.store.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch()}, struct {
-		Node  string          `json:"node"`
-		Call  int64           `json:"call"`
-		Ack   int64           `json:"ack"`
-		Limit int             `json:"limit"`
-		Lease int64           `json:"lease"` // ms
-		Retry int64           `json:"retry"` // ms
-		Back  []store.Outcome `json:"back"`
-	}{p.b.store.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), back})
+	spoken := p.b.heart.others()
+	r, err := p.b.store.RunJSON(ctx, "take", []string{k.Timers(), k.Outbox(), k.Nodes(), k.Clearing(), k.Leases(), k.Epoch(), k.Dirty(), k.Hooks()},
+		takeArgs{p.b.store.Node, call, ack, limit, store.TakeLease.Milliseconds(), takeRetry.Milliseconds(), back, p.speakFor(spoken)})
 	if err != nil {
 		return taken{}, err
 	}
 	p.calls.Heard(call)
 	p.books.Told(len(back))
+	if p.told != nil {
+		p.told = spoken
+	}
 	t := taken{epoch: store.Epoch{Run: r.Str(0), N: r.Num(1), Ticks: r.Num(2)}, fresh: r.Num(3) == 1, lease: r.Str(4), timers: r.Strs(5), effects: r.Strs(6),
-		dead: r.Strs(7), beats: map[string]int64{}}
+		dead: r.Strs(7), beats: map[string]int64{}, dirty: r.Num(9) == 1, events: r.Num(10) == 1}
 	beats := r.List(8)
 	pairs := store.Reply(beats)
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -128,30 +154,83 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 	return t, nil
 }
 
-// look sees who else is there, and whether Redis is what it was.
-func (p *pulse) look(ctx context.Context, t taken) {
-	if p.part.Index == 0 && p.b.store.Emptied.Load() {
-		if p.b.store.LookRestored(ctx) {
-			p.b.restored()
+// speakFor are the nodes that were heard of since the last call, where one of an older version
+// is there: it wants to hear of every node in every partition.
+func (p *pulse) speakFor(others map[string]string) []string {
+	out := []string{}
+	if p.told == nil {
+		return out
+	}
+	for node, said := range others {
+		if p.told[node] != said {
+			out = append(out, node)
 		}
 	}
+	return out
+}
+
+// look sees who else is there, and whether Redis is what it was.
+func (p *pulse) look(ctx context.Context, t taken) {
+	p.looks.Lock()
 	before := p.epoch
 	p.epoch = t.epoch
+	p.looks.Unlock()
 	if before.Fell(t.epoch) {
 		p.b.fellBack(ctx, p, before)
 	}
+	p.b.heart.looked(p.part, p.now())
 	// That it was unknown may have been the answer to a call whose answer was lost.
 	if t.fresh || t.beats[p.b.store.Node] <= p.beats || p.deaf {
 		p.b.hub.Owe(p.part)
 	}
-	p.beats, p.deaf = t.beats[p.b.store.Node], false
+	p.beats, p.deaf, p.seen = t.beats[p.b.store.Node], false, time.Now()
+	p.dirty.Store(t.dirty)
+	if t.events {
+		p.b.hooks.Nudge(p.part)
+	}
+	p.judge(t.beats)
+}
+
+// judge buries nodes that are dead, where this node looks after the partition and hears the others.
+func (p *pulse) judge(beats map[string]int64) {
+	if !p.b.heart.works(p.part) || p.b.heart.alone() {
+		p.quiet, p.told = people.Silence{}, nil
+		return
+	}
 	if time.Since(p.last) < tickPause/2 {
 		return
 	}
 	p.last = time.Now()
-	delete(t.beats, p.b.store.Node)
-	for _, node := range p.quiet.Hear(t.beats) {
-		p.later(func(ctx context.Context) { p.b.people.Bury(ctx, p.part, node, t.beats[node]) })
+	delete(beats, p.b.store.Node)
+	strangers, dead := p.b.heart.heard(beats)
+	if p.told == nil && len(strangers) > 0 {
+		p.told = map[string]string{}
+	} else if len(strangers) == 0 {
+		p.told = nil
+	}
+	for _, node := range append(dead, p.quiet.Hear(strangers)...) {
+		p.later(func(ctx context.Context) { p.b.people.Bury(ctx, p.part, node, beats[node]) })
+	}
+}
+
+// now is the partition's epoch as this node knows it.
+func (p *pulse) now() store.Epoch {
+	p.looks.Lock()
+	defer p.looks.Unlock()
+	return p.epoch
+}
+
+// hear takes over that another node has seen the partition fall back.
+func (p *pulse) hear(ctx context.Context, e store.Epoch) {
+	p.looks.Lock()
+	before := p.epoch
+	news := before != (store.Epoch{}) && (before.Run != e.Run || before.N != e.N)
+	if news {
+		p.epoch = e
+	}
+	p.looks.Unlock()
+	if news {
+		p.b.compare(ctx, p, before)
 	}
 }
 

@@ -263,7 +263,7 @@ func TestARecoveryIsTakenOver(t *testing.T) {
 	ctx := t.Context()
 	p := b.store.Parts[0]
 	require.NoError(t, b.store.Redis.Set(ctx, p.Recovering(), "a node that died", time.Second).Err())
-	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0)
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.Fallbacks().Seen == 1 })
 	settledDown(t, b)

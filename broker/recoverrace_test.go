@@ -347,7 +347,7 @@ func TestComparisonsDoNotPileUp(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	r, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	r, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0)
 	require.NoError(t, err)
 	eventually(t, func() bool { return inside.Load() == 1 })
 	for range 3 { // its lease runs out
@@ -413,7 +413,7 @@ func TestAHookAfterAFallBack(t *testing.T) {
 		}
 	}
 	before := seen([]*Broker{b})
-	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0)
 	require.NoError(t, err)
 	noticed(t, []*Broker{b}, before, 1)
 	r := uma.send(s.ID, "brand new")
@@ -451,7 +451,7 @@ func TestOneRevWithOtherContent(t *testing.T) {
 	_, err = b.Label(ctx, ann.Actor, LabelRequest{Session: s.ID, Add: []string{"new"}})
 	require.NoError(t, err)
 	before := seen([]*Broker{b})
-	_, err = b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err = b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0)
 	require.NoError(t, err)
 	noticed(t, []*Broker{b}, before, 1)
 	shown := func() (last string) {
@@ -502,7 +502,7 @@ func TestTheArchiveIsAwayAfterAFallBack(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "")
+	_, err := b.store.Run(ctx, "renew", []string{p.Epoch(), p.Timers()}, "", 0)
 	require.NoError(t, err)
 	eventually(t, func() bool { return tries.Load() >= 5 })
 	t.Log("all sessions of another partition were read", n.Load(), "times at 5 tries, for one partition that fell back")

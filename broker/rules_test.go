@@ -173,23 +173,41 @@ func TestNothingIsAssignedOnceGrabbingWasAnswered(t *testing.T) {
 	clean(t, a)
 }
 
-// A change that ended half way harms nobody: nodes read it, whichever partitions heard of it.
+// A change that ended half way harms nobody: nodes read it, whichever partitions heard of it. A node of an earlier
+// version wrote the settings in one step, and told the partitions in the next.
 func TestAChangeThatEndedHalfWay(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	a := startNode(t, url)
-	ctx, q := t.Context(), name("q")
+	ctx, q, p := t.Context(), name("q"), a.store.Parts[0]
 	a.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 77 })
-	p := a.store.Parts[0]
-	_, err := a.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, q, chat.Encode(func() chat.QueueSettings { s := chat.DefaultQueue(q); s.AbandonTimeout = 88; return s }()))
-	require.NoError(t, err)
-	for _, p := range a.store.Parts[:len(a.store.Parts)/2] {
-		require.NoError(t, a.store.Redis.Set(ctx, p.Rules(), name("half"), 0).Err())
+	for what, put := range map[string]func(settings string) error{
+		"ours": func(settings string) error {
+			_, err := a.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty(), p.Rules(), p.Alive()}, q, settings, name("half"))
+			return err
+		},
+		"an earlier version's": func(settings string) error {
+			if err := a.store.Redis.HSet(ctx, p.Queues(), q, settings).Err(); err != nil {
+				return err
+			}
+			for _, p := range a.store.Parts[:len(a.store.Parts)/2] {
+				if err := a.store.Redis.Set(ctx, p.Rules(), name("half"), 0).Err(); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		for _, timeout := range []int{88, 99} {
+			s := chat.DefaultQueue(q)
+			s.AbandonTimeout = timeout
+			require.NoError(t, put(chat.Encode(s)), what)
+			g := &rulesStage{t: t, b: a, q: q}
+			eventually(t, func() bool {
+				g.uma = user(t, a, name("uma"))
+				waitingOne(g)
+				return g.field("abandon") == int64(timeout)*1000
+			})
+		}
 	}
-	g := &rulesStage{t: t, b: a, q: q}
-	eventually(t, func() bool {
-		g.uma = user(t, a, name("uma"))
-		waitingOne(g)
-		return g.field("abandon") == 88000
-	})
 	clean(t, a)
 }

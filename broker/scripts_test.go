@@ -222,7 +222,7 @@ var matrix = []struct {
 }
 
 func (g *stage) label(by caller) store.Reply {
-	return g.run("label", labelArgs{by, g.q, []string{"vip"}, []string{"old"}, MaxLabels}, g.p.Waiting(g.q))
+	return g.run("label", labelArgs{by, g.q, []string{"vip"}, []string{"old"}, MaxLabels}, g.p.Waiting(g.q), g.p.Labelled())
 }
 
 func (g *stage) accept(by string) store.Reply {

@@ -55,30 +55,119 @@ func commands(t testing.TB, b *Broker) int64 {
 func TestAListCostsWhatItReturns(t *testing.T) {
 	b := startNode(t, testenv.Redis(t).URL(), func(o *Options) { o.Archive = nil })
 	eventually(t, b.sessions.ListsByState) // until then it is as before there was a list by state
+	eventually(t, b.sessions.ListsByLabel)
 	q := name("q")
 	ann := agent(t, b, name("ann"), q)
-	served := ann.grab(opens(t, b, q, 1)[0].ID)
-	opens(t, b, q, 3000)
+	first := opens(t, b, q, 1)[0]
+	served := ann.grab(first.ID)
+	label(t, b, ann.Actor, served.ID, []string{"vip", "seldom"}, nil)
 	opens(t, b, name("other"), 5)
-	for what, r := range map[string]chat.SessionsRequest{"serving": {States: []chat.State{chat.Serving}, Limit: 1}, "serving there": {States: []chat.State{chat.Serving}, Queue: q, Limit: 1},
+	lists := map[string]chat.SessionsRequest{"serving": {States: []chat.State{chat.Serving}, Limit: 1}, "serving there": {States: []chat.State{chat.Serving}, Queue: q, Limit: 1},
 		"transferring or ended": {States: []chat.State{chat.Transferring, chat.Ended}, Limit: 1}, "waiting": {States: []chat.State{chat.Waiting}, Limit: 1},
-		"a queue": {Queue: q, Limit: 1}, "one that is empty": {Queue: name("none"), Limit: 1}} {
-		var got chat.SessionsReply
-		cost := int64(math.MaxInt64)
-		for range 5 { // what the node does by itself in the meantime costs something, too
-			before := commands(t, b)
-			var err error
-			got, err = b.sessions.Sessions(t.Context(), theHost, r)
-			require.NoError(t, err)
-			cost = min(cost, commands(t, b)-before)
+		"a queue": {Queue: q, Limit: 1}, "one that is empty": {Queue: name("none"), Limit: 1}, "all": {Limit: 1}, "since long": {Since: 1, Limit: 1}, "until lately": {Until: time.Now().UnixMilli(), Limit: 1},
+		"a label": {Label: "seldom", Limit: 1}, "a label, serving": {Label: "seldom", States: []chat.State{chat.Serving}, Queue: q, Limit: 1}, "a label that many have": {Label: "vip", Limit: 1},
+		"a label that nobody has": {Label: "none", Limit: 1}, "a user": {User: first.User.ID, Limit: 1}, "a user's that wait": {User: first.User.ID, States: []chat.State{chat.Waiting}, Limit: 1},
+		"an agent": {Agent: ann.ID, Limit: 1}, "an agent's that are served there": {Agent: ann.ID, Queue: q, States: []chat.State{chat.Serving}, Limit: 1}}
+	costs := func() map[string]int64 {
+		out := map[string]int64{}
+		for what, r := range lists {
+			var got chat.SessionsReply
+			cost := int64(math.MaxInt64)
+			for range 5 { // what the node does by itself in the meantime costs something, too
+				before := commands(t, b)
+				var err error
+				got, err = b.sessions.Sessions(t.Context(), theHost, r)
+				require.NoError(t, err)
+				cost = min(cost, commands(t, b)-before)
+			}
+			require.Less(t, cost, int64(300), what)
+			out[what] = cost
+			if chat.Contains(r.States, chat.Serving) || r.Label == "seldom" || r.Agent != "" {
+				require.Len(t, got.Sessions, 1, what)
+				require.Equal(t, served.ID, got.Sessions[0].ID)
+			}
 		}
-		require.Less(t, cost, int64(300), what)
-		t.Logf("%s: %d commands", what, cost)
-		if r.States != nil && r.States[0] == chat.Serving {
-			require.Len(t, got.Sessions, 1)
-			require.Equal(t, served.ID, got.Sessions[0].ID)
+		return out
+	}
+	opens(t, b, q, 100)
+	few := costs()
+	for i, s := range opens(t, b, q, 10_000) {
+		if i%100 == 0 {
+			label(t, b, theHost, s.ID, []string{"vip"}, nil)
 		}
 	}
+	for what, cost := range costs() {
+		t.Logf("%s: %d commands, then %d", what, few[what], cost)
+		require.LessOrEqual(t, cost, few[what]+30, what)
+	}
+}
+
+// The list by label says what the sessions say, whoever changed them, left Redis or came back; what a version before left
+// out of it, or left in it, is put right once no such node is left.
+func TestListsByLabel(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL(), soon, func(o *Options) { o.expire = time.Millisecond })
+	eventually(t, b.sessions.ListsByLabel)
+	q, labels := name("q"), []string{"a", "ab", "投诉", "waiting", "l:a"}
+	all := opens(t, b, q, 40)
+	for range 200 {
+		s, some := all[rand.IntN(len(all))], rand.Perm(len(labels))
+		label(t, b, theHost, s.ID, []string{labels[some[0]]}, []string{labels[some[1]]})
+	}
+	check := func(b *Broker) {
+		t.Helper()
+		for _, l := range labels {
+			for _, states := range [][]chat.State{nil, {chat.Waiting}, {chat.Serving}} {
+				want, got := []string{}, []string{}
+				for _, s := range listAll(t, b, chat.SessionsRequest{Queue: q, States: states}) {
+					if chat.Contains(s.Labels, l) {
+						want = append(want, s.ID)
+					}
+				}
+				for _, s := range listAll(t, b, chat.SessionsRequest{Label: l, States: states, Queue: q, Limit: 3}) {
+					got = append(got, s.ID)
+				}
+				require.Equal(t, want, got, l)
+			}
+		}
+		clean(t, b)
+	}
+	check(b)
+	members := func() (n int64) {
+		for _, p := range b.store.Parts {
+			n += b.store.Redis.ZCard(t.Context(), p.Labelled()).Val() - 1
+		}
+		return n
+	}
+	var gone []string
+	for _, s := range all[:10] {
+		label(t, b, theHost, s.ID, []string{"a"}, nil)
+		_, err := b.End(t.Context(), theHost, chat.EndRequest{Session: s.ID})
+		require.NoError(t, err)
+		gone = append(gone, s.ID)
+	}
+	for _, id := range gone {
+		p, _ := b.store.Of(id)
+		eventually(t, func() bool { return b.store.Redis.Exists(t.Context(), p.Session(id)).Val() == 0 })
+	}
+	check(b)
+	for _, id := range gone[:5] {
+		require.NoError(t, b.revive(t.Context(), id))
+	}
+	check(b)
+
+	want := members()
+	for i, p := range b.store.Parts {
+		if i%2 == 0 {
+			require.NoError(t, b.store.Redis.Del(t.Context(), p.Labelled()).Err())
+		}
+		require.NoError(t, b.store.Redis.ZAdd(t.Context(), p.Labelled(), zs(sessions.ByLabel("none")+sessions.FiledAs(all[20].Created.UnixMilli(), all[20].ID)), zs(sessions.ByLabel("ab")+sessions.FiledAs(1, "00-gone"))).Err())
+	}
+	older := startNode(t, urlOf(t, b), soon)
+	require.False(t, older.sessions.ListsByLabel(), "an older node may still change them")
+	check(older)
+	require.NoError(t, older.sessions.FileAll(t.Context(), true))
+	check(b)
+	eventually(t, func() bool { return members() <= want }) // those revived leave again
 }
 
 // The list by state says what a walk over all sessions says, whatever happened to them.

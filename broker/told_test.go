@@ -30,6 +30,8 @@ func TestScriptsReadWhatTheyAreTold(t *testing.T) {
 		}
 		testenv.ReadsAll(t, script, args, but...)
 	}
+	testenv.ReadsAll(t, "take", takeArgs{})
+	testenv.ReadsAll(t, "beat", beatArgs{})
 }
 
 // Every step of a session's life is in the matrix of TestEveryTransitionInEveryState.

@@ -1,10 +1,10 @@
 -- expire: a session that ended long enough ago, and that the archive has whole, leaves Redis.
 --#flags allow-oom
--- KEYS: session, log, unread, read, authors, recalled, keys, dirty, timers, outbox, listed, sessions, states, hooks?
+-- KEYS: session, log, unread, read, authors, recalled, keys, dirty, timers, outbox, listed, sessions, states, labelled, hooks?
 -- ARGV: a = JSON (session, after (ms since its end))
 -- reply: {'ok', effect…} | {'too_early'}
 -- holds: nothing leaves that the archive has not acknowledged, nor what a webhook waits for.
---#include time states
+--#include time states labels
 local AGAIN = 60000 -- ms until it is looked at again
 local SETTLED = 2000 -- ms, as in lib/places.lua
 local at = now()
@@ -27,7 +27,12 @@ end
 redis.call('DEL', session, log, unread, read, authors, recalled, keys)
 redis.call('ZREM', listed, a.session)
 redis.call('ZREM', sessions, a.session)
-if s.state then refile(states, a.session, s.created, s.state, s.queue) end
+local fields = {}
+for field in pairs(s) do fields[#fields + 1] = field end
+if s.state then
+  relabel(labelled, a.session, s.created, fields, true)
+  refile(states, a.session, s.created, s.state, s.queue)
+end
 -- Agents' partitions forget it, too.
 local effects = {}
 for field in pairs(s) do

@@ -1,11 +1,11 @@
 -- revive: a session comes back from the archive.
 -- KEYS: session, log, unread, read, authors, timers, dirty, _outbox = outbox, recalled, waiting, open, listed, sessions,
---   was = waiting (the list that it is in), states, _rules = rules, stats, hooks?
+--   was = waiting (the list that it is in), labelled, states, _rules = rules, stats, hooks?
 -- ARGV: a = JSON (session, hash ({field, value…}), unread ({participant, count…}), read (likewise), recalled ({seq, head…}), expire (ms),
 --   over? (what is there if it is older: {rev, seq, ops, queue, reads})), bytes (authors), entries... (of the log's tail: seq, at, by, key, head, body)
 -- reply: {'ok'} | {'exists'}
 -- holds: as after the last transition; everything it writes is in the archive; its timers run.
---#include time opened stats states fallen
+--#include time opened stats states labels fallen
 if redis.call('EXISTS', session) == 1 and not (a.over and withdrawn(a.session, a.over)) then return {'exists'} end
 local ENTRY = 6 -- texts of one message
 local at, s = now(), {}
@@ -43,6 +43,9 @@ end
 if s.target and tonumber(s.offer_expires) > 0 then timer('offer', s.offer_expires) end
 if s.state == 'ending' and s.ending_due then timer('end', s.ending_due) end
 refile(states, a.session, s.created, nil, nil, s.state, s.queue)
+local fields = {}
+for field in pairs(s) do fields[#fields + 1] = field end
+relabel(labelled, a.session, s.created, fields)
 fill(session, a.hash)
 redis.call('HSET', session, 'thawed', at)
 redis.call('ZADD', dirty, at, a.session)

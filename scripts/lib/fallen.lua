@@ -1,6 +1,6 @@
 -- A session that Redis has in an older form than the archive. For revive.
--- KEYS: session, unread, read, timers, waiting, open, was = waiting, states
---#include opened stats states snapshot
+-- KEYS: session, unread, read, timers, waiting, open, was = waiting, labelled, states
+--#include opened stats states labels snapshot
 
 -- withdrawn(id, over): whether it still is as it was compared; then it is taken out of all lists.
 local function withdrawn(id, over)
@@ -11,6 +11,7 @@ local function withdrawn(id, over)
   if reads ~= over.reads then return false end
   redis.call('ZREM', was, id)
   refile(states, id, s[8], s[4], s[5])
+  relabel(labelled, id, s[8], redis.call('HKEYS', session), true)
   closed(open, s[5], id)
   if s[6] and s[7] then serves(s[5], s[6], -1) end
   for _, kind in ipairs({'abandon', 'patience', 'route', 'idle', 'offer', 'end', 'expire'}) do

@@ -42,7 +42,8 @@ type Archiver struct {
 	needs   ArchiverNeeds
 
 	calls   [store.MaxPartitions]store.Borrower
-	reached atomic.Bool // the archive has answered since the start
+	unheard [store.MaxPartitions]atomic.Bool // the last call had no answer
+	reached atomic.Bool                      // the archive has answered since the start
 	lag     lagCache
 
 	recovered, superseded atomic.Int64
@@ -63,6 +64,9 @@ type ArchiverNeeds interface {
 	// Record is what the archive keeps of something that is no session, as it is now, and
 	// when it expires (ms; 0: never); no data where that is gone.
 	Record(ctx context.Context, kind, id string) (data []byte, expires int64, err error)
+	// Waits tells whether this node looks after a partition, and whether something was there to be archived
+	// when it looked last, a second ago at most.
+	Waits(p store.Partition) (works, waits bool)
 	// ReadLog gives a session's entries from one seq to another, both inclusive.
 	ReadLog(ctx context.Context, session string, from, to int64) ([]chat.Entry, error)
 	// BroughtBack tells others of a session that Redis had lost, or lost a part of.
@@ -109,7 +113,7 @@ func (a *Archiver) Close(ctx context.Context) error {
 // read makes pieces of all that is due in every partition; it pauses where
 // that is not much. False when the context has ended.
 func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
-	more, err := a.pass(ctx, a.delay, func(p *Piece) {
+	more, err := a.pass(ctx, a.delay, a.due(), func(p *Piece) {
 		select {
 		case pieces <- p:
 		case <-a.store.Life.Done():
@@ -124,13 +128,27 @@ func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
 	return store.Sleep(ctx, store.Jitter(a.delay/2))
 }
 
-// pass collects once in every partition; more tells that there was as much as was asked for.
-func (a *Archiver) pass(ctx context.Context, delay time.Duration, emit func(*Piece)) (more bool, err error) {
+// due are the partitions to collect in: those that this node looks after, if something waits there.
+func (a *Archiver) due() []store.Partition {
+	var out []store.Partition
+	for _, p := range a.store.Parts {
+		works, waits := a.needs.Waits(p)
+		// What is gathered for less than a second was not there yet when somebody looked.
+		if works && (waits || a.delay < archiveDelay) || a.unheard[p.Index].Load() {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// pass collects once in each of some partitions; more tells that there was as much as was asked for.
+func (a *Archiver) pass(ctx context.Context, delay time.Duration, parts []store.Partition, emit func(*Piece)) (more bool, err error) {
 	var full atomic.Bool
 	var g errgroup.Group
-	for _, p := range a.store.Parts {
+	for _, p := range parts {
 		g.Go(func() error {
 			list, err := a.collect(ctx, p, delay)
+			a.unheard[p.Index].Store(err != nil)
 			if len(list) == collectLimit {
 				full.Store(true)
 			}
@@ -332,7 +350,7 @@ func (a *Archiver) Flush(ctx context.Context) error {
 	for {
 		var mu sync.Mutex
 		var b Batch
-		_, err := a.pass(ctx, 0, func(p *Piece) {
+		_, err := a.pass(ctx, 0, a.store.Parts, func(p *Piece) {
 			mu.Lock()
 			defer mu.Unlock()
 			b = append(b, p)
@@ -371,7 +389,7 @@ func (a *Archiver) Expire(ctx context.Context, p store.Partition, session string
 	}
 	r, err := a.store.RunJSON(ctx, "expire", []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session),
 		p.Authors(session), p.Recalled(session), p.Keys(session), p.Dirty(), p.Timers(), p.Outbox(),
-		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States()}, struct {
+		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.States(), p.Labelled()}, struct {
 		Session string `json:"session"`
 		After   int64  `json:"after"` // ms
 	}{session, a.after.Milliseconds()})

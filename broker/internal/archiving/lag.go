@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	lagSample = 1000            // sessions of a partition whose messages are counted
+	lagSample = 8               // sessions of a partition whose messages are counted; of more, so many spread evenly
 	lagFresh  = 2 * time.Second // a measurement is good for this long
 )
 
@@ -33,54 +33,80 @@ func (a *Archiver) Lag(ctx context.Context) (chat.Lag, error) {
 	if time.Since(c.at) < lagFresh {
 		return c.last, nil
 	}
-	var lag chat.Lag
-	now := time.Now().UnixMilli()
-	for _, p := range a.store.Parts {
-		if err := a.addLag(ctx, p, now, &lag); err != nil {
-			return lag, err
-		}
+	lag, err := a.measure(ctx)
+	if err != nil {
+		return lag, store.RedisError("lag", err)
 	}
 	c.at, c.last = time.Now(), lag
 	return lag, nil
 }
 
-func (a *Archiver) addLag(ctx context.Context, p store.Partition, now int64, lag *chat.Lag) error {
-	var size, aside *redis.IntCmd
-	var oldest, late *redis.ZSliceCmd
-	_, err := a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		size, aside = pipe.ZCard(ctx, p.Dirty()), pipe.ZCard(ctx, p.Aside())
-		oldest = pipe.ZRangeWithScores(ctx, p.Dirty(), 0, lagSample-1)
-		late = pipe.ZRangeWithScores(ctx, p.Late(), 0, 0)
-		return nil
+// measured is one partition's part of a measurement.
+type measured struct {
+	size, aside  *redis.IntCmd
+	oldest, late *redis.ZSliceCmd
+	sample       []*redis.StringSliceCmd
+	marks        []*redis.SliceCmd
+}
+
+// measure asks three times at most for all partitions together, and of each so much that it does not
+// grow with what waits.
+func (a *Archiver) measure(ctx context.Context) (lag chat.Lag, err error) {
+	parts := make([]measured, len(a.store.Parts))
+	each := func(ask func(pipe redis.Pipeliner, p store.Partition, m *measured)) {
+		if err == nil {
+			_, err = a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for i, p := range a.store.Parts {
+					ask(pipe, p, &parts[i])
+				}
+				return nil
+			})
+		}
+	}
+	now := time.Now().UnixMilli()
+	each(func(pipe redis.Pipeliner, p store.Partition, m *measured) {
+		m.size, m.aside = pipe.ZCard(ctx, p.Dirty()), pipe.ZCard(ctx, p.Aside())
+		m.oldest, m.late = pipe.ZRangeWithScores(ctx, p.Dirty(), 0, 0), pipe.ZRangeWithScores(ctx, p.Late(), 0, 0)
+	})
+	each(func(pipe redis.Pipeliner, p store.Partition, m *measured) {
+		n := min(m.size.Val(), lagSample)
+		for i := range n {
+			rank := i * m.size.Val() / n
+			m.sample = append(m.sample, pipe.ZRange(ctx, p.Dirty(), rank, rank))
+		}
+	})
+	each(func(pipe redis.Pipeliner, p store.Partition, m *measured) {
+		for _, s := range m.sample {
+			for _, id := range s.Val() {
+				m.marks = append(m.marks, pipe.HMGet(ctx, p.Session(id), "seq", "archived"))
+			}
+		}
 	})
 	if err != nil {
-		return store.RedisError("lag", err)
+		return lag, err
 	}
-	lag.Aside += aside.Val()
-	list := oldest.Val()
-	if len(list) == 0 {
-		return nil
+	for i := range parts {
+		parts[i].addTo(&lag, now)
 	}
-	for _, z := range append(late.Val(), list[0]) {
+	return lag, nil
+}
+
+func (m *measured) addTo(lag *chat.Lag, now int64) {
+	lag.Aside += m.aside.Val()
+	if m.size.Val() == 0 {
+		return
+	}
+	for _, z := range append(m.late.Val(), m.oldest.Val()...) {
 		lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
 	}
-	marks := make([]*redis.SliceCmd, 0, len(list))
-	_, err = a.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, z := range list {
-			id, _ := z.Member.(string)
-			marks = append(marks, pipe.HMGet(ctx, p.Session(id), "seq", "archived"))
-		}
-		return nil
-	})
 	var behind int64
-	for _, m := range marks {
-		if v := m.Val(); len(v) == 2 {
+	for _, mark := range m.marks {
+		if v := mark.Val(); len(v) == 2 {
 			behind += Number(v[0]) - Number(v[1])
 		}
 	}
-	lag.Sessions += size.Val()
-	lag.Messages += behind * size.Val() / int64(len(list))
-	return store.RedisError("lag", err)
+	lag.Sessions += m.size.Val()
+	lag.Messages += behind * m.size.Val() / int64(max(1, len(m.marks)))
 }
 
 // Number is a field that Redis gave; 0 where it is none.

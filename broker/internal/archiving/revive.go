@@ -198,7 +198,7 @@ func (a *Archiver) finishRevival(ctx context.Context, p store.Partition, r *Revi
 		was = r.over.Queue
 	}
 	reply, err := a.store.Run(ctx, "revive", p.Transition(s, p.Recalled(s), p.Waiting(queue), p.Open(user),
-		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.Waiting(was)), args...)
+		p.Listed(chat.Who(chat.RoleUser, user)), p.Sessions(), p.Waiting(was), p.Labelled()), args...)
 	return reply.Str(0) == "ok", err
 }
 

@@ -189,17 +189,15 @@ func (h *Teller) Close(ctx context.Context) {
 // Telling is how many sessions this node tells of now, or has a place for that it is about to fill.
 func (h *Teller) Telling() int { return len(h.places) }
 
-// run takes what waits: at once where this node made it, every second for the rest.
+// run takes what waits: at once where this node made it, or was told that it waits; once more where Redis did not answer.
 func (h *Teller) run(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
-	for {
-		all := false
+	for all := true; ; all = false {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			all = true
 			tick.Reset(store.Jitter(lookPause))
 		case <-h.wake:
 			if !store.Sleep(ctx, gatherPause) {
@@ -235,6 +233,7 @@ func (h *Teller) take(ctx context.Context, p store.Partition) {
 	list, err := h.collect(ctx, p, n)
 	if err != nil && ctx.Err() == nil {
 		h.store.Log.Warn("no events could be taken; again soon", "partition", p.Index, "error", err)
+		h.due[p.Index].Store(true) // with the next tick
 	}
 	for _, c := range list {
 		h.turns.Go(func() {

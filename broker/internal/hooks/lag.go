@@ -54,22 +54,27 @@ func (h *Teller) Lag(ctx context.Context) (Lag, error) {
 	}
 	var lag Lag
 	now := time.Now().UnixMilli()
-	for _, p := range h.store.Parts {
-		var size, dead *redis.IntCmd
-		var due, late *redis.ZSliceCmd
-		_, err := h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			size, dead = pipe.ZCard(ctx, p.Hooks()), pipe.XLen(ctx, p.Dead())
+	type part struct {
+		size, dead *redis.IntCmd
+		due, late  *redis.ZSliceCmd
+	}
+	parts := make([]part, len(h.store.Parts))
+	_, err := h.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range h.store.Parts {
 			// What is being told or waits to be tried again has a score to come; since when it waits is in late.
-			due = pipe.ZRangeByScoreWithScores(ctx, p.Hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
-			late = pipe.ZRangeWithScores(ctx, p.HooksLate(), 0, 0)
-			return nil
-		})
-		if err != nil {
-			return lag, store.RedisError("hook lag", err)
+			parts[i] = part{pipe.ZCard(ctx, p.Hooks()), pipe.XLen(ctx, p.Dead()),
+				pipe.ZRangeByScoreWithScores(ctx, p.Hooks(), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1}),
+				pipe.ZRangeWithScores(ctx, p.HooksLate(), 0, 0)}
 		}
-		lag.Sessions += size.Val()
-		lag.Dead += dead.Val()
-		for _, z := range append(due.Val(), late.Val()...) {
+		return nil
+	})
+	if err != nil {
+		return lag, store.RedisError("hook lag", err)
+	}
+	for _, p := range parts {
+		lag.Sessions += p.size.Val()
+		lag.Dead += p.dead.Val()
+		for _, z := range append(p.due.Val(), p.late.Val()...) {
 			lag.Seconds = max(lag.Seconds, (now-int64(z.Score))/1000)
 		}
 	}

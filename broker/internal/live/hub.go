@@ -21,6 +21,7 @@ type Hub struct {
 	watched  Watched
 	line     Line
 	base     string // the path below which clients find files
+	news     func() // the nodes have something to tell one another
 
 	parts     []*hubPart
 	byTag     map[string]*hubPart
@@ -104,6 +105,9 @@ func (h *Hub) Left(p store.Partition) bool {
 	return len(part.members) == 0
 }
 
+// ListenTo says who is told that something came on the nodes' own channel, before anything is heard; it must not wait.
+func (h *Hub) ListenTo(news func()) { h.news = news }
+
 // handle takes one message off a subscriber.
 func (h *Hub) handle(channel, payload string) {
 	defer h.store.Caught("an event")
@@ -123,6 +127,8 @@ func (h *Hub) handle(channel, payload string) {
 			defer m.ruined("an event of one's own")
 			p.personal(m, payload)
 		}
+	case "alive":
+		h.news()
 	case "waiting":
 		h.watched.Handle(id, payload)
 	}

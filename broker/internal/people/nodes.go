@@ -19,6 +19,7 @@ type Silence map[string]*quiet
 type quiet struct {
 	beats int64
 	ticks int
+	heard bool // more than once: it is no list of the dead that we read
 }
 
 // Hear takes over what one heartbeat of ours saw of the others, and gives those that are dead.
@@ -27,7 +28,7 @@ func (s Silence) Hear(beats map[string]int64) []string {
 	for node, n := range beats {
 		q := s[node]
 		if q == nil || q.beats != n {
-			s[node] = &quiet{beats: n}
+			s[node] = &quiet{beats: n, heard: q != nil}
 			continue
 		}
 		if q.ticks++; q.ticks >= deadTicks {
@@ -41,6 +42,20 @@ func (s Silence) Hear(beats map[string]int64) []string {
 		}
 	}
 	return dead
+}
+
+// Of is how many of our heartbeats have gone by since a node's last one.
+func (s Silence) Of(node string) int {
+	if q := s[node]; q != nil {
+		return q.ticks
+	}
+	return 0
+}
+
+// Lives tells whether a node was heard of more than once, and lately: within so many of our heartbeats.
+func (s Silence) Lives(node string, within int) bool {
+	q := s[node]
+	return q != nil && q.heard && q.ticks < within
 }
 
 // Bury takes a silent node off the list of those alive, unless it has been heard

@@ -10,9 +10,12 @@ import (
 func TestSilence(t *testing.T) {
 	s := Silence{}
 	require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": 1}))
+	require.False(t, s.Lives("a", 3), "it may have died long ago")
 	for i := range deadTicks - 1 {
 		require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": int64(2 + i)}))
 	}
+	require.True(t, s.Lives("b", 3))
+	require.False(t, s.Lives("a", 3))
 	require.Equal(t, []string{"a"}, s.Hear(map[string]int64{"a": 5, "b": 99}))
 	require.Empty(t, s.Hear(map[string]int64{"a": 5, "b": 100}), "not again at once")
 	require.Empty(t, s.Hear(map[string]int64{"b": 101}))

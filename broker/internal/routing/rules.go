@@ -62,6 +62,16 @@ func (s *Settings) Start(ctx context.Context) error {
 	return nil
 }
 
+// Hear is told the last change in the first partition, which each heartbeat looks at, and reads
+// the settings where it is another one than was known.
+func (s *Settings) Hear(ctx context.Context, change string) error {
+	p := s.store.Parts[0]
+	if s.knows(p) == change {
+		return nil
+	}
+	return s.Renew(ctx, p, change)
+}
+
 // Renew reads the settings after a partition told of a change, once for all who heard of it.
 func (s *Settings) Renew(ctx context.Context, p store.Partition, change string) error {
 	again := s.once.DoChan(strconv.Itoa(p.Index)+"|"+change, func() (any, error) {

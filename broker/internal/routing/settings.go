@@ -17,7 +17,7 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// Settings are the queues' rules, kept in one hash and read again every second. Its
+// Settings are the queues' rules, kept in one hash and read again where a heartbeat tells of a change. Its
 // methods may be called concurrently.
 type Settings struct {
 	store  *store.Store
@@ -29,8 +29,8 @@ type Settings struct {
 	once   singleflight.Group // many commands find out at one moment
 }
 
-// ReadPause is how often a node reads the queues' settings: they hold everywhere within a second.
-const ReadPause = time.Second
+// ReadPause is how often a node reads the queues' settings though it has heard of no change.
+const ReadPause = time.Minute
 
 // NewSettings knows of no queue before Start.
 func NewSettings(s *store.Store) *Settings { return &Settings{store: s} }
@@ -100,14 +100,15 @@ func (s *Settings) Load(ctx context.Context) error {
 
 // Put writes a queue's settings, or takes them away where data is empty; had: there were some.
 // Then every partition hears that there was a change: what begins there afterwards, on
-// whichever node, obeys it. If this ends half way, nodes read it within a second all the same.
+// whichever node, obeys it. If this ends half way, nodes read it within a second all the same:
+// the first partition, which all look at, hears of it in the step that writes it.
 func (s *Settings) Put(ctx context.Context, id, data string) (had bool, err error) {
 	p := s.store.Parts[0]
-	r, err := s.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty()}, id, data)
+	change := ulid.Make().String()
+	r, err := s.store.Run(ctx, "queue", []string{p.Queues(), p.Dirty(), p.Rules(), p.Alive()}, id, data, change)
 	if err != nil {
 		return false, err
 	}
-	change := ulid.Make().String()
 	if _, err := s.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, p := range s.store.Parts {
 			pipe.Set(ctx, p.Rules(), change, 0)

@@ -73,6 +73,8 @@ func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Cursor
 		return []*list{rd.liveList(r, after, limit, source{key: rd.store.Home(r.User).Listed("u:" + r.User)})}
 	case r.Agent != "":
 		return []*list{rd.liveList(r, after, limit, source{key: rd.store.Home(r.Agent).Listed("a:" + r.Agent)})}
+	case r.Label != "" && rd.labelled.Load():
+		return []*list{rd.liveList(r, after, limit, rd.byLabel(r.Label)...)}
 	case filed && (r.Queue != "" || len(r.States) > 0):
 		return []*list{rd.liveList(r, after, limit, rd.byState(r.States, r.Queue)...)}
 	}
@@ -83,8 +85,8 @@ func (rd *Reader) liveLists(a chat.Actor, r *chat.SessionsRequest, after *Cursor
 // asked for is passed over without reading all of it.
 func (rd *Reader) liveList(r *chat.SessionsRequest, after *Cursor, limit int, sources ...source) *list {
 	batch := min(limit+1, listAhead)
-	exact := sources[0].prefix != ""
-	if !exact && (r.Queue != "" || len(r.States) > 0) {
+	byState := sources[0].prefix != "" && sources[0].prefix != ByLabel(r.Label)
+	if !byState && (r.Queue != "" || len(r.States) > 0) {
 		batch = sieveAhead
 	}
 	return &list{after: after, more: true, page: func(ctx context.Context, after *Cursor) ([]*chat.Snapshot, *Cursor, bool, error) {

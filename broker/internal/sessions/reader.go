@@ -13,6 +13,8 @@ type Reader struct {
 	archive archive.Archive // nil without one
 	base    string          // below which clients find the files kept here
 	filed   atomic.Bool     // the list by state is whole
+
+	labelled atomic.Bool // the list by label is
 }
 
 // NewReader reads from Redis and, where there is one, the archive.
@@ -22,3 +24,6 @@ func NewReader(s *store.Store, a archive.Archive, base string) *Reader {
 
 // ListsByState tells whether the lists by state are whole: until then lists are read without them.
 func (rd *Reader) ListsByState() bool { return rd.filed.Load() }
+
+// ListsByLabel tells the same of the lists by label.
+func (rd *Reader) ListsByLabel() bool { return rd.labelled.Load() }

@@ -18,7 +18,7 @@ const (
 )
 
 // source is a sorted set to list sessions from: by creation, their ids, or the
-// members of a list by state that begin alike.
+// members of a list by state or by label that begin alike.
 type source struct{ key, prefix string }
 
 // everything is all there is in Redis.
@@ -46,6 +46,15 @@ func (rd *Reader) byState(states []chat.State, queue string) []source {
 				out = append(out, source{p.States(), ByStateAndQueue(s, queue)})
 			}
 		}
+	}
+	return out
+}
+
+// byLabel are the sessions with a label.
+func (rd *Reader) byLabel(label string) []source {
+	out := make([]source, len(rd.store.Parts))
+	for i, p := range rd.store.Parts {
+		out[i] = source{p.Labelled(), ByLabel(label)}
 	}
 	return out
 }

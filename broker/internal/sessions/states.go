@@ -14,11 +14,12 @@ import (
 	"bellhop/broker/internal/store"
 )
 
-// The partition's list by state (scripts/lib/states.lua) is kept by the scripts
-// that change a session. A version before did not have it, and may still run
+// The partition's lists by state and by label (scripts/lib/states.lua, labels.lua) are kept by the
+// scripts that change a session. A version before did not have them, and may still run
 // while nodes are replaced one by one: each node puts right what is missing or
 // wrong when it starts, and again when no older one should be left. Until every
-// partition's list is whole once, lists are read as before.
+// partition's list is whole once, lists are read as before; that by label is so after the second look,
+// or where the partition was empty.
 const (
 	fileAgain = 10 * time.Minute
 	fileRate  = 2000 // sessions a second
@@ -32,6 +33,9 @@ func ByState(s chat.State) string { return string(s) + "|" }
 func ByStateAndQueue(s chat.State, q string) string {
 	return string(s) + chat.SepField + q + chat.SepField
 }
+
+// ByLabel is the beginning of members of the list by label.
+func ByLabel(label string) string { return label + chat.SepField }
 
 // FiledAs is the end of a session's members.
 func FiledAs(created int64, session string) string { return filedTime(created) + "|" + session }
@@ -51,14 +55,14 @@ func unfile(member string) string { return member[strings.LastIndexByte(member, 
 
 // KeepStates puts the list by state right at the node's start, and once more later.
 func (rd *Reader) KeepStates() {
-	if rd.wholeStates(rd.store.Life) {
-		rd.filed.Store(true)
-	}
+	rd.filed.Store(rd.whole(rd.store.Life, store.Partition.States))
+	rd.labelled.Store(rd.whole(rd.store.Life, store.Partition.Labelled))
 	rd.store.Tasks.Go(func() {
 		for again := false; ; again = true {
-			err := rd.fileAll(rd.store.Life)
+			err := rd.FileAll(rd.store.Life, again)
 			if err == nil {
 				rd.filed.Store(true)
+				rd.labelled.Store(rd.whole(rd.store.Life, store.Partition.Labelled))
 			} else if rd.store.Life.Err() == nil {
 				rd.store.Log.Warn("the list of sessions by state could not be looked through; again later", "error", err)
 			}
@@ -75,20 +79,25 @@ func (rd *Reader) KeepStates() {
 	})
 }
 
-// wholeStates tells whether every partition's list was whole once.
-func (rd *Reader) wholeStates(ctx context.Context) bool {
+// whole tells whether every partition's list was whole once.
+func (rd *Reader) whole(ctx context.Context, list func(store.Partition) string) bool {
 	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, p := range rd.store.Parts {
-			pipe.ZScore(ctx, p.States(), WholeMark)
+			pipe.ZScore(ctx, list(p), WholeMark)
 		}
 		return nil
 	})
 	return err == nil
 }
 
-func (rd *Reader) fileAll(ctx context.Context) error {
+// FileAll puts the lists right; again: no node of an earlier version is left that would not keep them.
+func (rd *Reader) FileAll(ctx context.Context, again bool) error {
 	pace := rate.NewLimiter(fileRate, fileRate/10)
 	for _, p := range rd.store.Parts {
+		n, err := rd.store.Redis.ZCard(ctx, p.Sessions()).Result()
+		if err != nil {
+			return store.RedisError("states", err)
+		}
 		if err := rd.fileSessions(ctx, p, pace); err != nil {
 			return err
 		}
@@ -97,6 +106,15 @@ func (rd *Reader) fileAll(ctx context.Context) error {
 		}
 		if err := rd.fileMembers(ctx, p, pace); err != nil {
 			return err
+		}
+		if err := rd.fileLabels(ctx, p, pace); err != nil {
+			return err
+		}
+		if n > 0 && !again {
+			continue
+		}
+		if err := rd.store.Redis.ZAdd(ctx, p.Labelled(), redis.Z{Member: WholeMark}).Err(); err != nil {
+			return store.RedisError("states", err)
 		}
 	}
 	return nil
@@ -122,6 +140,20 @@ func (rd *Reader) fileMembers(ctx context.Context, p store.Partition, pace *rate
 		}
 		f := pipe.HMGet(ctx, p.Session(unfile(member)), "state", "queue")
 		return func() bool { return f.Err() == nil && misfiled(member, f.Val()) }
+	})
+}
+
+// fileLabels removes what is wrong by label.
+func (rd *Reader) fileLabels(ctx context.Context, p store.Partition, pace *rate.Limiter) error {
+	return rd.eachMember(ctx, p.Labelled(), pace, func(member string) error {
+		return rd.file(ctx, p, unfile(member), member)
+	}, func(pipe redis.Pipeliner, member string) func() bool {
+		if member == WholeMark {
+			return func() bool { return false }
+		}
+		label, _, _ := strings.Cut(member, chat.SepField)
+		f := pipe.HExists(ctx, p.Session(unfile(member)), "l:"+label)
+		return func() bool { return f.Err() == nil && !f.Val() }
 	})
 }
 
@@ -167,6 +199,6 @@ func (rd *Reader) eachMember(ctx context.Context, key string, pace *rate.Limiter
 }
 
 func (rd *Reader) file(ctx context.Context, p store.Partition, session, suspect string) error {
-	_, err := rd.store.Run(ctx, "file", []string{p.Session(session), p.States()}, session, suspect)
+	_, err := rd.store.Run(ctx, "file", []string{p.Session(session), p.States(), p.Labelled()}, session, suspect)
 	return err
 }

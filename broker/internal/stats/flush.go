@@ -31,6 +31,9 @@ func (s *Stats) Start() { s.store.Loop(flushPause, s.tend) }
 func (s *Stats) tend(ctx context.Context) {
 	var mine []store.Partition
 	for _, p := range s.store.Parts {
+		if !s.works(p) {
+			continue
+		}
 		free, err := s.store.Redis.SetNX(ctx, p.Flusher(), s.store.Node, flushLease).Result()
 		if err == nil && free {
 			mine = append(mine, p)

@@ -126,7 +126,7 @@ func TestSealedHoursStaySealed(t *testing.T) {
 // The store gives a year of hours within its order, whatever else it has.
 func TestRangesOfTheArchive(t *testing.T) {
 	l := newLedger(t)
-	s := New(storetest.Open(t, testenv.Redis(t).URL(), 1), l, &others{})
+	s := New(storetest.Open(t, testenv.Redis(t).URL(), 1), l, &others{}, everywhere)
 	now := time.Now().UnixMilli() / hourMS
 	var all []archive.Record
 	for i := range int64(500) {
@@ -146,7 +146,7 @@ func TestRangesOfTheArchive(t *testing.T) {
 // What is counted after an hour was archived is in the report at once, and in the archive after the next flush.
 func TestAnArchivedHourCountsOn(t *testing.T) {
 	l, q := newLedger(t), name("q")
-	s := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{})
+	s := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{}, everywhere)
 	ctx := t.Context()
 	for n := range int64(3) {
 		for _, p := range s.store.Parts {
@@ -156,6 +156,6 @@ func TestAnArchivedHourCountsOn(t *testing.T) {
 		require.NoError(t, s.Flush(ctx, s.store.Parts...))
 		require.EqualValues(t, 2*(n+1), s.reply(t, chat.StatsRequest{Queue: q}).Totals.Opened)
 	}
-	later := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{}) // with a Redis that holds nothing
+	later := New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{}, everywhere) // with a Redis that holds nothing
 	require.EqualValues(t, 6, later.reply(t, chat.StatsRequest{Queue: q}).Totals.Opened)
 }

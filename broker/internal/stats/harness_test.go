@@ -104,7 +104,7 @@ func busyHour(t testing.TB) (s *Stats, l *ledger, q string, want chat.StatsReply
 	l, q = newLedger(t), name("q")
 	ann := name("ann")
 	s = New(storetest.Open(t, testenv.Redis(t).URL(), 2), l, &others{agents: []chat.AgentInfo{
-		{Person: chat.Person{ID: ann, Name: "Ann"}, Status: chat.Online, AgentSettings: chat.AgentSettings{Queues: []string{q}}}}, queues: []string{q}, waiting: map[string]int64{q: 3}})
+		{Person: chat.Person{ID: ann, Name: "Ann"}, Status: chat.Online, AgentSettings: chat.AgentSettings{Queues: []string{q}}}}, queues: []string{q}, waiting: map[string]int64{q: 3}}, everywhere)
 	ctx, rdb := t.Context(), s.store.Redis
 	works := storetest.Script(t, "stats", "agent", "occupy(agent, 3) return 1", "occupancy")
 	require.NoError(t, works.Run(ctx, rdb, []string{s.store.Parts[1].Stats()}, ann).Err())
@@ -189,3 +189,6 @@ func held(t testing.TB, s *Stats) map[int64]bool {
 	}
 	return out
 }
+
+// everywhere is a node that looks after all partitions.
+func everywhere(store.Partition) bool { return true }

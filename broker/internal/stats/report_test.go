@@ -71,7 +71,7 @@ func TestBuckets(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	s := New(storetest.Open(t, testenv.Shared(t, testenv.EngineEmbedded), 2), nil, &others{})
+	s := New(storetest.Open(t, testenv.Shared(t, testenv.EngineEmbedded), 2), nil, &others{}, everywhere)
 	now := time.Now().UnixMilli()
 	for what, r := range map[string]chat.StatsRequest{
 		"bucket": {Bucket: "year"}, "no such zone": {Zone: "Mars/Phobos"}, "a path": {Zone: "../etc/passwd"}, "the machine's zone": {Zone: "Local"},

@@ -30,6 +30,7 @@ type Stats struct {
 	store    *store.Store
 	archive  Archive // nil without one
 	current  Current
+	works    func(store.Partition) bool
 	counting chan struct{} // one, for who asks for a report: they cost Redis something
 }
 
@@ -50,9 +51,9 @@ type Current interface {
 }
 
 // New looks after the statistics in a Redis, which need not be opened yet.
-// Without an archive (nil) nothing leaves Redis.
-func New(s *store.Store, a Archive, c Current) *Stats {
-	return &Stats{store: s, archive: a, current: c, counting: make(chan struct{}, 1)}
+// Without an archive (nil) nothing leaves Redis. works tells whether this node looks after a partition.
+func New(s *store.Store, a Archive, c Current, works func(store.Partition) bool) *Stats {
+	return &Stats{store: s, archive: a, current: c, works: works, counting: make(chan struct{}, 1)}
 }
 
 // Report gives how it stands now, and what was in the time asked for.

@@ -17,7 +17,7 @@ import (
 // Percentiles are within what is promised of the exact ones, whatever the durations are like.
 func TestPercentiles(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
-	s := New(storetest.Open(t, url, 4), nil, &others{})
+	s := New(storetest.Open(t, url, 4), nil, &others{}, everywhere)
 	took := storetest.Script(t, "stats", "queue, agent, times...",
 		"tally(now(), queue, true)\nfor _, ms in ipairs(times) do took('w', agent, tonumber(ms)) end return 1", "time", "stats")
 	for what, draw := range map[string]func(r *rand.Rand) float64{

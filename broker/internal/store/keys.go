@@ -137,6 +137,7 @@ func (p Partition) Dead() string             { return p.prefix + "dead" }
 func (p Partition) Outbox() string           { return p.prefix + "outbox" }
 func (p Partition) Sessions() string         { return p.prefix + "sessions" }
 func (p Partition) States() string           { return p.prefix + "states" }
+func (p Partition) Labelled() string         { return p.prefix + "labelled" }
 func (p Partition) Agents() string           { return p.prefix + "agents" }
 func (p Partition) Named() string            { return p.prefix + "named" }
 func (p Partition) Crews() string            { return p.prefix + "crews" }
@@ -146,6 +147,8 @@ func (p Partition) Nodes() string            { return p.prefix + "nodes" }
 func (p Partition) Clearing() string         { return p.prefix + "clearing" }
 func (p Partition) Leases() string           { return p.prefix + "leases" }
 func (p Partition) Epoch() string            { return p.prefix + "epoch" }
+func (p Partition) Alive() string            { return p.prefix + "alive" }
+func (p Partition) Epochs() string           { return p.prefix + "epochs" }
 func (p Partition) Recovering() string       { return p.prefix + "recovering" }
 func (p Partition) Stats() string            { return p.prefix + "stats" }
 func (p Partition) Flusher() string          { return p.prefix + "flusher" }

@@ -76,7 +76,7 @@ func (r Reply) Strs(i int) []string {
 // error is what became of Redis, never what the script decided: that is in the reply.
 func (s *Store) Run(ctx context.Context, script string, keys []string, args ...any) (Reply, error) {
 	s.Calls.Add(1)
-	if s.Emptied.Load() && script != "take" && script != "renew" {
+	if s.Emptied.Load() && script != "take" && script != "renew" && script != "beat" {
 		return nil, ErrEmptied
 	}
 	run, err := s.script(script, len(keys))

@@ -36,12 +36,15 @@ type Store struct {
 	told    func(p Partition) // an event may have been made there; nil without a webhook
 	panics  atomic.Int64
 	ended   endings
+	hands   *hands
 }
 
 // NewStore is a way to a Redis of which nothing is known yet: see Open.
 func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
 	_, sharded := client.(*redis.ClusterClient)
-	return &Store{Redis: client, Sharded: sharded, Node: ulid.Make().String(), Log: log}
+	s := &Store{Redis: client, Sharded: sharded, Node: ulid.Make().String(), Log: log}
+	s.hands = newHands(s)
+	return s
 }
 
 // Open loads the scripts of a deployment of so many partitions. With told there is a

@@ -18,9 +18,9 @@ import (
 // each. go-redis would hide a lost connection; here any error, and any
 // unsubscription we did not ask for, means a new one and a resync.
 type Subscriber struct {
-	s      *Store
-	handle func(channel, payload string)
-	back   func() // what was published while there was no connection may not have been heard
+	s    *Store
+	hold *holder
+	back func() // what was published while there was no connection may not have been heard
 
 	mu      sync.Mutex
 	started bool
@@ -36,10 +36,11 @@ type subscription struct {
 	ready   chan struct{} // closed when confirmed
 }
 
-// NewSubscriber makes one that connects with its first channel. Handle is called by one
-// goroutine and must not wait; back is called when a lost connection hears all channels again.
+// NewSubscriber makes one that connects with its first channel. Handle must not wait; of one partition's
+// messages it is called in their order, of several's at the same time where many come (hands); back is
+// called when a lost connection hears all channels again, after handle for all that came before.
 func NewSubscriber(s *Store, handle func(channel, payload string), back func()) *Subscriber {
-	return &Subscriber{s: s, handle: handle, back: back, want: map[string]*subscription{}, leaving: map[string]int{}}
+	return &Subscriber{s: s, hold: newHolder(s.hands, handle), back: back, want: map[string]*subscription{}, leaving: map[string]int{}}
 }
 
 // Add listens to a channel and waits until Redis has confirmed it: what is
@@ -139,7 +140,9 @@ func (s *Subscriber) listen(ctx context.Context, again bool) error {
 	}()
 	unblock := context.AfterFunc(ctx, func() { _ = ps.Close() })
 	defer unblock()
+	defer s.hold.settle()
 	for silent := 0; ; {
+		asked := time.Now()
 		msg, err := ps.ReceiveTimeout(ctx, 10*time.Second)
 		var netErr net.Error
 		switch {
@@ -154,8 +157,9 @@ func (s *Subscriber) listen(ctx context.Context, again bool) error {
 		}
 		switch m := msg.(type) {
 		case *redis.Message:
-			s.handle(m.Channel, m.Payload)
+			s.hold.take(m.Channel, m.Payload, time.Since(asked) < atHand)
 		case *redis.Subscription:
+			s.hold.settle() // who waits for this reads Redis next: what came before must not come after
 			if !s.confirm(m) {
 				return errors.New("unsubscribed: the slot has moved")
 			}
