@@ -412,3 +412,35 @@ func TestRoutingForAnotherKnowsItsSettings(t *testing.T) {
 	require.Equal(t, bot.ID, a.owner(t, id))
 	clean(t, a)
 }
+
+// Who assigns by settings that have changed gives its place up, unless it took over the place of the session's owner.
+func TestAPlaceOfWhoThinksAgain(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL())
+	ctx, q := t.Context(), name("q")
+	ann := staffed(t, b, 1, 1, q)[0]
+	load := func() map[string]string {
+		return b.store.Redis.HGetAll(ctx, b.store.Home(ann).Load(ann)).Val()
+	}
+	for what, owned := range map[string]bool{"waiting": false, "owned": true} {
+		t.Run(what, func(t *testing.T) {
+			s := openFor(t, b, q, name("uma"))
+			p, _ := b.store.Of(s.ID)
+			j := routing.Assignment{Session: s.ID, Agent: ann, Role: chat.RoleAgent, Queue: q}
+			if owned {
+				require.NoError(t, b.assign(ctx, j))
+				eventually(t, func() bool { return strings.HasSuffix(load()[s.ID], "|held") })
+			}
+			require.NoError(t, b.store.Redis.Set(ctx, p.Rules(), name("another change"), 0).Err())
+			require.ErrorIs(t, b.assign(ctx, j), store.ErrLate)
+			if owned {
+				require.Contains(t, load(), s.ID)
+			} else {
+				require.Empty(t, load(), "nobody waits for its timer")
+			}
+			_, err := b.End(ctx, host, chat.EndRequest{Session: s.ID})
+			require.NoError(t, err)
+			eventually(t, func() bool { return len(load()) == 0 })
+			clean(t, b)
+		})
+	}
+}

@@ -113,7 +113,7 @@ func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot
 	// Who assigns went by the settings before: it must think again.
 	r, err := b.settings.UnderRules(ctx, "claim", p, keys, arg)
 	if err == nil && r.Str(0) == "stale" {
-		r, err = store.Reply{"late"}, b.settings.Renew(ctx, p, r.Str(1))
+		err = b.settings.Renew(ctx, p, r.Str(1))
 	}
 	return r, err
 }

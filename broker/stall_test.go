@@ -144,6 +144,15 @@ func TestAStallOfRedis(t *testing.T) {
 	for _, ann := range agents {
 		chosen[ann.ID] = statusOf(t, nodes[0], ann.ID)
 	}
+	eventually(t, func() bool { // watchers are told of many changes at a time
+		told := boss.presences()
+		for id, status := range chosen {
+			if told[id+" "+string(status)] == 0 {
+				return false
+			}
+		}
+		return true
+	})
 	before := boss.presences()
 
 	server.Pause()

@@ -107,6 +107,10 @@ func (p *Places) Brought(ctx context.Context, pl Place, session string, r store.
 		r[0] = "ok"
 		return r, nil
 	}
+	if r.Str(0) == "stale" {
+		p.giveUp(ctx, pl, session)
+		return nil, store.ErrLate
+	}
 	err := store.Refused(r)
 	if err != nil {
 		p.Free(ctx, pl, session)
@@ -114,7 +118,20 @@ func (p *Places) Brought(ctx context.Context, pl Place, session string, r store.
 	return r, err
 }
 
-// Free gives a place back that is not needed. If that fails, its own timer does it.
+// giveUp is for a place of which the session's partition has not been asked: the reservation may have taken
+// over the place of an owner or target, so it tells, as for a place whose time is up.
+func (p *Places) giveUp(ctx context.Context, pl Place, session string) {
+	home, _ := p.store.Of(session)
+	r, err := p.store.Run(ctx, "resolve", []string{home.Session(session)}, pl.Agent, pl.Token, "1")
+	if err == nil {
+		err = p.resolved(ctx, pl.Agent, session, pl.Token, r)
+	}
+	if err != nil {
+		p.store.Log.Warn("place not given up; its timer will", "agent", pl.Agent, "session", session, "error", err)
+	}
+}
+
+// Free gives a place back that is not needed, nor the session's. If that fails, its own timer does it.
 func (p *Places) Free(ctx context.Context, pl Place, session string) {
 	err := p.Settle(ctx, Effect{Agent: pl.Agent, Session: session, Role: "none", Token: pl.Token})
 	if err != nil {
@@ -165,6 +182,11 @@ func (p *Places) resolve(ctx context.Context, part store.Partition, agent, sessi
 	if r, err = p.store.Run(ctx, "resolve", []string{home.Session(session)}, agent, token, due); err != nil || r.Str(0) == "later" {
 		return err // then its timer asks
 	}
+	return p.resolved(ctx, agent, session, token, r)
+}
+
+// resolved tells the agent's partition what the session's said of a place.
+func (p *Places) resolved(ctx context.Context, agent, session, token string, r store.Reply) error {
 	return p.Settle(ctx, Effect{Agent: agent, Session: session, Rev: r.Num(1), Role: r.Str(0), Token: token,
 		Hold: r.Num(2) == 1, Ended: r.Num(3) == 1, Created: store.Created(session, 0)})
 }

@@ -37,7 +37,7 @@ func inTransit(err error) bool {
 	}
 	_, moved := redis.IsMovedError(err)
 	_, ask := redis.IsAskError(err)
-	return moved || ask || redis.IsTryAgainError(err) || redis.HasErrorPrefix(err, "ERR Script attempted to access a non local key")
+	return moved || ask || redis.IsTryAgainError(err) || redis.HasErrorPrefix(err, "Script attempted to access a non local key") // of which it leaves out ERR
 }
 
 // eval runs a script until it has been carried out, or its caller's patience ends. The
