@@ -30,6 +30,8 @@ type togetherLine struct {
 	mu      sync.Mutex
 	waiting []*joined
 	running bool
+	alive   bool          // somebody carries out what waits, and is woken where he rests
+	wake    chan struct{} // to do so
 }
 
 // joined is one of the calls that run together.
@@ -54,7 +56,11 @@ func (c *joined) settle(r Reply, err error) {
 
 // NewTogether is for a store that has been opened.
 func NewTogether(s *Store, script string, shared func(p Partition) []string) *Together {
-	return &Together{store: s, script: script, shared: shared, lines: make([]togetherLine, len(s.Parts))}
+	t := &Together{store: s, script: script, shared: shared, lines: make([]togetherLine, len(s.Parts))}
+	for i := range t.lines {
+		t.lines[i].wake = make(chan struct{}, 1)
+	}
+	return t
 }
 
 // Run carries out one call; its reply and error are as those of Store.Run. The call
@@ -79,17 +85,40 @@ func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...
 	line := &t.lines[p.Index]
 	line.mu.Lock()
 	line.waiting = append(line.waiting, c)
-	first := !line.running
-	line.running = true
+	wake, start := !line.running && line.alive, !line.alive
+	line.running, line.alive = true, true
 	line.mu.Unlock()
-	if first {
-		s.Tasks.Go(func() { t.carry(run, p, line) })
+	switch {
+	case start:
+		s.Tasks.Go(func() { t.serve(run, p, line) })
+	case wake:
+		line.wake <- struct{}{}
 	}
 	select {
 	case <-c.done:
 		return c.reply, c.err
 	case <-ctx.Done():
 		return nil, RedisError(t.script, ctx.Err())
+	}
+}
+
+// serve carries out what comes, until the store stops: a goroutine that stays has a stack that has grown.
+func (t *Together) serve(run *scripts.Script, p Partition, line *togetherLine) {
+	for {
+		t.carry(run, p, line)
+		select {
+		case <-line.wake:
+		case <-t.store.Life.Done():
+			line.mu.Lock()
+			line.alive = false // who comes now starts another
+			line.mu.Unlock()
+			select {
+			case <-line.wake:
+				t.carry(run, p, line)
+			default:
+			}
+			return
+		}
 	}
 }
 
@@ -135,9 +164,7 @@ func (t *Together) run(run *scripts.Script, p Partition, calls []*joined) {
 	for _, c := range calls {
 		keys, args = append(keys, c.keys...), append(args, c.args...)
 	}
-	// Not a caller's context: the others would share its end.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Life), movePatience)
-	defer cancel()
+	ctx := context.WithoutCancel(s.Life) // not a caller's, whose end the others would share
 	v, err := s.eval(ctx, run, keys, args)
 	replies, _ := v.([]any)
 	switch {
