@@ -49,8 +49,9 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	plain, brief := queue(func(*chat.QueueSettings) {}), queue(func(s *chat.QueueSettings) {
 		s.OfferTimeout, s.EndTimeout, s.IdleTimeout, s.AbandonTimeout, s.AgentGrace = 3, 3, 4, 3, 3
 	})
+	parted := queue(func(s *chat.QueueSettings) { s.AgentGrace = 3 }) // not idle before its agent is gone, however slow the machine
 	ann, bea := agent(t, a, name("ann"), plain, brief), agent(t, b, name("bea"), plain, brief)
-	bob, uma := agent(t, b, name("bob"), brief), user(t, a, name("uma"))
+	bob, uma := agent(t, b, name("bob"), parted), user(t, a, name("uma"))
 	served := func(q string, by *party) chat.Session {
 		s := openFor(t, a, q, name("uma"))
 		return by.grab(s.ID)
@@ -60,7 +61,7 @@ func TestWhatUnsticksIsDoneInAFullRedis(t *testing.T) {
 	moved, declined, cancelled, left := served(plain, ann), served(plain, ann), served(plain, ann), served(plain, ann)
 	_, err := b.Join(ctx, bea.Actor, left.ID, false)
 	require.NoError(t, err)
-	gone := served(brief, bob)
+	gone := served(parted, bob)
 	idle, ending := served(brief, ann), served(brief, ann)
 	lonely := user(t, b, name("uma"))
 	abandoned := lonely.open(brief)

@@ -14,7 +14,7 @@ for i = 1, #a.saw, 2 do
   end
 end
 for i = 1, #a.dead, 2 do
-  if redis.call('HGET', alive, a.dead[i]) == a.dead[i + 1] then news = redis.call('HDEL', alive, a.dead[i]) == 1 end
+  if redis.call('HGET', alive, a.dead[i]) == a.dead[i + 1] and redis.call('HDEL', alive, a.dead[i]) == 1 then news = true end
 end
 local fresh = redis.call('HEXISTS', alive, a.node) == 0
 if a.leaves then
