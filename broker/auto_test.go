@@ -425,7 +425,7 @@ func TestAPlaceOfWhoThinksAgain(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			s := openFor(t, b, q, name("uma"))
 			p, _ := b.store.Of(s.ID)
-			j := routing.Assignment{Session: s.ID, Agent: ann, Role: chat.RoleAgent, Queue: q}
+			j := routing.Assignment{Session: s.ID, Agent: ann, Role: chat.RoleAgent}
 			if owned {
 				require.NoError(t, b.assign(ctx, j))
 				eventually(t, func() bool { return strings.HasSuffix(load()[s.ID], "|held") })

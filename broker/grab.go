@@ -7,6 +7,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/places"
+	"bellhop/broker/internal/routing"
 	"bellhop/broker/internal/store"
 )
 
@@ -50,7 +51,7 @@ func (b *Broker) contend(ctx context.Context, a chat.Actor, session string, hot 
 			return chat.Session{}, &chat.Error{Code: chat.CodeTaken, Message: "somebody else has it", By: st.Agent.ID}
 		}
 	}
-	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) { return b.win(ctx, a, pl, session, false) })
+	return b.withPlace(ctx, a.Identity, session, places.Only{}, func(pl places.Place) (chat.Session, error) { return b.win(ctx, a, pl, session, nil) })
 }
 
 // withPlace does something with a place reserved for it; anew where that took so
@@ -70,8 +71,8 @@ func (b *Broker) withPlace(ctx context.Context, agent chat.Identity, session str
 }
 
 // win makes the agent whose place was reserved the owner; ErrLate if the place is
-// too old. auto: nobody asked for it.
-func (b *Broker) win(ctx context.Context, a chat.Actor, pl places.Place, session string, auto bool) (chat.Session, error) {
+// too old. auto: nobody asked for it but whoever assigns.
+func (b *Broker) win(ctx context.Context, a chat.Actor, pl places.Place, session string, auto *routing.Assignment) (chat.Session, error) {
 	r, err := b.claim(ctx, pl, session, a.Role == chat.RoleBot, auto)
 	return b.won(ctx, a, chat.ActGrab, pl, session, r, err)
 }
@@ -96,18 +97,21 @@ type claimArgs struct {
 	Auto bool             `json:"auto,omitempty"`
 }
 
-func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot, auto bool) (store.Reply, error) {
+func (b *Broker) claim(ctx context.Context, pl places.Place, session string, bot bool, auto *routing.Assignment) (store.Reply, error) {
 	p, _ := b.store.Of(session)
 	lists := make([]string, len(pl.Queues))
 	for i, q := range pl.Queues {
 		lists[i] = p.Waiting(q)
 	}
-	args := claimArgs{call: newCall(session), Place: pl, Bot: bot, Auto: auto}
+	args := claimArgs{call: newCall(session), Place: pl, Bot: bot, Auto: auto != nil}
 	keys, arg := p.Transition(session, lists...), func() any {
+		if auto != nil && auto.Queue != "" && b.settings.Queue(auto.Queue).Routing != "auto" {
+			return nil // it does not assign any more
+		}
 		args.Idle = b.idleTimes(pl.Queues...)
 		return args
 	}
-	if !auto {
+	if auto == nil {
 		return b.settings.Ruled(ctx, "claim", p, keys, arg)
 	}
 	// Who assigns went by the settings before: it must think again.

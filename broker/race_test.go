@@ -165,14 +165,14 @@ func TestADeadNodesDebtsArePaid(t *testing.T) {
 		t.Log("killed between reserve and claim: the place comes back, and a late claim is refused")
 		require.Eventually(t, func() bool { return b.store.Redis.HLen(ctx, b.store.Home(ann.ID).Load(ann.ID)).Val() == 0 }, 20*time.Second, 50*time.Millisecond)
 		clean(t, b)
-		r, err := b.claim(ctx, pl, s.ID, false, false)
+		r, err := b.claim(ctx, pl, s.ID, false, nil)
 		require.NoError(t, err)
 		require.Equal(t, "late", r.Str(0))
 
 		t.Log("killed between claim and settle: the place stays")
 		pl, err = b.places.Reserve(ctx, ann.Identity, s.ID, places.Only{})
 		require.NoError(t, err)
-		r, err = b.claim(ctx, pl, s.ID, false, false)
+		r, err = b.claim(ctx, pl, s.ID, false, nil)
 		require.NoError(t, err)
 		require.Equal(t, "ok", r.Str(0))
 		clean(t, b)
@@ -257,7 +257,7 @@ func TestAnOfferOvertakesAGrab(t *testing.T) {
 		require.NoError(t, err)
 		load := b.store.Home(ann.ID).Load(ann.ID)
 		eventually(t, func() bool { return b.store.Redis.HGet(ctx, load, s.ID).Val() == offer.Token+"|held" })
-		_, err = b.win(ctx, ann.Actor, grab, s.ID, false)
+		_, err = b.win(ctx, ann.Actor, grab, s.ID, nil)
 		require.NoError(t, err)
 		clean(t, b)
 		_, err = b.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
@@ -301,7 +301,7 @@ func TestRoundTrips(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = b.claim(ctx, p, s.ID, false, false)
+		_, err = b.claim(ctx, p, s.ID, false, nil)
 		return err
 	}
 	require.EqualValues(t, 2, calls(pl), "a grab, up to its answer")
@@ -350,14 +350,14 @@ func TestClocksApart(t *testing.T) {
 		}
 		for _, ahead := range []time.Duration{-time.Hour, -6 * time.Second, 0, 6 * time.Second, time.Hour} {
 			s := user(t, b, name("uma")).open(q)
-			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID, false)
+			_, err := b.win(ctx, ann.Actor, reserve(s.ID, ahead), s.ID, nil)
 			require.NoError(t, err, ahead)
 		}
 		// Its timer has given a place up: a claim that comes late is refused, whatever the time, and the next one is not.
 		s := user(t, b, name("uma")).open(q)
 		late := reserve(s.ID, -time.Minute)
 		eventually(t, func() bool { return store.IsNil(b.store.Redis.HGet(ctx, part.Load(ann.ID), s.ID).Err()) })
-		_, err := b.win(ctx, ann.Actor, late, s.ID, false)
+		_, err := b.win(ctx, ann.Actor, late, s.ID, nil)
 		require.ErrorIs(t, err, store.ErrLate)
 		ann.grab(s.ID)
 		clean(t, b)

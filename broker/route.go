@@ -76,7 +76,7 @@ func (b *Broker) assign(ctx context.Context, j routing.Assignment) error {
 		}
 		pl.Queues = []string{st.Queue}
 	}
-	_, err = b.win(ctx, chat.Actor{Identity: agent}, pl, j.Session, true)
+	_, err = b.win(ctx, chat.Actor{Identity: agent}, pl, j.Session, &j)
 	return err
 }
 

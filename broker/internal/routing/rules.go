@@ -106,10 +106,15 @@ func (s *Settings) Ruled(ctx context.Context, script string, p store.Partition, 
 	return nil, chat.Errorf(chat.CodeUnavailable, "the queues' settings keep changing; try again")
 }
 
-// UnderRules runs it once; it may answer 'stale'.
+// UnderRules runs it once; it may answer 'stale', and does where arg gives nil: what the settings now
+// say is not what the caller went by.
 func (s *Settings) UnderRules(ctx context.Context, script string, p store.Partition, keys []string, arg func() any) (store.Reply, error) {
 	rules := s.knows(p) // before the settings are looked at
-	data, err := json.Marshal(arg())
+	told := arg()
+	if told == nil {
+		return store.Reply{"stale", rules}, nil
+	}
+	data, err := json.Marshal(told)
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", script, err)
 	}

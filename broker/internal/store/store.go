@@ -75,13 +75,11 @@ func (s *Store) Begin(ctx context.Context) {
 func (s *Store) Stop() { s.stop() }
 
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
-	o := redis.DefaultBlockingAutoPipelineOptions()
-	o.FullDuplex = true
 	switch c := c.(type) {
 	case *redis.ClusterClient:
-		return c.AutoPipelineWithOptions(o)
+		return c.AutoPipeline()
 	case *redis.Client:
-		return c.AutoPipelineWithOptions(o)
+		return c.AutoPipeline()
 	default:
 		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
 	}
