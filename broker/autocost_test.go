@@ -157,7 +157,7 @@ func TestBesideANodeOfAVersionBefore(t *testing.T) {
 			_, err := b.store.Run(ctx, "hold", []string{key}, "older", ms)
 			require.NoError(t, err)
 		}
-		hold(3000)
+		hold(60000)
 		b.set(t, q, auto)
 		ann, bea := name("ann"), name("bea")
 		staffed(t, b, 1, 5, name("q"))
@@ -171,7 +171,7 @@ func TestBesideANodeOfAVersionBefore(t *testing.T) {
 		}
 		for range 3 {
 			looked(t, b, q)
-			hold(3000)
+			hold(60000)
 		}
 		require.Empty(t, b.owner(t, s.ID))
 		hold(0)
