@@ -60,9 +60,8 @@ func tiny() []named {
 
 // Each scenario runs to its end, its figures are those of its name, and none is what could not be measured.
 func TestScenariosRun(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("no redis-server; `make test-deps` installs it")
-	}
+	_, err := exec.LookPath("redis-server")
+	require.NoError(t, err, "`make test-deps` installs it")
 	all := tiny()
 	covered := map[string]bool{}
 	for _, s := range all {

@@ -9,7 +9,7 @@
 -- reply: for each {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state} | {'error', why}
 -- holds: seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new;
 --   what is refused stores nothing, and a repeated key is answered all the same.
---#include unread rate
+--#include unread rate repeated audience
 local call, sub, format = redis.call, string.sub, string.format
 local t = call('TIME')
 local at = t[1] .. format('%03d', math.floor(t[2] / 1000))
@@ -24,16 +24,7 @@ if not state then return {'not_found'} end
 local known = op ~= '' and s[3] and sub(s[3], 1, #op + 1) == op .. ','
 local member, counts = known, {}
 if not known then
-  local all = call('HGETALL', unread)
-  for i = 1, #all, 2 do
-    local p = all[i]
-    if p == by then
-      member = true
-    elseif not (note and sub(p, 1, 2) == 'u:') then
-      counts[#counts + 1], counts[#counts + 2] = p, format('%d', all[i + 1] + 1)
-    end
-  end
-  if who == 'h:' then member = true end
+  member, counts = audience(unread, by, note)
   if not member and not s[4] then return {'forbidden'} end
 end
 
@@ -54,11 +45,7 @@ if not seen then
     seen = call('HGET', keys, hash)
   end
 end
-if seen then
-  local entry = call('XRANGE', log, seen .. '-0', seen .. '-0')[1]
-  if not entry then return {'dup', seen} end
-  return {'dup', seen, entry[2][2], entry[2][8]}
-end
+if seen then return repeated(log, seen) end
 
 dirtied[#dirtied + 1], dirtied[#dirtied + 2] = at, id -- first: what fails in the middle is the archiver's to look at
 call('XADD', log, seq .. '-0', 'at', at, 'by', by, 'key', key, 'h', head, 'b', body)
@@ -72,23 +59,13 @@ call('APPEND', authors, author(tonumber(s[4] or (by == 'h:bot' and BOT or HOST))
 --#hooks if call('ZADD', hooks, 'NX', at, id) == 1 then call('HSETNX', session, 'hooked', 2 * s[2]) end
 call('PUBLISH', session, table.concat({'M' .. seq, at, by, kind, origin, key, table.concat(counts, '\30'), head, body}, '\31'))
 local staff, bot = who == 'a:', bots == '1'
-if (staff or bot) and not note and not s[5] then -- the first that the user hears from people, or from bots
-  --#include stats
-  local f = call('HMGET', session, 'queue', 'created', 'reopened', 'awaited')
-  call('HSET', session, bot and 'bot_replied' or 'replied', at)
-  tally(tonumber(at), f[1], staff)
-  took(bot and 'R' or 'r', staff and sub(by, 3) or '', at - (bot and f[3] or not bot and f[4] or f[2]))
+if (staff or bot) and not note and not s[5] then
+  --#include heard
+  heard(at, by, staff, bot)
 end
 if state == 'ending' and who == 'u:' then
-  call('HSET', session, 'state', 'serving')
-  --#include states
-  local filed = call('HMGET', session, 'created', 'queue')
-  refile(states, id, filed[1], state, filed[2], 'serving', filed[2])
-  call('HINCRBY', session, 'rev', 1)
-  call('HDEL', session, 'ending_due', 'ending_by', 'reason')
-  call('ZREM', timers, 'end|' .. id)
-  --#include snapshot
-  call('PUBLISH', session, 'S' .. cjson.encode({said = {}, snap = snapshot()}))
+  --#include resume
+  resume()
 end
 return {'ok', seq, at}
 --#end

@@ -3,14 +3,10 @@
 -- ARGV: a = JSON (op (the note's mid), session, by, hash (of sender and key), key, head, body)
 -- reply: {'ok', seq, at} | {'dup', seq, at, head} | {code, state}
 -- holds: as `send`; the user never sees it, and the sender does not become a participant.
---#include session seats
+--#include session seats repeated
 if not s.state then return {'not_found'} end
 local seen = redis.call('HGET', keys, a.hash)
-if seen then
-  local entry = redis.call('XRANGE', log, seen .. '-0', seen .. '-0')[1]
-  if not entry then return {'dup', seen} end
-  return {'dup', seen, entry[2][2], entry[2][8]}
-end
+if seen then return repeated(log, seen) end
 if s.state == 'ended' then return {'ended'} end
 if s.state == 'waiting' then return {'wrong_state', s.state} end
 
