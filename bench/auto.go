@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -255,13 +254,9 @@ type cost struct {
 }
 
 func spent(ctx context.Context, bed *bed) (cost, error) {
-	info, err := bed.rdb.InfoMap(ctx, "commandstats").Result()
 	c := cost{at: time.Now(), redis: bed.redis.cpu(), server: bed.server.cpu()}
-	for _, stat := range info["Commandstats"] { // those that scripts call, too
-		calls, _, _ := strings.Cut(strings.TrimPrefix(stat, "calls="), ",")
-		n, _ := strconv.ParseFloat(calls, 64)
-		c.commands += n
-	}
+	var err error
+	c.commands, err = commands(ctx, bed.rdb)
 	return c, err
 }
 

@@ -138,17 +138,33 @@ func freeMemory(ctx context.Context) (float64, error) {
 	return float64(m.Available), nil
 }
 
-// commands is how many Redis has carried out, those inside scripts included.
-func commands(ctx context.Context, rdb *redis.Client) (sum float64, err error) {
+// calls is how often Redis has carried out each command, those inside scripts included.
+func calls(ctx context.Context, rdb *redis.Client) (map[string]float64, error) {
 	info, err := rdb.InfoMap(ctx, "commandstats").Result()
+	out := map[string]float64{}
 	for name, stat := range info["Commandstats"] {
-		var calls float64
-		if _, err := fmt.Sscanf(stat, "calls=%f", &calls); err != nil {
-			return 0, err
+		var n float64
+		if _, err := fmt.Sscanf(stat, "calls=%f", &n); err != nil {
+			return nil, err
 		}
-		if name != "cmdstat_info" {
-			sum += calls
+		out[strings.TrimPrefix(name, "cmdstat_")] = n
+	}
+	return out, err
+}
+
+// commands is how many that are in all, but for those that ask.
+func commands(ctx context.Context, rdb *redis.Client) (sum float64, err error) {
+	all, err := calls(ctx, rdb)
+	for name, n := range all {
+		if name != "info" {
+			sum += n
 		}
 	}
 	return sum, err
+}
+
+// evals is how many scripts Redis has run.
+func evals(ctx context.Context, bed *bed) (float64, error) {
+	all, err := calls(ctx, bed.rdb)
+	return all["evalsha"], err
 }

@@ -123,13 +123,3 @@ func (c *losersCommand) lose(ctx context.Context, bed *bed, agents []*client.Cli
 	r.ScriptsEach, r.LosersASecond = (after-before-16*took)/n, n/took
 	return err
 }
-
-func evals(ctx context.Context, bed *bed) (float64, error) {
-	info, err := bed.rdb.InfoMap(ctx, "commandstats").Result()
-	if err != nil {
-		return 0, err
-	}
-	var calls float64
-	_, err = fmt.Sscanf(info["Commandstats"]["cmdstat_evalsha"], "calls=%f", &calls)
-	return calls, err
-}

@@ -2,8 +2,6 @@ package broker
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,15 +15,8 @@ import (
 // commandsSince counts what Redis has carried out since the last call, in scripts, too.
 func commandsSince(t testing.TB, rdb redis.UniversalClient) map[string]int {
 	t.Helper()
-	stats, err := rdb.Info(t.Context(), "commandstats").Result()
-	require.NoError(t, err)
+	out := testenv.Commands(t, rdb)
 	require.NoError(t, rdb.ConfigResetStat(t.Context()).Err())
-	out := map[string]int{}
-	for line := range strings.Lines(stats) {
-		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls="); ok {
-			out[name], _ = strconv.Atoi(rest[:strings.IndexByte(rest, ',')])
-		}
-	}
 	return out
 }
 

@@ -3,8 +3,6 @@ package broker
 import (
 	"math"
 	"math/rand/v2"
-	"regexp"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -40,13 +38,9 @@ func opens(t testing.TB, b *Broker, q string, n int) []chat.Session {
 // commands is how many Redis has carried out, those in scripts included.
 func commands(t testing.TB, b *Broker) int64 {
 	t.Helper()
-	info, err := b.store.Redis.Info(t.Context(), "commandstats").Result()
-	require.NoError(t, err)
 	var n int64
-	for _, m := range regexp.MustCompile(`cmdstat_\S+:calls=(\d+)`).FindAllStringSubmatch(info, -1) {
-		calls, err := strconv.ParseInt(m[1], 10, 64)
-		require.NoError(t, err)
-		n += calls
+	for _, calls := range testenv.Commands(t, b.store.Redis) {
+		n += int64(calls)
 	}
 	return n
 }

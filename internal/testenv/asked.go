@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Asked counts, by command, what the server is asked for a while: all that comes to it from
@@ -43,4 +47,23 @@ func (r *RedisServer) Asked(while func()) map[string]int {
 	_ = conn.Close()
 	<-done
 	return counts
+}
+
+// Commands is how often a Redis has carried out each command since it began, or since CONFIG RESETSTAT: also within scripts.
+func Commands(t testing.TB, rdb redis.UniversalClient) map[string]int {
+	t.Helper()
+	stats, err := rdb.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	for line := range strings.Lines(stats) {
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls="); ok {
+			calls, _, _ := strings.Cut(rest, ",")
+			if out[name], err = strconv.Atoi(calls); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return out
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,16 +57,6 @@ func (m *mailbox) unread(session, who string) int {
 	return n
 }
 
-// runs is how many scripts a Redis has run.
-func runs(t *testing.T, r *testenv.RedisServer) int {
-	info, err := r.Client().InfoMap(t.Context(), "commandstats").Result()
-	require.NoError(t, err)
-	calls, _, _ := strings.Cut(strings.TrimPrefix(info["Commandstats"]["cmdstat_evalsha"], "calls="), ",")
-	n, err := strconv.Atoi(calls)
-	require.NoError(t, err)
-	return n
-}
-
 // Calls of many callers at once each get their own answer, and cost fewer runs than there are.
 func TestManyCallsTogether(t *testing.T) {
 	redis := testenv.Redis(t)
@@ -104,7 +93,7 @@ func TestManyCallsTogether(t *testing.T) {
 	dirty, err := m.s.Redis.ZCard(t.Context(), m.p.Dirty()).Result()
 	require.NoError(t, err)
 	require.EqualValues(t, m.n, dirty)
-	require.Less(t, runs(t, redis), m.n*each/2)
+	require.Less(t, testenv.Commands(t, redis.Client())["evalsha"], m.n*each/2)
 }
 
 // Who is thought to see a message, by a node that does not know of the last transition, is looked up.
