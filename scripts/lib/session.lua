@@ -52,11 +52,15 @@ local function commit(only_said)
     refile(states, a.session, set.created or s.created, s.state, s.queue, state, queue)
   end
   if #del > 0 then redis.call('HDEL', session, unpack(del)) end
-  local fields = {}
+  local fields, first = {}, {}
   if not s.state then -- what each message reads comes first: Redis goes through a small hash from its beginning
-    for _, f in ipairs({'state', 'seq', 'ops', 'last'}) do fields[#fields + 1], fields[#fields + 2] = f, set[f] end
+    for _, f in ipairs({'state', 'seq', 'ops', 'last'}) do
+      if set[f] then first[f], fields[#fields + 1], fields[#fields + 2] = true, f, set[f] end
+    end
   end
-  for f, v in pairs(set) do fields[#fields + 1], fields[#fields + 2] = f, v end
+  for f, v in pairs(set) do
+    if not first[f] then fields[#fields + 1], fields[#fields + 2] = f, v end
+  end
   redis.call('HSET', session, unpack(fields))
   redis.call('ZADD', dirty, 'NX', at, a.session)
   --#hooks if redis.call('ZADD', hooks, 'NX', at, a.session) == 1 then redis.call('HSETNX', session, 'hooked', 2 * (s.seq or 0)) end

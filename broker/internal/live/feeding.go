@@ -38,6 +38,7 @@ func (f *feed) open(known *chat.Snapshot) {
 	f.drain(0)
 }
 
+// first reads the session for the first time.
 func (f *feed) first(ctx context.Context, known *chat.Snapshot) (*chat.Snapshot, error) {
 	if known != nil {
 		return f.h.sessions.Confirm(ctx, known)
