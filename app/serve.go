@@ -132,6 +132,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	}
 	o.BasePath, o.Filter, o.ReadRate = a.base, a.filter, a.settings.readRate
 	o.OpenSessions = a.settings.OpenSessions
+	o.WaitReplicas = a.settings.WaitReplicas
 	if o.SendRate == 0 {
 		o.SendRate = -1 // no limit, as the broker has it
 	}

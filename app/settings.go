@@ -56,6 +56,7 @@ type Settings struct {
 	OpenSessions  int           `default:"5" help:"Sessions one user may have open; 0: no limit."`
 	UploadBudget  int64         `default:"512" help:"MiB one participant may upload in a day; 0: no limit."`
 	UnsentBudget  int64         `default:"20480" help:"MiB of uploads that were not sent, of all participants together; 0: no limit."`
+	WaitReplicas  int           `default:"0" help:"How many replicas of a Redis have what was done before anybody is told that it is."`
 	FilterWords   string        `name:"filter-words" help:"File with words to keep out of what participants write, one a line. Unset: no filter." placeholder:"FILE"`
 	FilterAction  string        `name:"filter-action" default:"replace" enum:"replace,refuse" help:"What becomes of a listed word: replace (by a * for each character) or refuse (the whole message)."`
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
@@ -132,6 +133,10 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("--upload-budget: %d to %d MiB, or 0", files.MaxSize>>20, maxBudget)
 	case badBudget(s.UnsentBudget):
 		return fmt.Errorf("--unsent-budget: %d to %d MiB, or 0", files.MaxSize>>20, maxBudget)
+	case s.WaitReplicas < 0 || s.WaitReplicas > maxReplicas:
+		return fmt.Errorf("--wait-replicas: 0 to %d", maxReplicas)
+	case s.WaitReplicas > 0 && s.Embedded():
+		return errors.New("--wait-replicas: there are none where Redis is embedded; give --redis-url")
 	case s.MaxConns < 0:
 		return errors.New("--max-conns: 0 or more")
 	case s.Drain < 0 || s.Drain > 10*time.Minute:
@@ -139,6 +144,9 @@ func (s *Settings) Validate() error {
 	}
 	return nil
 }
+
+// maxReplicas is far beyond what a Redis has.
+const maxReplicas = 16
 
 // maxBudget is the most MiB that a budget of uploads may have; one has room for a file.
 const maxBudget = 1 << 30

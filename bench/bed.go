@@ -14,6 +14,7 @@ type bed struct {
 	dir    string
 	bin    string
 	redis  *proc
+	copies []*proc // replicas of it
 	rdb    *redis.Client
 	server *proc // the first node
 	nodes  []*proc
@@ -21,7 +22,12 @@ type bed struct {
 }
 
 // newBed starts Redis and one node, with these arguments besides the usual ones.
-func newBed(ctx context.Context, args ...string) (b *bed, err error) {
+func newBed(ctx context.Context, args ...string) (*bed, error) {
+	return newReplicatedBed(ctx, 0, args...)
+}
+
+// newReplicatedBed is newBed with so many replicas of Redis.
+func newReplicatedBed(ctx context.Context, replicas int, args ...string) (b *bed, err error) {
 	b = &bed{args: args}
 	defer func() {
 		if err != nil {
@@ -36,6 +42,15 @@ func newBed(ctx context.Context, args ...string) (b *bed, err error) {
 	}
 	if b.redis, b.rdb, err = startRedis(ctx); err != nil {
 		return b, err
+	}
+	for range replicas {
+		copied, err := startReplica(ctx, b.redis)
+		if copied != nil {
+			b.copies = append(b.copies, copied)
+		}
+		if err != nil {
+			return b, err
+		}
 	}
 	if err = b.add(ctx); err != nil {
 		return b, err
@@ -82,6 +97,9 @@ func (b *bed) stop() {
 	}
 	if b.rdb != nil {
 		_ = b.rdb.Close()
+	}
+	for _, c := range b.copies {
+		c.stop()
 	}
 	if b.redis != nil {
 		b.redis.stop()

@@ -22,6 +22,7 @@ type chatCommand struct {
 	Messages int     `default:"60000" help:"Of each round."`
 	SendRate float64 `default:"20" help:"The limit on a user's messages a second; 0: none. No user reaches it here."`
 	Rounds   int     `default:"3" help:"Floors and chat in turn, this often; medians are shown."`
+	Replicas int     `help:"Replicas of Redis; a message is acknowledged when all have it."`
 	Webhook  string  `enum:",answers,hangs" default:"" help:"Deliver webhooks to an endpoint in this process that answers at once, or never."`
 }
 
@@ -52,7 +53,8 @@ func (c *chatCommand) measure(ctx context.Context) (report, error) {
 	}
 	hook := newHookEnd(c.Webhook)
 	defer hook.stop()
-	bed, err := newBed(ctx, append(hook.args(), "--send-rate", strconv.FormatFloat(c.SendRate, 'f', -1, 64))...)
+	bed, err := newReplicatedBed(ctx, c.Replicas, append(hook.args(), "--send-rate", strconv.FormatFloat(c.SendRate, 'f', -1, 64),
+		"--wait-replicas", strconv.Itoa(c.Replicas))...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -88,19 +89,38 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), nil
 }
 
-func startRedis(ctx context.Context) (*proc, *redis.Client, error) {
+func startRedis(ctx context.Context, args ...string) (*proc, *redis.Client, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, nil, err
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	p, err := start(addr, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--loglevel", "warning")
+	p, err := start(addr, "redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--loglevel", "warning"}, args...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: `make test-deps` installs it", err)
 	}
 	c := redis.NewClient(&redis.Options{Addr: addr, PoolSize: 4})
 	return p, c, until(ctx, func() error { return c.Ping(ctx).Err() })
+}
+
+// startReplica starts a replica, which is in step when it returns.
+func startReplica(ctx context.Context, of *proc) (*proc, error) {
+	host, port, _ := net.SplitHostPort(of.addr)
+	p, c, err := startRedis(ctx, "--replicaof", host+" "+port)
+	if c != nil {
+		defer func() { _ = c.Close() }()
+	}
+	if err != nil {
+		return p, err
+	}
+	return p, until(ctx, func() error {
+		info, err := c.Info(ctx, "replication").Result()
+		if err == nil && !strings.Contains(info, "master_link_status:up") {
+			err = errors.New("the replica is not in step")
+		}
+		return err
+	})
 }
 
 // built is the server's binary, which all beds of this process run.

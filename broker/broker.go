@@ -76,6 +76,9 @@ type Options struct {
 	// OpenSessions is how many sessions one user may have open; 0 takes 5. A negative
 	// one means no limit. Host applications have none, in whosever name they open.
 	OpenSessions int
+	// WaitReplicas is how many replicas of a Redis must have what was done before anybody is
+	// told that it is; 0: none. Where they do not within 2 s it is CodeUnavailable, and stands all the same.
+	WaitReplicas int
 	// Filter, if set, looks at what participants write before it is kept.
 	Filter chat.Filter
 	// JWT, if set, is asked about tokens that look like a JWT.
@@ -223,6 +226,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.Hook != nil {
 		told = func(p store.Partition) { b.hooks.Nudge(p) }
 	}
+	b.store.WaitReplicas(o.WaitReplicas)
 	if err := b.store.Open(ctx, n, told); err != nil {
 		return nil, err
 	}

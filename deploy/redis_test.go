@@ -45,6 +45,7 @@ var overhead = []string{
 	"SELECT",          // where the URL names a database
 	"EVALSHA", "EVAL", // Script.Run
 	"SCRIPT|LOAD", // Script.Load
+	"WAIT",        // no method of a pipeline sends it
 	"SPUBLISH",    // what PUBLISH becomes in the scripts for a cluster
 	"SUBSCRIBE", "UNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE",
 }

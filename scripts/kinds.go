@@ -9,7 +9,7 @@ var Kinds = []string{
 	"timers", "dirty", "aside", "late", "hooks", "hooks_late", "dead", "outbox", "sessions", "states", "agents",
 	"named", "nodes", "clearing", "leases", "epoch", "recovering", "stats", "flusher", "strange", "rules", "queues", "canned",
 	"crews", "presences", "dispatchers",
-	"alive", "epochs", "labelled",
+	"alive", "epochs", "labelled", "fence",
 	// of a node, a token, a mass move, a queue, a scope of canned replies
 	"node", "token", "move", "left", "failed", "waiting", "dispatch", "shortcuts",
 	// of a participant

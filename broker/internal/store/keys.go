@@ -151,6 +151,7 @@ func (p Partition) Alive() string            { return p.prefix + "alive" }
 func (p Partition) Epochs() string           { return p.prefix + "epochs" }
 func (p Partition) Recovering() string       { return p.prefix + "recovering" }
 func (p Partition) Stats() string            { return p.prefix + "stats" }
+func (p Partition) Fence() string            { return p.prefix + "fence" }
 func (p Partition) Flusher() string          { return p.prefix + "flusher" }
 func (p Partition) Strange() string          { return p.prefix + "strange" }
 func (p Partition) Rules() string            { return p.prefix + "rules" }

@@ -37,6 +37,9 @@ type Store struct {
 	panics  atomic.Int64
 	ended   endings
 	hands   *hands
+
+	replicas int      // see WaitReplicas
+	fences   []fences // by partition
 }
 
 // NewStore is a way to a Redis of which nothing is known yet: see Open.
@@ -51,6 +54,7 @@ func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
 // webhook: it is called, and must not wait, where an event may have been made.
 func (s *Store) Open(ctx context.Context, partitions int, told func(p Partition)) (err error) {
 	s.Parts, s.told, s.byTag = newPartitions(partitions), told, make(map[string]Partition, partitions)
+	s.fences = make([]fences, partitions)
 	for _, p := range s.Parts {
 		s.byTag[p.Tag] = p
 	}
