@@ -27,7 +27,8 @@ func (b *Broker) fellBack(ctx context.Context, p *pulse, before store.Epoch) {
 }
 
 // restored has what this node holds compared with a Redis that has its data again.
-func (b *Broker) restored() {
+func (b *Broker) restored(ctx context.Context) {
+	b.lookRenumbered(ctx)
 	b.hub.Compare(b.store.Parts...)
 }
 

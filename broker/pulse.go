@@ -132,7 +132,7 @@ func (p *pulse) take(ctx context.Context, limit int) (taken, error) {
 func (p *pulse) look(ctx context.Context, t taken) {
 	if p.part.Index == 0 && p.b.store.Emptied.Load() {
 		if p.b.store.LookRestored(ctx) {
-			p.b.restored()
+			p.b.restored(ctx)
 		}
 	}
 	before := p.epoch
