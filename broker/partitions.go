@@ -29,7 +29,9 @@ func (b *Broker) fixPartitions(ctx context.Context) (n store.Numbering, err erro
 	if err != nil {
 		return n, unread(err)
 	}
-	if want != 0 && want != r.Partitions {
+	if want != 0 && want != r.Partitions && r.Generation > 0 {
+		b.store.Log.Warn("the number of partitions that is set counts for the first start only; it has been changed since", "set", want, "is", r.Partitions)
+	} else if want != 0 && want != r.Partitions {
 		return n, fmt.Errorf("%w: Redis was set up with %d, not %d; `bellhop repartition` changes that", ErrPartitions, r.Partitions, want)
 	}
 	if b.archiver != nil {

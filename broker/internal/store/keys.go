@@ -101,12 +101,12 @@ func hash(id string) uint32 {
 }
 
 // Home is the partition of a participant's or a token's id.
-func (s *Store) Home(id string) Partition { return s.Parts[s.home(id)] }
+func (s *Store) Home(id string) Partition { return s.Parts[s.Index(id)] }
 
 // NewSessionID is an id that names its user's bucket, and so its partition.
 func (s *Store) NewSessionID(user string) string {
 	if s.Named {
-		return fmt.Sprintf("%02x-%s", s.home(user), ulid.Make())
+		return fmt.Sprintf("%02x-%s", s.Index(user), ulid.Make())
 	}
 	return fmt.Sprintf("%03x-%s", bucket(user), ulid.Make())
 }

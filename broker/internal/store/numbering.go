@@ -27,8 +27,9 @@ type Numbering struct {
 // Record is what Redis holds of a deployment's partitions.
 type Record struct {
 	Numbering
-	Next  *Numbering  `json:"next,omitempty"`  // a repartition is under way: no node may be on it
-	Clean []Numbering `json:"clean,omitempty"` // what was copied, and is not removed yet
+	Next   *Numbering  `json:"next,omitempty"`   // a repartition is under way: no node may be on it
+	Frozen bool        `json:"frozen,omitempty"` // it cannot be called off any more
+	Clean  []Numbering `json:"clean,omitempty"`  // what was copied, and is not removed yet
 }
 
 // Text is the record as it is kept: that of an earlier version is a plain number.
@@ -78,7 +79,7 @@ func WriteRecord(ctx context.Context, rdb redis.UniversalClient, was, is Record)
 	n, err := rdb.Eval(ctx, swap, []string{PartitionsKey}, was.Text(), is.Text()).Int()
 	if err == nil && n == 0 {
 		now, err := rdb.Get(ctx, PartitionsKey).Result()
-		if err != nil || now != is.Text() { // else it is a repetition
+		if err != nil || now != is.Text() { // else the client library repeated it
 			return errors.New("somebody else has changed the record of partitions meanwhile: is another repartition running?")
 		}
 	}
@@ -112,15 +113,24 @@ func (s *Store) Renumbered(ctx context.Context) bool {
 // bucket is a participant's, or a token's.
 func bucket(id string) uint32 { return hash(id) % buckets }
 
-// At is the partition of a bucket.
+// at is the partition of a bucket.
 func (n Numbering) at(bucket uint32) int { return int(bucket) * n.Partitions / buckets }
 
-// home is the partition of a participant's or a token's id.
-func (n Numbering) home(id string) int {
+// Index is the partition of a participant's or a token's id.
+func (n Numbering) Index(id string) int {
 	if n.Named {
 		return int(hash(id) % uint32(n.Partitions)) //nolint:gosec // at most 256
 	}
 	return n.at(bucket(id))
+}
+
+// IndexOf is the partition of a session whose id names its user's bucket; false for any other.
+func (n Numbering) IndexOf(session string) (int, bool) {
+	if n.Named || len(session) < 4 || session[3] != '-' {
+		return 0, false
+	}
+	b, err := strconv.ParseUint(session[:3], 16, 12)
+	return n.at(uint32(b)), err == nil //nolint:gosec // below 4,096
 }
 
 // Parts makes the partitions of a numbering.

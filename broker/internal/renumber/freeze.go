@@ -1,0 +1,158 @@
+package renumber
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"bellhop/broker/internal/store"
+)
+
+// A node that was silent may come back at any moment, and write into the partitions that
+// are left. The order of these steps sees to it that what it does either is whole and
+// moved, or fails: no script changes a session whose hash is gone; whatever else begins
+// something reads or writes one of its partition's own keys, in whose place there is a
+// list then, which no script can use.
+
+// freezeRounds: what such a node leaves behind meanwhile is put away, too; it goes within a second or two.
+const freezeRounds = 60
+
+var errNotQuiet = errors.New("a node of before goes on writing into the partitions that are left: stop it, and run this again")
+
+func limited(ctx context.Context) (*errgroup.Group, context.Context) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	return g, ctx
+}
+
+// Freeze puts all that the old partitions hold where no node finds it.
+func (m *Mover) Freeze(ctx context.Context) error {
+	m.begin("freezing", m.size(ctx))
+	g, within := limited(ctx)
+	for _, p := range m.store.Parts {
+		g.Go(func() error {
+			if err := m.freezeSessions(within, p); err != nil {
+				return err
+			}
+			keys := make([]string, 0, 2*len(own))
+			for _, name := range own {
+				keys = append(keys, p.Key(name), p.Frozen(name))
+			}
+			_, err := m.store.Run(within, "entomb", keys)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for range freezeRounds {
+		found, err := m.freezeRest(ctx)
+		if err != nil || found == 0 {
+			return err
+		}
+		if !store.Sleep(ctx, 100*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return errNotQuiet
+}
+
+// ofOne are the keys of a session; its hash first.
+func ofOne(p store.Partition, s string) []string {
+	return []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Keys(s), p.Authors(s), p.Recalled(s)}
+}
+
+func (m *Mover) freezeSessions(ctx context.Context, p store.Partition) error {
+	if kind, err := m.store.Redis.Type(ctx, p.Sessions()).Result(); err != nil || kind != "zset" {
+		return store.RedisError("sessions", err) // there are none, or it has been done
+	}
+	return m.store.EachSession(ctx, p, func(ctx context.Context, ids []string) error {
+		var keys []string
+		for _, id := range ids {
+			keys = append(keys, ofOne(p, id)...)
+		}
+		_, err := m.putAway(ctx, keys)
+		return err
+	})
+}
+
+// putAway renames keys, each for itself; what is not there is left out, and so is, for good, what is there
+// under its new name: a node of before has made it again, of which nobody was told that it was done.
+func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	cmds := make([]*redis.BoolCmd, len(keys))
+	_, _ = m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, key := range keys {
+			tag, name, _ := store.Tagged(key)
+			cmds[i] = pipe.RenameNX(ctx, key, m.byTag[tag].Frozen(name))
+		}
+		return nil
+	})
+	var again []string
+	for i, c := range cmds {
+		moved, err := c.Result()
+		switch {
+		case redis.HasErrorPrefix(err, "ERR no such key"):
+		case err != nil:
+			return n, store.RedisError("freeze", err)
+		case moved:
+			n++
+		default:
+			again = append(again, keys[i])
+		}
+	}
+	m.step(n)
+	return n, m.remove(ctx, again)
+}
+
+// freezeRest puts away what is no session's, and what has come since.
+func (m *Mover) freezeRest(ctx context.Context) (found int64, err error) {
+	var n atomic.Int64
+	err = each(ctx, m.store.Redis, func(ctx context.Context, keys []string) error {
+		var list []string
+		sessions := map[string]bool{}
+		for _, key := range keys {
+			tag, name, ok := store.Tagged(key)
+			p, ours := m.byTag[tag]
+			if !ok || !ours || ownKinds[name] != "" {
+				continue
+			}
+			n.Add(1)
+			kind, id := kindOf(name)
+			switch {
+			case kind == "":
+				m.store.Log.Warn("a key of no kind is left where it is", "key", key)
+				n.Add(-1)
+			case len(name) > 1 && name[:2] == "s:":
+				if !sessions[id] {
+					list = append(list, ofOne(p, id)...)
+				}
+				sessions[id] = true
+			default:
+				list = append(list, key)
+			}
+		}
+		_, err := m.putAway(ctx, list)
+		return err
+	})
+	return n.Load(), err
+}
+
+func (m *Mover) remove(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	_, err := m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, key := range keys {
+			pipe.Del(ctx, key)
+		}
+		return nil
+	})
+	return store.RedisError("remove", err)
+}
