@@ -172,7 +172,7 @@ func (m *repartition) may(ctx context.Context) error {
 		err = rdb.RestoreReplace(ctx, other, time.Minute, dump).Err()
 	}
 	for _, cmd := range [][]any{{"type", key}, {"unlink", key}, {"unlink", other}, {"renamenx", key, key}} {
-		if e := rdb.Do(ctx, cmd...).Err(); e != nil && !redis.HasErrorPrefix(e, "ERR no such key") {
+		if e := rdb.Do(ctx, cmd...).Err(); e != nil && !redis.HasErrorPrefix(e, "no such key") {
 			err = errors.Join(err, e)
 		}
 	}

@@ -98,7 +98,7 @@ func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
 	for i, c := range cmds {
 		moved, err := c.Result()
 		switch {
-		case redis.HasErrorPrefix(err, "ERR no such key"):
+		case redis.HasErrorPrefix(err, "no such key"):
 		case err != nil:
 			return n, store.RedisError("freeze", err)
 		case moved:
