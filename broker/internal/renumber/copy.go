@@ -24,7 +24,7 @@ func (m *Mover) Copy(ctx context.Context) error {
 	if err != nil {
 		return store.RedisError("time", err)
 	}
-	m.due = now.Add(comeBack).UnixMilli()
+	m.now, m.due = now.UnixMilli(), now.Add(comeBack).UnixMilli()
 	m.begin("copying", m.size(ctx))
 	for _, p := range m.store.Parts {
 		if err := m.lookAround(ctx, p); err != nil {
@@ -34,7 +34,7 @@ func (m *Mover) Copy(ctx context.Context) error {
 	if err := each(ctx, m.store.Redis, m.copyPage); err != nil {
 		return err
 	}
-	if err := m.finish(ctx, now.UnixMilli()); err != nil {
+	if err := m.finish(ctx); err != nil {
 		return err
 	}
 	return m.verify(ctx)
@@ -231,7 +231,7 @@ func (m *Mover) remind(ctx context.Context, loads []piece) error {
 			if strings.HasSuffix(place, "|held") {
 				continue
 			}
-			if err := m.store.Redis.ZAddNX(ctx, timers, redis.Z{Score: float64(m.due), Member: "place|" + session + "|" + w.id}).Err(); err != nil {
+			if err := m.store.Redis.ZAddNX(ctx, timers, redis.Z{Score: float64(m.now), Member: "place|" + session + "|" + w.id}).Err(); err != nil {
 				return store.RedisError("load", err)
 			}
 		}

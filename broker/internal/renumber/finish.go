@@ -17,12 +17,16 @@ import (
 
 // finish makes what is no copy of a key: what must be the same in all partitions, or is
 // put together of several.
-func (m *Mover) finish(ctx context.Context, now int64) error {
+func (m *Mover) finish(ctx context.Context) error {
+	now, err := m.store.Redis.Time(ctx).Result()
+	if err != nil {
+		return store.RedisError("time", err)
+	}
 	change := ulid.Make().String() // nodes read the queues' settings anew
 	if _, err := m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, p := range m.parts {
 			pipe.Set(ctx, p.Rules(), change, 0)
-			pipe.HSet(ctx, p.Epoch(), "at", now) // nobody counts as absent before the nodes have told who is there
+			pipe.HSet(ctx, p.Epoch(), "at", now.UnixMilli()) // nobody counts as absent before the nodes have told who is there
 			if m.marks == len(m.store.Parts) {
 				pipe.ZAdd(ctx, p.States(), redis.Z{})
 			}

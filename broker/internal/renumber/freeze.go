@@ -2,9 +2,6 @@ package renumber
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -17,11 +14,6 @@ import (
 // moved, or fails: no script changes a session whose hash is gone; whatever else begins
 // something reads or writes one of its partition's own keys, in whose place there is a
 // list then, which no script can use.
-
-// freezeRounds: what such a node leaves behind meanwhile is put away, too; it goes within a second or two.
-const freezeRounds = 60
-
-var errNotQuiet = errors.New("a node of before goes on writing into the partitions that are left: stop it, and run this again")
 
 func limited(ctx context.Context) (*errgroup.Group, context.Context) {
 	g, ctx := errgroup.WithContext(ctx)
@@ -49,16 +41,9 @@ func (m *Mover) Freeze(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for range freezeRounds {
-		found, err := m.freezeRest(ctx)
-		if err != nil || found == 0 {
-			return err
-		}
-		if !store.Sleep(ctx, 100*time.Millisecond) {
-			return ctx.Err()
-		}
-	}
-	return errNotQuiet
+	// What is there now, once around: what comes later is of no use to anybody, since nobody was told
+	// that it was done. So a node that never notices does not keep this from its end.
+	return m.freezeRest(ctx)
 }
 
 // ofOne are the keys of a session; its hash first.
@@ -111,10 +96,9 @@ func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
 	return n, m.remove(ctx, again)
 }
 
-// freezeRest puts away what is no session's, and what has come since.
-func (m *Mover) freezeRest(ctx context.Context) (found int64, err error) {
-	var n atomic.Int64
-	err = each(ctx, m.store.Redis, func(ctx context.Context, keys []string) error {
+// freezeRest puts away what is no session's, and sessions that have come since.
+func (m *Mover) freezeRest(ctx context.Context) error {
+	return each(ctx, m.store.Redis, func(ctx context.Context, keys []string) error {
 		var list []string
 		sessions := map[string]bool{}
 		for _, key := range keys {
@@ -123,12 +107,10 @@ func (m *Mover) freezeRest(ctx context.Context) (found int64, err error) {
 			if !ok || !ours || ownKinds[name] != "" {
 				continue
 			}
-			n.Add(1)
 			kind, id := kindOf(name)
 			switch {
 			case kind == "":
 				m.store.Log.Warn("a key of no kind is left where it is", "key", key)
-				n.Add(-1)
 			case len(name) > 1 && name[:2] == "s:":
 				if !sessions[id] {
 					list = append(list, ofOne(p, id)...)
@@ -141,7 +123,6 @@ func (m *Mover) freezeRest(ctx context.Context) (found int64, err error) {
 		_, err := m.putAway(ctx, list)
 		return err
 	})
-	return n.Load(), err
 }
 
 func (m *Mover) remove(ctx context.Context, keys []string) error {

@@ -36,8 +36,9 @@ type Mover struct {
 	mu    sync.RWMutex
 	older map[string]uint8 // sessions whose ids do not say where they are: their new partitions
 	serve map[int]map[string]int64
-	marks int // lists by state that are whole
-	due   int64
+	marks int   // lists by state that are whole
+	now   int64 // by Redis's clock, ms, when it began to copy
+	due   int64 // and when who does not come back is gone
 
 	shown struct {
 		sync.Mutex

@@ -90,6 +90,9 @@ func WriteRecord(ctx context.Context, rdb redis.UniversalClient, was, is Record)
 func (s *Store) AwaitRecord(ctx context.Context) (Record, error) {
 	for told := false; ; {
 		r, err := ReadRecord(ctx, s.Redis)
+		if told && ctx.Err() != nil {
+			return r, fmt.Errorf("a repartition is under way: %w", ctx.Err())
+		}
 		if err != nil || r.Next == nil {
 			return r, err
 		}
@@ -97,9 +100,7 @@ func (s *Store) AwaitRecord(ctx context.Context) (Record, error) {
 			told = true
 			s.Log.Warn("a repartition is under way: this node begins when it is done", "from", r.Partitions, "to", r.Next.Partitions)
 		}
-		if !Sleep(ctx, time.Second/2) {
-			return r, fmt.Errorf("a repartition is under way: %w", ctx.Err())
-		}
+		Sleep(ctx, time.Second/2)
 	}
 }
 
