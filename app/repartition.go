@@ -30,19 +30,18 @@ func (c *repartitionCommand) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer done()
-	var b *bar
+	b := &bar{}
 	r, err := broker.Repartition(ctx, o, broker.RepartitionOptions{Wait: c.Wait, Cancel: c.Cancel, Progress: func(what string, done, total int) {
-		if b == nil || b.what != what {
-			if b != nil {
-				b.end()
-			}
+		if b.what != what {
+			b.end()
 			b = &bar{what: what}
+			o.Log.Info("repartition", "step", what)
 		}
-		b.show(done, total)
+		if total > 0 {
+			b.show(done, total)
+		}
 	}})
-	if b != nil {
-		b.end()
-	}
+	b.end()
 	switch {
 	case err != nil:
 		return refusedStores(err)

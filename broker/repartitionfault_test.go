@@ -114,6 +114,42 @@ func TestARepartitionThatIsKilled(t *testing.T) {
 	leave()
 }
 
+// Where the record falls back after nodes have begun on the new partitions, what they did counts.
+func TestARepartitionWhoseRecordFallsBack(t *testing.T) {
+	ctx := t.Context()
+	d := deploymentOf(t, testenv.Redis(t).URL(), 16)
+	b, leave := d.node()
+	d.targets(b)
+	f := d.fill(b)
+	leave()
+	m := &mortal{}
+	m.left.Store(1 << 40)
+	before := ""
+	m.at = func() { // the last of it before it is done
+		if text := d.rdb.Get(ctx, store.PartitionsKey).Val(); before == "" || must(store.ParseRecord(text)).Next != nil {
+			before = text
+		}
+	}
+	require.NoError(t, d.attempt(24, m))
+	b, leave = d.node()
+	d.goOn(b, f, "afterwards")
+	leave()
+	require.NoError(t, d.rdb.Set(ctx, store.PartitionsKey, before, 0).Err())
+	d.repartition(24)
+	d.nothingLeft(24)
+	b, leave = d.node()
+	d.targets(b)
+	d.check(b, f, 1)
+	leave()
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // counted is what does not change by itself.
 func counted(r chat.StatsReply) any { return r.Queues }
 

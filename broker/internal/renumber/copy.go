@@ -15,8 +15,12 @@ import (
 // comeBack is how long agents who were about to be taken for gone have to come back.
 const comeBack = 30 * time.Second
 
-// Copy makes the new partitions of what is frozen, from the beginning.
+// Copy makes the new partitions of what is frozen, from the beginning. Where nodes have been on them, it was
+// done, and it is only the record that fell back with its server: what they did counts.
 func (m *Mover) Copy(ctx context.Context) error {
+	if used, err := m.used(ctx); used || err != nil {
+		return err
+	}
 	if err := m.wipe(ctx); err != nil {
 		return err
 	}
@@ -38,6 +42,23 @@ func (m *Mover) Copy(ctx context.Context) error {
 		return err
 	}
 	return m.verify(ctx)
+}
+
+// used tells whether nodes have been on the new partitions.
+func (m *Mover) used(ctx context.Context) (bool, error) {
+	runs := make([]*redis.BoolCmd, len(m.parts))
+	_, err := m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range m.parts {
+			runs[i] = pipe.HExists(ctx, p.Epoch(), "run")
+		}
+		return nil
+	})
+	for _, run := range runs {
+		if run.Val() {
+			return true, nil
+		}
+	}
+	return false, store.RedisError("epoch", err)
 }
 
 // wipe removes what an attempt that was stopped has copied.
