@@ -79,7 +79,7 @@ func TestARepartitionUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 		talkers[i] = &talker{c, o.ID, map[string]int64{}}
 		opened <- o.ID
-		wg.Go(func() { talkers[i].talk(until, t, &sent) })
+		wg.Go(func() { talkers[i].talk(until, &sent) })
 	}
 	for i := range 4 {
 		c := dialTo(urls[i%2], client.TokenRequest{Role: "agent", ID: fmt.Sprint("agent", i), Queues: []string{queue}, Capacity: 100})
@@ -164,7 +164,7 @@ func audited(t *testing.T, redisURL, dir string) (broker.Options, func()) {
 	}
 }
 
-func (u *talker) talk(ctx context.Context, t *testing.T, sent *atomic.Int64) {
+func (u *talker) talk(ctx context.Context, sent *atomic.Int64) {
 	for n := 0; ctx.Err() == nil; n++ {
 		text := fmt.Sprint(u.session, " ", n)
 		for { // a message is sent until it is acknowledged

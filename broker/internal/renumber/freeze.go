@@ -60,17 +60,17 @@ func (m *Mover) freezeSessions(ctx context.Context, p store.Partition) error {
 		for _, id := range ids {
 			keys = append(keys, ofOne(p, id)...)
 		}
-		_, err := m.putAway(ctx, keys)
-		return err
+		return m.putAway(ctx, keys)
 	})
 }
 
 // putAway renames keys, each for itself; what is not there is left out, and so is, for good, what is there
 // under its new name: a node of before has made it again, of which nobody was told that it was done.
-func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
+func (m *Mover) putAway(ctx context.Context, keys []string) error {
 	if len(keys) == 0 {
-		return 0, nil
+		return nil
 	}
+	n := 0
 	cmds := make([]*redis.BoolCmd, len(keys))
 	_, _ = m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, key := range keys {
@@ -85,7 +85,7 @@ func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
 		switch {
 		case redis.HasErrorPrefix(err, "no such key"):
 		case err != nil:
-			return n, store.RedisError("freeze", err)
+			return store.RedisError("freeze", err)
 		case moved:
 			n++
 		default:
@@ -93,7 +93,7 @@ func (m *Mover) putAway(ctx context.Context, keys []string) (n int, err error) {
 		}
 	}
 	m.step(n)
-	return n, m.remove(ctx, again)
+	return m.remove(ctx, again)
 }
 
 // freezeRest puts away what is no session's, and sessions that have come since.
@@ -120,8 +120,7 @@ func (m *Mover) freezeRest(ctx context.Context) error {
 				list = append(list, key)
 			}
 		}
-		_, err := m.putAway(ctx, list)
-		return err
+		return m.putAway(ctx, list)
 	})
 }
 

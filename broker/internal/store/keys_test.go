@@ -27,9 +27,9 @@ func TestPartitionTagsAreSpreadEvenly(t *testing.T) {
 	}
 }
 
-// named is a store of a deployment of before there were buckets.
-func named(partitions int) *Store {
-	return &Store{Numbering: Numbering{Partitions: partitions, Named: true}, Parts: newPartitions(partitions, 0)}
+// named is a store of a deployment of 16 partitions, of before there were buckets.
+func named() *Store {
+	return &Store{Numbering: Numbering{Partitions: 16, Named: true}, Parts: newPartitions(16, 0)}
 }
 
 // No id of one thing can name another's key.
@@ -37,7 +37,7 @@ func TestIdsCannotReachOtherKeys(t *testing.T) {
 	p := newPartitions(1, 0)[0]
 	require.NotEqual(t, p.Load("x"), p.Profile("a:x:load"))
 	require.NotEqual(t, p.Profile("a:x"), p.Profile("u:x"))
-	b := named(16)
+	b := named()
 	good := b.NewSessionID("uma")
 	for _, id := range []string{"", "-", "00-", "zz-" + good[3:], "ff-" + good[3:], good + ":log", good[:28], "0A-" + good[3:],
 		good[:3] + "\x00" + good[4:], "00-" + fmt.Sprintf("%026d", 0) + "0"} {
@@ -49,7 +49,7 @@ func TestIdsCannotReachOtherKeys(t *testing.T) {
 }
 
 func FuzzSessionID(f *testing.F) {
-	b := named(16)
+	b := named()
 	for _, s := range []string{"", "00-01J0000000000000000000000Z", b.NewSessionID("x"), "{}", "0f-\x00", "ff-01J0000000000000000000000Z"} {
 		f.Add(s)
 	}

@@ -46,10 +46,10 @@ func ParseRecord(text string) (r Record, err error) {
 	if n, err := strconv.Atoi(text); err == nil {
 		r.Numbering = Numbering{Partitions: n, Named: true}
 	} else if json.Unmarshal([]byte(text), &r) != nil {
-		return r, fmt.Errorf("Redis says %q", text)
+		return r, fmt.Errorf("what Redis has of it is %q", text)
 	}
 	if !r.valid() || r.Next != nil && !r.Next.valid() {
-		return r, fmt.Errorf("Redis says %q", text)
+		return r, fmt.Errorf("what Redis has of it is %q", text)
 	}
 	return r, nil
 }
@@ -131,7 +131,7 @@ func (n Numbering) IndexOf(session string) (int, bool) {
 		return 0, false
 	}
 	b, err := strconv.ParseUint(session[:3], 16, 12)
-	return n.at(uint32(b)), err == nil //nolint:gosec // below 4,096
+	return n.at(uint32(b)), err == nil
 }
 
 // Parts makes the partitions of a numbering.
@@ -144,7 +144,7 @@ func (s *Store) Masters(ctx context.Context) (all, used int, err error) {
 	if !ok {
 		return 1, 1, nil
 	}
-	ranges, err := c.ClusterSlots(ctx).Result()
+	ranges, err := c.ClusterSlots(ctx).Result() //nolint:staticcheck // the library asks the same, and may; Valkey and 7.0 have it, too
 	if err != nil {
 		return 0, 0, RedisError("slots", err)
 	}
@@ -154,12 +154,13 @@ func (s *Store) Masters(ctx context.Context) (all, used int, err error) {
 			continue
 		}
 		id := r.Nodes[0].Addr
-		masters[id] = masters[id]
+		used := masters[id]
 		for _, p := range s.Parts {
 			if at := slot(p.Tag); r.Start <= at && at <= r.End {
-				masters[id] = true
+				used = true
 			}
 		}
+		masters[id] = used
 	}
 	for _, has := range masters {
 		if has {

@@ -67,9 +67,9 @@ func TestGenerationsShareNoTag(t *testing.T) {
 func TestSessionsOfBeforeAreFound(t *testing.T) {
 	rdb := testenv.Client(t, testenv.Shared(t, testenv.EngineRedis))
 	ctx := t.Context()
-	s := &Store{Redis: rdb, Numbering: Numbering{Partitions: 7, Generation: 35}, Parts: newPartitions(7, 35)}
+	s := &Store{Redis: rdb, Life: ctx, Numbering: Numbering{Partitions: 7, Generation: 35}, Parts: newPartitions(7, 35)}
 	user := testenv.Name("uma")
-	id := named(16).NewSessionID(user)
+	id := named().NewSessionID(user)
 	_, ok := s.Of(id)
 	require.True(t, ok)
 	require.False(t, s.Known(id))
@@ -84,13 +84,13 @@ func TestSessionsOfBeforeAreFound(t *testing.T) {
 	p, _ = s.Of(id)
 	require.Equal(t, home, p, "what was found is remembered")
 
-	archived := named(16).NewSessionID(user)
+	archived := named().NewSessionID(user)
 	s.Learn(archived, user)
 	p, _ = s.Of(archived)
 	require.Equal(t, home, p)
 
 	require.NoError(t, rdb.Close())
-	p, ok = s.Of(named(16).NewSessionID(user))
+	p, ok = s.Of(named().NewSessionID(user))
 	require.True(t, ok)
 	require.Equal(t, lost, p)
 }

@@ -76,11 +76,7 @@ func (s *Store) trace(session string) Partition {
 	if b, ok := s.older.get(session); ok {
 		return s.Parts[s.at(b)]
 	}
-	life := s.Life
-	if life == nil {
-		life = context.Background()
-	}
-	ctx, cancel := context.WithTimeout(life, olderPatience)
+	ctx, cancel := context.WithTimeout(s.Life, olderPatience)
 	defer cancel()
 	users := make([]*redis.StringCmd, len(s.Parts))
 	_, err := s.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {

@@ -52,6 +52,7 @@ func (s *Store) Open(ctx context.Context, n Numbering, told func(p Partition)) (
 	for _, p := range s.Parts {
 		s.byTag[p.Tag] = p
 	}
+	s.Life = context.WithoutCancel(ctx) // of who runs nothing in the background
 	// The embedded Redis takes the first line for a mistake.
 	flags := s.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
 	if s.scripts, err = scripts.Load(scripts.Options{Sharded: s.Sharded, Flags: flags, Hooks: told != nil}); err != nil {
