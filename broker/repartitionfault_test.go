@@ -125,7 +125,10 @@ func TestARepartitionWhoseRecordFallsBack(t *testing.T) {
 	m := &mortal{}
 	m.left.Store(1 << 40)
 	before := ""
+	var mu sync.Mutex
 	m.at = func() { // the last of it before it is done
+		mu.Lock()
+		defer mu.Unlock()
 		if text := d.rdb.Get(ctx, store.PartitionsKey).Val(); before == "" || must(store.ParseRecord(text)).Next != nil {
 			before = text
 		}
@@ -135,6 +138,8 @@ func TestARepartitionWhoseRecordFallsBack(t *testing.T) {
 	d.goOn(b, f, "afterwards")
 	leave()
 	require.NoError(t, d.rdb.Set(ctx, store.PartitionsKey, before, 0).Err())
+	_, err := Repartition(ctx, d.options(), RepartitionOptions{Cancel: true})
+	require.ErrorIs(t, err, ErrMoved)
 	d.repartition(24)
 	d.nothingLeft(24)
 	b, leave = d.node()
