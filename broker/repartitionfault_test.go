@@ -114,38 +114,48 @@ func TestARepartitionThatIsKilled(t *testing.T) {
 	leave()
 }
 
-// Where the record falls back after nodes have begun on the new partitions, what they did counts.
+// Where the record falls back after all was done, it is not done again: what was copied is gone, and nodes
+// may have begun on the new partitions.
 func TestARepartitionWhoseRecordFallsBack(t *testing.T) {
-	ctx := t.Context()
-	d := deploymentOf(t, testenv.Redis(t).URL(), 16)
-	b, leave := d.node()
-	d.targets(b)
-	f := d.fill(b)
-	leave()
-	m := &mortal{}
-	m.left.Store(1 << 40)
-	before := ""
-	var mu sync.Mutex
-	m.at = func() { // the last of it before it is done
-		mu.Lock()
-		defer mu.Unlock()
-		if text := d.rdb.Get(ctx, store.PartitionsKey).Val(); before == "" || must(store.ParseRecord(text)).Next != nil {
-			before = text
-		}
+	for _, began := range []bool{true, false} {
+		t.Run(fmt.Sprint(began), func(t *testing.T) {
+			ctx := t.Context()
+			d := deploymentOf(t, testenv.Redis(t).URL(), 16)
+			b, leave := d.node()
+			d.targets(b)
+			f := d.fill(b)
+			leave()
+			m := &mortal{}
+			m.left.Store(1 << 40)
+			before := ""
+			var mu sync.Mutex
+			m.at = func() { // the last of it before it is done
+				mu.Lock()
+				defer mu.Unlock()
+				if text := d.rdb.Get(ctx, store.PartitionsKey).Val(); before == "" || must(store.ParseRecord(text)).Next != nil {
+					before = text
+				}
+			}
+			require.NoError(t, d.attempt(24, m))
+			if began {
+				b, leave = d.node()
+				d.goOn(b, f, "afterwards")
+				leave()
+			}
+			require.NoError(t, d.rdb.Set(ctx, store.PartitionsKey, before, 0).Err())
+			_, err := Repartition(ctx, d.options(), RepartitionOptions{Cancel: true})
+			require.ErrorIs(t, err, ErrMoved)
+			d.repartition(24)
+			d.nothingLeft(24)
+			b, leave = d.node()
+			d.targets(b)
+			if !began {
+				d.goOn(b, f, "afterwards")
+			}
+			d.check(b, f, 1)
+			leave()
+		})
 	}
-	require.NoError(t, d.attempt(24, m))
-	b, leave = d.node()
-	d.goOn(b, f, "afterwards")
-	leave()
-	require.NoError(t, d.rdb.Set(ctx, store.PartitionsKey, before, 0).Err())
-	_, err := Repartition(ctx, d.options(), RepartitionOptions{Cancel: true})
-	require.ErrorIs(t, err, ErrMoved)
-	d.repartition(24)
-	d.nothingLeft(24)
-	b, leave = d.node()
-	d.targets(b)
-	d.check(b, f, 1)
-	leave()
 }
 
 func must[T any](v T, err error) T {

@@ -15,11 +15,16 @@ import (
 // comeBack is how long agents who were about to be taken for gone have to come back.
 const comeBack = 30 * time.Second
 
-// Copy makes the new partitions of what is frozen, from the beginning. Where nodes have been on them, it was
-// done, and it is only the record that fell back with its server: what they did counts.
+// Copy makes the new partitions of what is frozen, from the beginning, unless it has been done to the end:
+// then it is only the record that does not say so, or fell back with its server, what is frozen may be gone, and
+// nodes may have been on the new partitions: what they did counts.
 func (m *Mover) Copy(ctx context.Context) error {
-	if used, err := m.used(ctx); used || err != nil {
+	done, err := m.copied(ctx)
+	if err != nil {
 		return err
+	}
+	if done {
+		return m.replicated(ctx)
 	}
 	if err := m.wipe(ctx); err != nil {
 		return err
@@ -41,15 +46,25 @@ func (m *Mover) Copy(ctx context.Context) error {
 	if err := m.finish(ctx); err != nil {
 		return err
 	}
-	return m.verify(ctx)
+	if err := m.verify(ctx); err != nil {
+		return err
+	}
+	if err := m.store.Redis.HSet(ctx, m.parts[0].Epoch(), copiedField, 1).Err(); err != nil {
+		return store.RedisError("copied", err)
+	}
+	return m.replicated(ctx)
 }
 
-// used tells whether nodes have been on the new partitions.
-func (m *Mover) used(ctx context.Context) (bool, error) {
-	runs := make([]*redis.BoolCmd, len(m.parts))
+// copiedField is in the first partition's epoch once all is copied.
+const copiedField = "copied"
+
+// copied tells whether it is, or nodes have been on the new partitions.
+func (m *Mover) copied(ctx context.Context) (bool, error) {
+	runs := make([]*redis.BoolCmd, 0, len(m.parts)+1)
 	_, err := m.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, p := range m.parts {
-			runs[i] = pipe.HExists(ctx, p.Epoch(), "run")
+		runs = append(runs, pipe.HExists(ctx, m.parts[0].Epoch(), copiedField))
+		for _, p := range m.parts {
+			runs = append(runs, pipe.HExists(ctx, p.Epoch(), "run"))
 		}
 		return nil
 	})
