@@ -216,6 +216,19 @@ func TestStoresOfAnEarlierVersion(t *testing.T) {
 	checkStores(t, rdb, dir, said)
 }
 
+// And the same under another number of partitions, to which it moves with all it holds.
+func TestRepartitionOfAnEarlierVersion(t *testing.T) {
+	for _, n := range []string{"64", "5"} {
+		t.Run(n, func(t *testing.T) {
+			rdb, dir, said := loadStores(t)
+			var out, errs bytes.Buffer
+			require.Zero(t, run(t.Context(), []string{"repartition", "--partitions", n, "--redis-url", rdb.URL(), "--data-dir", dir, "--log-level", "error"}, &out, &errs), errs.String())
+			require.Contains(t, out.String(), n+" partitions where there were 16")
+			checkStores(t, rdb, dir, said)
+		})
+	}
+}
+
 // The same of what this version stores: so what fills them is always up to date.
 func TestStoresOfThisVersion(t *testing.T) {
 	bin, err := build()

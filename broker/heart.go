@@ -285,7 +285,7 @@ func (b *Broker) announce(parts ...store.Partition) {
 func (b *Broker) hear(ctx context.Context, fresh bool, rules string) {
 	if b.store.Emptied.Load() {
 		if b.store.LookRestored(ctx) {
-			b.restored()
+			b.restored(ctx)
 		}
 	} else if fresh {
 		b.store.LookEmptied(ctx)

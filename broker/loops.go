@@ -33,6 +33,7 @@ func (b *Broker) loops() {
 			b.store.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
+	b.store.Loop(tickPause, b.lookRenumbered)
 	b.store.Loop(tidyPause, func(context.Context) {
 		b.limits.Sweep()
 		b.gates.Sweep()

@@ -1,11 +1,14 @@
 package broker
 
 import (
+	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -51,4 +54,29 @@ func TestAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 	require.NoError(t, open(0))
 	require.ErrorIs(t, open(5), ErrPartitions)
 	require.ErrorIs(t, open(257), ErrPartitions)
+}
+
+// Where masters have nothing to do, the log says so at the start, and whoever asks is told.
+func TestMastersWithoutPartitions(t *testing.T) {
+	url := testenv.Cluster(t).URL()
+	for _, c := range []struct {
+		partitions int
+		want       Spread
+		says       string
+	}{
+		{2, Spread{2, 3, 2}, "fewer partitions than masters"},
+		{3, Spread{3, 3, 3}, ""},
+	} {
+		rdb := testenv.Client(t, url)
+		require.NoError(t, rdb.Del(t.Context(), store.PartitionsKey).Err())
+		var log bytes.Buffer
+		b, err := New(t.Context(), Options{Redis: rdb, Partitions: c.partitions, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		got, err := b.Spread(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		require.Equal(t, c.want, got)
+		require.Equal(t, c.says != "", strings.Contains(log.String(), "masters"), log.String())
+		require.Contains(t, log.String(), c.says)
+	}
 }
