@@ -148,6 +148,7 @@ type Broker struct {
 	mends store.Seldom
 
 	renumbered chan struct{} // closed when this node's partitions are not the deployment's any more
+	leaves     sync.Once     // over closing it
 
 	fallen atomic.Int64 // see Fallbacks
 }

@@ -75,17 +75,16 @@ func (b *Broker) firstNumbering(ctx context.Context, want int) (store.Numbering,
 // this node knows: it must be closed, and another one made, which waits until that is done.
 func (b *Broker) Renumbered() <-chan struct{} { return b.renumbered }
 
-// lookRenumbered finds that out.
-func (b *Broker) lookRenumbered(ctx context.Context) {
-	select {
-	case <-b.renumbered:
-		return
-	default:
+// lookRenumbered finds that out; false where Redis does not say.
+func (b *Broker) lookRenumbered(ctx context.Context) bool {
+	is, err := b.store.Renumbered(ctx)
+	if is {
+		b.leaves.Do(func() {
+			b.store.Log.Warn("the deployment gets another number of partitions: this node leaves", "from", b.store.Partitions)
+			close(b.renumbered)
+		})
 	}
-	if b.store.Renumbered(ctx) {
-		b.store.Log.Warn("the deployment gets another number of partitions: this node leaves", "from", b.store.Partitions)
-		close(b.renumbered)
-	}
+	return err == nil
 }
 
 // Spread tells over how many masters a cluster's slots are spread, and how many of them hold

@@ -106,9 +106,9 @@ func (s *Store) AwaitRecord(ctx context.Context) (Record, error) {
 
 // Renumbered tells whether this node's numbering is not the deployment's any more, or
 // will soon not be.
-func (s *Store) Renumbered(ctx context.Context) bool {
+func (s *Store) Renumbered(ctx context.Context) (bool, error) {
 	r, err := ReadRecord(ctx, s.Redis)
-	return err == nil && (r.Next != nil || r.Numbering != s.Numbering)
+	return err == nil && (r.Next != nil || r.Numbering != s.Numbering), err
 }
 
 // bucket is a participant's, or a token's.
