@@ -179,6 +179,9 @@ func (m *repartition) may(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("this user of Redis may not do what it takes; see deploy/redis-users.acl: %w", err)
 	}
+	if _, err := renumber.Servers(ctx, rdb); err != nil {
+		return err
+	}
 	if m.record.Frozen {
 		return nil // what fits, shows
 	}
@@ -249,7 +252,10 @@ func (m *repartition) quiet(ctx context.Context, mover *renumber.Mover) error {
 	}
 	is := m.record
 	is.Frozen = true
-	return m.write(ctx, is)
+	if err := m.write(ctx, is); err != nil {
+		return err
+	}
+	return renumber.Followed(ctx, m.o.Redis)
 }
 
 // archiver is nil without an archive.
@@ -269,6 +275,10 @@ func (m *repartition) clean(ctx context.Context) error {
 		if err := a.KeepNumbering(ctx, m.record.Numbering); err != nil {
 			return err
 		}
+	}
+	// That all was copied must not be forgotten where what was copied is gone.
+	if err := renumber.Kept(ctx, m.o.Redis, m.record.Parts(), nil); err != nil {
+		return err
 	}
 	if err := renumber.Clean(ctx, m.o.Redis, m.record.Clean...); err != nil {
 		return err

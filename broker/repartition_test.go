@@ -62,7 +62,7 @@ func (d *movable) node(change ...func(*Options)) (b *Broker, leave func()) {
 	var once sync.Once
 	leave = func() {
 		once.Do(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
 			for _, p := range d.there {
 				p.Conn.Close(ctx)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,12 +27,29 @@ var errKilled = errors.New("killed")
 type mortal struct {
 	left  atomic.Int64 // calls until then
 	after bool
-	at    func() // called with each call, if set
+	at    func(cmds ...redis.Cmder) // called before each call, if set
 }
 
-func (m *mortal) call(do func() error) error {
+// immortal is one that sees its calls.
+func immortal(at func(cmds ...redis.Cmder)) *mortal {
+	m := &mortal{at: at}
+	m.left.Store(1 << 40)
+	return m
+}
+
+// moves tells whether a call of a repartition does this with keys that are moved, or asks for this of INFO.
+func moves(what string, cmds []redis.Cmder) bool {
+	return slices.ContainsFunc(cmds, func(c redis.Cmder) bool {
+		if len(c.Args()) < 2 || strings.HasPrefix(fmt.Sprint(c.Args()[1]), store.MovingKey) {
+			return false
+		}
+		return c.Name() == what || c.Name()+" "+fmt.Sprint(c.Args()[1]) == what
+	})
+}
+
+func (m *mortal) call(do func() error, cmds ...redis.Cmder) error {
 	if m.at != nil {
-		m.at()
+		m.at(cmds...)
 	}
 	switch n := m.left.Add(-1); {
 	case n == 0 && m.after:
@@ -48,7 +67,7 @@ func (m *mortal) DialHook(next redis.DialHook) redis.DialHook {
 
 func (m *mortal) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := m.call(func() error { return next(ctx, cmd) })
+		err := m.call(func() error { return next(ctx, cmd) }, cmd)
 		if errors.Is(err, errKilled) {
 			cmd.SetErr(err)
 		}
@@ -58,7 +77,7 @@ func (m *mortal) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (m *mortal) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := m.call(func() error { return next(ctx, cmds) })
+		err := m.call(func() error { return next(ctx, cmds) }, cmds...)
 		if errors.Is(err, errKilled) {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
@@ -125,18 +144,15 @@ func TestARepartitionWhoseRecordFallsBack(t *testing.T) {
 			d.targets(b)
 			f := d.fill(b)
 			leave()
-			m := &mortal{}
-			m.left.Store(1 << 40)
 			before := ""
 			var mu sync.Mutex
-			m.at = func() { // the last of it before it is done
+			require.NoError(t, d.attempt(24, immortal(func(...redis.Cmder) { // the last of it before it is done
 				mu.Lock()
 				defer mu.Unlock()
 				if text := d.rdb.Get(ctx, store.PartitionsKey).Val(); before == "" || must(store.ParseRecord(text)).Next != nil {
 					before = text
 				}
-			}
-			require.NoError(t, d.attempt(24, m))
+			})))
 			if began {
 				b, leave = d.node()
 				d.goOn(b, f, "afterwards")
@@ -227,33 +243,30 @@ func TestARepartitionThatIsCalledOff(t *testing.T) {
 // A node that was silent for so long that it was taken for dead, and comes back at any moment of a
 // repartition, gets nothing acknowledged that is not there afterwards.
 func TestANodeThatComesBackDuringARepartition(t *testing.T) {
-	for moment := range 4 {
-		t.Run(fmt.Sprint(moment), func(t *testing.T) {
+	for i, moment := range []string{"zrange", "renamenx", "evalsha", "dump", "zscan", "hset"} { // what is about to be done for the first time
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
 			ctx := t.Context()
-			d := deploymentOf(t, testenv.Redis(t).URL(), []int{16, 0}[moment%2])
+			d := deploymentOf(t, testenv.Redis(t).URL(), []int{16, 0}[i%2])
 			b, leave := d.node()
 			d.targets(b)
 			f := d.fill(b)
 			// Nothing that Redis knows of it says that it is alive.
 			b.store.Stop()
-			eventually(t, func() bool {
-				_, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-					for _, p := range b.store.Parts {
-						pipe.Del(ctx, p.Nodes())
-					}
-					return nil
-				})
-				return err == nil
+			b.store.Tasks.Wait()
+			_, err := b.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				pipe.Del(ctx, b.store.Parts[0].Alive())
+				for _, p := range b.store.Parts {
+					pipe.Del(ctx, p.Nodes())
+				}
+				return nil
 			})
+			require.NoError(t, err)
 			var awake, done atomic.Bool
 			var wg sync.WaitGroup
 			back := &returned{d: d, b: b, f: f}
-			m := &mortal{}
-			m.left.Store(1 << 40)
-			var calls atomic.Int64
-			at := []int64{18, 30, 44, 120}[moment]
-			m.at = func() {
-				if calls.Add(1) >= at && !awake.Swap(true) {
+			m := immortal(func(cmds ...redis.Cmder) {
+				if moves(moment, cmds) && !awake.Swap(true) {
 					wg.Add(1)
 					go func() {
 						defer wg.Done()
@@ -263,8 +276,9 @@ func TestANodeThatComesBackDuringARepartition(t *testing.T) {
 					}()
 					time.Sleep(20 * time.Millisecond) // it is in the middle of it
 				}
-			}
+			})
 			require.NoError(t, d.attempt(11, m))
+			require.True(t, awake.Load())
 			done.Store(true)
 			wg.Wait()
 			back.act(ctx)

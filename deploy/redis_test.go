@@ -41,7 +41,7 @@ func granted(t *testing.T) map[string]bool {
 // overhead is what the client library sends by itself, and what scripts are
 // loaded with.
 var overhead = []string{
-	"ASKING", "CLUSTER|SLOTS", "COMMAND", // in a cluster
+	"ASKING", "CLUSTER|NODES", "CLUSTER|SLOTS", "COMMAND", // in a cluster
 	"SELECT",          // where the URL names a database
 	"WAIT",            // Do: a pipeline has no method for it
 	"EVALSHA", "EVAL", // Script.Run
@@ -127,7 +127,7 @@ func programCommands(t *testing.T) map[string]bool {
 // command, or not one of its own.
 func commandOf(method string) (name string) {
 	if slices.Contains([]string{"Process", "Do", "Pipeline", "Pipelined", "Close", "Exec", "Eval", "EvalSha", "Len",
-		"ClusterSlots"}, method) {
+		"ClusterSlots", "ClusterNodes"}, method) {
 		return ""
 	}
 	rdb := redis.NewClient(&redis.Options{})

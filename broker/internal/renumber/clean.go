@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -47,27 +46,12 @@ func Room(ctx context.Context, rdb redis.UniversalClient) error {
 		if err != nil {
 			return store.RedisError("memory", err)
 		}
-		var used, most int64
-		for line := range strings.Lines(info) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-			n, _ := strconv.ParseInt(value, 10, 64)
-			switch name {
-			case "used_memory":
-				used = n
-			case "maxmemory":
-				most = n
-			}
-		}
+		used, _ := strconv.ParseInt(field(info, "used_memory"), 10, 64)
+		most, _ := strconv.ParseInt(field(info, "maxmemory"), 10, 64)
 		if most > 0 && 2*used > most {
 			return fmt.Errorf("a server has %d MiB of %d in use: all is there twice for a while; raise its maxmemory until it is done", used>>20, most>>20)
 		}
 		return nil
 	}
-	switch c := rdb.(type) {
-	case *redis.ClusterClient:
-		return c.ForEachMaster(ctx, server)
-	case *redis.Client:
-		return server(ctx, c)
-	}
-	return nil
+	return masters(ctx, rdb, server)
 }

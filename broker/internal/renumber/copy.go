@@ -24,7 +24,7 @@ func (m *Mover) Copy(ctx context.Context) error {
 		return err
 	}
 	if done {
-		return m.replicated(ctx)
+		return nil
 	}
 	if err := m.wipe(ctx); err != nil {
 		return err
@@ -49,10 +49,14 @@ func (m *Mover) Copy(ctx context.Context) error {
 	if err := m.verify(ctx); err != nil {
 		return err
 	}
-	if err := m.store.Redis.HSet(ctx, m.parts[0].Epoch(), copiedField, 1).Err(); err != nil {
-		return store.RedisError("copied", err)
+	m.begin("waiting for replicas and disks", 0)
+	if err := Kept(ctx, m.store.Redis, m.parts, m.store.Parts); err != nil {
+		return err
 	}
-	return m.replicated(ctx)
+	if err := m.same(ctx); err != nil {
+		return err
+	}
+	return store.RedisError("copied", m.store.Redis.HSet(ctx, m.parts[0].Epoch(), copiedField, 1).Err())
 }
 
 // copiedField is in the first partition's epoch once all is copied.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
@@ -176,51 +175,6 @@ func (m *Mover) verify(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// replicaPatience is how long replicas may take to hear of what was copied.
-const replicaPatience = time.Minute
-
-// replicated waits until the replicas have all of it: once the record says so, what was
-// copied counts.
-func (m *Mover) replicated(ctx context.Context) error {
-	server := func(ctx context.Context, c *redis.Client) error {
-		info, err := c.Info(ctx, "replication").Result()
-		if err != nil {
-			return store.RedisError("replication", err)
-		}
-		_, rest, _ := strings.Cut(info, "connected_slaves:")
-		replicas, _ := strconv.Atoi(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]))
-		if replicas == 0 {
-			return nil
-		}
-		for _, p := range m.parts { // a connection waits for what was written by itself, and before
-			var wait *redis.Cmd
-			_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-				pipe.HSet(ctx, p.Epoch(), "waited", 1)
-				wait = pipe.Do(ctx, "wait", replicas, replicaPatience.Milliseconds())
-				return nil
-			})
-			if _, moved := redis.IsMovedError(err); moved {
-				continue // another server's
-			}
-			if err != nil {
-				return store.RedisError("replication", err)
-			}
-			if n, _ := wait.Int(); n < replicas {
-				return fmt.Errorf("of %d replicas, %d have what was copied: run this again when they follow", replicas, n)
-			}
-			return nil
-		}
-		return nil
-	}
-	switch c := m.store.Redis.(type) {
-	case *redis.ClusterClient:
-		return c.ForEachMaster(ctx, server)
-	case *redis.Client:
-		return server(ctx, c)
 	}
 	return nil
 }

@@ -23,6 +23,10 @@ func limited(ctx context.Context) (*errgroup.Group, context.Context) {
 
 // Freeze puts all that the old partitions hold where no node finds it.
 func (m *Mover) Freeze(ctx context.Context) error {
+	var err error
+	if m.servers, err = Servers(ctx, m.store.Redis); err != nil {
+		return err
+	}
 	m.begin("freezing", m.size(ctx))
 	g, within := limited(ctx)
 	for _, p := range m.store.Parts {

@@ -33,12 +33,13 @@ type Mover struct {
 	needs Needs
 	byTag map[string]store.Partition // of the old one
 
-	mu    sync.RWMutex
-	older map[string]uint8 // sessions whose ids do not say where they are: their new partitions
-	serve map[int]map[string]int64
-	marks map[string]int // by kind: lists that are whole
-	now   int64          // by Redis's clock, ms, when it began to copy
-	due   int64          // and when who does not come back is gone
+	mu      sync.RWMutex
+	older   map[string]uint8 // sessions whose ids do not say where they are: their new partitions
+	serve   map[int]map[string]int64
+	marks   map[string]int // by kind: lists that are whole
+	servers string         // when it began to freeze
+	now     int64          // by Redis's clock, ms, when it began to copy
+	due     int64          // and when who does not come back is gone
 
 	shown struct {
 		sync.Mutex
@@ -94,13 +95,7 @@ func each(ctx context.Context, rdb redis.UniversalClient, f func(ctx context.Con
 			}
 		}
 	}
-	switch c := rdb.(type) {
-	case *redis.ClusterClient:
-		return c.ForEachMaster(ctx, server)
-	case *redis.Client:
-		return server(ctx, c)
-	}
-	return nil
+	return masters(ctx, rdb, server)
 }
 
 // size is how many keys there are in all.

@@ -20,13 +20,14 @@ const MaxPartitions = 256
 
 // Keys of the deployment as a whole.
 const (
-	PartitionsKey = "bellhop:partitions" // which there are: see Record
-	ArchiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
-	FilesKey      = "bellhop:files"      // what links to files are signed with
-	UnsentKey     = "bellhop:unsent"     // bytes of uploads that were not sent, by hour
-	ReindexKey    = "bellhop:reindex"    // the node that indexes the archive again
-	RestoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
-	MovingKey     = "bellhop:moving"     // who repartitions, for a while
+	PartitionsKey = "bellhop:partitions"                    // which there are: see Record
+	ArchiveKey    = "bellhop:archive"                       // the id of the archive that all nodes use
+	FilesKey      = "bellhop:files"                         // what links to files are signed with
+	UnsentKey     = "bellhop:unsent"                        // bytes of uploads that were not sent, by hour
+	ReindexKey    = "bellhop:reindex"                       // the node that indexes the archive again
+	RestoringKey  = "bellhop:restoring"                     // there while a restore has begun and not ended
+	MovingKey     = "bellhop:moving"                        // who repartitions, for a while
+	WaitedKey     = "bellhop:waited{" + PartitionsKey + "}" // written to wait for the replicas of the record's server
 )
 
 // Partition makes the keys of one partition: "{tag}:".
