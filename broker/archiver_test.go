@@ -80,7 +80,7 @@ func history(t testing.TB, b *Broker, a chat.Actor, session string, page int) []
 	t.Helper()
 	var all []chat.Message
 	for after := int64(0); ; {
-		r, err := b.sessions.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
+		r, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: page})
 		require.NoError(t, err)
 		all = append(all, r.Messages...)
 		if !r.More {
@@ -133,7 +133,7 @@ func TestALogThatHasMovedReadsAsBefore(t *testing.T) {
 		for _, m := range history(t, b, uma.Actor, s.ID, 200) {
 			require.NotEqual(t, chat.TypeNote, m.Type)
 		}
-		back, err := b.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
+		back, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: -1, Before: last - 150, Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, back.Messages, 100)
 		require.True(t, back.More)

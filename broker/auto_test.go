@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/people"
@@ -443,4 +444,19 @@ func TestAPlaceOfWhoThinksAgain(t *testing.T) {
 			clean(t, b)
 		})
 	}
+}
+
+// Many queues that begin to assign at once: whoever sets one does not disturb who sets another, nor the node's own look.
+func TestManyQueuesBeginToAssign(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL())
+	var g errgroup.Group
+	for range 8 {
+		g.Go(func() error {
+			q := chat.DefaultQueue(name("q"))
+			q.Routing = "auto"
+			_, err := b.PutQueue(t.Context(), host, q)
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
 }

@@ -38,7 +38,7 @@ func TestComingBackWithAMid(t *testing.T) {
 					got := slices.Clone(all[:from+1])
 					for more := true; more; {
 						held := got[len(got)-1]
-						page, err := b.sessions.History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: held.Seq, Mid: held.Mid, Before: -1, Limit: limit})
+						page, err := b.History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: held.Seq, Mid: held.Mid, Before: -1, Limit: limit})
 						require.NoError(t, err)
 						require.False(t, page.Reset)
 						got, more = append(got, page.Messages...), page.More
@@ -52,7 +52,7 @@ func TestComingBackWithAMid(t *testing.T) {
 				"another message": {After: last.Seq, Mid: all[0].Mid}, "more than there is": {After: last.Seq + 100, Mid: last.Mid},
 			} {
 				r.Session, r.Before, r.Limit = s.ID, -1, 5
-				page, err := b.sessions.History(ctx, p.Actor, r)
+				page, err := b.History(ctx, p.Actor, r)
 				require.NoError(t, err)
 				require.True(t, page.Reset, what)
 				require.Equal(t, all[:5], page.Messages, what)
@@ -60,7 +60,7 @@ func TestComingBackWithAMid(t *testing.T) {
 		}
 		st, err := b.sessions.Look(ctx, s.ID)
 		require.NoError(t, err)
-		page, err := b.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: st.Seq, Mid: st.LastMid, Before: -1})
+		page, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: st.Seq, Mid: st.LastMid, Before: -1})
 		require.NoError(t, err)
 		require.False(t, page.Reset, "the last is a note, whose mid hello tells the user, too")
 		require.Empty(t, page.Messages)

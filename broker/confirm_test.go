@@ -53,3 +53,50 @@ func TestWhatIsConfirmed(t *testing.T) {
 		})
 	}
 }
+
+// What a node knew of a session before something happened there shows nobody more of it, and nobody less.
+func TestHistoryByOldKnowledge(t *testing.T) {
+	b := startNode(t, testenv.Redis(t).URL())
+	for what, change := range map[string]func(s string, uma, ann, bea *party) error{
+		"nothing": func(string, *party, *party, *party) error { return nil },
+		"a message": func(s string, uma, _, _ *party) error {
+			_, err := b.Send(t.Context(), uma.Actor, chat.SendRequest{Session: s, Body: []byte(`"hi"`)})
+			return err
+		},
+		"an assistant left": func(s string, _, _, bea *party) error { _, err := b.Leave(t.Context(), bea.Actor, s); return err },
+		"transferred": func(s string, _, ann, _ *party) error {
+			_, err := b.Transfer(t.Context(), ann.Actor, chat.TransferRequest{Session: s, Queue: "other"})
+			return err
+		},
+		"ended": func(s string, _, ann, _ *party) error {
+			_, err := b.End(t.Context(), ann.Actor, chat.EndRequest{Session: s, Force: true})
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			uma := connect(t, b, chat.Identity{Role: chat.RoleUser, ID: name("uma")}, "d")
+			ann := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("ann")}, "d")
+			bea := connect(t, b, chat.Identity{Role: chat.RoleAgent, ID: name("bea")}, "d")
+			s, err := b.Open(t.Context(), uma.Actor, chat.OpenRequest{})
+			require.NoError(t, err)
+			_, err = b.Grab(t.Context(), ann.Actor, s.ID)
+			require.NoError(t, err)
+			_, err = b.Join(t.Context(), bea.Actor, s.ID, false)
+			require.NoError(t, err)
+			known, err := b.sessions.Look(t.Context(), s.ID)
+			require.NoError(t, err)
+			require.NoError(t, change(s.ID, uma, ann, bea))
+			before := b.store.Calls.Load()
+			for _, p := range []*party{uma, ann, bea} {
+				all := chat.HistoryRequest{Session: s.ID, After: 0, Before: -1}
+				want, refused := b.sessions.History(t.Context(), p.Actor, all, nil)
+				got, err := b.sessions.History(t.Context(), p.Actor, all, known)
+				require.Equal(t, refused, err)
+				require.Equal(t, want, got)
+			}
+			if what == "nothing" {
+				require.EqualValues(t, 3, b.store.Calls.Load()-before, "only who knows nothing looks")
+			}
+		})
+	}
+}

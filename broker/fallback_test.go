@@ -137,7 +137,7 @@ func (r *reader) follow() {
 
 func (r *reader) reread(session string) {
 	for after := int64(0); ; {
-		page, err := r.b.sessions.History(context.WithoutCancel(r.t.Context()), r.Actor, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := r.b.History(context.WithoutCancel(r.t.Context()), r.Actor, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		if err != nil {
 			if chat.AsError(err).Retry() {
 				time.Sleep(20 * time.Millisecond)

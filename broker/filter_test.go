@@ -87,7 +87,7 @@ func TestFilter(t *testing.T) {
 		require.NoError(t, err)
 		_, err = b.Send(ctx, host, chat.SendRequest{Session: s.ID, As: chat.RoleUser, Body: body(t, "bad, says its user")})
 		require.NoError(t, err)
-		h, err := b.sessions.History(ctx, ann.Actor, chat.HistoryRequest{Session: s.ID, After: 2, Before: -1})
+		h, err := b.History(ctx, ann.Actor, chat.HistoryRequest{Session: s.ID, After: 2, Before: -1})
 		require.NoError(t, err)
 		var got []string
 		for _, m := range h.Messages {

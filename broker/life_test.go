@@ -67,7 +67,7 @@ func TestLifeOfASession(t *testing.T) {
 		ended, err := a.End(ctx, uma.Actor, chat.EndRequest{Session: s.ID})
 		require.NoError(t, err)
 		require.Equal(t, chat.Ended, ended.State)
-		h, err := a.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
+		h, err := a.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
 		require.NoError(t, err)
 		require.False(t, h.More)
 		for i, m := range h.Messages {

@@ -163,7 +163,7 @@ func TestWhisper(t *testing.T) {
 		require.EqualValues(t, 0, st.Counts["u:"+uma.ID])
 		require.Len(t, st.Counts, 2, "she takes no part")
 		require.EqualValues(t, 2, st.Rev)
-		h, err := b.sessions.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
+		h, err := b.History(ctx, uma.Actor, chat.HistoryRequest{Session: s.ID, After: 0, Before: -1})
 		require.NoError(t, err)
 		require.Len(t, h.Messages, 2, "opened and grabbed")
 		clean(t, a)

@@ -26,7 +26,7 @@ func (b *Broker) Readable(ctx context.Context, a chat.Actor, session string) err
 // History gives a page of the log. With After and its Mid, Reset tells that the
 // log no longer agrees with what the caller holds, and the page is the first.
 func (b *Broker) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
-	return b.sessions.History(ctx, a, r)
+	return b.sessions.History(ctx, a, r, b.hub.Known(r.Session, chat.Who(a.Role, a.ID)))
 }
 
 // Search finds archived messages: all for host applications and supervisors, of

@@ -75,7 +75,7 @@ func (r *readers) check(archived bool) {
 		}
 		_, err := r.b.sessions.Session(ctx, p.Actor, r.session)
 		want("the session", err)
-		page, err := r.b.sessions.History(ctx, p.Actor, chat.HistoryRequest{Session: r.session, After: -1, Before: -1})
+		page, err := r.b.History(ctx, p.Actor, chat.HistoryRequest{Session: r.session, After: -1, Before: -1})
 		want("history", err)
 		require.Equal(r, may, len(page.Messages) > 0)
 		list, err := r.b.sessions.Sessions(ctx, p.Actor, chat.SessionsRequest{})

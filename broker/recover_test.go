@@ -60,7 +60,7 @@ func texts(t testing.TB, b *Broker, a chat.Actor, session string) []string {
 	t.Helper()
 	var out []string
 	for after := int64(0); ; {
-		page, err := b.sessions.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
+		page, err := b.History(t.Context(), a, chat.HistoryRequest{Session: session, After: after, Before: -1, Limit: 200})
 		require.NoError(t, err)
 		for _, m := range page.Messages {
 			after = m.Seq

@@ -92,11 +92,18 @@ func running(b *Broker, script string, cmd redis.Cmder) bool {
 
 var errSabotage = errors.New("read tcp: i/o timeout (sabotaged)")
 
-// sabotaged starts a node whose way to Redis can be spoilt.
+// sabotaged starts a node whose way to Redis can be spoilt. Its pipeline is half duplex: in full duplex
+// a command has gone already when the library asks a hook.
 func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *spoiler) {
 	t.Helper()
 	s := &spoiler{}
-	return startNode(t, url, append(change, func(o *Options) { o.Redis.AddHook(s) })...), s
+	return startNode(t, url, append(change, func(o *Options) {
+		rdb, err := Dial(url + "?pipeline_pool_size=-1")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = rdb.Close() })
+		rdb.AddHook(s)
+		o.Redis = rdb
+	})...), s
 }
 
 // statusOf is an agent's status in Redis.

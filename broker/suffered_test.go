@@ -225,7 +225,7 @@ func TestUnreadIsExactForEveryParticipant(t *testing.T) {
 		require.NoError(t, err)
 		for _, p := range []*party{uma, ann, bea} {
 			w := chat.Who(p.Role, p.ID)
-			h, err := nodes[1].sessions.History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: st.Marks[w], Before: -1, Limit: 200})
+			h, err := nodes[1].History(ctx, p.Actor, chat.HistoryRequest{Session: s.ID, After: st.Marks[w], Before: -1, Limit: 200})
 			require.NoError(t, err)
 			want := 0
 			for _, m := range h.Messages {

@@ -84,6 +84,23 @@ func (h *Hub) Sends(session, mid, conn, who string, note bool) (op, other string
 	return f.audience(who, note)
 }
 
+// Known is a session as its feed here knows it, if `who` takes part in it by that; else nil.
+func (h *Hub) Known(session, who string) *chat.Snapshot {
+	f := h.live(session)
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.st == nil {
+		return nil
+	}
+	if _, in := f.st.Counts[who]; !in {
+		return nil
+	}
+	return f.st
+}
+
 // audience is what Sends gives. f.mu is held.
 func (f *feed) audience(who string, note bool) (op, other string) {
 	if f.st == nil || len(f.st.Counts) > 3 {

@@ -22,12 +22,14 @@ type Dispatchers struct {
 	crews    Crews
 	needs    DispatchNeeds
 
-	doubt  atomic.Bool  // something may not have been heard
-	groups map[int]bool // whose queues are this node's; only Tend looks at what follows
-	shares bool         // it has asked for groups
-	mixed  bool         // nodes of a version before assign
-	asked  []asked      // what Redis said has been told
-	when   time.Time    // it said so
+	doubt atomic.Bool // something may not have been heard
+
+	tending sync.Mutex   // what follows is Tend's
+	groups  map[int]bool // whose queues are this node's
+	shares  bool         // it has asked for groups
+	mixed   bool         // nodes of a version before assign
+	asked   []asked      // what Redis said has been told
+	when    time.Time    // it said so
 
 	mu sync.Mutex
 	by map[string]*dispatcher
@@ -86,8 +88,10 @@ func NewDispatchers(s *store.Store, settings *Settings, crews Crews, needs Dispa
 }
 
 // Tend has a dispatcher for each queue that assigns and is this node's, and no others, and looks for what
-// they have not heard. One call at a time, once a second.
+// they have not heard. It is called once a second, and where a queue's settings changed.
 func (ds *Dispatchers) Tend(ctx context.Context) {
+	ds.tending.Lock()
+	defer ds.tending.Unlock()
 	var queues []string
 	for _, q := range ds.settings.All() {
 		if q.Routing == "auto" {

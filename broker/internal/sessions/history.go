@@ -117,8 +117,9 @@ func (rd *Reader) Moved(ctx context.Context, session string, from, to int64, fou
 }
 
 // History gives a page of the log. With After and its Mid, Reset tells that the
-// log no longer agrees with what the caller holds, and the page is the first.
-func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest) (chat.HistoryReply, error) {
+// log no longer agrees with what the caller holds, and the page is the first. known is the session
+// as the caller's node knows it, or nil.
+func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryRequest, known *chat.Snapshot) (chat.HistoryReply, error) {
 	limit, err := chat.ListLimit(r.Limit)
 	if err != nil {
 		return chat.HistoryReply{}, err
@@ -126,7 +127,10 @@ func (rd *Reader) History(ctx context.Context, a chat.Actor, r chat.HistoryReque
 	if r.After >= 0 && r.Before >= 0 {
 		return chat.HistoryReply{}, chat.Errorf(chat.CodeBadRequest, "after or before, not both")
 	}
-	st, err := rd.ReadableState(ctx, a, r.Session)
+	st, err := rd.since(ctx, r.Session, known)
+	if err == nil {
+		err = rd.Judge(ctx, a, chat.ActHistory, st)
+	}
 	if err != nil {
 		return chat.HistoryReply{}, err
 	}

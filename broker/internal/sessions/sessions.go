@@ -73,6 +73,23 @@ func (rd *Reader) Confirm(ctx context.Context, st *chat.Snapshot) (*chat.Snapsho
 	return &same, nil
 }
 
+// since is Look for what only needs its state and its last seq, for who knows the session as a transition left it: one
+// command tells where it is the last one still.
+func (rd *Reader) since(ctx context.Context, session string, known *chat.Snapshot) (*chat.Snapshot, error) {
+	if p, ok := rd.store.Of(session); ok && known != nil && known.Op != "" {
+		if f, err := rd.store.Pipe.HMGet(ctx, p.Session(session), "ops", "seq").Result(); err == nil {
+			ops, _ := f[0].(string)
+			text, _ := f[1].(string)
+			if seq, err := strconv.ParseInt(text, 10, 64); err == nil && strings.HasPrefix(ops, known.Op+",") {
+				same := *known
+				same.Seq = seq
+				return &same, nil
+			}
+		}
+	}
+	return rd.Look(ctx, session)
+}
+
 // ReadableState is look for somebody who must be allowed to.
 func (rd *Reader) ReadableState(ctx context.Context, a chat.Actor, session string) (*chat.Snapshot, error) {
 	st, err := rd.Look(ctx, session)

@@ -106,7 +106,8 @@ func dialCluster(secure, rest string) (redis.UniversalClient, error) {
 	}
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts, Username: o.Username, Password: o.Password,
 		TLSConfig: o.TLSConfig, Protocol: 2, ContextTimeoutEnabled: true, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly(), ClusterStateReloadInterval: clusterReload})
+		DisableIdentity: true, MaxRedirects: 8, MaintNotificationsConfig: quietly(), ClusterStateReloadInterval: clusterReload,
+		PipelinePoolSize: o.PipelinePoolSize})
 	c.AddHook(redirects{c})
 	return c, nil
 }

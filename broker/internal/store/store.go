@@ -77,12 +77,15 @@ func (s *Store) Begin(ctx context.Context) {
 // Stop ends it. What was started by Loop, Beside or Tasks ends soon after: Tasks.Wait.
 func (s *Store) Stop() { s.stop() }
 
+// autoPipeline is full duplex: a command goes when it comes, not when those before are answered.
 func autoPipeline(c redis.UniversalClient) (*redis.AutoPipeliner, error) {
+	o := redis.DefaultBlockingAutoPipelineOptions()
+	o.FullDuplex = true
 	switch c := c.(type) {
 	case *redis.ClusterClient:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	case *redis.Client:
-		return c.AutoPipeline()
+		return c.AutoPipelineWithOptions(o)
 	default:
 		return nil, fmt.Errorf("broker: unsupported Redis client %T", c)
 	}
