@@ -44,7 +44,7 @@ func openArchive(ctx context.Context, s *Stores, log *slog.Logger) (archive.Arch
 func (s *Stores) options(rdb redis.UniversalClient, a archive.Archive, log *slog.Logger) broker.Options {
 	o := broker.Options{Redis: rdb, Partitions: s.Partitions, Archive: a, Log: log}
 	if s.Embedded() {
-		o.ArchiveDelay = embeddedDelay
+		o.ArchiveDelay, o.FirstPartitions = embeddedDelay, 16
 	}
 	return o
 }

@@ -27,12 +27,13 @@ const (
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve. This is what runs when no command is named."`
-	Restore restoreCommand `cmd:"" help:"Rebuild an empty Redis from the archive: every session that had not ended."`
-	Audit   auditCommand   `cmd:"" help:"Check the promises on a live deployment; exit status 1 if one is broken."`
-	Token   tokenCommand   `cmd:"" help:"Ask a running node for a participant's token."`
-	Health  healthCommand  `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" default:"withargs" help:"Serve. This is what runs when no command is named."`
+	Restore     restoreCommand     `cmd:"" help:"Rebuild an empty Redis from the archive: every session that had not ended."`
+	Audit       auditCommand       `cmd:"" help:"Check the promises on a live deployment; exit status 1 if one is broken."`
+	Repartition repartitionCommand `cmd:"" help:"Move a deployment to another number of partitions. Nodes stop meanwhile, and go on by themselves."`
+	Token       tokenCommand       `cmd:"" help:"Ask a running node for a participant's token."`
+	Health      healthCommand      `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -103,7 +103,7 @@ func TestWhichSettingsAreSecret(t *testing.T) {
 	}
 	require.Equal(t, map[string][]string{
 		"serve":   {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret"},
-		"restore": {"redis-url", "mongo-url"}, "audit": {"redis-url", "mongo-url"}, "token": {"url", "api-key"},
+		"restore": {"redis-url", "mongo-url"}, "audit": {"redis-url", "mongo-url"}, "repartition": {"redis-url", "mongo-url"}, "token": {"url", "api-key"},
 	}, names)
 }
 

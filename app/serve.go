@@ -34,15 +34,29 @@ type serveCommand struct {
 func (c *serveCommand) Run(ctx context.Context) error {
 	stop := heap.Tune()
 	defer stop()
-	app, err := New(ctx, c.Settings)
-	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return nil // told to stop while it waited for Redis or the archive
+	for {
+		app, err := New(ctx, c.Settings)
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			return nil // told to stop while it waited for Redis, the archive, or a repartition
+		}
+		if err != nil {
+			return told(&c.Stores, "not started", err)
+		}
+		if err = app.Run(ctx); !errors.Is(err, errRenumbered) || ctx.Err() != nil {
+			if errors.Is(err, errRenumbered) {
+				err = nil
+			}
+			return told(&c.Stores, "stopped", err)
+		}
 	}
-	if err != nil {
-		return told(&c.Stores, "not started", err)
-	}
-	return told(&c.Stores, "stopped", app.Run(ctx))
 }
+
+// errRenumbered: the deployment gets another number of partitions. Who began this node begins
+// another one, which waits until that is done.
+var errRenumbered = errors.New("the deployment gets another number of partitions")
+
+// renumberDrain is how long connections have to be handed over then: everybody waits for it.
+const renumberDrain = 2 * time.Second
 
 // App is one node, put together. Make it with New, which also listens; then Run it.
 type App struct {
@@ -201,15 +215,14 @@ func (a *App) Run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		a.bots.Stop()
-		a.log.Info("draining", "connections", a.edge.Conns(), "within", a.settings.Drain)
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.settings.Drain+5*time.Second)
-		defer cancel()
-		a.edge.Drain(drain)
-		err = a.server.Shutdown(drain)
-		if serving := <-failed; !errors.Is(serving, http.ErrServerClosed) {
-			err = errors.Join(err, serving)
+		err = a.drain(ctx, a.settings.Drain+5*time.Second, failed)
+	case <-a.broker.Renumbered():
+		err = a.drain(ctx, min(a.settings.Drain, renumberDrain), failed)
+		a.Close(ctx)
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.log.Warn("not all connections were handed over", "error", err)
 		}
+		return errRenumbered
 	}
 	a.Close(ctx)
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
@@ -217,6 +230,20 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.log.Info("stopped")
 	return nil
+}
+
+// drain hands the connections over, for so long at most.
+func (a *App) drain(ctx context.Context, within time.Duration, failed <-chan error) error {
+	a.bots.Stop()
+	a.log.Info("draining", "connections", a.edge.Conns(), "within", within)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer cancel()
+	a.edge.Drain(drain)
+	err := a.server.Shutdown(drain)
+	if serving := <-failed; !errors.Is(serving, http.ErrServerClosed) {
+		err = errors.Join(err, serving)
+	}
+	return err
 }
 
 // Close lets go of everything, at once, even if the context has ended. Calling

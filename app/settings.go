@@ -29,7 +29,7 @@ type Stores struct {
 	RedisURL   Secret `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
 	MongoURL   Secret `name:"mongo-url" help:"mongodb://host/database: where everything is kept for good. Unset: SQLite in the data folder." placeholder:"URL"`
 	DataDir    string `name:"data-dir" default:"./data" help:"Folder of the archive, where it is SQLite."`
-	Partitions int    `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start. Unset: 16, or what Redis says." placeholder:"N"`
+	Partitions int    `help:"How many parts the sessions are spread over, 1 to 256; fixed by the first start, changed by repartition. Unset: 64 (embedded 16), or what Redis says." placeholder:"N"`
 	LogLevel   string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat  string `default:"" enum:",text,json" help:"text or json. Unset: text on a terminal, else json."`
 }

@@ -216,6 +216,56 @@ func TestStoresOfAnEarlierVersion(t *testing.T) {
 	checkStores(t, rdb, dir, said)
 }
 
+// And the same under another number of partitions, to which it moves with all it holds; also where what moves it is
+// killed with -9 a little later each time, wherever it is by then, until it gets to its end.
+func TestRepartitionOfAnEarlierVersion(t *testing.T) {
+	for _, n := range []string{"64", "5"} {
+		t.Run(n, func(t *testing.T) {
+			rdb, dir, said := loadStores(t)
+			args := []string{"repartition", "--partitions", n, "--redis-url", rdb.URL(), "--data-dir", dir, "--log-level", "error"}
+			if n == "5" {
+				killedOften(t, rdb, args)
+			}
+			var out, errs bytes.Buffer
+			require.Zero(t, run(t.Context(), args, &out, &errs), errs.String())
+			if n != "5" {
+				require.Contains(t, out.String(), n+" partitions where there were 16")
+			}
+			require.Contains(t, out.String(), n+" partitions")
+			checkStores(t, rdb, dir, said)
+		})
+	}
+}
+
+func killedOften(t *testing.T, rdb *testenv.RedisServer, args []string) {
+	t.Helper()
+	bin, err := build()
+	require.NoError(t, err)
+	nodes, err := rdb.Client().Keys(t.Context(), "*:nodes").Result()
+	require.NoError(t, err)
+	require.NoError(t, rdb.Client().Del(t.Context(), nodes...).Err()) // as if they had been stopped: else 15 s go by each time
+	deaths, moved := 0, 0
+	for after := 30 * time.Millisecond; ; after += after / 10 {
+		require.NoError(t, rdb.Client().Del(t.Context(), "bellhop:moving").Err()) // as 20 s do
+		cmd := exec.Command(bin, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		require.NoError(t, cmd.Start())
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		timer.Stop()
+		if err == nil {
+			break
+		}
+		require.Equal(t, -1, cmd.ProcessState.ExitCode(), "it was killed: %s", cmd.ProcessState)
+		deaths++
+		if strings.Contains(rdb.Client().Get(t.Context(), "bellhop:partitions").Val(), "frozen") {
+			moved++
+		}
+	}
+	t.Logf("%d deaths, %d of them in the middle of it", deaths, moved)
+	require.Greater(t, moved, 3)
+}
+
 // The same of what this version stores: so what fills them is always up to date.
 func TestStoresOfThisVersion(t *testing.T) {
 	bin, err := build()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -38,9 +39,15 @@ func (c *restCommand) measure(ctx context.Context) (report, error) {
 	}
 	defer bed.stop()
 	r := &restReport{}
-	if r.partitions, err = bed.rdb.Get(ctx, "bellhop:partitions").Float64(); err != nil {
+	var record struct{ Partitions float64 }
+	text, err := bed.rdb.Get(ctx, "bellhop:partitions").Bytes()
+	if err == nil {
+		err = json.Unmarshal(text, &record)
+	}
+	if err != nil {
 		return nil, err
 	}
+	r.partitions = record.Partitions
 	time.Sleep(min(3*time.Second, c.For)) // it has begun
 	for range max(1, c.Rounds) {
 		before, err := evals(ctx, bed)

@@ -52,7 +52,7 @@ type demand struct {
 	Opens       float64       `default:"1000" help:"Sessions opened, grabbed and ended a second."`
 	Comings     float64       `default:"2000" help:"Connections that come a second."`
 	Skew        float64       `default:"0.5" help:"How unlike users are: the n-th busiest sends as much as n to the power of minus this; 0: all alike."`
-	Partitions  int           `default:"16" help:"Partitions."`
+	Partitions  int           `default:"64" help:"Partitions."`
 	Failover    time.Duration `default:"15s" help:"How long a lost master's partitions are away."`
 }
 

@@ -31,9 +31,7 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,8 +59,11 @@ type Options struct {
 	// Redis is a *redis.Client (standalone or Sentinel) or a *redis.ClusterClient.
 	Redis redis.UniversalClient
 	// Partitions is how many parts the sessions are spread over, 1 to 256; 0
-	// takes what Redis says, or 16 at the first start. It can never change.
+	// takes what Redis says. Only Repartition changes it.
 	Partitions int
+	// FirstPartitions is how many there are at the first start where Partitions is 0; 0
+	// takes 64.
+	FirstPartitions int
 	// SendRate is how many messages a second one user may send; bursts of twice
 	// that. 0 takes 20. A negative one means no limit, on users' opens and uploads
 	// neither.
@@ -149,6 +150,9 @@ type Broker struct {
 
 	mends store.Seldom
 
+	renumbered chan struct{} // closed when this node's partitions are not the deployment's any more
+	leaves     sync.Once     // over closing it
+
 	fallen atomic.Int64 // see Fallbacks
 }
 
@@ -192,6 +196,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	b.loops()
 	b.sessions.KeepStates()
 	b.people.RecountLater()
+	b.lookAtMasters(ctx)
 	return b, nil
 }
 
@@ -208,7 +213,8 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
-	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: routing.NewWaiting(st), sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce)}
+	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: routing.NewWaiting(st), sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce),
+		renumbered: make(chan struct{})}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {
 		return unlessOver(b.vacate(ctx, agent, session, "full"))
 	})
@@ -218,7 +224,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	if o.Archive != nil {
 		b.archiver = archiving.NewArchiver(st, o.Archive, o.ArchiveDelay, o.expire, archiverNeeds{b})
 	}
-	n, err := b.fixPartitions(ctx, o.Partitions)
+	n, err := b.fixPartitions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -242,56 +248,6 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 	b.hooks = newHooks(b, o)
 	b.uploads = uploads.New(b.store, sessionsOf{b}, uploads.Options{Files: o.Files, Own: o.UploadBudget, Unsent: o.UnsentBudget})
 	return b, nil
-}
-
-// fixPartitions writes the number at the first start and reads it at later ones.
-func (b *Broker) fixPartitions(ctx context.Context, want int) (int, error) {
-	if want < 0 || want > store.MaxPartitions {
-		return 0, fmt.Errorf("%w: %d is not within 1 and %d", ErrPartitions, want, store.MaxPartitions)
-	}
-	first, err := b.firstPartitions(ctx, want)
-	if err != nil {
-		return 0, err
-	}
-	if err := b.store.Redis.SetNX(ctx, store.PartitionsKey, first, 0).Err(); err != nil {
-		return 0, store.RedisError("partitions", err)
-	}
-	text, err := b.store.Redis.Get(ctx, store.PartitionsKey).Result()
-	if err != nil {
-		return 0, store.RedisError("partitions", err)
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > store.MaxPartitions {
-		return 0, fmt.Errorf("%w: Redis says %q", ErrPartitions, text)
-	}
-	if want != 0 && want != n {
-		return 0, fmt.Errorf("%w: Redis was set up with %d, not %d", ErrPartitions, n, want)
-	}
-	if b.archiver != nil {
-		err = b.archiver.SetDeployment(ctx, "partitions", text)
-	}
-	return n, err
-}
-
-// firstPartitions is the number for a Redis that has none yet: that of the
-// archive, if sessions there were made with another, since their ids name theirs.
-func (b *Broker) firstPartitions(ctx context.Context, want int) (int, error) {
-	if b.archiver != nil {
-		n, err := b.archiver.Partitions(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if n > 0 && want != 0 && want != n {
-			return 0, fmt.Errorf("%w: the archive was set up with %d, not %d", ErrPartitions, n, want)
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
-	if want == 0 {
-		want = 16
-	}
-	return want, nil
 }
 
 // Ready tells whether Redis answers, and has not been emptied.

@@ -40,7 +40,8 @@ func (b *Broker) compare(ctx context.Context, p *pulse, before store.Epoch) {
 }
 
 // restored has what this node holds compared with a Redis that has its data again.
-func (b *Broker) restored() {
+func (b *Broker) restored(ctx context.Context) {
+	b.lookRenumbered(ctx)
 	b.announce(b.store.Parts...)
 	b.hub.Compare(b.store.Parts...)
 	if err := b.settings.Load(b.store.Life); err != nil { // what was restored tells of no change

@@ -69,7 +69,7 @@ func startNode(t testing.TB, url string, change ...func(*Options)) *Broker {
 	firstNodes.LoadOrStore(t.Name(), time.Now())
 	rdb, err := Dial(url)
 	require.NoError(t, err)
-	o := Options{Redis: rdb, SendRate: -1, ListRate: -1, ReadRate: -1, OpenSessions: -1, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
+	o := Options{Redis: rdb, SendRate: -1, ListRate: -1, ReadRate: -1, OpenSessions: -1, FirstPartitions: 16, Archive: archiveOf(t, url), Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&o)
 	}

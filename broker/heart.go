@@ -32,6 +32,8 @@ type heart struct {
 	does string
 	wake chan struct{}
 
+	heeded string // the last change of settings at which the record of partitions was looked at; a repartition makes one
+
 	answered atomic.Int64 // when the last beat was (ns since `began`); 0: none was
 	began    time.Time
 	mine     atomic.Pointer[[]bool] // by partition
@@ -176,12 +178,18 @@ func (h *heart) beat(ctx context.Context, leaves bool) error {
 		h.mu.Lock()
 		h.lost = true
 		h.mu.Unlock()
+		if !store.IsUnavailable(err) { // what is left of partitions cannot be used
+			h.b.lookRenumbered(ctx)
+		}
 		return err
 	}
 	if leaves {
 		return nil
 	}
 	fresh := r.Num(0) == 1
+	if rules := r.Str(1); (fresh || rules != h.heeded || h.alone()) && h.b.lookRenumbered(ctx) {
+		h.heeded = rules
+	}
 	lost, fallen := h.take(a, r)
 	h.answered.Store(max(1, int64(began)))
 	if fresh || lost { // in the answer that was lost it may have been unknown
@@ -285,7 +293,7 @@ func (b *Broker) announce(parts ...store.Partition) {
 func (b *Broker) hear(ctx context.Context, fresh bool, rules string) {
 	if b.store.Emptied.Load() {
 		if b.store.LookRestored(ctx) {
-			b.restored()
+			b.restored(ctx)
 		}
 	} else if fresh {
 		b.store.LookEmptied(ctx)

@@ -33,6 +33,7 @@ func (b *Broker) loops() {
 			b.store.Log.Warn("queue settings not read; the last ones hold", "error", err)
 		}
 	})
+	b.store.Loop(routing.ReadPause, func(ctx context.Context) { b.lookRenumbered(ctx) }) // where what told of it was lost
 	b.store.Loop(tidyPause, func(context.Context) {
 		b.limits.Sweep()
 		b.gates.Sweep()

@@ -199,6 +199,7 @@ func (b *Broker) Read(ctx context.Context, a chat.Actor, session string, seq int
 	if err := b.revive(ctx, session); err != nil {
 		return chat.ReadReply{}, err
 	}
+	p, _ = b.store.Of(session) // of one with an id of before it is known only now
 	return b.read(ctx, p, a, session, seq)
 }
 

@@ -1,11 +1,16 @@
 package broker
 
 import (
+	"bytes"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"bellhop/broker/chat"
+	"bellhop/broker/internal/store"
 	"bellhop/internal/testenv"
 )
 
@@ -51,4 +56,52 @@ func TestAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 	require.NoError(t, open(0))
 	require.ErrorIs(t, open(5), ErrPartitions)
 	require.ErrorIs(t, open(257), ErrPartitions)
+}
+
+// What Redis says counts, or where it is empty its archive, and not how many a new deployment gets: one of an earlier
+// version keeps the 16 it has, and nodes of that version understand all that this one writes.
+func TestADeploymentOfBeforeKeepsItsPartitions(t *testing.T) {
+	ctx := t.Context()
+	fresh := deploymentOf(t, testenv.Redis(t).URL(), 0)
+	b, leave := fresh.node()
+	require.Equal(t, store.Numbering{Partitions: 64}, b.store.Numbering)
+	leave()
+
+	before := deploymentOf(t, testenv.Redis(t).URL(), 16)
+	emptied := &movable{t: t, url: testenv.Redis(t).URL(), archive: before.archive}
+	emptied.rdb = testenv.Client(t, emptied.url)
+	for _, d := range []*movable{before, emptied} {
+		b, leave = d.node()
+		require.Equal(t, store.Numbering{Partitions: 16, Named: true}, b.store.Numbering)
+		s, err := b.Open(ctx, host, chat.OpenRequest{User: chat.Person{ID: "uma"}})
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("%02x-", b.store.Home("uma").Index), s.ID[:3])
+		require.Equal(t, "16", d.rdb.Get(ctx, store.PartitionsKey).Val())
+		leave()
+	}
+}
+
+// Where masters have nothing to do, the log says so at the start, and whoever asks is told.
+func TestMastersWithoutPartitions(t *testing.T) {
+	url := testenv.Cluster(t).URL()
+	for _, c := range []struct {
+		partitions int
+		want       Spread
+		says       string
+	}{
+		{2, Spread{2, 3, 2}, "fewer partitions than masters"},
+		{3, Spread{3, 3, 3}, ""},
+	} {
+		rdb := testenv.Client(t, url)
+		require.NoError(t, rdb.Del(t.Context(), store.PartitionsKey).Err())
+		var log bytes.Buffer
+		b, err := New(t.Context(), Options{Redis: rdb, Partitions: c.partitions, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		got, err := b.Spread(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		require.Equal(t, c.want, got)
+		require.Equal(t, c.says != "", strings.Contains(log.String(), "masters"), log.String())
+		require.Contains(t, log.String(), c.says)
+	}
 }

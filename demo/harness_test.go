@@ -45,7 +45,7 @@ func startNode(t *testing.T, addr, dir string) *node {
 	require.NoError(t, err)
 	archive, err := sqlite.Open(ctx, filepath.Join(dir, "archive.db"))
 	require.NoError(t, err)
-	o := broker.Options{Redis: rdb, Archive: archive, ArchiveDelay: 100 * time.Millisecond, SendRate: -1, ReadRate: -1, OpenSessions: -1, Log: log}
+	o := broker.Options{Redis: rdb, FirstPartitions: 16, Archive: archive, ArchiveDelay: 100 * time.Millisecond, SendRate: -1, ReadRate: -1, OpenSessions: -1, Log: log}
 	_, err = broker.Restore(ctx, o, nil)
 	require.NoError(t, err)
 	b, err := broker.New(ctx, o)

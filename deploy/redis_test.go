@@ -41,11 +41,11 @@ func granted(t *testing.T) map[string]bool {
 // overhead is what the client library sends by itself, and what scripts are
 // loaded with.
 var overhead = []string{
-	"ASKING", "CLUSTER|SLOTS", "COMMAND", // in a cluster
+	"ASKING", "CLUSTER|NODES", "CLUSTER|SLOTS", "COMMAND", // in a cluster
 	"SELECT",          // where the URL names a database
+	"WAIT",            // Do: a pipeline has no method for it
 	"EVALSHA", "EVAL", // Script.Run
 	"SCRIPT|LOAD", // Script.Load
-	"WAIT",        // no method of a pipeline sends it
 	"SPUBLISH",    // what PUBLISH becomes in the scripts for a cluster
 	"SUBSCRIBE", "UNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE",
 }
@@ -126,7 +126,8 @@ func programCommands(t *testing.T) map[string]bool {
 // commandOf is what a method of the client library sends; "" where that is no
 // command, or not one of its own.
 func commandOf(method string) (name string) {
-	if slices.Contains([]string{"Process", "Do", "Pipeline", "Pipelined", "Close", "Exec", "Eval", "EvalSha", "Len"}, method) {
+	if slices.Contains([]string{"Process", "Do", "Pipeline", "Pipelined", "Close", "Exec", "Eval", "EvalSha", "Len",
+		"ClusterSlots", "ClusterNodes"}, method) {
 		return ""
 	}
 	rdb := redis.NewClient(&redis.Options{})
@@ -166,7 +167,7 @@ func TestTheACLRefusesTheRest(t *testing.T) {
 	rdb := redis.NewClient(o)
 	defer rdb.Close()
 
-	foreign := []string{"somebody:else", "bellhop", "{abcd}:x", "{A}:x", "{}:x", "x{a}:y", "{a}x", "a:x", "{a*}:x"}
+	foreign := []string{"somebody:else", "bellhop", "{abcd}:x", "{A}:x", "{}:x", "x{a}:y", "{a}x", "a:x", "{a*}:x", "{a.}:x", "{a.bcd}:x", "{abcd.1}:x", "{abcd}~x"}
 	for _, key := range foreign {
 		require.NoError(t, server.Client().Set(ctx, key, "1", 0).Err())
 	}
@@ -175,8 +176,8 @@ func TestTheACLRefusesTheRest(t *testing.T) {
 		{"config", "rewrite"}, {"debug", "sleep", "0"}, {"shutdown", "nosave"}, {"replicaof", "127.0.0.1", "1"},
 		{"slaveof", "no", "one"}, {"acl", "list"}, {"acl", "whoami"}, {"acl", "setuser", "bellhop", "+@all"}, {"module", "list"},
 		{"monitor"}, {"save"}, {"bgsave"}, {"client", "list"}, {"client", "kill", "type", "normal"}, {"script", "flush"},
-		{"script", "kill"}, {"function", "flush"}, {"migrate", "127.0.0.1", "1", "k", "0", "1"}, {"dump", "{a}:x"},
-		{"restore", "{a}:x", "0", ""}, {"rename", "{a}:x", "{a}:y"}, {"cluster", "reset"}, {"cluster", "failover"},
+		{"script", "kill"}, {"function", "flush"}, {"migrate", "127.0.0.1", "1", "k", "0", "1"}, {"dump", "somebody:else"},
+		{"restore", "somebody:else", "0", ""}, {"rename", "{a}:x", "{a}:y"}, {"cluster", "reset"}, {"cluster", "failover"},
 		{"psubscribe", "*"}, {"subscribe", "somebody:else"}, {"ssubscribe", "somebody:else"}, {"publish", "somebody:else", "x"},
 		{"spublish", "{abcd}:x", "x"}, {"latency", "reset"}, {"slowlog", "get"}, {"swapdb", "0", "1"}, {"sort", "{a}:x"},
 		{"eval", "return redis.call('FLUSHALL')", 0}, {"eval", "return redis.call('CONFIG', 'GET', '*')", 0},
@@ -195,7 +196,7 @@ func TestTheACLRefusesTheRest(t *testing.T) {
 		require.Equal(t, "1", server.Client().Get(ctx, key).Val(), key)
 	}
 
-	for _, key := range []string{"{a}:x", "{1c}:s:any:thing", "{zz9}:load:a}b{c", "bellhop:partitions"} {
+	for _, key := range []string{"{a}:x", "{1c}:s:any:thing", "{zz9}:load:a}b{c", "{zz9.1f}:s:x", "{0.1}~s:x", "bellhop:partitions"} {
 		require.NoError(t, rdb.Set(ctx, key, "1", 0).Err())
 		require.NoError(t, rdb.Eval(ctx, "return redis.call('GET', KEYS[1])", []string{key}).Err())
 	}

@@ -50,7 +50,7 @@ func TestTheDescriptionHasEverySettingOfQueues(t *testing.T) {
 func TestEveryMetricIsDescribed(t *testing.T) {
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.Close(context.WithoutCancel(t.Context()))) }()
 	r := prometheus.NewPedanticRegistry()
@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 func TestHeartbeat(t *testing.T) {
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b, Heartbeat: 100 * time.Millisecond, Silence: 2 * time.Second})
 	addr := serve(t, s)

@@ -44,6 +44,9 @@ var (
 	recovered       = prometheus.NewDesc("bellhop_recovered_sessions_total", "Sessions this node brought back from the archive, which was ahead of Redis.", nil, nil)
 	superseded      = prometheus.NewDesc("bellhop_superseded_messages_total", "Archived messages whose seq is another's now.", nil, nil)
 	rectified       = prometheus.NewDesc("bellhop_rectified_places_total", "Places in agents' loads that were not what their sessions said.", nil, nil)
+	partitions      = prometheus.NewDesc("bellhop_partitions", "Partitions of the deployment.", nil, nil)
+	masters         = prometheus.NewDesc("bellhop_redis_masters", "Masters of the cluster that hold slots; 1 without a cluster.", nil, nil)
+	idleMasters     = prometheus.NewDesc("bellhop_redis_idle_masters", "Masters that hold no partition, and so have nothing to do.", nil, nil)
 	archiveSetAside = prometheus.NewDesc("bellhop_archive_set_aside_sessions", "Sessions with messages that the archive refused; they stay in Redis.", nil, nil)
 )
 
@@ -51,7 +54,8 @@ var (
 func (s *Server) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{connections, draining, panics, scriptsRun, archived, archiveRefused, archiveFailed,
 		lagMessages, lagSeconds, lagSessions, archiveSetAside, hookDelivered, hookFailed, hookDead, hookDropped,
-		hookLetters, hookSeconds, hookSessions, fallen, feedResets, lostMessages, recovered, superseded, rectified} {
+		hookLetters, hookSeconds, hookSessions, fallen, feedResets, lostMessages, recovered, superseded, rectified,
+		partitions, masters, idleMasters} {
 		ch <- d
 	}
 }
@@ -88,6 +92,14 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	count(hookDropped, hooks.Dropped)
 	ctx, cancel := context.WithTimeout(s.ctx, readyPatience)
 	defer cancel()
+	spread, err := s.broker.Spread(ctx)
+	gauge(partitions, float64(spread.Partitions))
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(masters, err)
+		return
+	}
+	gauge(masters, float64(spread.Masters))
+	gauge(idleMasters, float64(spread.Masters-spread.Used))
 	behind, err := s.broker.HookLag(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(hookSeconds, err)

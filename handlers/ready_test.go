@@ -40,7 +40,7 @@ func TestReady(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "archive.db"))
 	require.NoError(t, err)
 	shelf := &fleeting{Archive: store}
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Archive: shelf, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, Archive: shelf, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b})
 	addr := serve(t, s)

@@ -125,7 +125,7 @@ func crowded(role chat.Role, id string, queues ...string) chat.Identity {
 func TestNothingIsTooLong(t *testing.T) {
 	rdb, err := broker.Dial(testenv.Redis(t).URL())
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, SendRate: -1, ListRate: -1, ReadRate: -1, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, SendRate: -1, ListRate: -1, ReadRate: -1, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b})
 	addr := serve(t, s)

@@ -25,7 +25,7 @@ import (
 func TestAStormOfHealthyConnections(t *testing.T) {
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s := testServer(t, Options{Broker: b, Heartbeat: time.Hour, Silence: time.Hour})
 	addr := serve(t, s)

@@ -45,7 +45,7 @@ func newEdgeWith(t testing.TB, o Options, readRate float64, listen ...func(net.L
 	t.Helper()
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, Log: slog.New(slog.DiscardHandler), SendRate: -1, ListRate: -1, ReadRate: readRate})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, Log: slog.New(slog.DiscardHandler), SendRate: -1, ListRate: -1, ReadRate: readRate})
 	require.NoError(t, err)
 	o.Broker, o.APIKeys, o.Log, o.Drain = b, []string{"key"}, slog.New(slog.DiscardHandler), 10*time.Millisecond
 	s := New(o)

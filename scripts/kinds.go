@@ -16,4 +16,6 @@ var Kinds = []string{
 	"profile", "ahead", "conns", "open", "mine", "listed", "load", "uploads", "rate",
 	// of the whole deployment
 	"unsent", "reindex",
+	// of a partition that is left behind
+	"frozen",
 }

@@ -183,7 +183,7 @@ func asker(t *testing.T) func(token string) error {
 	t.Helper()
 	rdb, err := broker.Dial(testenv.Shared(t, testenv.EngineEmbedded))
 	require.NoError(t, err)
-	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, JWT: newTestVerifier(t, "", "").Verify, Log: slog.New(slog.DiscardHandler)})
+	b, err := broker.New(t.Context(), broker.Options{Redis: rdb, FirstPartitions: 16, JWT: newTestVerifier(t, "", "").Verify, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, b.Close(context.WithoutCancel(t.Context())))

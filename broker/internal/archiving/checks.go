@@ -57,6 +57,7 @@ func (a *Archiver) OpenChecks(ctx context.Context, concerns func(session string)
 		last := page[len(page)-1]
 		q.Before = &archive.SessionPlace{Created: last.Created, ID: last.ID}
 		for _, doc := range page {
+			a.store.Learn(doc.ID, doc.User)
 			if p, ok := a.store.Of(doc.ID); ok && concerns(doc.ID) {
 				checks = append(checks, a.openCheck(p, doc.ID))
 			}

@@ -264,6 +264,7 @@ func (r *comparison) missing(ctx context.Context) error {
 		g, within := errgroup.WithContext(ctx)
 		g.SetLimit(16)
 		for _, doc := range page {
+			r.store.Learn(doc.ID, doc.User)
 			if p, ok := r.store.Of(doc.ID); ok && p.Index == r.p.Index {
 				g.Go(func() error { return r.openMissing(within, doc) })
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"bellhop/archive"
@@ -62,13 +61,35 @@ func (a *Archiver) archiveID(ctx context.Context) (string, error) {
 	return a.deployment(ctx, "archive") // another node's, if both made one
 }
 
-// Partitions is the number of partitions that the archived sessions' ids name; 0 where there are none yet.
-func (a *Archiver) Partitions(ctx context.Context) (int, error) {
-	text, err := a.deployment(ctx, "partitions")
-	if err != nil || text == "" {
-		return 0, err
+// The number of partitions, as earlier versions kept it, and the numbering since there were buckets.
+const (
+	namedPartitions = "partitions"
+	numbering       = "numbering"
+)
+
+// Numbering is that of the deployment whose archive this is; false where there is none yet.
+func (a *Archiver) Numbering(ctx context.Context) (n store.Numbering, there bool, err error) {
+	text, err := a.deployment(ctx, numbering)
+	if err != nil {
+		return n, false, err
 	}
-	return strconv.Atoi(text)
+	if text == "" {
+		if text, err = a.deployment(ctx, namedPartitions); err != nil || text == "" {
+			return n, false, err
+		}
+	}
+	r, err := store.ParseRecord(text)
+	return r.Numbering, err == nil, err
+}
+
+// KeepNumbering writes it, so that a restore makes the same. A later generation takes the place of an earlier one.
+func (a *Archiver) KeepNumbering(ctx context.Context, n store.Numbering) error {
+	text := store.Record{Numbering: n}.Text()
+	if n.Named {
+		return a.SetDeployment(ctx, namedPartitions, text)
+	}
+	return store.ArchiveError("records", a.archive.PutRecords(ctx, []archive.Record{{Kind: recordDeployment, ID: numbering,
+		Version: int64(n.Generation) + 1, Data: []byte(chat.Encode(text))}}))
 }
 
 func (a *Archiver) deployment(ctx context.Context, name string) (string, error) {

@@ -62,7 +62,7 @@ func TestOneNodeReindexes(t *testing.T) {
 	ctx := t.Context()
 	node := func() *Archiver {
 		n := store.NewStore(testenv.Client(t, url), slog.New(slog.DiscardHandler))
-		require.NoError(t, n.Open(ctx, 1, nil))
+		require.NoError(t, n.Open(ctx, store.Numbering{Partitions: 1}, nil))
 		return NewArchiver(n, s, 0, 0, nil)
 	}
 	a, b, away := node(), node(), errors.New("away")

@@ -38,6 +38,7 @@ const RevivePage = 1000 // messages read at a time
 // messages tell how far it had got: the document may be a little older. Not
 // fresh if the session was there already, and is not as over has it.
 func (a *Archiver) RestoreSession(ctx context.Context, doc archive.Session, over *Older) (r *Revived, fresh bool, err error) {
+	a.store.Learn(doc.ID, doc.User)
 	p, ok := a.store.Of(doc.ID)
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeInternal, "the archive has a session %q, whose id is none of this deployment's", doc.ID)

@@ -28,7 +28,7 @@ func (refuser) Deliver(context.Context, string, []byte) error { return errors.Ne
 func teller(t *testing.T, url string) *Teller {
 	t.Helper()
 	s := store.NewStore(testenv.Client(t, url), slog.New(slog.DiscardHandler))
-	require.NoError(t, s.Open(t.Context(), 16, func(store.Partition) {}))
+	require.NoError(t, s.Open(t.Context(), store.Numbering{Partitions: 16}, func(store.Partition) {}))
 	t.Cleanup(func() { _ = s.Pipe.Close() })
 	return New(s, nil, Options{Hook: refuser{}})
 }

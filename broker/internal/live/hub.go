@@ -215,6 +215,12 @@ func (h *Hub) hold(ctx context.Context, session string, known *chat.Snapshot) (*
 // find is hold without a look at Redis where there is a feed already.
 func (h *Hub) find(ctx context.Context, session string, known *chat.Snapshot) (f *feed, fresh bool, err error) {
 	p, ok := h.store.Of(session)
+	if ok && !h.store.Known(session) { // in the archive, which tells where it would be
+		if _, err := h.sessions.Look(ctx, session); err != nil {
+			return nil, false, err
+		}
+		p, ok = h.store.Of(session)
+	}
 	if !ok {
 		return nil, false, chat.Errorf(chat.CodeNotFound, "no such session")
 	}

@@ -177,6 +177,7 @@ func (rd *Reader) FromShelf(ctx context.Context, session string) (*chat.Snapshot
 	if err != nil {
 		return nil, d, store.ArchiveError("session", err)
 	}
+	rd.store.Learn(session, d.User)
 	st, err := chat.ParseState(session, d.Snapshot)
 	if err == nil && st == nil {
 		err = fmt.Errorf("session %s: an empty snapshot in the archive", session)

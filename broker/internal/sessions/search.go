@@ -153,6 +153,7 @@ func (rd *Reader) recalledSince(ctx context.Context, page []archive.Message) ([]
 	}
 	_, err := rd.store.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range page {
+			rd.store.Learn(page[i].Session, page[i].User)
 			p, ok := rd.store.Of(page[i].Session)
 			if ok && !page[i].Superseded {
 				cmds[i] = pipe.HExists(ctx, p.Recalled(page[i].Session), strconv.FormatInt(page[i].Seq, 10))

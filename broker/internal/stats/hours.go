@@ -80,10 +80,14 @@ type agentTime struct {
 // scan reads a partition's statistics, some at a time: they may be large.
 // So it is no snapshot, but of an hour that is sealed it is all there is.
 func (s *Stats) scan(ctx context.Context, p store.Partition) (*scanned, error) {
+	return s.scanKey(ctx, p.Stats())
+}
+
+func (s *Stats) scanKey(ctx context.Context, key string) (*scanned, error) {
 	for try := 1; ; try++ {
 		found := &scanned{hours: map[int64]*hourly{}, serving: map[whom]int64{}, agents: map[string]agentTime{}}
 		for cursor := uint64(0); ; {
-			list, next, err := s.store.Redis.HScan(ctx, p.Stats(), cursor, "", 200).Result()
+			list, next, err := s.store.Redis.HScan(ctx, key, cursor, "", 200).Result()
 			if err != nil {
 				return nil, store.RedisError("statistics", err)
 			}

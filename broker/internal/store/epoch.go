@@ -42,6 +42,9 @@ func (s *Store) LookRestored(ctx context.Context) bool {
 	if begun, err := s.Redis.Exists(ctx, RestoringKey).Result(); err != nil || begun > 0 {
 		return false
 	}
+	if renumbered, err := s.Renumbered(ctx); err != nil || renumbered {
+		return renumbered // this node's partitions are no more: it has nothing to do with what is there
+	}
 	s.Emptied.Store(false)
 	s.Log.Info("Redis has its data again")
 	return true

@@ -15,18 +15,19 @@ import (
 
 const slots = 16384
 
-// MaxPartitions is how many a session's id, which begins with two hex digits,
-// can name.
+// MaxPartitions is how many there may be: a partition has 16 buckets at least.
 const MaxPartitions = 256
 
 // Keys of the deployment as a whole.
 const (
-	PartitionsKey = "bellhop:partitions" // how many there are
-	ArchiveKey    = "bellhop:archive"    // the id of the archive that all nodes use
-	FilesKey      = "bellhop:files"      // what links to files are signed with
-	UnsentKey     = "bellhop:unsent"     // bytes of uploads that were not sent, by hour
-	ReindexKey    = "bellhop:reindex"    // the node that indexes the archive again
-	RestoringKey  = "bellhop:restoring"  // there while a restore has begun and not ended
+	PartitionsKey = "bellhop:partitions"                    // which there are: see Record
+	ArchiveKey    = "bellhop:archive"                       // the id of the archive that all nodes use
+	FilesKey      = "bellhop:files"                         // what links to files are signed with
+	UnsentKey     = "bellhop:unsent"                        // bytes of uploads that were not sent, by hour
+	ReindexKey    = "bellhop:reindex"                       // the node that indexes the archive again
+	RestoringKey  = "bellhop:restoring"                     // there while a restore has begun and not ended
+	MovingKey     = "bellhop:moving"                        // who repartitions, for a while
+	WaitedKey     = "bellhop:waited{" + PartitionsKey + "}" // written to wait for the replicas of the record's server
 )
 
 // Partition makes the keys of one partition: "{tag}:".
@@ -37,11 +38,14 @@ type Partition struct {
 }
 
 // partitionTags gives one short hash tag for each of n equal ranges of the
-// cluster's slots, so that a cluster is loaded evenly.
-func partitionTags(n int) []string {
-	tags := make([]string, n)
+// cluster's slots, so that a cluster is loaded evenly. No two generations share one.
+func partitionTags(n, generation int) []string {
+	tags, own := make([]string, n), ""
+	if generation > 0 {
+		own = "." + strconv.FormatInt(int64(generation), 36)
+	}
 	for i, found := uint64(0), 0; found < n; i++ {
-		tag := strconv.FormatUint(i, 36)
+		tag := strconv.FormatUint(i, 36) + own
 		if at := slot(tag) * n / slots; tags[at] == "" {
 			tags[at] = tag
 			found++
@@ -66,9 +70,9 @@ func slot(tag string) int {
 	return int(crc) % slots
 }
 
-func newPartitions(n int) []Partition {
+func newPartitions(n, generation int) []Partition {
 	ps := make([]Partition, n)
-	for i, tag := range partitionTags(n) {
+	for i, tag := range partitionTags(n, generation) {
 		ps[i] = Partition{i, "{" + tag + "}:", tag}
 	}
 	return ps
@@ -91,32 +95,45 @@ func (s *Store) Tag(tag string) (Partition, bool) {
 	return p, ok
 }
 
-// Home is the partition of a participant's or a token's id.
-func (s *Store) Home(id string) Partition {
+func hash(id string) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
-	return s.Parts[int(h.Sum32()%uint32(len(s.Parts)))] //nolint:gosec // at most 256
+	return h.Sum32()
 }
 
-// NewSessionID is an id that names its partition, the user's.
+// Home is the partition of a participant's or a token's id.
+func (s *Store) Home(id string) Partition { return s.Parts[s.Index(id)] }
+
+// NewSessionID is an id that names its user's bucket, and so its partition.
 func (s *Store) NewSessionID(user string) string {
-	return fmt.Sprintf("%02x-%s", s.Home(user).Index, ulid.Make())
+	if s.Named {
+		return fmt.Sprintf("%02x-%s", s.Index(user), ulid.Make())
+	}
+	return fmt.Sprintf("%03x-%s", bucket(user), ulid.Make())
 }
 
-// Of is the partition a session's id names; false if it is no session's id.
+// Of is the partition of a session; false if that is no session's id. Of one that was opened
+// before there were buckets Redis may be asked.
 func (s *Store) Of(session string) (Partition, bool) {
 	tag, rest, ok := strings.Cut(session, "-")
-	if !ok || len(tag) != 2 || len(rest) != ulid.EncodedSize {
+	if !ok || len(tag) != 2 && (s.Named || len(tag) != 3) || len(rest) != ulid.EncodedSize {
 		return Partition{}, false
 	}
-	i, err := strconv.ParseUint(tag, 16, 8)
-	if err != nil || int(i) >= len(s.Parts) || strings.ToLower(tag) != tag {
+	n, err := strconv.ParseUint(tag, 16, 12)
+	if err != nil || s.Named && int(n) >= len(s.Parts) || strings.ToLower(tag) != tag {
 		return Partition{}, false
 	}
 	if _, err := ulid.ParseStrict(rest); err != nil || strings.ToUpper(rest) != rest {
 		return Partition{}, false
 	}
-	return s.Parts[i], true
+	switch {
+	case s.Named:
+		return s.Parts[n], true
+	case len(tag) == 2:
+		return s.trace(session), true
+	default:
+		return s.Parts[s.at(uint32(n))], true
+	}
 }
 
 func (p Partition) Session(s string) string  { return p.prefix + "s:" + s }
@@ -182,6 +199,20 @@ func (p Partition) Uploads(who string) string { return p.prefix + "uploads:" + w
 
 // Rate counts what a participant does; what is one of the words in people/limits.go.
 func (p Partition) Rate(what, who string) string { return p.prefix + "rate:" + what + ":" + who }
+
+// Frozen is what one of the partition's keys is called while it waits to be copied.
+func (p Partition) Frozen(name string) string { return "{" + p.Tag + "}~" + name }
+
+// Thawed takes such a key apart: its tag and what comes after.
+func Thawed(key string) (tag, name string, ok bool) {
+	if key == "" || key[0] != '{' {
+		return "", "", false
+	}
+	return strings.Cut(key[1:], "}~")
+}
+
+// Key is the partition's key of a name that Tagged or Thawed gave.
+func (p Partition) Key(name string) string { return p.prefix + name }
 
 // Looked gives the keys of look.lua.
 func (p Partition) Looked(s string) []string {

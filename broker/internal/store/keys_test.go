@@ -18,7 +18,7 @@ import (
 // Every 1/P of the slot space holds the tag of one partition.
 func TestPartitionTagsAreSpreadEvenly(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 7, 16, 32, 100, 256} {
-		tags := partitionTags(n)
+		tags := partitionTags(n, 0)
 		require.Len(t, tags, n)
 		for i, tag := range tags {
 			require.Equal(t, i, slot(tag)*n/slots, "tag %q of %d", tag, n)
@@ -27,12 +27,17 @@ func TestPartitionTagsAreSpreadEvenly(t *testing.T) {
 	}
 }
 
+// named is a store of a deployment of 16 partitions, of before there were buckets.
+func named() *Store {
+	return &Store{Numbering: Numbering{Partitions: 16, Named: true}, Parts: newPartitions(16, 0)}
+}
+
 // No id of one thing can name another's key.
 func TestIdsCannotReachOtherKeys(t *testing.T) {
-	p := newPartitions(1)[0]
+	p := newPartitions(1, 0)[0]
 	require.NotEqual(t, p.Load("x"), p.Profile("a:x:load"))
 	require.NotEqual(t, p.Profile("a:x"), p.Profile("u:x"))
-	b := &Store{Parts: newPartitions(16)}
+	b := named()
 	good := b.NewSessionID("uma")
 	for _, id := range []string{"", "-", "00-", "zz-" + good[3:], "ff-" + good[3:], good + ":log", good[:28], "0A-" + good[3:],
 		good[:3] + "\x00" + good[4:], "00-" + fmt.Sprintf("%026d", 0) + "0"} {
@@ -44,7 +49,7 @@ func TestIdsCannotReachOtherKeys(t *testing.T) {
 }
 
 func FuzzSessionID(f *testing.F) {
-	b := &Store{Parts: newPartitions(16)}
+	b := named()
 	for _, s := range []string{"", "00-01J0000000000000000000000Z", b.NewSessionID("x"), "{}", "0f-\x00", "ff-01J0000000000000000000000Z"} {
 		f.Add(s)
 	}
@@ -59,7 +64,7 @@ func FuzzSessionID(f *testing.F) {
 // The slot function is Redis's own.
 func TestSlotIsRedis(t *testing.T) {
 	rdb := testenv.Client(t, testenv.Shared(t, testenv.EngineCluster))
-	for _, tag := range append(partitionTags(64), "123456789", "") {
+	for _, tag := range append(append(partitionTags(64, 0), partitionTags(64, 40)...), "123456789", "") {
 		n, err := rdb.ClusterKeySlot(t.Context(), tag).Result()
 		require.NoError(t, err)
 		require.EqualValues(t, n, slot(tag))
@@ -77,7 +82,7 @@ func TestScriptsKnowTheKindsOfKeys(t *testing.T) {
 			}
 			name.WriteRune(unicode.ToLower(c))
 		}
-		if m.Type.NumOut() == 1 && m.Type.Out(0).Kind() == reflect.String && m.Name != "All" {
+		if m.Type.NumOut() == 1 && m.Type.Out(0).Kind() == reflect.String && m.Name != "All" && m.Name != "Key" {
 			made[name.String()] = true
 		}
 	}
@@ -91,7 +96,7 @@ func TestScriptsKnowTheKindsOfKeys(t *testing.T) {
 func TestKeysOfScripts(t *testing.T) {
 	set, err := scripts.Load(scripts.Options{})
 	require.NoError(t, err)
-	s, p := &Store{scripts: set}, newPartitions(1)[0]
+	s, p := &Store{scripts: set}, newPartitions(1, 0)[0]
 	require.NoError(t, set["look"].Takes(len(p.Looked("s"))))
 	require.Equal(t, []string{"session", "unread", "read", "log", "recalled"}, s.KeyNames("look"))
 	require.NoError(t, set["join"].Takes(len(p.Transition("s"))))
@@ -123,7 +128,7 @@ func TestNamesOfLentWork(t *testing.T) {
 func BenchmarkScript(b *testing.B) {
 	set, err := scripts.Load(scripts.Options{})
 	require.NoError(b, err)
-	s, keys := &Store{scripts: set}, newPartitions(1)[0].Transition("s")
+	s, keys := &Store{scripts: set}, newPartitions(1, 0)[0].Transition("s")
 	for b.Loop() {
 		if _, err := s.script("join", len(keys)); err != nil {
 			b.Fatal(err)

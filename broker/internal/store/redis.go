@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -83,6 +84,9 @@ func (s *Store) Run(ctx context.Context, script string, keys []string, args ...a
 	if err != nil {
 		return nil, err
 	}
+	if len(keys) > 0 && strings.HasPrefix(keys[0], lost.prefix) {
+		return nil, errLost
+	}
 	if run.Hooks && s.told != nil {
 		tag, _, _ := Tagged(keys[0])
 		p := s.byTag[tag]
@@ -121,6 +125,9 @@ func (s *Store) RunJSON(ctx context.Context, script string, keys []string, arg a
 
 // IsNil tells that there is no such key, or field.
 func IsNil(err error) bool { return errors.Is(err, redis.Nil) }
+
+// IsUnavailable tells whether an error says that Redis did not answer.
+func IsUnavailable(err error) bool { return errors.Is(err, &chat.Error{Code: chat.CodeUnavailable}) }
 
 // RedisError is the one place where what Redis or the way to it answered
 // becomes an error of ours.

@@ -104,7 +104,7 @@ func (s *Store) waitAt(ctx context.Context, p Partition) error {
 	}
 	have := redis.NewIntCmd(ctx, "wait", s.replicas, fencePatience.Milliseconds())
 	_, err := master.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Set(ctx, p.Fence(), s.Node, 0)
+		pipe.Set(ctx, p.Fence(), s.Node, time.Minute) // none stays behind where partitions go
 		return pipe.Process(ctx, have)
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type Store struct {
 	Pipe    *redis.AutoPipeliner // joins the scripts of concurrent callers into one write
 	Sharded bool                 // a cluster: SSUBSCRIBE and SPUBLISH
 	Parts   []Partition
+	Numbering
 	Node    string // this process, among all that ever ran
 	Log     *slog.Logger
 	Calls   atomic.Int64 // scripts run
@@ -31,6 +32,7 @@ type Store struct {
 	Tasks sync.WaitGroup
 	stop  context.CancelFunc
 
+	older   older
 	byTag   map[string]Partition
 	scripts map[string]*scripts.Script
 	told    func(p Partition) // an event may have been made there; nil without a webhook
@@ -50,14 +52,15 @@ func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
 	return s
 }
 
-// Open loads the scripts of a deployment of so many partitions. With told there is a
+// Open loads the scripts of a deployment of these partitions. With told there is a
 // webhook: it is called, and must not wait, where an event may have been made.
-func (s *Store) Open(ctx context.Context, partitions int, told func(p Partition)) (err error) {
-	s.Parts, s.told, s.byTag = newPartitions(partitions), told, make(map[string]Partition, partitions)
-	s.fences = make([]fences, partitions)
+func (s *Store) Open(ctx context.Context, n Numbering, told func(p Partition)) (err error) {
+	s.Numbering, s.Parts, s.told, s.byTag = n, n.Parts(), told, make(map[string]Partition, n.Partitions)
+	s.fences = make([]fences, len(s.Parts))
 	for _, p := range s.Parts {
 		s.byTag[p.Tag] = p
 	}
+	s.Life = context.WithoutCancel(ctx) // of who runs nothing in the background
 	// The embedded Redis takes the first line for a mistake.
 	flags := s.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
 	if s.scripts, err = scripts.Load(scripts.Options{Sharded: s.Sharded, Flags: flags, Hooks: told != nil}); err != nil {

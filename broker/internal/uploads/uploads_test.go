@@ -28,7 +28,7 @@ var code = storetest.Code
 func start(t *testing.T, url string, o Options) *Uploads {
 	t.Helper()
 	s := store.NewStore(testenv.Client(t, url), slog.New(slog.DiscardHandler))
-	require.NoError(t, s.Open(t.Context(), 16, nil))
+	require.NoError(t, s.Open(t.Context(), store.Numbering{Partitions: 16}, nil))
 	t.Cleanup(func() { _ = s.Pipe.Close() })
 	return New(s, nil, o)
 }

@@ -21,7 +21,7 @@ func Open(t testing.TB, url string, partitions int) *store.Store {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	s := store.NewStore(client, slog.New(slog.DiscardHandler))
-	require.NoError(t, s.Open(t.Context(), partitions, nil))
+	require.NoError(t, s.Open(t.Context(), store.Numbering{Partitions: partitions}, nil))
 	t.Cleanup(func() { _ = s.Pipe.Close() })
 	return s
 }
