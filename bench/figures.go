@@ -113,6 +113,7 @@ func (r *archiveReport) figures() []figure {
 	s := "archive " + r.Store
 	return []figure{
 		pick(s, "raw inserts", "/s", "", r.Rounds, func(x archiveRound) float64 { return x.Raw }),
+		pick(s, "acknowledged", "/s", more, r.Rounds, func(x archiveRound) float64 { return x.Acknowledged }),
 		pick(s, "archiver", "/s", more, r.Rounds, func(x archiveRound) float64 { return x.Archiver }),
 		pick(s, "archiver, of raw", "×", more, r.Rounds, func(x archiveRound) float64 { return x.Ratio }),
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,6 +47,9 @@ func BenchmarkPut(b *testing.B) {
 		require.Empty(b, rejected)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "msgs/s")
+	began := time.Now()
+	require.NoError(b, s.Settle(b.Context()))
+	b.ReportMetric(float64(n)/(b.Elapsed()+time.Since(began)).Seconds(), "settled/s")
 }
 
 // BenchmarkMessages reads pages everywhere in a long session.
@@ -79,6 +83,28 @@ func BenchmarkSearch(b *testing.B) {
 			q := archive.SearchQuery{Words: archive.Words(c.query), User: c.user, Limit: 20}
 			for b.Loop() {
 				_, err := s.Search(b.Context(), q)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkSearchOfBursts reads the first page of what words find while much is in the inbox.
+func BenchmarkSearchOfBursts(b *testing.B) {
+	const n = 100_000
+	s := open(b, filepath.Join(b.TempDir(), "archive.db"), bursts(0, 1<<40))
+	for i := 0; i < n; i += 1000 {
+		messages := make([]archive.Message, 1000)
+		for k := range messages {
+			messages[k] = ofOne(i + k)
+		}
+		_, err := s.PutMessages(b.Context(), messages)
+		require.NoError(b, err)
+	}
+	for _, query := range []string{"退款", "refund", "nowhere"} {
+		b.Run(query, func(b *testing.B) {
+			for b.Loop() {
+				_, err := s.Search(b.Context(), archive.SearchQuery{Words: archive.Words(query), Limit: 20})
 				require.NoError(b, err)
 			}
 		})

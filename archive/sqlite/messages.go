@@ -35,39 +35,68 @@ func (s *Store) PutMessages(ctx context.Context, messages []archive.Message) ([]
 	if len(items) == 0 {
 		return rejected, nil
 	}
-	err := s.write(ctx, func(t txn) error {
-		agents := map[[2]string]bool{} // session and agent
-		for i := range items {
-			m := &items[i]
-			fresh, err := s.putMessage(ctx, t, &m.Message)
-			if ofItem(err) {
-				rejected = append(rejected, archive.Rejected{Index: m.index, Err: err})
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			for _, a := range m.Agents {
-				if fresh {
-					agents[[2]string{m.Session, a}] = true
-				}
-			}
+	burst := s.flow.add(len(items)) >= float64(s.busy) || len(items) >= burstSize
+	if burst {
+		if err := s.makeRoom(ctx, s.inbox); err != nil {
+			return nil, wrap("put messages", err)
 		}
-		for a := range agents {
-			if _, err := t.exec(ctx, s.stmts.learn, a[0], a[1]); err != nil {
-				return err
-			}
+	}
+	waiting := int64(0)
+	err := s.write(ctx, func(t txn) (err error) {
+		if waiting, err = t.waiting(ctx, s); err != nil {
+			return err
 		}
-		return nil
+		if burst || waiting > 0 { // in their order
+			waiting += int64(len(items))
+			return s.putInbox(ctx, t, items)
+		}
+		bad, err := s.putTable(ctx, t, items)
+		rejected = append(rejected, bad...)
+		return err
 	})
 	if err != nil {
 		return nil, wrap("put messages", err)
 	}
+	if waiting > 0 {
+		s.tell()
+	}
 	return rejected, nil
 }
 
-// arrange rejects what is invalid, joins what comes twice, and sorts by time,
-// as the tables' ends and the full-text index like it.
+// putTable stores messages where they stay.
+func (s *Store) putTable(ctx context.Context, t txn, items []item) (rejected []archive.Rejected, err error) {
+	byTime(items)
+	agents := map[[2]string]bool{} // session and agent
+	for i := range items {
+		m := &items[i]
+		fresh, err := s.putMessage(ctx, t, &m.Message)
+		if ofItem(err) {
+			rejected = append(rejected, archive.Rejected{Index: m.index, Err: err})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range m.Agents {
+			if fresh {
+				agents[[2]string{m.Session, a}] = true
+			}
+		}
+	}
+	return rejected, s.learn(ctx, t, agents)
+}
+
+// learn stores who took part in which session, as messages tell it.
+func (s *Store) learn(ctx context.Context, t txn, agents map[[2]string]bool) error {
+	for a := range agents {
+		if _, err := t.exec(ctx, s.stmts.learn, a[0], a[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrange rejects what is invalid and joins what comes twice.
 func arrange(messages []archive.Message) (items []item, rejected []archive.Rejected) {
 	items = make([]item, 0, len(messages))
 	places := make(map[string]int, len(messages))
@@ -89,8 +118,12 @@ func arrange(messages []archive.Message) (items []item, rejected []archive.Rejec
 		}
 		items[place].Superseded = items[place].Superseded || m.Superseded
 	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.At, b.At) })
 	return items, rejected
+}
+
+// byTime sorts messages as the tables' ends and the full-text index like it.
+func byTime(items []item) {
+	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.At, b.At) })
 }
 
 // putMessage stores a message unless it is there, and tells which. An error of
@@ -147,17 +180,34 @@ func (s *Store) recall(ctx context.Context, t txn, mid string) error {
 	return err
 }
 
-// Messages implements archive.Archive.
+// Messages implements archive.Archive. It looks into the inbox first: what moves
+// meanwhile is seen twice, and not missed.
 func (s *Store) Messages(ctx context.Context, session string, from, to int64) ([]archive.Message, error) {
+	rows, err := s.stmts.packs.QueryContext(ctx, session, to, from)
+	var coming []archive.Message
+	if err == nil {
+		err = eachPack(rows, func(_ int64, r *pack) error {
+			return r.unpack(func(m *archive.Message) {
+				if m.Seq >= from && m.Seq <= to {
+					coming = append(coming, *m)
+				}
+			})
+		})
+	}
 	var out []archive.Message
-	rows, err := s.stmts.messages.QueryContext(ctx, session, from, to)
+	if err == nil {
+		rows, err = s.stmts.messages.QueryContext(ctx, session, from, to)
+	}
 	if err == nil {
 		err = each(rows, func(_ int64, m archive.Message) bool {
 			out = append(out, m)
 			return true
 		})
 	}
-	return out, wrap("messages", err)
+	if err != nil {
+		return nil, wrap("messages", err)
+	}
+	return together(out, coming), nil
 }
 
 // each calls f with messages and their ids while f wants more, and closes the rows.

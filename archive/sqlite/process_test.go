@@ -30,7 +30,10 @@ const (
 )
 
 var jobs = map[string]func(ctx context.Context, path string, n int) error{
-	"write":   writeUntilKilled,
+	"write": func(ctx context.Context, path string, n int) error { return writeUntilKilled(ctx, path, n) },
+	"burst": func(ctx context.Context, path string, n int) error {
+		return writeUntilKilled(ctx, path, n, bursts(0, 300))
+	},
 	"share":   share,
 	"reindex": reindexUntilKilled,
 }
@@ -104,8 +107,8 @@ func afterBatches(batches int) []archive.Message {
 
 // writeUntilKilled writes batches from the b-th on, and prints the number of each
 // that is acknowledged. Without a parent to print to it ends.
-func writeUntilKilled(ctx context.Context, path string, b int) error {
-	s, err := Open(ctx, path)
+func writeUntilKilled(ctx context.Context, path string, b int, opts ...Option) error {
+	s, err := Open(ctx, path, opts...)
 	if err != nil {
 		return err
 	}
@@ -125,23 +128,28 @@ func writeUntilKilled(ctx context.Context, path string, b int) error {
 // whole or not at all, and the next one goes on with the file as it is.
 func TestAKilledWriterLosesNothing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	batches := 0
-	for round := range 5 {
-		// Not checked, so not closed in order, between the two.
-		batches = killAWriter(t, dir, batches, false, 50*time.Millisecond)
-		batches = killAWriter(t, dir, batches, true, 100*time.Millisecond)
-		batches = requireBatches(t, filepath.Join(dir, jobFile), batches)
-		t.Logf("round %d: %d batches", round, batches)
+	for _, job := range []string{"write", "burst"} { // the latter by way of the inbox, which it empties meanwhile
+		t.Run(job, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			batches := 0
+			for round := range 5 {
+				// Not checked, so not closed in order, between the two.
+				batches = killAWriter(t, job, dir, batches, false, 50*time.Millisecond)
+				batches = killAWriter(t, job, dir, batches, true, 100*time.Millisecond)
+				batches = requireBatches(t, filepath.Join(dir, jobFile), batches)
+				t.Logf("round %d: %d batches", round, batches)
+			}
+			require.GreaterOrEqual(t, batches, 5, "one of each round was acknowledged")
+		})
 	}
-	require.GreaterOrEqual(t, batches, 5, "one of each round was acknowledged")
 }
 
 // killAWriter kills one some time from its start, or from its first
 // acknowledgement, and gives how many batches are acknowledged then.
-func killAWriter(t *testing.T, dir string, batches int, acknowledged bool, within time.Duration) int {
+func killAWriter(t *testing.T, job, dir string, batches int, acknowledged bool, within time.Duration) int {
 	t.Helper()
-	cmd := process(t, "write", dir, batches)
+	cmd := process(t, job, dir, batches)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -169,6 +177,7 @@ func killAWriter(t *testing.T, dir string, batches int, acknowledged bool, withi
 func requireBatches(t *testing.T, path string, acknowledged int) int {
 	t.Helper()
 	s := open(t, path)
+	require.NoError(t, s.Settle(t.Context()))
 	var n int
 	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM messages").Scan(&n))
 	require.Zero(t, n%batch, "a part of a batch")
@@ -195,6 +204,8 @@ func requireAll(t *testing.T, s *Store, want []archive.Message) {
 		require.Equal(t, list, got)
 		total += len(got)
 	}
+	requireFound(t, s, want)
+	require.NoError(t, s.Settle(t.Context()))
 	var rows int
 	require.NoError(t, s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM messages").Scan(&rows))
 	require.Equal(t, total, rows)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"math"
 	"slices"
@@ -23,25 +24,45 @@ func (s *Store) Search(ctx context.Context, q archive.SearchQuery) ([]archive.Me
 	if text == "" {
 		return nil, errors.New("archive: search: no words")
 	}
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // what moves meanwhile is in one place
+	if err != nil {
+		return nil, wrap("search", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	v := view{tx, s}
 	p := page{query: q}
-	from, to := ids(q)
-	rest := to
-	if slow || q.User != "" {
-		var err error
-		if rest, err = s.split(ctx, q.User, from, to); err != nil {
-			return nil, wrap("search", err)
-		}
-		if err := s.collect(ctx, &p, "", rest+1, to); err != nil {
-			return nil, wrap("search", err)
-		}
+	if p.coming, err = v.coming(ctx, q); err != nil {
+		return nil, wrap("search", err)
 	}
-	if !p.full && rest >= from {
-		if err := s.collect(ctx, &p, text, from, rest); err != nil {
-			return nil, wrap("search", err)
-		}
+	if err := v.search(ctx, &p, text, slow); err != nil {
+		return nil, wrap("search", err)
 	}
-	p.flush()
+	p.rest()
 	return p.out, nil
+}
+
+// view is what a search sees: all at one instant.
+type view struct {
+	tx *sql.Tx
+	s  *Store
+}
+
+// search fills a page with what the table has.
+func (v view) search(ctx context.Context, p *page, text string, slow bool) (err error) {
+	from, to := ids(p.query)
+	rest := to
+	if slow || p.query.User != "" {
+		if rest, err = v.split(ctx, p.query.User, from, to); err != nil {
+			return err
+		}
+		if err := v.collect(ctx, p, "", rest+1, to); err != nil {
+			return err
+		}
+	}
+	if p.full || rest < from {
+		return nil
+	}
+	return v.collect(ctx, p, text, from, rest)
 }
 
 // ids gives the range of ids in which a query's messages are.
@@ -60,7 +81,7 @@ func ids(q archive.SearchQuery) (from, to int64) {
 }
 
 // split gives the id of the newest message within a range that is not read through.
-func (s *Store) split(ctx context.Context, user string, from, to int64) (int64, error) {
+func (v view) split(ctx context.Context, user string, from, to int64) (int64, error) {
 	var c clause
 	c.add("SELECT coalesce((SELECT id FROM messages m WHERE m.id BETWEEN ? AND ?", from, to)
 	n := readThrough
@@ -70,20 +91,21 @@ func (s *Store) split(ctx context.Context, user string, from, to int64) (int64, 
 	}
 	c.add(" ORDER BY m.id DESC LIMIT 1 OFFSET ?), ?)", n, from-1)
 	var id int64
-	err := s.reader.QueryRowContext(ctx, c.sql.String(), c.args...).Scan(&id)
+	err := v.tx.QueryRowContext(ctx, c.sql.String(), c.args...).Scan(&id)
 	return id, err
 }
 
 // collect adds the messages within a range to a page, newest first: all of
 // them, or those that the full-text index has for a query.
-func (s *Store) collect(ctx context.Context, p *page, text string, from, to int64) error {
+func (v view) collect(ctx context.Context, p *page, text string, from, to int64) error {
 	var c clause
 	if text == "" {
 		c.add("SELECT m.id, " + messageColumns + " FROM messages m WHERE true")
 		c.narrow("m.id", p.query, from, to)
 	} else {
 		c.indexed("grams2", text, p.query, from, to)
-		left, err := s.unmoved(ctx)
+		var left bool
+		err := v.tx.StmtContext(ctx, v.s.stmts.unmoved).QueryRowContext(ctx).Scan(&left) //nolint:sqlclosecheck // goes with the transaction
 		if err != nil {
 			return err
 		}
@@ -93,7 +115,7 @@ func (s *Store) collect(ctx context.Context, p *page, text string, from, to int6
 		}
 	}
 	c.add(" ORDER BY 1 DESC")
-	rows, err := s.reader.QueryContext(ctx, c.sql.String(), c.args...)
+	rows, err := v.tx.QueryContext(ctx, c.sql.String(), c.args...)
 	if err != nil {
 		return err
 	}
@@ -132,15 +154,38 @@ func (c *clause) narrow(id string, q archive.SearchQuery, from, to int64) {
 // page is a page of a search on its way. Ids order messages by time, but not
 // within a millisecond, so those of one are gathered before they count.
 type page struct {
-	query archive.SearchQuery
-	out   []archive.Message
-	same  []archive.Message // of the millisecond it is at
-	slot  int64
-	full  bool
+	query  archive.SearchQuery
+	coming coming
+	out    []archive.Message
+	same   []archive.Message // of the millisecond it is at
+	slot   int64
+	full   bool
 }
 
-// add takes the next message, and tells whether the page wants more.
+// add takes the table's next message and those of the inbox before it, and tells
+// whether the page wants more.
 func (p *page) add(id int64, m archive.Message) bool {
+	for !p.full && len(p.coming.found) > 0 && slot(p.coming.found[0].At)>>slotBits >= id>>slotBits {
+		p.take(slot(p.coming.found[0].At), p.coming.found[0])
+		p.coming.found = p.coming.found[1:]
+	}
+	if p.coming.change(&m) {
+		p.take(id, m)
+	}
+	return !p.full
+}
+
+// rest ends the page.
+func (p *page) rest() {
+	for _, m := range p.coming.found {
+		if !p.full {
+			p.take(slot(m.At), m)
+		}
+	}
+	p.flush()
+}
+
+func (p *page) take(id int64, m archive.Message) {
 	if at := id >> slotBits; at != p.slot {
 		p.flush()
 		p.slot = at
@@ -150,7 +195,6 @@ func (p *page) add(id int64, m archive.Message) bool {
 		archive.Holds(archive.Fold(m.Text()), p.query.Words) {
 		p.same = append(p.same, m)
 	}
-	return !p.full
 }
 
 // flush puts what was gathered on the page.

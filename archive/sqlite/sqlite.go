@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -25,6 +26,13 @@ type Store struct {
 	writer *sql.DB // of one connection
 	reader *sql.DB
 	stmts  statements
+
+	busy  int   // messages a second
+	inbox int64 // how much it may hold
+	flow  flow
+	came  chan struct{} // something is in the inbox
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
 }
 
 var _ archive.Archive = (*Store)(nil)
@@ -32,6 +40,8 @@ var _ archive.Archive = (*Store)(nil)
 type options struct {
 	readers     int
 	synchronous string
+	busy        int
+	inbox       int64
 }
 
 // Option changes how a file is opened.
@@ -42,7 +52,7 @@ func Readers(n int) Option { return func(o *options) { o.readers = n } }
 
 // Open opens an archive's file, and makes it and its folder where they are missing.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	o := options{readers: 4, synchronous: "FULL"}
+	o := options{readers: 4, synchronous: "FULL", busy: busyRate, inbox: inboxSize}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -53,11 +63,13 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("archive file: %w", err)
 	}
-	s := &Store{}
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Store{busy: o.busy, inbox: o.inbox, came: make(chan struct{}, 1), stop: stop}
 	if err := s.open(ctx, path, o); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("archive file %s: %w", path, err)
 	}
+	s.tasks.Go(func() { s.settle(life) })
 	return s, nil
 }
 
@@ -104,6 +116,8 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close implements archive.Archive.
 func (s *Store) Close() error {
+	s.stop()
+	s.tasks.Wait()
 	var first error
 	for _, db := range []*sql.DB{s.reader, s.writer} { // the last connection tidies the log up
 		if db == nil {

@@ -14,11 +14,29 @@ func TestContract(t *testing.T) {
 	archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) }, age)
 }
 
+// TestContractOfBursts has every write go through the inbox: it stays there, or
+// only what is newest, or as it happens.
+func TestContractOfBursts(t *testing.T) {
+	for name, opt := range map[string]Option{"all stays": bursts(0, 1<<40), "little stays": bursts(0, 20), "anything stays": bursts(20, 500)} {
+		t.Run(name, func(t *testing.T) {
+			archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive {
+				return open(t, filepath.Join(t.TempDir(), "archive.db"), opt)
+			}, age)
+		})
+	}
+}
+
+// bursts makes bursts begin at a rate, and the inbox of a size.
+func bursts(busy int, inbox int64) Option {
+	return func(o *options) { o.busy, o.inbox = busy, inbox }
+}
+
 // age indexes everything as earlier versions did.
 func age(t *testing.T, a archive.Archive) {
 	t.Helper()
 	s, ok := a.(*Store)
 	require.True(t, ok)
+	require.NoError(t, s.Settle(t.Context())) // there was no inbox
 	rows, err := s.writer.QueryContext(t.Context(), "SELECT id, "+messageColumns+" FROM messages m")
 	require.NoError(t, err)
 	old := map[int64]string{}
@@ -42,9 +60,9 @@ func age(t *testing.T, a archive.Archive) {
 }
 
 // open opens a file and has it closed at the end.
-func open(t testing.TB, path string) *Store {
+func open(t testing.TB, path string, opts ...Option) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), path)
+	s, err := Open(t.Context(), path, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s

@@ -19,7 +19,9 @@ type statements struct {
 	insertGrams, deleteGrams, deleteOldGrams                        *sql.Stmt
 	upsertSession, dateAgents, upsertAgent, upsertRecord            *sql.Stmt
 
-	messages, session, unmoved *sql.Stmt // the readers'
+	waiting, insertPack, firstPacks, keepPack, deletePacks *sql.Stmt // of the inbox
+
+	messages, session, unmoved, packs *sql.Stmt // the readers'
 }
 
 func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error {
@@ -57,8 +59,19 @@ func (s *statements) prepare(ctx context.Context, writer, reader *sql.DB) error 
 			ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version, data = excluded.data, expires = excluded.expires
 			WHERE excluded.version >= records.version`},
 
+		{&s.waiting, writer, `SELECT coalesce((SELECT max(id) FROM inbox)
+			- (SELECT id - weight FROM inbox WHERE id > 0 ORDER BY id LIMIT 1), 0)`},
+		{&s.insertPack, writer, `INSERT INTO inbox VALUES ((SELECT max(coalesce(max(id), 0), 0) FROM inbox) + ?1,
+			?1, ?2, ?3, ?4, ?5, ?6, ?7)`},
+		{&s.firstPacks, writer, `SELECT id, session, user, queue, data FROM inbox WHERE id > 0
+			AND id < (SELECT id FROM inbox WHERE id > 0 ORDER BY id LIMIT 1) + ? ORDER BY id`},
+		{&s.keepPack, writer, `UPDATE inbox SET id = (SELECT min(min(id), 0) FROM inbox) - 1 WHERE id = ?`},
+		{&s.deletePacks, writer, `DELETE FROM inbox WHERE id BETWEEN 1 AND ?`},
+
 		{&s.messages, reader, `SELECT 0, ` + messageColumns + ` FROM messages m
 			WHERE m.session = ? AND m.seq BETWEEN ? AND ? ORDER BY m.seq`},
+		{&s.packs, reader, `SELECT id, session, user, queue, data FROM inbox
+			WHERE session = ? AND first <= ? AND last >= ? ORDER BY id`},
 		{&s.unmoved, reader, `SELECT EXISTS (SELECT 1 FROM grams)`},
 		{&s.session, reader, `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = ?`},
 	} {

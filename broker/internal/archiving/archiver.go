@@ -45,6 +45,8 @@ type Archiver struct {
 	unheard [store.MaxPartitions]atomic.Bool // the last call had no answer
 	reached atomic.Bool                      // the archive has answered since the start
 	lag     lagCache
+	pace    pace
+	gentle  atomic.Bool // much is said, and the archive is not behind
 
 	recovered, superseded atomic.Int64
 
@@ -113,7 +115,10 @@ func (a *Archiver) Close(ctx context.Context) error {
 // read makes pieces of all that is due in every partition; it pauses where
 // that is not much. False when the context has ended.
 func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
-	more, err := a.pass(ctx, a.delay, a.due(), func(p *Piece) {
+	turn := a.pace.begin(a.delay)
+	a.gentle.Store(turn.gentle())
+	more, err := a.pass(ctx, turn, a.due(), func(p *Piece) {
+		turn.add(p)
 		select {
 		case pieces <- p:
 		case <-a.store.Life.Done():
@@ -122,8 +127,8 @@ func (a *Archiver) read(ctx context.Context, pieces chan<- *Piece) bool {
 	if err != nil && ctx.Err() == nil {
 		a.store.Log.Warn("nothing to archive could be read; again soon", "error", err)
 	}
-	if more && err == nil {
-		return ctx.Err() == nil
+	if pause := a.pace.end(turn); more && err == nil {
+		return store.Sleep(ctx, pause)
 	}
 	return store.Sleep(ctx, store.Jitter(a.delay/2))
 }
@@ -142,14 +147,15 @@ func (a *Archiver) due() []store.Partition {
 }
 
 // pass collects once in each of some partitions; more tells that there was as much as was asked for.
-func (a *Archiver) pass(ctx context.Context, delay time.Duration, parts []store.Partition, emit func(*Piece)) (more bool, err error) {
+func (a *Archiver) pass(ctx context.Context, t *turn, parts []store.Partition, emit func(*Piece)) (more bool, err error) {
 	var full atomic.Bool
 	var g errgroup.Group
+	g.SetLimit(t.atOnce())
 	for _, p := range parts {
 		g.Go(func() error {
-			list, err := a.collect(ctx, p, delay)
+			list, err := a.collect(ctx, p, t)
 			a.unheard[p.Index].Store(err != nil)
-			if len(list) == collectLimit {
+			if len(list) == t.limit {
 				full.Store(true)
 			}
 			for _, c := range list {
@@ -168,8 +174,8 @@ func (a *Archiver) pass(ctx context.Context, delay time.Duration, parts []store.
 	return full.Load(), err
 }
 
-func (a *Archiver) collect(ctx context.Context, p store.Partition, delay time.Duration) ([]store.Collected, error) {
-	return a.store.Collect(ctx, &a.calls[p.Index], p, store.ForArchiving, p.Dirty(), p.Late(), collectLimit, delay, store.TakeLease-5*time.Second)
+func (a *Archiver) collect(ctx context.Context, p store.Partition, t *turn) ([]store.Collected, error) {
+	return a.store.Collect(ctx, &a.calls[p.Index], p, store.ForArchiving, p.Dirty(), p.Late(), t.limit, t.delay, store.TakeLease-5*time.Second)
 }
 
 // write gathers pieces into batches, and marks one while it stores the next.
@@ -313,7 +319,10 @@ func (a *Archiver) put(ctx context.Context, b Batch) error {
 // mark tells Redis what the archive has acknowledged.
 func (a *Archiver) mark(ctx context.Context, b Batch) error {
 	var g errgroup.Group
-	g.SetLimit(256)
+	g.SetLimit(markAtOnce)
+	if a.gentle.Load() {
+		g.SetLimit(gentleAtOnce)
+	}
 	for _, p := range b {
 		g.Go(func() error {
 			if p.record != nil {
@@ -350,7 +359,7 @@ func (a *Archiver) Flush(ctx context.Context) error {
 	for {
 		var mu sync.Mutex
 		var b Batch
-		_, err := a.pass(ctx, 0, a.store.Parts, func(p *Piece) {
+		_, err := a.pass(ctx, &turn{limit: collectLimit}, a.store.Parts, func(p *Piece) {
 			mu.Lock()
 			defer mu.Unlock()
 			b = append(b, p)
