@@ -45,7 +45,7 @@ func TestAuditRepairs(t *testing.T) {
 	require.Empty(t, audited(t, url, false))
 
 	// A place is gone, another is held for nothing, one agent does not know of its session.
-	home, p := b.store.Home(ann.ID), b.store.Parts[0]
+	home, p := b.store.Home(ann.ID), b.store.Home("ghost")
 	token := b.store.Redis.HGet(ctx, home.Load(ann.ID), kept.ID).Val()
 	require.NoError(t, b.store.Redis.HDel(ctx, home.Load(ann.ID), kept.ID).Err())
 	require.NoError(t, b.store.Redis.HDel(ctx, home.Mine("a:"+ann.ID), ended.ID).Err())
