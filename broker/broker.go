@@ -147,6 +147,7 @@ type Broker struct {
 	mends store.Seldom
 
 	fallen atomic.Int64 // see Fallbacks
+	tally  tally
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.

@@ -147,11 +147,13 @@ func (s *socket) execute(c *command, id int64) {
 		s.replyError(id, chat.Errorf(chat.CodeBadRequest, "cmd: not known"))
 		return
 	}
+	began := time.Now()
 	var answer any
 	err := chat.Allow(actor, chat.Action(c.Cmd))
 	if err == nil {
 		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
 	}
+	s.srv.meters.took[c.Cmd].Observe(time.Since(began).Seconds())
 	switch {
 	case err != nil:
 		e := chat.AsError(err)
@@ -194,6 +196,7 @@ type wireError struct {
 
 func (s *socket) replyError(id int64, err error) {
 	e := chat.AsError(err)
+	s.srv.meters.refuse(e.Code)
 	b := append([]byte(`{"id":`), strconv.FormatInt(id, 10)...)
 	b = append(b, `,"error":`...)
 	b = appendJSON(b, wireError{e.Code, e.Message, e.Retry(), newDetail(e)})

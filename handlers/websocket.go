@@ -173,6 +173,7 @@ func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 		return
 	}
 	sock.peer = conn
+	s.meters.connected(id.Role, 1)
 	if !id.Expires.IsZero() {
 		sock.expires = id.Expires.Add(time.Second - 1).Unix() // never early
 	}

@@ -40,9 +40,18 @@ func inTransit(err error) bool {
 	return moved || ask || redis.IsTryAgainError(err) || redis.HasErrorPrefix(err, "Script attempted to access a non local key") // of which it leaves out ERR
 }
 
-// eval runs a script until it has been carried out, or its caller's patience ends. The
-// pauses grow, and are not the same for all who wait.
+// eval carries a script out, and measures that.
 func (s *Store) eval(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
+	began := time.Now()
+	v, err := s.insist(ctx, script, keys, args)
+	s.meter.took[script.Name].Observe(time.Since(began).Seconds())
+	s.meter.fail(err)
+	return v, err
+}
+
+// insist runs a script until it has been carried out, or its caller's patience ends. The
+// pauses grow, and are not the same for all who wait.
+func (s *Store) insist(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
 	v, err := script.Run(ctx, s.Pipe, keys, args...).Result()
 	if !inTransit(err) {
 		return v, err
