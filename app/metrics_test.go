@@ -203,9 +203,13 @@ func TestMetricsOfAFullRedis(t *testing.T) {
 	s := uma.open(name("q"))
 	before := look(t, n)
 	require.NoError(t, server.Client().ConfigSet(t.Context(), "maxmemory", "1").Err())
-	_, err := uma.SendText(t.Context(), s.ID, "no room")
-	require.NoError(t, server.Client().ConfigSet(t.Context(), "maxmemory", "0").Err())
-	code(t, "overloaded", err)
+	sent := make(chan error, 1)
+	go func() { // the client goes on trying
+		_, err := uma.SendText(t.Context(), s.ID, "no room")
+		sent <- err
+	}()
 	moves(t, n, before, 1, "bellhop_redis_errors_total", "full")
 	moves(t, n, before, 1, "bellhop_refusals_total", "overloaded")
+	require.NoError(t, server.Client().ConfigSet(t.Context(), "maxmemory", "0").Err())
+	require.NoError(t, <-sent)
 }
