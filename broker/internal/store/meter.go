@@ -44,9 +44,12 @@ func newMeter() *meter {
 
 // fail counts what became of Redis; an end that the caller wished for is none.
 func (m *meter) fail(err error) {
+	if err == nil {
+		return
+	}
 	var answer redis.Error
 	switch {
-	case err == nil, errors.Is(err, redis.Nil), errors.Is(err, context.Canceled):
+	case errors.Is(err, redis.Nil), errors.Is(err, context.Canceled):
 	case redis.IsOOMError(err):
 		m.by[full].Inc()
 	case !errors.As(err, &answer):
