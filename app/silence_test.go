@@ -22,19 +22,19 @@ import (
 	"bellhop/internal/testenv"
 )
 
-// pages is all that was logged; many write at once.
-type pages struct {
+// logbook is all that was logged; many write at once.
+type logbook struct {
 	mu sync.Mutex
 	bytes.Buffer
 }
 
-func (p *pages) Write(b []byte) (int, error) {
+func (p *logbook) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Buffer.Write(b)
 }
 
-func (p *pages) text() string {
+func (p *logbook) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.String()
@@ -42,13 +42,13 @@ func (p *pages) text() string {
 
 // allLogs gathers what this process logs from here on, as the program itself would at debug
 // level: its own log, those of libraries, and whatever goes to standard error.
-func allLogs(t *testing.T) *pages {
+func allLogs(t *testing.T) *logbook {
 	t.Helper()
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	stderr, logger, flags := os.Stderr, slog.Default(), log.Flags()
 	os.Stderr = write
-	out, done := &pages{}, make(chan struct{})
+	out, done := &logbook{}, make(chan struct{})
 	go func() {
 		defer close(done)
 		_, _ = io.Copy(out, read)
@@ -80,7 +80,7 @@ func TestLogsKeepSilent(t *testing.T) {
 	const apiKey, hookSecret = "sesame-api-key", "whsec_c2VzYW1lLXdlYmhvb2stc2VjcmV0LXNlc2FtZQ=="
 	n := startNode(t, server.Through(proxy.Addr()), func(s *Settings) {
 		s.LogLevel, s.LogFormat, s.APIKey = "debug", "json", newSecrets(key, apiKey)
-		s.WebhookURL, s.WebhookSecret = NewSecret(hook.URL+"/sesame-hook-path"), NewSecret(hookSecret)
+		s.WebhookURL, s.WebhookSecret = NewSecret(hook.URL+"/sesame-hook-path"), newSecrets(hookSecret)
 	})
 	words := []string{apiKey, key + `"`, hookSecret, "sesame"} // all that must stay unsaid has sesame in it
 	q := name("q")
@@ -111,9 +111,10 @@ func TestLogsKeepSilent(t *testing.T) {
 	require.NoError(t, <-sent)
 	require.Eventually(t, func() bool { return strings.Contains(logs.text(), "an event was not taken") }, 20*time.Second, 20*time.Millisecond)
 	n.stop()
+	require.Eventually(t, func() bool { return strings.Contains(logs.text(), `"msg":"stopped"`) }, 10*time.Second, 10*time.Millisecond)
 
 	all := logs.text()
-	for _, said := range []string{`"msg":"serving"`, "subscriber lost", "redis client", `"session":"` + s.ID, `"msg":"stopped"`} {
+	for _, said := range []string{`"msg":"serving"`, "subscriber lost", "redis client", `"session":"` + s.ID, "command refused", "request refused", `"msg":"connected","connection":"`, `"msg":"disconnected","connection":"`} {
 		require.Contains(t, all, said, "the log tells nothing of it: then this test shows nothing")
 	}
 	for line := range strings.Lines(all) {
@@ -143,7 +144,8 @@ func badInput(t *testing.T, n *node, user, session string) {
 	ws := dialRaw(t, n, "/websocket?device=sesame-device", token(t, n, client.TokenRequest{Role: "user", ID: user}))
 	ws.next("hello")
 	for _, line := range []string{`{"id":1,"cmd":"sesame"}`, `{"id":2,"cmd":"send","session":"` + session + `","body":{"sesame":1}}`,
-		`{"id":3,"cmd":"send","session":7,"body":"sesame"}`, `{"id":"sesame","cmd":"ping"}`} {
+		`{"id":3,"cmd":"send","session":7,"body":"sesame"}`,
+		`{"id":4,"cmd":"end","session":"sesame as a session"}`, `{"id":5,"cmd":"sessions","queue":"sesame","cursor":"sesame"}`, `{"id":"sesame","cmd":"ping"}`} {
 		require.NoError(t, ws.WriteString(line))
 		ws.next(`"error"`)
 	}

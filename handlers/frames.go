@@ -158,7 +158,9 @@ func (s *socket) execute(c *command, id int64) {
 	case err != nil:
 		e := chat.AsError(err)
 		if e.Code == chat.CodeInternal {
-			s.srv.log.Error("command failed", "cmd", c.Cmd, "session", c.Session, "error", err)
+			s.srv.log.Error("command failed", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "error", err)
+		} else {
+			s.srv.log.Debug("command refused", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "code", e.Code)
 		}
 		s.refused(id, err)
 	case answer != nil:

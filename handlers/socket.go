@@ -321,7 +321,9 @@ func (s *socket) read() {
 func (s *socket) gone() {
 	s.mu.Lock()
 	s.closed, s.pending = true, nil
+	code := s.code
 	s.mu.Unlock()
+	s.srv.log.Debug("disconnected", "connection", s.peer.ID(), "code", code)
 	defer s.srv.forget(s)
 	s.srv.meters.connected(s.peer.Identity().Role, -1)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.srv.ctx), commandPatience)

@@ -203,6 +203,7 @@ func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 	}
 	sock.bind(ws)
 	open = true
+	s.log.Debug("connected", "connection", conn.ID(), "role", id.Role)
 	go sock.read() // outside of net/http's handler, whose buffers would live as long
 }
 
