@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -35,11 +36,11 @@ func look(t testing.TB, n *node) figures {
 	found, decoder := figures{}, expfmt.NewDecoder(res.Body, expfmt.ResponseFormat(res.Header))
 	for {
 		f := &dto.MetricFamily{}
-		if err := decoder.Decode(f); err == io.EOF {
+		err := decoder.Decode(f)
+		if errors.Is(err, io.EOF) {
 			return found
-		} else {
-			require.NoError(t, err)
 		}
+		require.NoError(t, err)
 		found[f.GetName()] = f
 	}
 }
