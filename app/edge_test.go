@@ -349,6 +349,7 @@ func TestASlowReader(t *testing.T) {
 		}
 	}
 	require.Eventually(t, func() bool { return n.edge.Conns() < before }, 15*time.Second, 10*time.Millisecond)
+	require.InDelta(t, 1, look(t, n).of("bellhop_slow_readers_total", ""), 0)
 	_ = ws.NetConn().Close()
 	ann.say(s.ID, "still here")
 	await(uma, func(e *client.MessageEvent) bool { return e.Text() == "still here" })

@@ -76,8 +76,10 @@ type App struct {
 	sharing  *handlers.Sharing
 	sweeping context.CancelFunc // ends what removes old files
 	swept    sync.WaitGroup
-	shop     *demo.Shop // nil where there is no demo
-	bots     *demo.Bots // nil where none were asked for
+	shop     *demo.Shop   // nil where there is no demo
+	bots     *demo.Bots   // nil where none were asked for
+	pprof    *http.Server // nil where it is not wanted
+	pprofAt  string
 }
 
 // New puts a node together and listens. It waits up to 30 s for Redis and as
@@ -123,6 +125,9 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 		if err := a.openShop(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.startPprof(ctx); err != nil {
+		return nil, err
 	}
 	a.startEdge()
 	return a, nil
@@ -255,6 +260,9 @@ func (a *App) Close(ctx context.Context) {
 	a.shop.Close()
 	if a.server != nil {
 		_ = a.server.Close()
+	}
+	if a.pprof != nil {
+		_ = a.pprof.Close()
 	}
 	if a.listener != nil {
 		_ = a.listener.Close()

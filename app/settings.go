@@ -62,6 +62,7 @@ type Settings struct {
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
+	PprofAddr     string        `name:"pprof-addr" help:"Serve Go's profiles here, at a loopback address such as 127.0.0.1:6060. Unset: nowhere." placeholder:"ADDR"`
 	AllowEviction bool          `help:"Start although Redis may evict."`
 	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
 	DemoPeople    bool          `name:"demo-people" default:"true" negatable:"" help:"Whether there are people to log in as with one click: in memory, on a loopback address and with no API key set."`
@@ -123,6 +124,9 @@ func (s *Settings) Validate() error {
 	}
 	if err := s.validateDemo(); err != nil {
 		return err
+	}
+	if s.PprofAddr != "" && !loopback(s.PprofAddr) {
+		return fmt.Errorf("--pprof-addr: %q is not host:port of a loopback address: profiles are for this machine only", withoutUser(s.PprofAddr))
 	}
 	switch {
 	case !(s.SendRate >= 0 && s.SendRate <= 1e6): // nor NaN

@@ -154,6 +154,7 @@ type Broker struct {
 	leaves     sync.Once     // over closing it
 
 	fallen atomic.Int64 // see Fallbacks
+	tally  tally
 }
 
 // ErrPartitions says that Redis was set up with another number of partitions.

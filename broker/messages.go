@@ -31,6 +31,18 @@ type draft struct {
 // A participant that sends too fast gets CodeRateLimited, and nothing is stored;
 // what it had sent with the same key before is answered all the same.
 func (b *Broker) Send(ctx context.Context, a chat.Actor, r chat.SendRequest) (chat.SendReply, error) {
+	b.tally.sends.Add(1)
+	sent, err := b.send(ctx, a, r)
+	if err == nil {
+		b.tally.acknowledged.Add(1)
+		if sent.Duplicate {
+			b.tally.repeated.Add(1)
+		}
+	}
+	return sent, err
+}
+
+func (b *Broker) send(ctx context.Context, a chat.Actor, r chat.SendRequest) (chat.SendReply, error) {
 	p, ok := b.store.Of(r.Session)
 	if !ok {
 		return chat.SendReply{}, chat.Errorf(chat.CodeNotFound, "no such session")

@@ -98,4 +98,15 @@ func TestMonitoringAsksLittle(t *testing.T) {
 	require.EqualValues(t, each*len(b.store.Parts), lag.Sessions, "the queue's settings are not set")
 	require.InEpsilon(t, want, lag.Messages, 0.2)
 	require.EqualValues(t, each*len(b.store.Parts), hook.Sessions)
+
+	before := testenv.Commands(t, b.store.Redis)
+	for range 3 { // several may ask at a time
+		now, err := b.Census(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, each*len(b.store.Parts), now.Waiting)
+		require.Zero(t, now.Serving+now.Transferring+now.Ending)
+	}
+	after := testenv.Commands(t, b.store.Redis)
+	require.Equal(t, 4*len(b.store.Parts), after["zlexcount"]-before["zlexcount"])
+	require.LessOrEqual(t, after["zrange"]-before["zrange"], 3*len(b.store.Parts), "one of each partition, and what the loops ask")
 }

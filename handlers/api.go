@@ -59,7 +59,7 @@ func (s *Server) answer(f call) gin.HandlerFunc {
 		answer, err := f(c, a)
 		if err != nil {
 			if chat.AsError(err).Code == chat.CodeInternal {
-				s.log.Error("request failed", "method", c.Request.Method, "route", c.FullPath(), "error", err)
+				s.log.Error("request failed", "method", c.Request.Method, "route", c.FullPath(), "session", sessionName(c.Param("id")), "error", err)
 			}
 			problem(c, err)
 			return

@@ -147,16 +147,20 @@ func (s *socket) execute(c *command, id int64) {
 		s.replyError(id, chat.Errorf(chat.CodeBadRequest, "cmd: not known"))
 		return
 	}
+	began := time.Now()
 	var answer any
 	err := chat.Allow(actor, chat.Action(c.Cmd))
 	if err == nil {
 		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
 	}
+	s.srv.meters.took[c.Cmd].Observe(time.Since(began).Seconds())
 	switch {
 	case err != nil:
 		e := chat.AsError(err)
 		if e.Code == chat.CodeInternal {
-			s.srv.log.Error("command failed", "cmd", c.Cmd, "session", c.Session, "error", err)
+			s.srv.log.Error("command failed", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "error", err)
+		} else {
+			s.srv.log.Debug("command refused", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "code", e.Code)
 		}
 		s.refused(id, err)
 	case answer != nil:
@@ -194,6 +198,7 @@ type wireError struct {
 
 func (s *socket) replyError(id int64, err error) {
 	e := chat.AsError(err)
+	s.srv.meters.refuse(e.Code)
 	b := append([]byte(`{"id":`), strconv.FormatInt(id, 10)...)
 	b = append(b, `,"error":`...)
 	b = appendJSON(b, wireError{e.Code, e.Message, e.Retry(), newDetail(e)})

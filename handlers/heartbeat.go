@@ -44,11 +44,16 @@ func (s *socket) check(now time.Time) {
 	defer s.caught("heartbeat")
 	ms := s.srv.clock.Load()
 	s.mu.Lock()
-	ws, busy, since := s.ws, s.writing, s.since
+	ws, since := s.ws, s.since
+	stuck := ws != nil && s.writing && ms-since > writePatience.Milliseconds()
+	if stuck && !s.stuck && s.code == 0 {
+		s.stuck = true
+		s.srv.meters.slow.Add(1)
+	}
 	s.mu.Unlock()
 	switch {
 	case ws == nil:
-	case busy && ms-since > writePatience.Milliseconds():
+	case stuck:
 		_ = ws.NetConn().Close() // stuck: the write fails, and the read loop ends
 	case s.expires > 0 && now.Unix() >= s.expires:
 		s.Close(chat.CloseRevoked, "token expired")

@@ -14,15 +14,15 @@ const wentWrong = "something went wrong on our side"
 
 // panicked counts a panic and tells where it was. The node goes on: what runs
 // for one client must not end what runs for others.
-func (s *Server) panicked(where string, p any) {
+func (s *Server) panicked(where string, p any, about ...any) {
 	s.panics.Add(1)
-	s.log.Error("panic", "in", where, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.log.With(about...).Error("panic", "in", where, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
 // caught, deferred, makes a panic end the one connection it was about.
 func (s *socket) caught(where string) {
 	if p := recover(); p != nil {
-		s.srv.panicked(where, p)
+		s.srv.panicked(where, p, "connection", s.name())
 		s.Close(chat.CloseInternal, wentWrong)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -33,7 +33,7 @@ func (s *socket) caught(where string) {
 // broken is caught for the one who writes, after whom nobody can.
 func (s *socket) broken() {
 	if p := recover(); p != nil {
-		s.srv.panicked("write", p)
+		s.srv.panicked("write", p, "connection", s.name())
 		s.fail(nil)
 	}
 }

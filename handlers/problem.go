@@ -69,6 +69,7 @@ func problemStatus(c *gin.Context, status int, e *chat.Error) {
 	if err != nil {
 		body = []byte(`{"status":500,"code":"internal"}`)
 	}
+	c.Set(refusedKey, e.Code)
 	c.Abort()
 	c.Data(status, "application/problem+json", body)
 }

@@ -70,6 +70,7 @@ type Server struct {
 	draining atomic.Bool
 	clock    atomic.Int64 // ms the node has run, in the heartbeat's steps: what is measured by it lasts many
 	panics   atomic.Int64
+	meters   *meters
 	writers  *writers
 	commands atomic.Pointer[patience] // whatever runs now is bounded by it
 
@@ -99,7 +100,7 @@ func New(o Options) *Server {
 		o.MaxPending = 1 << 20
 	}
 	s := &Server{opt: o, broker: o.Broker, log: o.Log, sockets: map[*socket]struct{}{}, empty: make(chan struct{}),
-		writers: newWriters()}
+		writers: newWriters(), meters: newMeters()}
 	s.upgrader = s.newUpgrader(subprotocol)
 	s.plain = s.newUpgrader("")
 	s.specFile = specOf(o.BasePath)
@@ -138,7 +139,7 @@ func (s *Server) routes() *gin.Engine {
 	// Ids may hold any character, a slash included: routes are matched before decoding.
 	e.UseEscapedPath, e.UnescapePathValues = true, false
 	e.HandleMethodNotAllowed, e.RedirectTrailingSlash = true, false
-	e.Use(s.recover, s.ownHost, s.cors, unescape)
+	e.Use(s.count, s.recover, s.ownHost, s.cors, unescape)
 	e.NoRoute(func(c *gin.Context) { problem(c, chat.Errorf(chat.CodeNotFound, "no such page")) })
 	e.NoMethod(func(c *gin.Context) {
 		problemStatus(c, http.StatusMethodNotAllowed, chat.Errorf(chat.CodeBadRequest, "not with this method"))

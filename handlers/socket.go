@@ -36,6 +36,7 @@ type socket struct {
 	pending []byte     // objects joined by line breaks
 	taken   *sync.Cond // what was pending is being written, or never will be; nil unless a reply waits for that
 	writing bool       // a flush is under way; since is set with it
+	stuck   bool       // it was so for too long
 	since   int64      // when it began, or its latest write did, on the node's clock
 	ping    bool       // to be sent
 	pong    []byte     // to be sent, the last one asked for; nil for none
@@ -98,6 +99,9 @@ func (s *socket) shut(code uint16, reason string) {
 		return
 	}
 	s.code, s.reason = code, reason
+	if code == chat.CloseTooSlow {
+		s.srv.meters.slow.Add(1)
+	}
 	s.took()
 	if s.ws != nil {
 		s.hurry()
@@ -317,8 +321,11 @@ func (s *socket) read() {
 func (s *socket) gone() {
 	s.mu.Lock()
 	s.closed, s.pending = true, nil
+	code := s.code
 	s.mu.Unlock()
+	s.srv.log.Debug("disconnected", "connection", s.peer.ID(), "code", code)
 	defer s.srv.forget(s)
+	s.srv.meters.connected(s.peer.Identity().Role, -1)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.srv.ctx), commandPatience)
 	defer cancel()
 	s.peer.Close(ctx)

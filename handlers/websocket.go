@@ -173,6 +173,7 @@ func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 		return
 	}
 	sock.peer = conn
+	s.meters.connected(id.Role, 1)
 	if !id.Expires.IsZero() {
 		sock.expires = id.Expires.Add(time.Second - 1).Unix() // never early
 	}
@@ -202,6 +203,7 @@ func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 	}
 	sock.bind(ws)
 	open = true
+	s.log.Debug("connected", "connection", conn.ID(), "role", id.Role)
 	go sock.read() // outside of net/http's handler, whose buffers would live as long
 }
 

@@ -28,6 +28,12 @@ const (
 	CodeInternal     Code = "internal"
 )
 
+// Codes are all there are, in PROTOCOL.md's order.
+func Codes() []Code {
+	return []Code{CodeBadRequest, CodeUnauthorized, CodeForbidden, CodeBlocked, CodeNotFound, CodeTaken, CodeFull, CodeWrongState, CodeEnded,
+		CodeTooLate, CodeNoAgent, CodeTooLarge, CodeRateLimited, CodeOverloaded, CodeUnavailable, CodeInternal}
+}
+
 // Error is a refusal with its code, a sentence for people, and the fields that
 // PROTOCOL.md puts beside the code. Find it with errors.As; two of the same
 // code match under errors.Is.

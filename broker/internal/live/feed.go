@@ -155,27 +155,29 @@ func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
 	shown := chat.WithBase(f.h.base, *e)
 	e = &shown
 	var line []byte
+	given := len(f.silent)
 	for w, m := range f.seats {
 		if e.Note && m.user() {
 			continue
 		}
 		if w == e.By && e.Key != "" {
-			m.deliver(e.Line(f.id, true), origin)
+			given += m.deliver(e.Line(f.id, true), origin)
 			continue
 		}
 		if line == nil {
 			line = e.Line(f.id, false)
 		}
 		if n, ok := counts[w]; ok && n != f.unread[w] {
-			m.message(line, origin, f.id, n)
+			given += m.message(line, origin, f.id, n)
 		} else {
-			m.deliver(line, origin)
+			given += m.deliver(line, origin)
 		}
 	}
 	maps.Copy(f.unread, counts)
 	for _, c := range f.silent {
 		c.Deliver(e.Line(f.id, false))
 	}
+	f.h.delivered.Add(int64(given))
 }
 
 // count sets one participant's unread and tells its connections.

@@ -195,10 +195,16 @@ func (f *feed) caughtUp(st, before *chat.Snapshot, seq int64, missed []chat.Entr
 		f.restart(st)
 		return true
 	}
+	filled := int64(0)
 	for i := range missed {
 		if missed[i].Seq > f.seq {
 			f.message(&missed[i], f.sending[chat.MidOf(missed[i].Head)], nil)
+			filled++
 		}
+	}
+	if filled > 0 {
+		f.h.gaps.Add(1)
+		f.h.filledGap.Add(filled)
 	}
 	if f.st == before && (st.Rev < before.Rev || st.Rev == before.Rev && st.Op != before.Op) {
 		f.changed(st)
@@ -336,6 +342,12 @@ func (f *feed) transition(payload string) bool {
 
 // Resets is how many conversations were told to begin anew, since the start.
 func (h *Hub) Resets() int64 { return h.resets.Load() }
+
+// Delivered is how many messages were given to connections; one to three connections is three.
+func (h *Hub) Delivered() int64 { return h.delivered.Load() }
+
+// Gaps is how often messages were not heard, or not yet, and read from the log, and how many those were.
+func (h *Hub) Gaps() (times, messages int64) { return h.gaps.Load(), h.filledGap.Load() }
 
 // Lost is how many messages were delivered here and were not in Redis any more.
 func (h *Hub) Lost() int64 { return h.lost.Load() }

@@ -27,7 +27,9 @@ type Hub struct {
 	byTag     map[string]*hubPart
 	farewells farewells
 
-	resets, lost atomic.Int64
+	resets, lost    atomic.Int64
+	delivered       atomic.Int64 // messages, to connections
+	gaps, filledGap atomic.Int64 // how often the log told messages, and how many
 }
 
 type hubPart struct {

@@ -54,19 +54,21 @@ func (m *member) sessions() []string {
 	return slices.Collect(maps.Keys(m.unread))
 }
 
-// deliver gives an event to every connection but one.
-func (m *member) deliver(line []byte, but string) {
+// deliver gives an event to every connection but one, and tells how many.
+func (m *member) deliver(line []byte, but string) (given int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.conns {
 		if c.id != but {
 			c.Deliver(line)
+			given++
 		}
 	}
+	return given
 }
 
 // message is deliver with the session's new unread beside it.
-func (m *member) message(line []byte, but, session string, n int64) {
+func (m *member) message(line []byte, but, session string, n int64) (given int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.total += n - m.unread[session]
@@ -77,8 +79,10 @@ func (m *member) message(line []byte, but, session string, n int64) {
 	for _, c := range m.conns {
 		if c.id != but {
 			c.Deliver(both)
+			given++
 		}
 	}
+	return given
 }
 
 // count notes a session's unread, and tells the connections if asked to.

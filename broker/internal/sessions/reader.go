@@ -15,6 +15,8 @@ type Reader struct {
 	filed   atomic.Bool     // the list by state is whole
 
 	labelled atomic.Bool // the list by label is
+
+	census census
 }
 
 // NewReader reads from Redis and, where there is one, the archive.

@@ -40,19 +40,22 @@ func inTransit(err error) bool {
 	return moved || ask || redis.IsTryAgainError(err) || redis.HasErrorPrefix(err, "Script attempted to access a non local key") // of which it leaves out ERR
 }
 
-// eval runs a script; what it did is where it is to be, when eval returns.
+// eval carries a script out, and measures that; what it did is where it is to be, when eval returns.
 func (s *Store) eval(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
-	v, err := s.carriedOut(ctx, script, keys, args)
+	began := time.Now()
+	v, err := s.insist(ctx, script, keys, args)
 	if err == nil && s.replicas > 0 && acknowledged[script.Name] {
 		tag, _, _ := Tagged(keys[0])
 		err = s.Replicated(ctx, s.byTag[tag])
 	}
+	s.meter.took[script.Name].Observe(time.Since(began).Seconds())
+	s.meter.fail(err)
 	return v, err
 }
 
-// carriedOut runs a script until it has been carried out, or its caller's patience ends. The
+// insist runs a script until it has been carried out, or its caller's patience ends. The
 // pauses grow, and are not the same for all who wait.
-func (s *Store) carriedOut(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
+func (s *Store) insist(ctx context.Context, script *scripts.Script, keys []string, args []any) (any, error) {
 	v, err := script.Run(ctx, s.Pipe, keys, args...).Result()
 	if !inTransit(err) {
 		return v, err

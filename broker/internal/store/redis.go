@@ -268,5 +268,6 @@ func (s *Store) Publish(ctx context.Context, channel, payload string) error {
 	} else {
 		cmd = s.Pipe.Publish(ctx, channel, payload)
 	}
+	s.meter.fail(cmd.Err())
 	return RedisError("publish", cmd.Err())
 }

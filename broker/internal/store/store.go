@@ -39,6 +39,7 @@ type Store struct {
 	panics  atomic.Int64
 	ended   endings
 	hands   *hands
+	meter   *meter
 
 	replicas int      // see WaitReplicas
 	fences   []fences // by partition
@@ -47,7 +48,7 @@ type Store struct {
 // NewStore is a way to a Redis of which nothing is known yet: see Open.
 func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
 	_, sharded := client.(*redis.ClusterClient)
-	s := &Store{Redis: client, Sharded: sharded, Node: ulid.Make().String(), Log: log}
+	s := &Store{Redis: client, Sharded: sharded, Node: ulid.Make().String(), Log: log, meter: newMeter()}
 	s.hands = newHands(s)
 	return s
 }
@@ -65,6 +66,9 @@ func (s *Store) Open(ctx context.Context, n Numbering, told func(p Partition)) (
 	flags := s.Redis.Eval(ctx, "#!lua flags=no-writes\nreturn 1", nil).Err() == nil
 	if s.scripts, err = scripts.Load(scripts.Options{Sharded: s.Sharded, Flags: flags, Hooks: told != nil}); err != nil {
 		return err
+	}
+	for name := range s.scripts {
+		s.meter.took[name] = s.meter.times.WithLabelValues(name)
 	}
 	if err := s.preload(ctx); err != nil {
 		return RedisError("preload", err)

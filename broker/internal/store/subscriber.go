@@ -123,6 +123,7 @@ func (s *Subscriber) loop() {
 		if time.Since(began) > 10*time.Second {
 			pause = 50 * time.Millisecond
 		}
+		s.s.meter.lost.Add(1)
 		s.s.Log.Warn("subscriber lost; connecting again", "error", err)
 		Sleep(ctx, Jitter(pause))
 		pause = min(2*pause, 2*time.Second)

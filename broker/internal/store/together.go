@@ -194,6 +194,7 @@ func (t *Together) hand(run *scripts.Script, p Partition, c *joined, r Reply, al
 		t.store.Tasks.Go(func() { t.run(run, p, []*joined{c}) })
 		return
 	}
+	t.store.meter.fail(why)
 	c.settle(nil, RedisError(t.script, why))
 }
 
