@@ -20,6 +20,7 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -73,7 +74,8 @@ func render(t *testing.T, values string) (*objects, error) {
 	return o, nil
 }
 
-// add reads an object strictly: no field that its type has not, and none twice.
+// add reads an object strictly, as Kubernetes does: no field that its type has not, in
+// these very letters, and none twice.
 func (o *objects) add(t *testing.T, document string) {
 	t.Helper()
 	var head struct {
@@ -81,7 +83,11 @@ func (o *objects) add(t *testing.T, document string) {
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(document), &head), document)
 	read := func(into any) {
-		require.NoError(t, yaml.UnmarshalStrict([]byte(document), into), document)
+		text, err := yaml.YAMLToJSONStrict([]byte(document))
+		require.NoError(t, err, document)
+		strict, err := json.UnmarshalStrict(text, into)
+		require.NoError(t, err, document)
+		require.Empty(t, strict, document)
 	}
 	switch head.Kind {
 	case "": // a template that makes nothing with these values
@@ -89,6 +95,7 @@ func (o *objects) add(t *testing.T, document string) {
 	case "Service":
 		var s core.Service
 		read(&s)
+		require.NotContains(t, o.services, s.Name, "two of one name")
 		o.services[s.Name] = &s
 	case "Deployment":
 		read(&o.deployment)
@@ -311,23 +318,24 @@ func TestTheSchemaRefuses(t *testing.T) {
 		"":                         "existingSecret",
 		"existingSecret: keys\n":   "files",
 		"files: {url: 's3://b'}\n": "secret",
-		least + "files: {url: 's3://b', existingClaim: c}\n":                            "files",
-		"existingSecret: keys\nfiles: {url: 'file:///x'}\n":                             "url",
-		"files: {existingClaim: c}\nsecret: {BELLHOP_REDIS_URL: 'redis://r'}\n":         "secret",
-		strings.Replace(everything, "redis+cluster:", "http:", 1):                       "BELLHOP_REDIS_URL",
-		strings.Replace(everything, "m1,m2/bellhop", "m1,m2", 1):                        "BELLHOP_MONGO_URL",
-		strings.Replace(everything, "0123456789abcdef\nsettings", "dev\nsettings", 1):   "BELLHOP_API_KEY",
-		strings.Replace(everything, "BELLHOP_LOG_LEVEL", "BELLHOP_LOGLEVEL", 1):         "BELLHOP_LOGLEVEL",
-		strings.Replace(everything, "BELLHOP_LOG_LEVEL: debug", "BELLHOP_DRAIN: 5s", 1): "BELLHOP_DRAIN",
-		everything + "existingSecret: keys\n":                                           "existingSecret",
-		everything:                                                                      "connections",
-		least + "replicas: 2\n":                                                         "replicas",
-		least + "replicaCount: 0\n":                                                     "replicaCount",
-		least + "drainSeconds: 601\n":                                                   "drainSeconds",
-		least + "ingress: {enabled: true}\n":                                            "host",
-		least + "image: {digest: 'sha256:1'}\n":                                         "digest",
-		least + "autoscaling: {enabled: true, cpuUtilization: 0}\n":                     "autoscaling",
-		least + "networkPolicy: {egressPorts: [redis]}\n":                               "egressPorts",
+		least + "files: {url: 's3://b', existingClaim: c}\n":                                            "files",
+		"existingSecret: keys\nfiles: {url: 'file:///x'}\n":                                             "url",
+		"files: {existingClaim: c}\nsecret: {BELLHOP_REDIS_URL: 'redis://r'}\n":                         "secret",
+		strings.Replace(everything, "redis+cluster:", "http:", 1):                                       "BELLHOP_REDIS_URL",
+		strings.Replace(everything, "m1,m2/bellhop", "m1,m2", 1):                                        "BELLHOP_MONGO_URL",
+		strings.Replace(everything, "0123456789abcdef\nsettings", "dev\nsettings", 1):                   "BELLHOP_API_KEY",
+		strings.Replace(everything, "BELLHOP_LOG_LEVEL", "BELLHOP_LOGLEVEL", 1):                         "BELLHOP_LOGLEVEL",
+		strings.Replace(everything, "BELLHOP_LOG_LEVEL: debug", "BELLHOP_DRAIN: 5s", 1):                 "BELLHOP_DRAIN",
+		strings.Replace(everything, "  BELLHOP_API_KEY:", "  BELLHOP_APIKEY: x\n  BELLHOP_API_KEY:", 1): "BELLHOP_APIKEY",
+		everything + "existingSecret: keys\n":                                                           "existingSecret",
+		everything:                                                                                      "connections",
+		least + "replicas: 2\n":                                                                         "replicas",
+		least + "replicaCount: 0\n":                                                                     "replicaCount",
+		least + "drainSeconds: 601\n":                                                                   "drainSeconds",
+		least + "ingress: {enabled: true}\n":                                                            "host",
+		least + "image: {digest: 'sha256:1'}\n":                                                         "digest",
+		least + "autoscaling: {enabled: true, cpuUtilization: 0}\n":                                     "autoscaling",
+		least + "networkPolicy: {egressPorts: [redis]}\n":                                               "egressPorts",
 	} {
 		_, err := render(t, values)
 		if assert.Error(t, err, values) {
