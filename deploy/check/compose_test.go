@@ -96,7 +96,7 @@ func TestComposeServices(t *testing.T) {
 	}
 	assert.Equal(t, map[string][]string{"bellhop-1": {"files:/data"}, "bellhop-2": {"files:/data"}, "redis": {"redis:/data"},
 		"mongodb": {"mongodb:/data/db"}, "prometheus": {"prometheus:/prometheus"}, "grafana": {"grafana:/var/lib/grafana"}}, written)
-	assert.True(t, bool(p.Networks["inside"].Internal))
+	assert.True(t, p.Networks["inside"].Internal)
 	info, err := os.Stat(filepath.Dir(p.Secrets["tls_key"].File))
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm(), "nobody else of this machine reads them")
