@@ -65,8 +65,7 @@ func TestBehindNginx(t *testing.T) {
 	url := testenv.Shared(t, testenv.EngineRedis)
 	one, killOne := startProcess(t, url)
 	two, killTwo := startProcess(t, url)
-	front := testenv.NginxFile(t, "../deploy/nginx.conf", map[string]string{"listen 80;": "listen {{listen}};",
-		"127.0.0.1:8081": one, "127.0.0.1:8082": two})
+	front := testenv.NginxSite(t, "../deploy/nginx.conf", [2]string{one, two}, nil)
 	api := client.API{BaseURL: front.URL(), Key: key}
 	through := func(r client.TokenRequest) *party {
 		p := &party{t: t, id: r.ID, more: make(chan struct{})}

@@ -237,9 +237,12 @@ var settingName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
 
 // Validate implements kong.Resolver.
 func (f fileSettings) Validate(app *kong.Application) error {
-	known := map[string]bool{}
-	for _, flags := range app.AllFlags(false) {
-		for _, flag := range flags {
+	known := map[string]bool{} // of all commands that read a file, since several may read this one
+	for _, command := range app.Leaves(false) {
+		if !slices.ContainsFunc(command.Flags, func(flag *kong.Flag) bool { return flag.Name == "config" }) {
+			continue
+		}
+		for _, flag := range command.Flags {
 			known[flag.Name] = true
 		}
 	}

@@ -59,6 +59,26 @@ func TestWhereSettingsComeFrom(t *testing.T) {
 	require.Contains(t, fails("--addr", "nowhere-flag"), "nowhere-flag")
 }
 
+// Each command that needs settings takes them from the file, and those of other commands in
+// it disturb none; BELLHOP_CONFIG may name it for all, those that read nothing of it included.
+func TestTheFileIsEnough(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	n := startNode(t, url)
+	file := filepath.Join(t.TempDir(), "bellhop.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("redis-url: "+url+"\ndata-dir: "+dataOf(t, url)+"\napi-key: [a, b]\nlog-level: error\nsend-rate: 0.5\nrate: 1000\n"), 0o600))
+	var out, errs bytes.Buffer
+	require.Equal(t, 0, run(t.Context(), []string{"audit", "--config", file}, &out, &errs), errs.String())
+	require.Contains(t, out.String(), "all promises hold")
+
+	t.Setenv("BELLHOP_CONFIG", file)
+	require.Equal(t, 0, run(t.Context(), []string{"audit"}, &out, &errs), errs.String())
+	require.Equal(t, 0, run(t.Context(), []string{"health", "--addr", n.Addr()}, &out, &errs), errs.String())
+	require.Equal(t, 0, run(t.Context(), []string{"version"}, &out, &errs), errs.String())
+	told, stop := context.WithCancel(t.Context())
+	time.AfterFunc(2*time.Second, stop)
+	require.Equal(t, 0, run(told, []string{"--addr", "127.0.0.1:0"}, &out, &errs), errs.String())
+}
+
 // A Redis that does not answer is waited for, then exit status 1 (TestRedisAwayAtStart reads what is said).
 func TestRedisThatDoesNotAnswer(t *testing.T) {
 	r := testenv.Redis(t)

@@ -17,4 +17,4 @@ where.createRole({
   privileges: Object.entries(grants).map(([collection, actions]) => ({ resource: { db: where.getName(), collection }, actions })),
   roles: [],
 });
-where.createUser({ user: "bellhop", pwd: passwordPrompt(), roles: ["bellhop"] });
+where.createUser({ user: "bellhop", pwd: typeof password === "undefined" ? passwordPrompt() : password, roles: ["bellhop"] });

@@ -28,6 +28,8 @@ type node struct {
 	*httptest.Server
 	requests atomic.Int64
 	posts    atomic.Int64
+	refuses  atomic.Bool   // answers 503, as one does that is stopping
+	dying    *atomic.Int64 // counts those who came to /die; the first of them kills its node
 }
 
 func startNode(t *testing.T) *node {
@@ -40,8 +42,14 @@ func startNode(t *testing.T) *node {
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.requests.Add(1)
 	switch {
+	case n.refuses.Load():
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
 	case r.URL.Path == "/hang-up":
 		n.posts.Add(1)
+		panic(http.ErrAbortHandler)
+	case r.URL.Path == "/die" && n.dying.Add(1) == 1:
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = n.Listener.Close()
 		panic(http.ErrAbortHandler)
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		n.upgrade(w, r)
@@ -73,17 +81,19 @@ func (n *node) upgrade(w http.ResponseWriter, r *http.Request) {
 func proxy(t *testing.T) (string, [2]*node) {
 	t.Helper()
 	nodes := [2]*node{startNode(t), startNode(t)}
-	n := testenv.NginxFile(t, "nginx.conf", map[string]string{
-		"listen 80;":     "listen {{listen}};",
-		"127.0.0.1:8081": nodes[0].Listener.Addr().String(),
-		"127.0.0.1:8082": nodes[1].Listener.Addr().String(),
-	})
+	return site(t, nodes, nil).Addr(), nodes
+}
+
+// site starts nginx.conf in front of these nodes.
+func site(t *testing.T, nodes [2]*node, changes map[string]string) *testenv.NginxServer {
+	t.Helper()
+	n := testenv.NginxSite(t, "nginx.conf", [2]string{nodes[0].Listener.Addr().String(), nodes[1].Listener.Addr().String()}, changes)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(n.Log())
 		}
 	})
-	return n.Addr(), nodes
+	return n
 }
 
 func do(t *testing.T, method, url string, body io.Reader, header ...string) (int, string) {

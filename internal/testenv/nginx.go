@@ -63,6 +63,12 @@ func Nginx(t testing.TB, conf string, data any) *NginxServer {
 // a replacement may say {{listen}}.
 func NginxFile(t testing.TB, path string, replacements map[string]string) *NginxServer {
 	t.Helper()
+	return Nginx(t, replaced(t, path, replacements), nil)
+}
+
+// replaced is a file with replacements, of which each must be found; the longest match wins.
+func replaced(t testing.TB, path string, replacements map[string]string) string {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
@@ -74,11 +80,11 @@ func NginxFile(t testing.TB, path string, replacements map[string]string) *Nginx
 		}
 		keys = append(keys, old)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return len(b) - len(a) }) // the longest match wins
+	slices.SortFunc(keys, func(a, b string) int { return len(b) - len(a) })
 	for _, old := range keys {
 		pairs = append(pairs, old, replacements[old])
 	}
-	return Nginx(t, strings.NewReplacer(pairs...).Replace(string(data)), nil)
+	return strings.NewReplacer(pairs...).Replace(string(data))
 }
 
 // URL is where it listens.

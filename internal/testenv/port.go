@@ -79,3 +79,10 @@ func releasePorts(ports []port) {
 		}
 	}
 }
+
+// FreeAddr is an address of loopback that nobody listens at, held until the test is over,
+// for a program that the test starts itself.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	return freePorts(t, 1)[0].addr()
+}

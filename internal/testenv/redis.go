@@ -38,6 +38,31 @@ func Redis(t testing.TB, args ...string) *RedisServer {
 	return r
 }
 
+// RedisFile starts a redis-server with a configuration file as it is deployed, but for
+// the replacements, of which each must be found. One may say {{port}}, {{dir}}, and
+// {{users}} for an ACL file that lets in Bellhop and the harness; the file has to use them.
+func RedisFile(t testing.TB, path string, replacements map[string]string) *RedisServer {
+	t.Helper()
+	p, dir := freePorts(t, 1)[0], t.TempDir()
+	acl, file := filepath.Join(dir, "users.acl"), filepath.Join(dir, "redis.conf")
+	conf := replaced(t, path, replacements)
+	for name, value := range map[string]string{"{{port}}": p.String(), "{{dir}}": dir, "{{users}}": acl} {
+		if !strings.Contains(conf, name) {
+			t.Fatalf("testenv: %s does not use %s", path, name)
+		}
+		conf = strings.ReplaceAll(conf, name, value)
+	}
+	for name, text := range map[string]string{acl: users(), file: conf} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatalf("testenv: %v", err)
+		}
+	}
+	r := startRedisWith(t, p, dir, file, nil)
+	r.user, r.password = harnessUser, harnessPassword
+	r.up()
+	return r
+}
+
 // newRedis starts a server of data that lets in Bellhop, as deploy's ACL has it,
 // and the harness, and does not wait for it. Its configuration is a file, which
 // the server may rewrite and finds again when it is restarted; args overrule it.
@@ -66,6 +91,12 @@ func startRedis(t testing.TB, p port, conf, args []string) *RedisServer {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
+	return startRedisWith(t, p, dir, file, args)
+}
+
+// startRedisWith starts a server whose configuration is written.
+func startRedisWith(t testing.TB, p port, dir, file string, args []string) *RedisServer {
+	t.Helper()
 	r := &RedisServer{t: t, port: p, proc: &process{
 		path: program(t, "redis-server"), args: append([]string{file}, args...), dir: dir, death: syscall.SIGKILL,
 	}}
