@@ -1,0 +1,270 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"bellhop/archive"
+)
+
+// run is one run.
+type run struct {
+	o      Options
+	d      *deployment
+	rec    *record
+	people []*person
+	store  archive.Archive
+	before []map[string]float64 // metrics of each node, before anybody came
+	report *Report
+}
+
+// Run carries out a run and reports; an error is the harness's own.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	r := &run{o: o, rec: newRecord(), report: &Report{Options: o, Faults: Schedule(o)}}
+	r.say("seed %d: %s%s, archive in %s, %d nodes, %d users, %d agents, %d faults in %v", o.Seed, o.Engine, r.fsync(), o.Archive, o.Nodes, o.Users, o.Agents, len(r.report.Faults), o.For)
+	var err error
+	if r.d, err = deployAll(ctx, o); err != nil {
+		return nil, err
+	}
+	err = r.all(ctx)
+	for _, p := range r.people {
+		p.leave()
+	}
+	if r.store != nil {
+		_ = r.store.Close()
+	}
+	for _, trouble := range r.d.stop() {
+		err = errors.Join(err, errors.New(trouble))
+	}
+	r.finish()
+	return r.report, err
+}
+
+func (r *run) fsync() string {
+	if r.o.Engine == engineRedis {
+		return ", fsync " + r.o.Fsync
+	}
+	return ""
+}
+
+func (r *run) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.o.Out, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+func (r *run) add(v ...violation) { r.report.add(r.rec, v...) }
+
+// all is the run from its first person to its last check.
+func (r *run) all(ctx context.Context) (err error) {
+	for _, q := range queues {
+		if err := r.d.api(apiKey).Do(ctx, http.MethodPut, "/queues/"+q, settings(q), nil); err != nil {
+			return fmt.Errorf("queue %s: %w", q, err)
+		}
+	}
+	if r.people, err = people(ctx, r.d, r.rec); err != nil {
+		return err
+	}
+	if r.store, err = r.d.openArchive(ctx); err != nil {
+		return err
+	}
+	for _, n := range r.d.nodes {
+		m, err := n.metrics(ctx)
+		if err != nil {
+			return err
+		}
+		r.before = append(r.before, m)
+	}
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.say("faults are over; what is under way arrives")
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	r.say("everybody goes")
+	for _, p := range r.people {
+		p.leave()
+	}
+	return r.ending(ctx)
+}
+
+// load has everybody act while things break, and mends what is broken.
+func (r *run) load(ctx context.Context) error {
+	under, over := context.WithTimeout(ctx, r.o.For)
+	defer over()
+	stop := make(chan struct{})
+	var acting, watching sync.WaitGroup
+	for _, p := range r.people {
+		acting.Go(func() { p.live(ctx, stop) })
+	}
+	watching.Go(func() { r.d.watchLoads(under, r.rec) })
+	watching.Go(func() { r.progress(under) })
+	r.d.inflict(under, r.report.Faults, r.rec)
+	<-under.Done()
+	watching.Wait()
+	err := r.d.mend(ctx)
+	close(stop)
+	acting.Wait()
+	return errors.Join(err, ctx.Err())
+}
+
+// progress tells how it goes, now and then.
+func (r *run) progress(ctx context.Context) {
+	for sleep(ctx, max(10*time.Second, r.o.For/20)) {
+		r.rec.mu.Lock()
+		c, broken := r.rec.counts, len(r.rec.violated)
+		r.say("%d sessions, %d messages acknowledged, %d delivered, %d reconnects, %d violations",
+			c["sessions opened"], c["messages acknowledged"], c["messages delivered"], c["reconnects"], broken)
+		r.rec.mu.Unlock()
+	}
+}
+
+// settle waits until what was under way has arrived everywhere, and checks.
+func (r *run) settle(ctx context.Context) error {
+	var back sync.WaitGroup
+	for _, p := range r.people {
+		back.Go(func() {
+			if p.client() == nil {
+				_ = p.connect(ctx)
+			}
+		})
+	}
+	back.Wait()
+	var e *evidence
+	var left []violation
+	err := eventually(ctx, r.d.limit(20*time.Second), func() (err error) {
+		if e, err = r.d.gather(ctx, r.rec, r.people, r.store); err != nil {
+			return err
+		}
+		if left = e.converging(); len(left) > 0 {
+			return fmt.Errorf("%d differences, such as %v", len(left), left[0])
+		}
+		return nil
+	})
+	if e == nil {
+		return fmt.Errorf("nothing can be asked: %w", err)
+	}
+	r.add(left...)
+	r.check(e)
+	if err != nil && len(left) == 0 {
+		return err
+	}
+	return nil
+}
+
+// check makes the checks that hold at any time.
+func (r *run) check(e *evidence) {
+	found, lost := e.safety()
+	r.add(found...)
+	r.report.Lost = lost
+	found, r.report.Linear, r.report.LinearOpen = e.checkOwnership(20 * time.Second)
+	r.add(found...)
+	r.report.Sessions = len(e.sessions)
+}
+
+// ending waits until each session has ended by its timers, and checks what is left.
+func (r *run) ending(ctx context.Context) error {
+	var e *evidence
+	var left []violation
+	err := eventually(ctx, r.d.limit(nodeNoticed+agentGrace+abandonTimeout+offerTimeout), func() (err error) {
+		if e, err = r.d.gather(ctx, r.rec, r.people, r.store); err != nil {
+			return err
+		}
+		if left = append(e.checkEnded(), e.converging()...); len(left) > 0 {
+			return fmt.Errorf("%d are not there yet, such as %v", len(left), left[0])
+		}
+		return nil
+	})
+	if e == nil {
+		return fmt.Errorf("nothing can be asked: %w", err)
+	}
+	r.add(left...)
+	found, _ := e.safety()
+	r.add(found...)
+	if err := r.audit(ctx); err != nil {
+		return err
+	}
+	return r.nodes(ctx)
+}
+
+// audit runs the deployment's own.
+func (r *run) audit(ctx context.Context) error {
+	args := append([]string{"audit", "--rate", "20000", "--log-level", "error"}, r.d.stores(r.d.redisURL())...)
+	ctx, cancel := context.WithTimeout(ctx, r.d.limit(time.Minute))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.o.Binary, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var status *exec.ExitError
+	if err == nil {
+		r.say("audit: %s", strings.TrimSpace(string(out)))
+		return nil
+	}
+	if !errors.As(err, &status) || len(out) == 0 {
+		return fmt.Errorf("audit: %w: %s", err, stderr.String())
+	}
+	for line := range strings.Lines(string(out)) {
+		r.add(violation{What: "audit: " + strings.TrimSpace(line)})
+	}
+	return nil
+}
+
+// What a node may have more than before anybody came: what the runtime keeps, and what an idle node does at times.
+const (
+	moreGoroutines = 40
+	moreHeap       = 64 << 20
+)
+
+// nodes waits until nodes are as they were, and looks how they are.
+func (r *run) nodes(ctx context.Context) error {
+	for i, n := range r.d.nodes {
+		var m map[string]float64
+		err := eventually(ctx, r.d.limit(15*time.Second), func() (err error) {
+			if m, err = n.metrics(ctx); err != nil {
+				return err
+			}
+			if now, then := m["go_goroutines"], r.before[i]["go_goroutines"]; now > then+moreGoroutines {
+				return fmt.Errorf("%s has %.0f goroutines, and had %.0f before anybody came", n.name, now, then)
+			}
+			if now, then := m["go_memstats_heap_inuse_bytes"], r.before[i]["go_memstats_heap_inuse_bytes"]; now > then+moreHeap {
+				return fmt.Errorf("%s has %.0f MiB of heap, and had %.0f before anybody came", n.name, now/(1<<20), then/(1<<20))
+			}
+			return nil
+		})
+		switch {
+		case m == nil:
+			return err
+		case err != nil:
+			r.add(violation{What: err.Error()})
+		}
+		if m["bellhop_panics_total"] > 0 {
+			r.add(violation{What: fmt.Sprintf("%s caught %.0f panics:\n%s", n.name, m["bellhop_panics_total"], n.logTail())})
+		}
+	}
+	for _, n := range r.d.nodes {
+		n.mu.Lock()
+		for _, death := range n.deaths {
+			r.add(violation{What: death + "\n" + n.logTail()})
+		}
+		n.mu.Unlock()
+	}
+	return nil
+}
+
+// finish puts what was recorded into the report.
+func (r *run) finish() {
+	r.rec.mu.Lock()
+	along := append([]violation(nil), r.rec.violated...)
+	r.report.Counts, r.report.Longest = r.rec.counts, r.rec.longest
+	r.rec.mu.Unlock()
+	r.add(along...)
+}
