@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -19,6 +20,7 @@ type faultsCommand struct {
 	Nodes     int           `default:"3" help:"Nodes."`
 	Users     int           `default:"12" help:"Users."`
 	Agents    int           `default:"5" help:"Agents."`
+	Journal   string        `help:"Write what broke, and when, to this file." placeholder:"FILE"`
 	Intensity float64       `default:"1" help:"How many times as many faults."`
 }
 
@@ -35,6 +37,7 @@ func (c *faultsCommand) Run(ctx context.Context) error {
 		Users: c.Users, Agents: c.Agents, Intensity: c.Intensity, Binary: bin, Out: os.Stdout})
 	if r != nil {
 		r.Write(os.Stdout)
+		err = errors.Join(err, c.journal(r))
 	}
 	if err != nil {
 		return err
@@ -43,4 +46,16 @@ func (c *faultsCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("%d promises were broken, seed %d", n, c.Seed)
 	}
 	return nil
+}
+
+func (c *faultsCommand) journal(r *faults.Report) error {
+	if c.Journal == "" {
+		return nil
+	}
+	f, err := os.Create(c.Journal)
+	if err != nil {
+		return err
+	}
+	r.WriteJournal(f)
+	return f.Close()
 }

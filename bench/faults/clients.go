@@ -60,20 +60,12 @@ func people(ctx context.Context, d *deployment, rec *record) (all []*person, err
 	return all, nil
 }
 
-// live acts until stop; a connection is made when there is none.
-func (p *person) live(ctx context.Context, stop <-chan struct{}) {
-	for {
-		if p.client() == nil && p.connect(ctx) != nil {
-			return
+// live acts until its time is over; a connection is made when there is none. What it began is carried out.
+func (p *person) live(ctx, under context.Context) {
+	for sleep(under, time.Duration(100+p.rng.IntN(400))*time.Millisecond) {
+		if p.client() != nil || p.connect(under) == nil {
+			p.step(p, ctx)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-stop:
-			return
-		case <-time.After(time.Duration(100+p.rng.IntN(400)) * time.Millisecond):
-		}
-		p.step(p, ctx)
 	}
 }
 
@@ -104,8 +96,9 @@ func (p *person) connect(ctx context.Context) error {
 		if errors.As(err, &e) && (e.Status == 401 || e.Status == 403) && len(p.d.lossySpans()) == 0 {
 			p.rec.violate("", "%s is refused: %v", p.ID, err)
 		}
+		p.rec.refused(p.ID, err)
 		if !sleep(ctx, 300*time.Millisecond) {
-			return ctx.Err()
+			return fmt.Errorf("%s cannot connect: %w", p.ID, err)
 		}
 	}
 }

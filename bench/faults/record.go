@@ -147,6 +147,17 @@ func (r *record) away(d time.Duration) {
 	r.counts["reconnects"]++
 }
 
+// refused notes why somebody could not connect, the same reason once in a row.
+func (r *record) refused(who string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts["tries to connect that failed"]++
+	text := fmt.Sprintf("cannot connect: %v", err)
+	if n := len(r.journal); n == 0 || !strings.HasSuffix(r.journal[n-1].text, text) {
+		r.journal = append(r.journal, entry{time.Now(), "", who + " " + text})
+	}
+}
+
 // around are the lines of the journal about a violation: what concerns all just before it, and the session's own.
 func (r *record) around(v violation) (lines []string) {
 	r.mu.Lock()

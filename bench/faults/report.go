@@ -19,6 +19,7 @@ type Report struct {
 	Lost       int           // acknowledged messages that Redis lost, as it may
 	Linear     int           // sessions whose owners were compared
 	LinearOpen int           // of these: it took too long to tell
+	Journal    []string      // of what concerns all
 	Violations []string      // each with what happened around it
 }
 
@@ -45,6 +46,13 @@ func (r *Report) add(rec *record, found ...violation) {
 			}
 		}
 		r.Violations = append(r.Violations, text)
+	}
+}
+
+// WriteJournal tells what broke and who could not connect, line by line.
+func (r *Report) WriteJournal(w io.Writer) {
+	for _, line := range r.Journal {
+		_, _ = fmt.Fprintln(w, line)
 	}
 }
 

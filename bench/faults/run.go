@@ -100,10 +100,11 @@ func (r *run) all(ctx context.Context) (err error) {
 func (r *run) load(ctx context.Context) error {
 	under, over := context.WithTimeout(ctx, r.o.For)
 	defer over()
-	stop := make(chan struct{})
+	acts, ended := context.WithCancel(ctx)
+	defer ended()
 	var acting, watching sync.WaitGroup
 	for _, p := range r.people {
-		acting.Go(func() { p.live(ctx, stop) })
+		acting.Go(func() { p.live(ctx, acts) })
 	}
 	watching.Go(func() { r.d.watchLoads(under, r.rec) })
 	watching.Go(func() { r.progress(under) })
@@ -111,7 +112,7 @@ func (r *run) load(ctx context.Context) error {
 	<-under.Done()
 	watching.Wait()
 	err := r.d.mend(ctx)
-	close(stop)
+	ended()
 	acting.Wait()
 	return errors.Join(err, ctx.Err())
 }
@@ -129,15 +130,9 @@ func (r *run) progress(ctx context.Context) {
 
 // settle waits until what was under way has arrived everywhere, and checks.
 func (r *run) settle(ctx context.Context) error {
-	var back sync.WaitGroup
-	for _, p := range r.people {
-		back.Go(func() {
-			if p.client() == nil {
-				_ = p.connect(ctx)
-			}
-		})
+	if err := r.gatherAll(ctx); err != nil {
+		return err
 	}
-	back.Wait()
 	var e *evidence
 	var left []violation
 	err := eventually(ctx, r.d.limit(20*time.Second), func() (err error) {
@@ -158,6 +153,28 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// gatherAll waits until everybody is connected.
+func (r *run) gatherAll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.d.limit(20*time.Second))
+	defer cancel()
+	var back sync.WaitGroup
+	failed := make(chan error, len(r.people))
+	for _, p := range r.people {
+		back.Go(func() {
+			if p.client() == nil {
+				failed <- p.connect(ctx)
+			}
+		})
+	}
+	back.Wait()
+	close(failed)
+	var all []error
+	for err := range failed {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }
 
 // check makes the checks that hold at any time.
@@ -265,6 +282,11 @@ func (r *run) finish() {
 	r.rec.mu.Lock()
 	along := append([]violation(nil), r.rec.violated...)
 	r.report.Counts, r.report.Longest = r.rec.counts, r.rec.longest
+	for _, e := range r.rec.journal {
+		if e.session == "" {
+			r.report.Journal = append(r.report.Journal, e.at.Format("15:04:05.000")+"  "+e.text)
+		}
+	}
 	r.rec.mu.Unlock()
 	r.add(along...)
 }
