@@ -94,7 +94,10 @@ func (p *person) begin(ctx context.Context) {
 		return
 	}
 	p.knows(s)
-	p.rec.counted("sessions opened", 1)
+	p.rec.counted("opens answered", 1)
+	if s.Seq == 1 { // it is new, and nobody has moved it
+		p.rec.began(s.ID, s.Queue)
+	}
 	p.rec.note(s.ID, "%s: opened in %s", p.ID, s.Queue)
 }
 

@@ -31,6 +31,7 @@ type evidence struct {
 	ops      []op
 	reads    []readMark
 	rates    []rated
+	opened   map[string]string // sessions' first queues, of those of which it is known
 	lossy    []span
 }
 

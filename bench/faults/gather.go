@@ -12,8 +12,7 @@ import (
 
 // gather asks the deployment what it has, by HTTP and beside it.
 func (d *deployment) gather(ctx context.Context, rec *record, all []*person, store archive.Archive) (*evidence, error) {
-	e := &evidence{sessions: map[string]facts{}, log: map[string][]message{}, archive: map[string][]message{}, capacity: map[string]int{}, lossy: d.lossySpans()}
-	e.sends, e.ops, e.reads, e.rates = rec.copied()
+	e := rec.evidence(d.lossySpans())
 	sessions, err := d.sessions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)

@@ -157,8 +157,8 @@ func bySelf(session, user string, log []message) (ops []op) {
 }
 
 // assigns tells whether the broker may have given a session to somebody who did not ask.
-func assigns(queue string, log []message) bool {
-	return queue == queueAuto || slices.ContainsFunc(log, func(m message) bool {
+func assigns(first string, log []message) bool {
+	return first == queueAuto || first == "" || slices.ContainsFunc(log, func(m message) bool {
 		s, ok := systemOf(m)
 		return ok && s.Queue == queueAuto
 	})
@@ -175,7 +175,7 @@ func (e *evidence) checkOwnership(limit time.Duration) (found []violation, check
 	}
 	for id, ops := range bySession {
 		s, known := e.sessions[id]
-		if !known || assigns(s.Queue, e.log[id]) || slices.ContainsFunc(ops, func(o op) bool { return e.maybeLost(o.Call, o.Return) }) {
+		if !known || assigns(e.opened[id], e.log[id]) || slices.ContainsFunc(ops, func(o op) bool { return e.maybeLost(o.Call, o.Return) }) {
 			continue
 		}
 		ops = append(ops, bySelf(id, s.User, e.log[id])...)

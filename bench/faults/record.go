@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type record struct {
 	ops      []op
 	reads    []readMark
 	rated    []rated
+	opened   map[string]string // sessions' first queues
 	counts   map[string]int
 	longest  time.Duration // that somebody who wanted to be connected was not
 	violated []violation   // found along
@@ -76,7 +78,7 @@ type violation struct {
 }
 
 func newRecord() *record {
-	return &record{sends: map[string]*sent{}, counts: map[string]int{}}
+	return &record{sends: map[string]*sent{}, counts: map[string]int{}, opened: map[string]string{}}
 }
 
 // note adds a line to the journal.
@@ -139,6 +141,15 @@ func (r *record) rate(m rated) {
 	r.rated = append(r.rated, m)
 }
 
+// began notes where a session was opened, unless it was open already.
+func (r *record) began(session, queue string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.opened[session] == "" {
+		r.opened[session] = queue
+	}
+}
+
 // away notes how long somebody was not connected who wanted to be.
 func (r *record) away(d time.Duration) {
 	r.mu.Lock()
@@ -171,15 +182,16 @@ func (r *record) around(v violation) (lines []string) {
 	return lines[max(0, len(lines)-60):]
 }
 
-// copied is what was recorded until now, for checks.
-func (r *record) copied() (sends map[string]sent, ops []op, reads []readMark, rates []rated) {
+// evidence is what was recorded until now, for checks.
+func (r *record) evidence(lossy []span) *evidence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sends = map[string]sent{}
+	e := &evidence{sessions: map[string]facts{}, log: map[string][]message{}, archive: map[string][]message{}, capacity: map[string]int{},
+		sends: map[string]sent{}, ops: slices.Clone(r.ops), reads: slices.Clone(r.reads), rates: slices.Clone(r.rated), opened: maps.Clone(r.opened), lossy: lossy}
 	for mark, s := range r.sends {
-		sends[mark] = *s
+		e.sends[mark] = *s
 	}
-	return sends, append([]op(nil), r.ops...), append([]readMark(nil), r.reads...), append([]rated(nil), r.rated...)
+	return e
 }
 
 // message is a message as logs, archives and people have it.

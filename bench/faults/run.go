@@ -123,7 +123,7 @@ func (r *run) progress(ctx context.Context) {
 		r.rec.mu.Lock()
 		c, broken := r.rec.counts, len(r.rec.violated)
 		r.say("%d sessions, %d messages acknowledged, %d delivered, %d reconnects, %d violations",
-			c["sessions opened"], c["messages acknowledged"], c["messages delivered"], c["reconnects"], broken)
+			len(r.rec.opened), c["messages acknowledged"], c["messages delivered"], c["reconnects"], broken)
 		r.rec.mu.Unlock()
 	}
 }
