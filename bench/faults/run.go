@@ -133,26 +133,38 @@ func (r *run) settle(ctx context.Context) error {
 	if err := r.gatherAll(ctx); err != nil {
 		return err
 	}
-	var e *evidence
-	var left []violation
-	err := eventually(ctx, r.d.limit(20*time.Second), func() (err error) {
-		if e, err = r.d.gather(ctx, r.rec, r.people, r.store); err != nil {
-			return err
-		}
-		if left = e.converging(); len(left) > 0 {
-			return fmt.Errorf("%d differences, such as %v", len(left), left[0])
-		}
-		return nil
-	})
-	if e == nil {
-		return fmt.Errorf("nothing can be asked: %w", err)
-	}
-	r.add(left...)
-	r.check(e)
-	if err != nil && len(left) == 0 {
+	e, err := r.converge(ctx, r.d.limit(20*time.Second), (*evidence).converging)
+	if err != nil {
 		return err
 	}
+	r.check(e)
 	return nil
+}
+
+// converge gathers until nothing differs any more, and gives what there is then. What differs when the time is over is a violation.
+func (r *run) converge(ctx context.Context, limit time.Duration, differs func(*evidence) []violation) (last *evidence, err error) {
+	var left []violation
+	var told time.Time
+	err = eventually(ctx, limit, func() error {
+		e, err := r.d.gather(ctx, r.rec, r.people, r.store)
+		if err != nil {
+			return err
+		}
+		if last, left = e, differs(e); len(left) == 0 {
+			return nil
+		}
+		err = fmt.Errorf("%d differ, such as session %s: %s", len(left), left[0].Session, left[0].What)
+		if time.Since(told) > 15*time.Second {
+			told = time.Now()
+			r.say("waiting: %v", err)
+		}
+		return err
+	})
+	if last == nil {
+		return nil, fmt.Errorf("nothing can be asked: %w", err)
+	}
+	r.add(left...)
+	return last, ctx.Err()
 }
 
 // gatherAll waits until everybody is connected.
@@ -189,21 +201,12 @@ func (r *run) check(e *evidence) {
 
 // ending waits until each session has ended by its timers, and checks what is left.
 func (r *run) ending(ctx context.Context) error {
-	var e *evidence
-	var left []violation
-	err := eventually(ctx, r.d.limit(nodeNoticed+agentGrace+abandonTimeout+offerTimeout), func() (err error) {
-		if e, err = r.d.gather(ctx, r.rec, r.people, r.store); err != nil {
-			return err
-		}
-		if left = append(e.checkEnded(), e.converging()...); len(left) > 0 {
-			return fmt.Errorf("%d are not there yet, such as %v", len(left), left[0])
-		}
-		return nil
+	e, err := r.converge(ctx, r.d.limit(nodeNoticed+agentGrace+abandonTimeout+offerTimeout), func(e *evidence) []violation {
+		return append(e.checkEnded(), e.converging()...)
 	})
-	if e == nil {
-		return fmt.Errorf("nothing can be asked: %w", err)
+	if err != nil {
+		return err
 	}
-	r.add(left...)
 	found, _ := e.safety()
 	r.add(found...)
 	if err := r.audit(ctx); err != nil {
