@@ -90,11 +90,11 @@ func (p *person) begin(ctx context.Context) {
 	defer cancel()
 	s, err := c.Open(ctx, client.OpenRequest{Queue: queues[p.rng.IntN(len(queues))], Subject: "of " + p.ID})
 	if err != nil {
-		p.rec.counted("opens that failed", 1)
+		p.rec.counted("opens that failed")
 		return
 	}
 	p.knows(s)
-	p.rec.counted("opens answered", 1)
+	p.rec.counted("opens answered")
 	if s.Seq == 1 { // it is new, and nobody has moved it
 		p.rec.began(s.ID, s.Queue)
 	}
@@ -113,7 +113,7 @@ func (p *person) rateIt(ctx context.Context, s client.Session) {
 	if err == nil {
 		p.knows(r)
 		p.rec.rate(rated{s.ID, score, time.Now()})
-		p.rec.counted("ratings", 1)
+		p.rec.counted("ratings")
 	}
 }
 

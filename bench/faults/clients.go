@@ -160,7 +160,7 @@ func (p *person) saw(v *view, e client.Event) {
 		}
 		if !e.WillRetry && p.c != nil { // the server will not have it back: a new one is dialled
 			p.rec.note("", "%s: its connection has ended: %d %v", p.ID, e.Code, e.Err)
-			p.rec.counted("connections ended for good", 1)
+			p.rec.counted("connections ended for good")
 			p.c = nil
 		}
 	}
@@ -223,7 +223,7 @@ func (p *person) act(ctx context.Context, session, what, to string, do func(ctx 
 	if o.Out != "" {
 		p.rec.did(o)
 	} else {
-		p.rec.counted(what+": refused otherwise", 1)
+		p.rec.counted(what + ": refused otherwise")
 	}
 }
 
@@ -267,11 +267,11 @@ func (p *person) say(ctx context.Context, session, kind string) {
 	if s.Type == "file" {
 		f, err := p.api().Upload(ctx, s.Mark+".txt", strings.NewReader("the file of "+s.Mark))
 		if err != nil {
-			p.rec.counted("uploads that failed", 1)
+			p.rec.counted("uploads that failed")
 			return
 		}
 		body = f
-		p.rec.counted("uploads", 1)
+		p.rec.counted("uploads")
 	}
 	if s.Began.IsZero() {
 		p.rec.sending(s)
@@ -285,7 +285,7 @@ func (p *person) say(ctx context.Context, session, kind string) {
 		p.rec.acked(s, r)
 		return
 	}
-	p.rec.counted("messages refused, or given up", 1)
+	p.rec.counted("messages refused, or given up")
 	if outcome(err) == outUnknown && s.Type != "file" {
 		p.again = append(p.again, s)
 	}
@@ -305,7 +305,7 @@ func (p *person) look(ctx context.Context, s client.Session) {
 	r, err := c.Read(ctx, s.ID, seq)
 	if err == nil {
 		p.rec.read(readMark{s.ID, p.ID, seq, time.Now()})
-		p.rec.counted("reads", 1)
+		p.rec.counted("reads")
 		if r.ReadSeq < seq {
 			p.rec.violate(s.ID, "%s has read up to %d and is told %d", p.ID, seq, r.ReadSeq)
 		}
@@ -315,11 +315,11 @@ func (p *person) look(ctx context.Context, s client.Session) {
 // goAway cuts the connection, or is away for a while.
 func (p *person) goAway(ctx context.Context, most time.Duration) {
 	if c := p.client(); c != nil && p.rng.IntN(3) > 0 {
-		p.rec.counted("connections dropped", 1)
+		p.rec.counted("connections dropped")
 		c.Drop()
 		return
 	}
-	p.rec.counted("times somebody left and came back", 1)
+	p.rec.counted("times somebody left and came back")
 	p.leave()
 	sleep(ctx, time.Duration(p.rng.Int64N(int64(most))))
 }

@@ -42,8 +42,6 @@ type deployment struct {
 // span is a time.
 type span struct{ from, to time.Time }
 
-func (s span) has(t time.Time) bool { return !t.Before(s.from) && !t.After(s.to) }
-
 // deploy starts everything.
 func deployAll(ctx context.Context, o Options) (d *deployment, err error) {
 	h, err := newHost(ctx)

@@ -129,6 +129,6 @@ func (d *deployment) watchLoads(ctx context.Context, rec *record) {
 				rec.violate("", "%s has a load of %d and room for %d", a.ID, a.Load, a.Capacity)
 			}
 		}
-		rec.counted("looks at loads", 1)
+		rec.counted("looks at loads")
 	}
 }

@@ -36,9 +36,9 @@ func (d *deployment) inflict(ctx context.Context, schedule []Fault, rec *record)
 				rec.note("", "fault begins: %s, node %d, for %v", f.Kind, f.Target, f.Lasts.Round(time.Millisecond))
 				err := d.h.guard(func() { d.break1(ctx, f) })
 				rec.note("", "fault is over: %s (%v)", f.Kind, errOr(err, "mended"))
-				rec.counted("fault: "+f.Kind, 1)
+				rec.counted("fault: " + f.Kind)
 				if err != nil {
-					rec.counted("fault not carried out to its end", 1)
+					rec.counted("fault not carried out to its end")
 				}
 			}
 		})

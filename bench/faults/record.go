@@ -88,10 +88,10 @@ func (r *record) note(session, format string, args ...any) {
 	r.journal = append(r.journal, entry{time.Now(), session, fmt.Sprintf(format, args...)})
 }
 
-func (r *record) counted(what string, n int) {
+func (r *record) counted(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.counts[what] += n
+	r.counts[what]++
 }
 
 // violate notes a broken promise that was seen along.
@@ -265,7 +265,7 @@ func (v *view) message(m client.Message) {
 		v.rec.violate(m.Session, "%s was given message %d (%s) after %d (%s has %q there)", v.who, m.Seq, m.Mid, h.last, v.who, h.events[m.Seq])
 	}
 	h.last, h.events[m.Seq] = max(h.last, m.Seq), m.Mid
-	v.rec.counted("messages delivered", 1)
+	v.rec.counted("messages delivered")
 	if v.role == "user" && m.Type == "note" {
 		v.rec.violate(m.Session, "%s, a user, was shown note %d", v.who, m.Seq)
 	}
@@ -278,7 +278,7 @@ func (v *view) reset(session string) {
 	h := v.of(session)
 	h.events, h.own, h.last = map[int64]string{}, map[string]bool{}, 0
 	h.resets++
-	v.rec.counted("resets", 1)
+	v.rec.counted("resets")
 }
 
 // acked takes an acknowledgement.
