@@ -11,6 +11,7 @@ type facts struct {
 	ID, Queue, State, User, Agent string
 	Seq                           int64
 	Score                         int
+	Ended                         time.Time // zero while it has not
 }
 
 // count is what the server says of somebody's unread messages.
@@ -21,6 +22,7 @@ type count struct {
 
 // evidence is all that is checked at one time.
 type evidence struct {
+	at       time.Time // when it was gathered
 	sessions map[string]facts
 	log      map[string][]message // by session
 	archive  map[string][]message // likewise, without what was superseded
@@ -133,11 +135,14 @@ func (s facts) takesPart(who, role string) bool {
 	return s.Agent == who && s.State != "ended"
 }
 
+// told is for how long after its end a session is told of to who connects: an hour, less what a slow machine takes.
+const told = 50 * time.Minute
+
 // checkView: whoever is in a session has its whole log, but for notes a user does not see; what
 // anybody was shown is in the log.
 func (e *evidence) checkView(v seen) (found []violation) {
 	for id, s := range e.sessions {
-		if !s.takesPart(v.Who, v.Role) {
+		if !s.takesPart(v.Who, v.Role) || !s.Ended.IsZero() && s.Ended.Before(e.at.Add(-told)) {
 			continue
 		}
 		h := v.Sessions[id]

@@ -208,6 +208,17 @@ func TestTheBrokersOwnSteps(t *testing.T) {
 	require.NotEmpty(t, e.all())
 }
 
+// A client that comes is told of what ended within the hour, and need not have what ended before.
+func TestWhatEndedLongAgo(t *testing.T) {
+	e := sound()
+	e.at = at(3700)
+	e.views = []seen{{"user-00", "user", map[string]held{}}}
+	e.session(func(f *facts) { f.Ended = at(1000) })
+	require.Len(t, e.checkView(e.views[0]), 1)
+	e.session(func(f *facts) { f.Ended = at(5) })
+	require.Empty(t, e.checkView(e.views[0]))
+}
+
 func TestWhatHasNotEnded(t *testing.T) {
 	e := sound()
 	require.Len(t, e.checkEnded(), 1)

@@ -18,16 +18,8 @@ func (d *deployment) gather(ctx context.Context, rec *record, all []*person, sto
 		return nil, fmt.Errorf("sessions: %w", err)
 	}
 	for _, s := range sessions {
-		f := facts{ID: s.ID, Queue: s.Queue, State: s.State, User: s.User.ID, Seq: s.Seq}
-		if s.Agent != nil {
-			f.Agent = s.Agent.ID
-		}
-		if s.Rating != nil {
-			f.Score = s.Rating.Score
-		}
-		e.sessions[s.ID] = f
-		if e.log[s.ID], err = d.history(ctx, s.ID); err != nil {
-			return nil, fmt.Errorf("history of %s: %w", s.ID, err)
+		if e.sessions[s.ID], e.log[s.ID], err = d.one(ctx, s.ID); err != nil {
+			return nil, fmt.Errorf("session %s: %w", s.ID, err)
 		}
 		if e.archive[s.ID], err = archived(ctx, store, s.ID); err != nil {
 			return nil, fmt.Errorf("archive: %w", err)
@@ -42,6 +34,30 @@ func (d *deployment) gather(ctx context.Context, rec *record, all []*person, sto
 		}
 	}
 	return e, nil
+}
+
+// one is a session and its log, of one time: every transition has a message, so they fit where nothing came between.
+func (d *deployment) one(ctx context.Context, id string) (f facts, log []message, err error) {
+	for range 5 {
+		s, err := d.api(apiKey).Session(ctx, id)
+		if err != nil {
+			return f, nil, err
+		}
+		f = facts{ID: s.ID, Queue: s.Queue, State: s.State, User: s.User.ID, Seq: s.Seq}
+		if s.Agent != nil {
+			f.Agent = s.Agent.ID
+		}
+		if s.Ended != nil {
+			f.Ended = *s.Ended
+		}
+		if s.Rating != nil {
+			f.Score = s.Rating.Score
+		}
+		if log, err = d.history(ctx, id); err != nil || f.Seq == int64(len(log)) {
+			return f, log, err
+		}
+	}
+	return f, log, nil
 }
 
 // tell adds what a person's client has, and what the server says to it.

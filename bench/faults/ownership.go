@@ -180,18 +180,18 @@ func (e *evidence) checkOwnership(limit time.Duration) (found []violation, check
 		}
 		ops = append(ops, bySelf(id, s.User, e.log[id])...)
 		ops = append(ops, e.loose(e.log[id])...)
-		var history []porcupine.Operation
+		var all []porcupine.Operation
 		for _, o := range ops {
 			call, ret := o.Call.UnixNano(), o.Return.UnixNano()
 			if o.Out == outUnknown {
 				ret = math.MaxInt64
 			}
-			history = append(history, porcupine.Operation{Input: o, Call: call, Output: o.Out, Return: ret})
+			all = append(all, porcupine.Operation{Input: o, Call: call, Output: o.Out, Return: ret})
 		}
 		checked++
-		switch porcupine.CheckOperationsTimeout(ownership, clients(history), limit) {
+		switch porcupine.CheckOperationsTimeout(ownership, clients(all), limit) {
 		case porcupine.Illegal:
-			found = append(found, violation{"who owns it is not linearizable: " + told(ops), id, time.Time{}})
+			found = append(found, violation{"who owns it is not linearizable: " + history(ops), id, time.Time{}})
 		case porcupine.Unknown:
 			open++
 		}
@@ -207,7 +207,7 @@ func clients(history []porcupine.Operation) []porcupine.Operation {
 	return history
 }
 
-func told(ops []op) string {
+func history(ops []op) string {
 	slices.SortFunc(ops, func(a, b op) int { return a.Call.Compare(b.Call) })
 	var b strings.Builder
 	for _, o := range ops {

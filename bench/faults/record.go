@@ -186,7 +186,7 @@ func (r *record) around(v violation) (lines []string) {
 func (r *record) evidence(lossy []span) *evidence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &evidence{sessions: map[string]facts{}, log: map[string][]message{}, archive: map[string][]message{}, capacity: map[string]int{},
+	e := &evidence{at: time.Now(), sessions: map[string]facts{}, log: map[string][]message{}, archive: map[string][]message{}, capacity: map[string]int{},
 		sends: map[string]sent{}, ops: slices.Clone(r.ops), reads: slices.Clone(r.reads), rates: slices.Clone(r.rated), opened: maps.Clone(r.opened), lossy: lossy}
 	for mark, s := range r.sends {
 		e.sends[mark] = *s
