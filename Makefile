@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build sbom generate licences web web-deps web-check test-deps test test-web cover bench fuzz fmt lint vuln check
+.PHONY: help run build sbom generate licences web web-deps web-check test-deps test test-web cover bench faults fuzz fmt lint vuln check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ cover: test-deps ## measure how much of the code the tests run, into bin/cover.h
 
 bench: ## measure all that has a goal, into bench/out; BENCH=--quick or --full
 	go run ./bench all $(BENCH)
+
+faults: test-deps ## break a whole deployment for ten minutes and check the promises; FAULTS='--seed 7 --engine cluster'
+	go run ./bench faults $(FAULTS)
 
 fuzz: ## run every fuzz target for FUZZTIME, 2m unless set
 	@FUZZTIME=$${FUZZTIME:-2m} .ci/run fuzz

@@ -21,6 +21,7 @@
 //	go run ./bench history    # pages deep in a session of a million messages
 //	go run ./bench search     # searches over a million messages
 //	go run ./bench hostile    # what others feel while one participant does its worst
+//	go run ./bench faults     # no figures: breaks a whole deployment, and checks the promises
 //
 // It starts redis-server and Bellhop itself, on free loopback ports, and stops
 // them. The tables go to stdout; --json names a file for the figures.
@@ -60,6 +61,7 @@ type options struct {
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
 	Search  searchCommand  `cmd:"" help:"Searches over very many messages."`
 	Hostile hostileCommand `cmd:"" help:"What others feel while one participant does its worst."`
+	Faults  faultsCommand  `cmd:"" help:"Break a whole deployment by a schedule that a seed gives, and check the promises; exit status 1 if one is broken."`
 	Echo    echoCommand    `cmd:"" hidden:"" help:"A bare gws echo; the benchmark starts it."`
 	Attack  attackCommand  `cmd:"" hidden:"" help:"The attacker of hostile, which starts it."`
 }

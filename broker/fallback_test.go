@@ -368,6 +368,36 @@ func TestKeysGoBackUnderChat(t *testing.T) {
 	c.check(t)
 }
 
+// Somebody had left a session, and takes part again in a Redis that fell back: it begins anew, whether
+// its node goes on following the session for others or not.
+func TestWhoIsBackAfterAFallBack(t *testing.T) {
+	t.Parallel()
+	for where, at := range map[string]int{"where others are": 0, "at another node": 1} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			server := newFallible(t)
+			nodes := []*Broker{startNode(t, server.URL(), noArchive), startNode(t, server.URL(), noArchive)}
+			q := name("q")
+			uma, ann, bea := user(t, nodes[0], name("uma")), agent(t, nodes[at], name("ann"), q), agent(t, nodes[0], name("bea"), q)
+			s := uma.open(q)
+			ann.grab(s.ID)
+			uma.await("session", inStateOf(chat.Serving))
+			server.save()
+			_, err := nodes[at].Transfer(t.Context(), ann.Actor, chat.TransferRequest{Session: s.ID, Agent: bea.ID})
+			require.NoError(t, err)
+			bea.await("offer", nil)
+			_, err = nodes[0].Accept(t.Context(), bea.Actor, s.ID)
+			require.NoError(t, err)
+			ann.await("session", func(e event) bool {
+				owner, _ := e["session"].(map[string]any)["agent"].(map[string]any)
+				return owner != nil && owner["id"] == bea.ID
+			})
+			server.fall()
+			ann.await("reset", inSession(s.ID))
+		})
+	}
+}
+
 // Who owns a session went back, too: everybody connected hears of it, and of who gets it then.
 func TestOwnersAfterAFallBack(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,11 @@ import (
 //go:embed redis-users.acl
 var redisUsers string
 
+// Nginx is the configuration of nginx in front of two nodes.
+//
+//go:embed nginx.conf
+var Nginx string
+
 // RedisUser is the user of the ACL file that Bellhop connects as.
 const RedisUser = "bellhop"
 

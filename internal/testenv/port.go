@@ -56,6 +56,13 @@ func freePorts(t testing.TB, n int) []port {
 	return nil
 }
 
+// Addr is an address for a server that the test starts itself, and may kill and
+// start there again: nobody else is given it while the test runs.
+func Addr(t testing.TB) string {
+	t.Helper()
+	return freePorts(t, 1)[0].addr()
+}
+
 func holdPort(p port) (net.PacketConn, error) {
 	hold, err := net.ListenPacket("udp4", p.addr())
 	if err != nil {

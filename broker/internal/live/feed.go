@@ -38,9 +38,16 @@ type feed struct {
 	weight  int               // of those, in bytes
 	again   bool              // while busy: it must be read once more
 	freed   int               // holds to release once mu is free
-	came    []string          // participants who are new since the last look
+	came    []newcomer        // participants who are new since the last look
 	placed  [2]int            // position and wait last told to the user
 	sending map[string]string // mid → connection, of sends not heard of yet
+}
+
+// newcomer is somebody who takes part from now on; back tells that Redis fell back to a time when it did:
+// what its connections were shown then, and what they were not, may not be the log.
+type newcomer struct {
+	who  string
+	back bool
 }
 
 const (
@@ -294,7 +301,7 @@ func (f *feed) changed(st *chat.Snapshot) {
 	}
 	for w := range st.Counts {
 		if f.seats[w] == nil {
-			f.came = append(f.came, w)
+			f.came = append(f.came, newcomer{who: w})
 		}
 	}
 	for w := range f.unread {

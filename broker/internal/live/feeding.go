@@ -94,10 +94,13 @@ func (f *feed) unlock() {
 	for range freed {
 		f.h.release(f)
 	}
-	for _, w := range came {
-		if m := f.h.at(chat.IDOf(w)).member(w); m != nil {
+	for _, c := range came {
+		if m := f.h.at(chat.IDOf(c.who)).member(c.who); m != nil {
 			f.h.store.Tasks.Go(func() {
 				defer m.ruined("welcome")
+				if c.back {
+					m.deliver(resetLine(f.id), "")
+				}
 				f.h.welcome(m, f.id, nil)
 			})
 		}
@@ -246,6 +249,9 @@ func (f *feed) restart(st *chat.Snapshot) {
 		f.count(w, n)
 	}
 	f.changed(st)
+	for i := range f.came {
+		f.came[i].back = true
+	}
 }
 
 // midAt is the id of the message at a seq, if that is what was delivered last.

@@ -75,9 +75,12 @@ func (p *hubPart) recheck(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range append(g.open, g.sessions...) {
+	for i, s := range append(g.open, g.sessions...) {
 		if !held[s.ID] {
 			held[s.ID] = true
+			if i < len(g.open) { // where it had taken part before, and Redis fell back to that, it may hold another log
+				m.deliver(resetLine(s.ID), "")
+			}
 			m.deliver(chat.EventLine("session", struct {
 				Session chat.Session `json:"session"`
 			}{s}), "")
