@@ -91,7 +91,7 @@ func (m *mortal) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 func (d *movable) attempt(n int, m *mortal) error {
 	o := d.options()
 	o.Partitions = n
-	o.Redis.AddHook(m)
+	o.Redis = hooked(d.t, d.url, m)
 	_, err := Repartition(d.t.Context(), o, RepartitionOptions{Wait: 20 * time.Second})
 	return err
 }

@@ -92,18 +92,22 @@ func running(b *Broker, script string, cmd redis.Cmder) bool {
 
 var errSabotage = errors.New("read tcp: i/o timeout (sabotaged)")
 
-// sabotaged starts a node whose way to Redis can be spoilt. Its pipeline is half duplex: in full duplex
-// a command has gone already when the library asks a hook.
+// hooked is a client whose calls a hook may hold back. Its pipeline is half duplex: in full duplex
+// a command has gone already when the library asks a hook, and is answered beside it.
+func hooked(t testing.TB, url string, hook redis.Hook) redis.UniversalClient {
+	t.Helper()
+	rdb, err := Dial(url + "?pipeline_pool_size=-1")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = rdb.Close() })
+	rdb.AddHook(hook)
+	return rdb
+}
+
+// sabotaged starts a node whose way to Redis can be spoilt.
 func sabotaged(t testing.TB, url string, change ...func(*Options)) (*Broker, *spoiler) {
 	t.Helper()
 	s := &spoiler{}
-	return startNode(t, url, append(change, func(o *Options) {
-		rdb, err := Dial(url + "?pipeline_pool_size=-1")
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = rdb.Close() })
-		rdb.AddHook(s)
-		o.Redis = rdb
-	})...), s
+	return startNode(t, url, append(change, func(o *Options) { o.Redis = hooked(t, url, s) })...), s
 }
 
 // statusOf is an agent's status in Redis.
