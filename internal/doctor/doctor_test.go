@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -229,17 +230,16 @@ func TestFaultsOfTheSite(t *testing.T) {
 func TestTheWayToTheSite(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	defer secure.Close()
-	r, err := secure.Client().Get(secure.URL) //nolint:noctx // at once
+	r, err := get(t.Context(), secure.Client(), secure.URL, nil)
 	require.NoError(t, err)
-	defer r.Body.Close()
-	ends := secure.Certificate().NotAfter
+	require.Equal(t, secure.Certificate().NotAfter, r.ends)
+	here, err := url.Parse(secure.URL)
+	require.NoError(t, err)
 	for left, want := range map[time.Duration]Severity{time.Hour: Warning, 13 * 24 * time.Hour: Warning, 30 * 24 * time.Hour: Fine} {
-		d := Deployment{Now: func() time.Time { return ends.Add(-left) }}
-		require.Equal(t, want, d.secure(r.Request.URL, r)[0].Severity, left)
+		d := Deployment{Now: func() time.Time { return r.ends.Add(-left) }}
+		require.Equal(t, want, d.secure(here, r.ends)[0].Severity, left)
 	}
-	r.TLS = nil
 	d := Deployment{Now: time.Now}
-	require.Empty(t, d.secure(r.Request.URL, r), "this machine")
-	r.Request.URL.Host = "chat.example.org"
-	require.Equal(t, Grave, d.secure(r.Request.URL, r)[0].Severity)
+	require.Empty(t, d.secure(here, time.Time{}), "this machine")
+	require.Equal(t, Grave, d.secure(&url.URL{Scheme: "http", Host: "chat.example.org"}, time.Time{})[0].Severity)
 }

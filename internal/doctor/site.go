@@ -30,22 +30,22 @@ func (d *Deployment) site(ctx context.Context) (out []Finding) {
 	if err != nil {
 		return []Finding{{Grave, fmt.Sprintf("%s does not answer: %v", d.URL, err), pageSite}}
 	}
-	if r.StatusCode != http.StatusOK {
-		return []Finding{{Grave, fmt.Sprintf("%s/healthz is answered with %s: no node is behind it, or another site", d.URL, r.Status), pageSite}}
+	if r.status != http.StatusOK {
+		return []Finding{{Grave, fmt.Sprintf("%s/healthz is answered with %s: no node is behind it, or another site", d.URL, r.text), pageSite}}
 	}
 	out = append(out, fine("%s reaches a node", d.URL))
-	return append(append(out, d.secure(base, r)...), upgrade(ctx, client, base))
+	return append(append(out, d.secure(base, r.ends)...), upgrade(ctx, client, base))
 }
 
-// secure looks at the way there.
-func (d *Deployment) secure(base *url.URL, r *http.Response) []Finding {
-	if r.TLS == nil {
+// secure looks at the way there; ends is when its certificate does, zero without one.
+func (d *Deployment) secure(base *url.URL, ends time.Time) []Finding {
+	if ends.IsZero() {
 		if host := base.Hostname(); host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" {
 			return nil
 		}
 		return []Finding{{Grave, base.Host + " is reached without TLS: tokens and what people write can be read on the way", pageSite}}
 	}
-	left := r.TLS.PeerCertificates[0].NotAfter.Sub(d.Now())
+	left := ends.Sub(d.Now())
 	if left < soon {
 		return []Finding{{Warning, fmt.Sprintf("the certificate of %s ends in %d days", base.Host, int(left.Hours()/24)), pageSite}}
 	}
@@ -61,25 +61,36 @@ func upgrade(ctx context.Context, client *http.Client, base *url.URL) Finding {
 	switch {
 	case err != nil:
 		return Finding{Grave, fmt.Sprintf("a WebSocket cannot be asked for: %v", err), pageSite}
-	case r.StatusCode == http.StatusUnauthorized:
+	case r.status == http.StatusUnauthorized:
 		return fine("what stands before the nodes passes WebSockets on")
-	case r.StatusCode == http.StatusUpgradeRequired:
+	case r.status == http.StatusUpgradeRequired:
 		return Finding{Grave, "what stands before the nodes takes `Upgrade` away: nobody can chat; nginx needs proxy_http_version 1.1 and both headers (deploy/nginx.conf)", pageSite}
 	}
-	return Finding{Grave, fmt.Sprintf("a WebSocket without a token is answered with %s, not 401: what stands before the nodes does not pass it on", r.Status), pageSite}
+	return Finding{Grave, fmt.Sprintf("a WebSocket without a token is answered with %s, not 401: what stands before the nodes does not pass it on", r.text), pageSite}
 }
 
-func get(ctx context.Context, client *http.Client, address string, headers http.Header) (*http.Response, error) {
+// answer is what matters of a response.
+type answer struct {
+	status int
+	text   string
+	ends   time.Time // of the certificate; zero without TLS
+}
+
+func get(ctx context.Context, client *http.Client, address string, headers http.Header) (a answer, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	for name, values := range headers {
 		req.Header[name] = values
 	}
 	r, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	return r, r.Body.Close()
+	if r.TLS != nil {
+		a.ends = r.TLS.PeerCertificates[0].NotAfter
+	}
+	a.status, a.text = r.StatusCode, r.Status
+	return a, r.Body.Close()
 }
