@@ -31,6 +31,7 @@ type commands struct {
 	Restore     restoreCommand     `cmd:"" help:"Rebuild an empty Redis from the archive: every session that had not ended."`
 	Audit       auditCommand       `cmd:"" help:"Check the promises on a live deployment; exit status 1 if one is broken."`
 	Repartition repartitionCommand `cmd:"" help:"Move a deployment to another number of partitions. Nodes stop meanwhile, and go on by themselves."`
+	Doctor      doctorCommand      `cmd:"" help:"Look at a deployment and say what would hurt it; exit status 3 for warnings, 4 for what is worse."`
 	Token       tokenCommand       `cmd:"" help:"Ask a running node for a participant's token."`
 	Health      healthCommand      `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
@@ -57,9 +58,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := cmd.Run()
 	var bad settingsError
 	var known toldError
+	var exit statusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.As(err, &known):
 		return exitFailed
 	case errors.As(err, &bad):

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
 
 	"bellhop/broker/internal/store"
 )
@@ -92,6 +95,18 @@ func (b *Broker) lookRenumbered(ctx context.Context) bool {
 func (b *Broker) Spread(ctx context.Context) (Spread, error) {
 	all, used, err := b.store.Masters(ctx)
 	return Spread{Partitions: b.store.Partitions, Masters: all, Used: used}, err
+}
+
+// Survey is Spread of a deployment that this process is no node of; it writes nothing.
+func Survey(ctx context.Context, rdb redis.UniversalClient) (Spread, error) {
+	r, err := store.ReadRecord(ctx, rdb)
+	if err != nil {
+		return Spread{}, err
+	}
+	s := store.NewStore(rdb, slog.New(slog.DiscardHandler))
+	s.Numbering, s.Parts = r.Numbering, r.Parts()
+	all, used, err := s.Masters(ctx)
+	return Spread{Partitions: r.Partitions, Masters: all, Used: used}, err
 }
 
 // Spread is how the partitions lie on a cluster's masters.

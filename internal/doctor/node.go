@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Settings are what of a node's settings may be wrong without being refused.
+type Settings struct {
+	Keys     map[string]string // secrets by their settings' names
+	Origins  []string
+	MaxConns int
+	Loopback bool // it listens for this machine only
+}
+
+const (
+	shortKey = 24 // characters
+	pageKeys = "docs/operations.md#secrets"
+)
+
+func (s Settings) look() (out []Finding) {
+	for name, key := range s.Keys {
+		switch {
+		case len(key) < shortKey:
+			out = append(out, Finding{Grave, fmt.Sprintf("--%s has %d characters: it can be guessed; 32 random bytes are made by `openssl rand -hex 32`", name, len(key)), pageKeys})
+		case distinct(key) < 8:
+			out = append(out, Finding{Grave, fmt.Sprintf("--%s is made of %d different characters: it can be guessed", name, distinct(key)), pageKeys})
+		default:
+			out = append(out, fine("--%s is long enough", name))
+		}
+	}
+	for _, o := range s.Origins {
+		if o == "*" {
+			out = append(out, Finding{Warning, "--origins is *: pages of any site may open a WebSocket with a token that they got hold of", "docs/security.md"})
+		}
+		if strings.HasPrefix(o, "http://") && !strings.Contains(o, "//localhost") && !strings.Contains(o, "//127.0.0.1") {
+			out = append(out, Finding{Warning, fmt.Sprintf("--origins has %s: what its pages hold can be read on the way", o), "docs/security.md"})
+		}
+	}
+	return out
+}
+
+func distinct(s string) int {
+	seen := map[rune]bool{}
+	for _, r := range s {
+		seen[r] = true
+	}
+	return len(seen)
+}
+
+// Machine is what the kernel allows; ThisMachine reads it. 0 is not known.
+type Machine struct {
+	OpenFiles uint64
+	Somaxconn int
+	Ports     int // that connections to others may come from
+}
+
+// wantedFiles is what a node of some tens of thousands of connections needs.
+const wantedFiles = 65_536
+
+// ThisMachine is the machine that the program runs on.
+func ThisMachine() (m Machine) {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+		m.OpenFiles = limit.Max // Go raises its own to that
+	}
+	m.Somaxconn, _ = strconv.Atoi(kernel("net/core/somaxconn"))
+	if low, high, ok := strings.Cut(kernel("net/ipv4/ip_local_port_range"), "\t"); ok {
+		from, _ := strconv.Atoi(low)
+		to, _ := strconv.Atoi(high)
+		m.Ports = to - from + 1
+	}
+	return m
+}
+
+func kernel(name string) string {
+	text, _ := os.ReadFile("/proc/sys/" + name) //nolint:gosec // two names of ours
+	return strings.TrimSpace(string(text))
+}
+
+func (m Machine) look(conns int) (out []Finding) {
+	const page = "docs/operations.md#a-hundred-thousand-connections"
+	need := uint64(max(wantedFiles, conns+conns/8))
+	switch {
+	case m.OpenFiles == 0:
+	case m.OpenFiles < need:
+		out = append(out, Finding{Warning, fmt.Sprintf("a process here may open %d files, and each connection is one: %d are wanted (ulimit -n, LimitNOFILE)", m.OpenFiles, need), page})
+	default:
+		out = append(out, fine("a process here may open %d files", m.OpenFiles))
+	}
+	switch {
+	case m.Somaxconn == 0:
+	case m.Somaxconn < 1024:
+		out = append(out, Finding{Warning, fmt.Sprintf("net.core.somaxconn is %d: clients that come back at once are turned away by the kernel; 4096 or more", m.Somaxconn), page})
+	default:
+		out = append(out, fine("net.core.somaxconn is %d", m.Somaxconn))
+	}
+	switch {
+	case m.Ports == 0:
+	case m.Ports < 25_000:
+		out = append(out, Finding{Note, fmt.Sprintf("connections from here have %d ports (ip_local_port_range): nginx in front of one address needs one for each", m.Ports), page})
+	default:
+		out = append(out, fine("connections from here have %d ports", m.Ports))
+	}
+	return out
+}
