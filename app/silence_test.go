@@ -24,20 +24,20 @@ import (
 
 // logbook is all that was logged; many write at once.
 type logbook struct {
-	mu sync.Mutex
-	bytes.Buffer
+	mu  sync.Mutex
+	all bytes.Buffer // not embedded: what reads into it would pass the lock by
 }
 
 func (p *logbook) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Buffer.Write(b)
+	return p.all.Write(b)
 }
 
 func (p *logbook) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.String()
+	return p.all.String()
 }
 
 // allLogs gathers what this process logs from here on, as the program itself would at debug

@@ -245,7 +245,7 @@ func killedOften(t *testing.T, rdb *testenv.RedisServer, args []string) {
 	require.NoError(t, err)
 	require.NoError(t, rdb.Client().Del(t.Context(), nodes...).Err()) // as if they had been stopped: else 15 s go by each time
 	deaths, moved := 0, 0
-	for after := 30 * time.Millisecond; ; after += after / 10 {
+	for after := 30 * time.Millisecond; ; after += after / 30 {
 		require.NoError(t, rdb.Client().Del(t.Context(), "bellhop:moving").Err()) // as 20 s do
 		cmd := exec.Command(bin, args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -120,7 +120,9 @@ func (d *deployment) newNode(i int, redisURL string) *node {
 
 // startNginx starts the deployed configuration before the nodes.
 func (d *deployment) startNginx() string {
-	conf := strings.Replace(deploy.Nginx, "listen 80;", "listen {{listen}};", 1)
+	cert, key, _ := testenv.Certificate(d.h, "chat.example.org")
+	conf := strings.NewReplacer("listen 443 ssl;", "listen {{listen}};", "listen 80;", "listen "+testenv.Addr(d.h)+";",
+		"/etc/ssl/certs/chat.example.org.pem", cert, "/etc/ssl/private/chat.example.org.key", key).Replace(deploy.Nginx)
 	var lines []string
 	for line := range strings.Lines(conf) {
 		if strings.Contains(line, "server 127.0.0.1:8082") {

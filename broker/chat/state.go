@@ -60,7 +60,11 @@ func (f *Flat) UnmarshalJSON(data []byte) error {
 			return f.slowly(data)
 		}
 		(*f)[name] = value
-		rest = bytes.TrimPrefix(rest, []byte{','})
+		next, more := bytes.CutPrefix(rest, []byte{','})
+		if more && (len(next) == 0 || next[0] != '"') {
+			return f.slowly(data)
+		}
+		rest = next
 	}
 	if string(rest) != "]" {
 		return f.slowly(data)

@@ -82,7 +82,7 @@ func (s *Store) sendFences(p Partition, l *fences) {
 
 // cross puts up one fence.
 func (s *Store) cross(p Partition) error {
-	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Life), ioTimeout) // it is for many callers
 	defer cancel()
 	err := s.waitAt(ctx, p)
 	for pause := firstPause; inTransit(err) && Sleep(ctx, Jitter(pause)); pause = min(2*pause, longestPause) {
