@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +99,10 @@ func TestLogsKeepSilent(t *testing.T) {
 	words = append(words, refusedLogins(t, n)...)
 	badInput(t, n, uma.id, s.ID)
 	uploadBadly(t, n, uma.id)
+	require.Eventually(t, func() bool {
+		return regexp.MustCompile(`"request refused".*"session":"` + s.ID + `"`).MatchString(logs.text())
+	}, 5*time.Second, 20*time.Millisecond,
+		"the session is named")
 
 	proxy.Cut()
 	require.Eventually(t, func() bool { return strings.Contains(logs.text(), "subscriber lost") }, 20*time.Second, 20*time.Millisecond)

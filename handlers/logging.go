@@ -1,10 +1,6 @@
 package handlers
 
-import (
-	"strings"
-
-	"github.com/oklog/ulid/v2"
-)
+import "bellhop/broker/chat"
 
 // name is the connection's, for the log; "" before it has one.
 func (s *socket) name() string {
@@ -19,8 +15,7 @@ func (s *socket) name() string {
 // sessionName is a session's id for the log, if it may be one: else it is whatever a client
 // has put there, which may be anything that must not be logged.
 func sessionName(id string) string {
-	tag, rest, _ := strings.Cut(id, "-")
-	if _, err := ulid.ParseStrict(rest); err != nil || len(tag) != 2 {
+	if _, ok := chat.SessionTag(id); !ok {
 		return ""
 	}
 	return id

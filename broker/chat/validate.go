@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // The limits of PROTOCOL.md, in bytes unless said otherwise.
@@ -38,6 +40,17 @@ func ValidID(field, id string) error {
 		return Errorf(CodeBadRequest, "%s: 1 to %d bytes", field, MaxID)
 	}
 	return ValidText(field, id, MaxID)
+}
+
+// SessionTag takes a session's id apart, if it has the form of one: what stands before the ULID, the
+// user's bucket in three hex digits, or, of before there were buckets, the partition in two.
+func SessionTag(id string) (tag string, ok bool) {
+	tag, rest, ok := strings.Cut(id, "-")
+	if !ok || len(tag) != 2 && len(tag) != 3 || strings.Trim(tag, "0123456789abcdef") != "" || len(rest) != ulid.EncodedSize {
+		return "", false
+	}
+	_, err := ulid.ParseStrict(rest)
+	return tag, err == nil && strings.ToUpper(rest) == rest
 }
 
 // ValidText accepts up to limit bytes of UTF-8 without control characters.

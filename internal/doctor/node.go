@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -13,7 +14,6 @@ type Settings struct {
 	Keys     map[string]string // secrets by their settings' names
 	Origins  []string
 	MaxConns int
-	Loopback bool // it listens for this machine only
 }
 
 const (
@@ -53,7 +53,7 @@ func distinct(s string) int {
 
 // Machine is what the kernel allows; ThisMachine reads it. 0 is not known.
 type Machine struct {
-	OpenFiles uint64
+	OpenFiles int
 	Somaxconn int
 	Ports     int // that connections to others may come from
 }
@@ -65,7 +65,7 @@ const wantedFiles = 65_536
 func ThisMachine() (m Machine) {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		m.OpenFiles = limit.Max // Go raises its own to that
+		m.OpenFiles = int(min(limit.Max, math.MaxInt32)) //nolint:gosec // Go raises its own to that; unlimited is enough
 	}
 	m.Somaxconn, _ = strconv.Atoi(kernel("net/core/somaxconn"))
 	if low, high, ok := strings.Cut(kernel("net/ipv4/ip_local_port_range"), "\t"); ok {
@@ -83,27 +83,21 @@ func kernel(name string) string {
 
 func (m Machine) look(conns int) (out []Finding) {
 	const page = "docs/operations.md#a-hundred-thousand-connections"
-	need := uint64(max(wantedFiles, conns+conns/8))
-	switch {
-	case m.OpenFiles == 0:
-	case m.OpenFiles < need:
-		out = append(out, Finding{Warning, fmt.Sprintf("a process here may open %d files, and each connection is one: %d are wanted (ulimit -n, LimitNOFILE)", m.OpenFiles, need), page})
-	default:
-		out = append(out, fine("a process here may open %d files", m.OpenFiles))
+	limit := func(is, least int, s Severity, enough, lacking string) {
+		switch {
+		case is == 0: // not known
+		case is < least:
+			out = append(out, Finding{s, fmt.Sprintf(lacking, is), page})
+		default:
+			out = append(out, fine(enough, is))
+		}
 	}
-	switch {
-	case m.Somaxconn == 0:
-	case m.Somaxconn < 1024:
-		out = append(out, Finding{Warning, fmt.Sprintf("net.core.somaxconn is %d: clients that come back at once are turned away by the kernel; 4096 or more", m.Somaxconn), page})
-	default:
-		out = append(out, fine("net.core.somaxconn is %d", m.Somaxconn))
-	}
-	switch {
-	case m.Ports == 0:
-	case m.Ports < 25_000:
-		out = append(out, Finding{Note, fmt.Sprintf("connections from here have %d ports (ip_local_port_range): nginx in front of one address needs one for each", m.Ports), page})
-	default:
-		out = append(out, fine("connections from here have %d ports", m.Ports))
-	}
+	need := max(wantedFiles, conns+conns/8)
+	limit(m.OpenFiles, need, Warning, "a process here may open %d files",
+		"a process here may open %d files, and each connection is one: "+strconv.Itoa(need)+" are wanted (ulimit -n, LimitNOFILE)")
+	limit(m.Somaxconn, 1024, Warning, "net.core.somaxconn is %d",
+		"net.core.somaxconn is %d: clients that come back at once are turned away by the kernel; 4096 or more")
+	limit(m.Ports, 25_000, Note, "connections from here have %d ports",
+		"connections from here have %d ports (ip_local_port_range): nginx in front of one address needs one for each")
 	return out
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/oklog/ulid/v2"
+
+	"bellhop/broker/chat"
 )
 
 // All names of keys are made here, and the only brace in the code is in this
@@ -115,15 +117,12 @@ func (s *Store) NewSessionID(user string) string {
 // Of is the partition of a session; false if that is no session's id. Of one that was opened
 // before there were buckets Redis may be asked.
 func (s *Store) Of(session string) (Partition, bool) {
-	tag, rest, ok := strings.Cut(session, "-")
-	if !ok || len(tag) != 2 && (s.Named || len(tag) != 3) || len(rest) != ulid.EncodedSize {
+	tag, ok := chat.SessionTag(session)
+	if !ok || s.Named && len(tag) != 2 {
 		return Partition{}, false
 	}
 	n, err := strconv.ParseUint(tag, 16, 12)
-	if err != nil || s.Named && int(n) >= len(s.Parts) || strings.ToLower(tag) != tag {
-		return Partition{}, false
-	}
-	if _, err := ulid.ParseStrict(rest); err != nil || strings.ToUpper(rest) != rest {
+	if err != nil || s.Named && int(n) >= len(s.Parts) {
 		return Partition{}, false
 	}
 	switch {

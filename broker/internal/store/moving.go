@@ -46,7 +46,7 @@ func (s *Store) eval(ctx context.Context, script *scripts.Script, keys []string,
 	v, err := s.insist(ctx, script, keys, args)
 	if err == nil && s.replicas > 0 && acknowledged[script.Name] {
 		tag, _, _ := Tagged(keys[0])
-		err = s.Replicated(ctx, s.byTag[tag])
+		err = s.replicated(ctx, s.byTag[tag])
 	}
 	s.meter.took[script.Name].Observe(time.Since(began).Seconds())
 	s.meter.fail(err)

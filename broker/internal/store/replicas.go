@@ -42,8 +42,8 @@ type fence struct {
 // WaitReplicas has acknowledged scripts wait until so many replicas have what they did. It is called before Open, once.
 func (s *Store) WaitReplicas(n int) { s.replicas = n }
 
-// Replicated waits until replicas have what was written to a partition before, where they are waited for.
-func (s *Store) Replicated(ctx context.Context, p Partition) error {
+// replicated waits until replicas have what was written to a partition before, where they are waited for.
+func (s *Store) replicated(ctx context.Context, p Partition) error {
 	if s.replicas == 0 {
 		return nil
 	}
