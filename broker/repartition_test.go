@@ -207,6 +207,18 @@ func (d *movable) check(b *Broker, f filling, said int64) {
 	clean(t, b)
 }
 
+// done brings a repartition that was stopped to its end, and finds all that was there, and that it goes on.
+func (d *movable) done(n int, f filling) {
+	d.t.Helper()
+	d.repartition(n)
+	d.nothingLeft(n)
+	b, leave := d.node()
+	d.targets(b)
+	d.goOn(b, f, "afterwards")
+	d.check(b, f, 1)
+	leave()
+}
+
 // goOn says one more thing in each open session, and repeats one said before.
 func (d *movable) goOn(b *Broker, f filling, text string) {
 	t, ctx := d.t, d.t.Context()

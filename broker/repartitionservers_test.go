@@ -54,13 +54,7 @@ func TestARepartitionWhoseRedisFallsBack(t *testing.T) {
 			require.NoError(t, err)
 			require.NotNil(t, r.Next, "it is not done")
 			require.NoError(t, d.rdb.Del(t.Context(), store.MovingKey).Err()) // as time does
-			d.repartition(24)
-			d.nothingLeft(24)
-			b, leave = d.node()
-			d.targets(b)
-			d.goOn(b, is, "afterwards")
-			d.check(b, is, 1)
-			leave()
+			d.done(24, is)
 		})
 	}
 }
@@ -95,13 +89,7 @@ func TestARepartitionWhileSlotsMove(t *testing.T) {
 	r, err := store.ReadRecord(ctx, d.rdb)
 	require.NoError(t, err)
 	require.NotNil(t, r.Next, "it is not done")
-	d.repartition(24)
-	d.nothingLeft(24)
-	b, leave = d.node()
-	d.targets(b)
-	d.goOn(b, f, "afterwards")
-	d.check(b, f, 1)
-	leave()
+	d.done(24, f)
 }
 
 // A tool dies, and a master with it, whose replica has nothing of what was done: run again, it does all of it.
@@ -151,13 +139,7 @@ func TestARepartitionThatLosesAMaster(t *testing.T) {
 			cluster.WaitOK()
 			d.rdb = testenv.Client(t, d.url)                                  // one that does not look for the dead master
 			require.NoError(t, d.rdb.Del(t.Context(), store.MovingKey).Err()) // as time does
-			d.repartition(24)
-			d.nothingLeft(24)
-			b, leave = d.node()
-			d.targets(b)
-			d.goOn(b, f, "afterwards")
-			d.check(b, f, 1)
-			leave()
+			d.done(24, f)
 		})
 	}
 }
