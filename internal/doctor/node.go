@@ -65,7 +65,7 @@ const wantedFiles = 65_536
 func ThisMachine() (m Machine) {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		m.OpenFiles = int(min(limit.Max, math.MaxInt32)) //nolint:gosec // Go raises its own to that; unlimited is enough
+		m.OpenFiles = int(min(limit.Max, math.MaxInt32)) // Go raises its own to that
 	}
 	m.Somaxconn, _ = strconv.Atoi(kernel("net/core/somaxconn"))
 	if low, high, ok := strings.Cut(kernel("net/ipv4/ip_local_port_range"), "\t"); ok {
