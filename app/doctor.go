@@ -18,7 +18,7 @@ import (
 // doctorCommand looks at a deployment. Its settings are a node's.
 type doctorCommand struct {
 	Settings `embed:""`
-	URL      string `help:"The site as clients reach it, such as https://chat.example.org: its certificate and WebSockets are looked at, too." placeholder:"URL"`
+	URL      Secret `help:"The site as clients reach it, such as https://chat.example.org: its certificate and WebSockets are looked at, too." placeholder:"URL"`
 	All      bool   `help:"Print what is as it should be, too."`
 }
 
@@ -36,7 +36,7 @@ func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e
 
 // Run prints a line for each finding, the worst first.
 func (c *doctorCommand) Run(ctx context.Context, out io.Writer) error {
-	d := doctor.Deployment{Settings: c.told(), Machine: doctor.ThisMachine(), URL: c.URL, Archive: c.archive}
+	d := doctor.Deployment{Settings: c.told(), Machine: doctor.ThisMachine(), URL: c.URL.Reveal(), Archive: c.archive}
 	if !c.Embedded() {
 		rdb, err := broker.Dial(c.RedisURL.Reveal())
 		if err != nil {

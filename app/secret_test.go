@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/davecgh/go-spew/spew"
@@ -104,6 +106,7 @@ func TestWhichSettingsAreSecret(t *testing.T) {
 	require.Equal(t, map[string][]string{
 		"serve":   {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret"},
 		"restore": {"redis-url", "mongo-url"}, "audit": {"redis-url", "mongo-url"}, "repartition": {"redis-url", "mongo-url"}, "token": {"url", "api-key"},
+		"doctor": {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "url"},
 	}, names)
 }
 
@@ -248,11 +251,17 @@ func TestNoURLIsQuotedWhenDialled(t *testing.T) {
 		require.NotZero(t, status, "%q", args)
 		require.NotEmpty(t, lines)
 		require.NotContains(t, strings.Join(lines, "\n"), marker, "%q", args)
+		var out bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		require.NotZero(t, run(ctx, append([]string{"doctor", "--data-dir", dir, "--log-level", "debug"}, args...), &out, &out), "%q", args)
+		cancel()
+		require.NotContains(t, out.String(), marker, "%q", args)
 	}
 	for _, url := range []string{"http://" + marker + ":" + marker + "@" + gone + "/" + marker, "http://" + marker + ":%zz@" + gone, "http://" + gone + ":" + marker, "x://" + marker, marker, "http://127.0.0.1:1/\x7f" + marker} {
 		var out bytes.Buffer
 		require.NotZero(t, run(t.Context(), []string{"token", "uma", "--url", url, "--api-key", marker + "\n"}, &out, &out), url)
 		require.NotZero(t, run(t.Context(), []string{"token", "uma", "--url", url, "--api-key", marker}, &out, &out), url)
+		require.NotZero(t, run(t.Context(), []string{"doctor", "--data-dir", dir, "--url", url}, &out, &out), url)
 		require.NotContains(t, out.String(), marker, url)
 	}
 }

@@ -208,6 +208,27 @@ func TestTheBrokersOwnSteps(t *testing.T) {
 	require.NotEmpty(t, e.all())
 }
 
+// An offer that is open may be made once more by whom it is from, and is declined for who has gone.
+func TestOffersOverAgain(t *testing.T) {
+	offer := func(by string, when float64) op {
+		return op{"s", opOffer, by, "agent-02", at(when), at(when + 0.1), outOK}
+	}
+	e := sound()
+	e.ops = append(e.ops, offer("agent-00", 6), offer("agent-00", 7))
+	found, checked, _ := e.checkOwnership(10 * time.Second)
+	require.Empty(t, found)
+	require.Equal(t, 1, checked)
+	e.ops = append(e.ops, op{"s", opOffer, "agent-00", "agent-03", at(9), at(9.1), outOK})
+	found, _, _ = e.checkOwnership(10 * time.Second)
+	require.Len(t, found, 1, "another's offer while one is open")
+	e.log["s"] = append(e.log["s"], said(8, `"declined","by":"agent-02","outcome":"declined","reason":"agent-gone"`))
+	found, _, _ = e.checkOwnership(10 * time.Second)
+	require.Empty(t, found)
+	e.log["s"][len(e.log["s"])-1].Body = `{"what":"declined","by":"agent-02","outcome":"declined","reason":""}`
+	found, _, _ = e.checkOwnership(10 * time.Second)
+	require.Len(t, found, 1, "nobody declined it")
+}
+
 // A client that comes is told of what ended within the hour, and need not have what ended before.
 func TestWhatEndedLongAgo(t *testing.T) {
 	e := sound()

@@ -25,6 +25,7 @@ const (
 
 	bySelfRequeued = "requeued by the broker"
 	bySelfExpired  = "offer expired"
+	bySelfDeclined = "offer declined, for its target is gone"
 	bySelfEnded    = "ended by the broker"
 	bySelfOffered  = "offered by the broker"
 )
@@ -32,6 +33,7 @@ const (
 // owned is whose a session is, as one after the other would see it.
 type owned struct {
 	owner, target string
+	from          string // who offers it to the target; "" for the broker
 	moved         string // who put it back last
 	ended         bool
 }
@@ -51,8 +53,9 @@ func (s owned) step(o op) (may, must bool, next owned) {
 		next.owner, next.target, next.moved = "", "", o.By
 		return live && (s.owner == o.By || s.owner == "" && s.moved == o.By), live && s.owner == o.By, next
 	case opOffer:
-		next.target = o.To
-		return live && s.owner == o.By && s.target == "", false, next
+		again := s.target == o.To && s.from == o.By
+		next.target, next.from = o.To, o.By
+		return live && s.owner == o.By && (s.target == "" || again), false, next
 	case opAccept:
 		may = live && (s.owner == o.By || s.target == o.By)
 		if s.owner != o.By {
@@ -86,8 +89,11 @@ func (s owned) step(o op) (may, must bool, next owned) {
 	case bySelfExpired:
 		next.target = ""
 		return live && s.target != "", false, next
+	case bySelfDeclined:
+		next.target = ""
+		return live && s.target == o.To, false, next
 	case bySelfOffered:
-		next.target = o.To
+		next.target, next.from = o.To, ""
 		return live && s.owner == "" && s.target == "", false, next
 	}
 	return false, false, s
@@ -100,6 +106,9 @@ var ownership = porcupine.Model{
 	Step: func(state, input, output any) (bool, any) {
 		s := state.(owned) //nolint:forcetypeassert // ours
 		may, must, next := s.step(input.(op))
+		if next.target == "" {
+			next.from = ""
+		}
 		switch {
 		case output == outOK:
 			return may, next
@@ -144,6 +153,8 @@ func bySelf(session, user string, log []message) (ops []op) {
 			o.What = bySelfRequeued
 		case s.What == "declined" && s.Outcome == "expired":
 			o.What = bySelfExpired
+		case s.What == "declined" && s.Outcome == "declined" && s.Reason != "": // a person's reason is a note
+			o.What, o.To = bySelfDeclined, s.By
 		case s.What == "ended" && (s.By != user || s.Reason == "idle" || s.Reason == "abandoned"):
 			o.What = bySelfEnded
 		case s.What == "offered" && !strings.HasPrefix(s.By, "agent-"):

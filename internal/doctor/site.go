@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,8 +20,8 @@ const (
 // site asks the address that clients have, as a client would who has no token.
 func (d *Deployment) site(ctx context.Context) (out []Finding) {
 	base, err := url.Parse(strings.TrimSuffix(d.URL, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return []Finding{{Grave, fmt.Sprintf("%s is no address of a site", d.URL), pageSite}}
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return []Finding{{Grave, "--url is no address of a site: http or https, a host, perhaps a path", pageSite}} // not quoted: it may hold a password
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -28,13 +29,22 @@ func (d *Deployment) site(ctx context.Context) (out []Finding) {
 	defer client.CloseIdleConnections()
 	r, err := get(ctx, client, base.String()+"/healthz", nil)
 	if err != nil {
-		return []Finding{{Grave, fmt.Sprintf("%s does not answer: %v", d.URL, err), pageSite}}
+		return []Finding{{Grave, fmt.Sprintf("%s does not answer: %v", base.Host, unquoted(err)), pageSite}}
 	}
 	if r.status != http.StatusOK {
-		return []Finding{{Grave, fmt.Sprintf("%s/healthz is answered with %s: no node is behind it, or another site", d.URL, r.text), pageSite}}
+		return []Finding{{Grave, fmt.Sprintf("%s/healthz is answered with %s: no node is behind it, or another site", base.Host+base.Path, r.text), pageSite}}
 	}
-	out = append(out, fine("%s reaches a node", d.URL))
+	out = append(out, fine("%s reaches a node", base.Host))
 	return append(append(out, d.secure(base, r.ends)...), upgrade(ctx, client, base))
+}
+
+// unquoted is why an address was not reached, without the address.
+func unquoted(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 // secure looks at the way there; ends is when its certificate does, zero without one.
@@ -60,7 +70,7 @@ func upgrade(ctx context.Context, client *http.Client, base *url.URL) Finding {
 		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {base64.StdEncoding.EncodeToString(key)}})
 	switch {
 	case err != nil:
-		return Finding{Grave, fmt.Sprintf("a WebSocket cannot be asked for: %v", err), pageSite}
+		return Finding{Grave, fmt.Sprintf("a WebSocket cannot be asked for: %v", unquoted(err)), pageSite}
 	case r.status == http.StatusUnauthorized:
 		return fine("what stands before the nodes passes WebSockets on")
 	case r.status == http.StatusUpgradeRequired:
