@@ -46,8 +46,9 @@ type fake struct {
 	// a line that it gives is the answer.
 	asked     func(n, after int) string
 	histories int
-	// refused begins the ids of sessions whose history is a bad request.
+	// refused begins the ids of sessions whose history is a bad request; private, that the session's is forbidden.
 	refused string
+	private bool
 	// epoch names the log that a fall-back begins: the mids of what follows.
 	epoch int
 }
@@ -213,6 +214,10 @@ func (f *fake) OnMessage(ws *gws.Conn, m *gws.Message) {
 			return
 		}
 		f.histories++
+		if f.private {
+			_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"error":{"code":"forbidden","message":"no","retry":false}}`, c.ID))
+			return
+		}
 		if f.asked != nil {
 			if answer := f.asked(f.histories, c.After); answer != "" {
 				_ = ws.WriteString(fmt.Sprintf(`{"id":%d,%s}`, c.ID, answer))

@@ -114,7 +114,7 @@ func (c *Client) answered(id int64, ok json.RawMessage, refusal *Error) {
 		c.hold(call.session).acknowledged(*out)
 	case *sessionReply:
 		if call.follow() {
-			c.saw(&out.Session)
+			c.joined(&out.Session)
 		}
 	}
 	call.done <- err

@@ -18,7 +18,7 @@ type held struct {
 	seq     int64            // the last message event delivered
 	mid     string           // its mid
 	own     map[int64]string // mids by seq, above seq, of what we sent and saw acknowledged
-	ended   bool
+	over    bool             // it has ended, or is not ours to read: a hello that does not name it says nothing
 	filling bool      // history is being read, or about to be; live messages wait
 	live    []Message // those
 	resets  int       // how many there were
@@ -66,7 +66,7 @@ func (c *Client) hello(e *Hello) {
 	}
 	for id, h := range c.held {
 		// What was being read may be of a log that is gone: it begins anew.
-		if (h.filling || !named[id] && !h.ended) && !h.hearing {
+		if (h.filling || !named[id] && !h.over) && !h.hearing {
 			c.fill(id, h)
 		}
 	}
@@ -83,7 +83,7 @@ func (c *Client) hello(e *Hello) {
 // held, and reads its log where they differ, in either direction. mu is held.
 func (c *Client) named(s *Session) {
 	h := c.hold(s.ID)
-	h.ended = s.State == stateEnded
+	h.over = s.State == stateEnded
 	seq, mid := h.last()
 	same := s.Seq == seq && (s.Mid == mid || s.Mid == "") // an older server names no mid
 	for own := range h.own {
@@ -99,8 +99,17 @@ const stateEnded = "ended"
 // saw reads what is missing where a session is ahead. mu is held.
 func (c *Client) saw(s *Session) {
 	h := c.hold(s.ID)
-	h.ended = s.State == stateEnded
+	h.over = s.State == stateEnded
 	if seq, _ := h.last(); s.Seq > seq && !h.filling {
+		c.fill(s.ID, h)
+	}
+}
+
+// joined is saw where we take part from now on: the log may have fallen back
+// while we took no part, and nobody told us. mu is held.
+func (c *Client) joined(s *Session) {
+	c.saw(s)
+	if h := c.hold(s.ID); h.seq > 0 && !h.filling {
 		c.fill(s.ID, h)
 	}
 }
@@ -200,7 +209,7 @@ func (c *Client) fill(id string, h *held) {
 		case errors.Is(err, errVoid):
 			c.reset(id)
 		case errors.Is(err, errForbidden), errors.Is(err, errNotFound):
-			delete(c.held, id) // no longer ours to read
+			h.over = true // what the application holds stays, and is compared if it is ours again
 			c.filled(h, nil)
 		case c.ctx.Err() != nil:
 		default:

@@ -197,6 +197,34 @@ func TestHistoryRefusedForGood(t *testing.T) {
 	a.holdsTheLog(t)
 }
 
+// Who took no part for a while, and was refused the log, is told nothing twice
+// when it takes part again, and of a log that fell back meanwhile a Reset.
+func TestTakingPartAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(f *fake)
+		resets    int
+	}{
+		"nothing new":       {func(*fake) {}, 0},
+		"ahead":             {func(f *fake) { f.append("", "a"); f.append("", "b") }, 0},
+		"behind":            {func(f *fake) { f.fallBack(3) }, 1},
+		"behind, and wrote": {func(f *fake) { f.fallBack(3); f.append("", "x") }, 1},
+		"ahead of another":  {func(f *fake) { f.fallBack(3); f.append("", "x"); f.append("", "y"); f.append("", "z") }, 1},
+	} {
+		for _, refused := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, refused: %t", name, refused), func(t *testing.T) {
+				f, a := hold(t, 4)
+				a.back(t, f, func() { f.unnamed, f.private = true, refused })
+				f.locked(func() { f.private = false; c.meanwhile(f) })
+				_, err := a.c.Open(t.Context(), client.OpenRequest{})
+				require.NoError(t, err)
+				a.holdsTheLog(t)
+				resets, _ := a.count()
+				require.Equal(t, c.resets, resets)
+			})
+		}
+	}
+}
+
 // A connection that is lost again and again, though it gets a hello, is tried
 // more and more seldom.
 func TestLostWhileReading(t *testing.T) {

@@ -224,6 +224,7 @@ func (p *person) act(ctx context.Context, session, what, to string, do func(ctx 
 		p.rec.did(o)
 	} else {
 		p.rec.counted(what + ": refused otherwise")
+		p.rec.note(session, "%s: %s %s → %v", p.ID, what, to, err)
 	}
 }
 

@@ -202,7 +202,7 @@ func (e *evidence) checkOwnership(limit time.Duration) (found []violation, check
 		checked++
 		switch porcupine.CheckOperationsTimeout(ownership, clients(all), limit) {
 		case porcupine.Illegal:
-			found = append(found, violation{"who owns it is not linearizable: " + history(ops), id, time.Time{}})
+			found = append(found, violation{"who owns it is not linearizable: " + history(ops) + transitions(e.log[id]), id, time.Time{}})
 		case porcupine.Unknown:
 			open++
 		}
@@ -223,6 +223,17 @@ func history(ops []op) string {
 	var b strings.Builder
 	for _, o := range ops {
 		_, _ = fmt.Fprintf(&b, "\n    %s … %s  %s: %s %s → %s", o.Call.Format("15:04:05.000"), o.Return.Format("15:04:05.000"), o.By, o.What, o.To, o.Out)
+	}
+	return b.String()
+}
+
+// transitions are what a log tells of who owned it.
+func transitions(log []message) string {
+	var b strings.Builder
+	for _, m := range log {
+		if m.Type == "system" {
+			_, _ = fmt.Fprintf(&b, "\n    %s  message %d tells of %s", m.At.Format("15:04:05.000"), m.Seq, m.Body)
+		}
 	}
 	return b.String()
 }
