@@ -217,8 +217,12 @@ func (p *person) act(ctx context.Context, session, what, to string, do func(ctx 
 		p.rec.violate(session, "%s: %s is answered %v", p.ID, what, err)
 	}
 	if err == nil {
-		o.Session = s.ID
 		p.knows(s)
+		if session != "" && s.ID != session { // reopen, where another one is open already
+			p.rec.counted(what + ": answered with another")
+			return
+		}
+		o.Session = s.ID
 	}
 	if o.Out != "" {
 		p.rec.did(o)

@@ -7,7 +7,7 @@ import type { Storage } from './outbox.js'
 import type { Platform, Upload, UploadOptions } from './platform.js'
 import { Resume, type Page } from './resume.js'
 import { Sends, type Sent } from './sends.js'
-import { having, initial, logOf, lowered, reduce, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
+import { having, initial, logOf, lowered, reduce, takesPart, told, withLog, withSession, withUnread, withoutSession, type ClientState } from './state.js'
 import { Tails } from './tails.js'
 import { BellhopError, type Event, type MessageType, type QueueView, type Session, type Status } from './types.js'
 
@@ -25,6 +25,9 @@ export interface Options {
   /** What `onEvent`, a subscriber or `token` threw, or rejected with; it stops nothing. Unless given, the platform's global handler is told. */
   onError?: (e: unknown) => void
 }
+
+// After these one takes part.
+const joining = new Set(['grab', 'accept', 'join', 'takeover'])
 
 // No secrets: one participant's ids must not meet.
 const digits = () => Math.random().toString(36).slice(2, 12)
@@ -295,6 +298,7 @@ export class Client {
   private async transition(cmd: string, fields: object) {
     const { session } = await this.link.call<{ session: Session }>(cmd, fields)
     this.set(withSession(this.state, session))
+    if (joining.has(cmd)) this.resume.joined(session.id)
     return session
   }
 
@@ -302,6 +306,10 @@ export class Client {
     const before = this.state
     if (e.event === 'session') this.fellBack(e.session)
     this.set(reduce(this.state, e))
+    if (e.event === 'session' && takesPart(this.state, e.session)) {
+      const held = before.sessions[e.session.id]
+      if (held && !takesPart(before, held)) this.resume.joined(held.id)
+    }
     if (e.event === 'hello') this.hello(e, before)
     else if (e.event === 'message') {
       const { event: _, ...m } = e

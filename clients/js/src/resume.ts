@@ -104,6 +104,11 @@ export class Resume {
   /** Whether what is held of a session is known not to be its log. */
   isVoid = (session: string) => Boolean(this.filling.get(session)?.fresh)
 
+  /** One takes part again: nobody told what was said meanwhile, nor of a log that fell back. */
+  joined(session: string) {
+    if (this.log(session).loaded) void this.fill(session).catch(() => {})
+  }
+
   message(m: Message) {
     const f = this.filling.get(m.session)
     if (f) f.live.push(m)

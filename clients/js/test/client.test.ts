@@ -83,6 +83,37 @@ it('watches a queue, loses a race, transfers with accept, ends, is rated', async
   await until(() => bea.state.sessions[s.id]!.rating?.score === 5)
 })
 
+it('misses nothing of what was said while it took no part, whoever takes it back in', async () => {
+  const { uma, ann, id, queue } = await pair()
+  const bea = await connect('agent', name('bea'), { queues: [queue] })
+  const said: string[] = []
+  const say = async () => {
+    for (let i = 0; i < 3; i++) {
+      said.push(`${said.length}`)
+      await uma.send(id, said.at(-1))
+    }
+  }
+  const back: Record<string, () => Promise<unknown>> = {
+    grabbed: () => bea.transfer(id, { queue }).then(() => ann.grab(id)),
+    accepted: async () => {
+      await bea.transfer(id, { agent: ann.state.me!.id })
+      await ann.accept(id)
+    },
+    joined: () => ann.join(id),
+  }
+  for (const [how, takeBack] of Object.entries(back)) {
+    await say()
+    await ann.transfer(id, { agent: bea.state.me!.id })
+    await bea.accept(id)
+    await say()
+    await takeBack()
+    await say()
+    await until(() => texts(ann, id).length >= said.length, how)
+    expect(texts(ann, id)).toEqual(said)
+    if (how === 'joined') await ann.leave(id)
+  }
+})
+
 it('keeps the log in order with 300 messages, in pages, each once', async () => {
   const { uma, ann, id } = await pair()
   for (let i = 0; i < 300; i++) void (i % 2 ? uma : ann).send(id, `m${i}`)
