@@ -63,6 +63,7 @@ type Client struct {
 	mu       sync.Mutex
 	ws       *gws.Conn // nil while disconnected
 	greeted  bool      // hello came on this connection
+	role     string    // ours
 	lastID   int64
 	calls    map[int64]*call
 	sends    []*call // not acknowledged, in order

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -49,6 +50,9 @@ type fake struct {
 	// refused begins the ids of sessions whose history is a bad request; private, that the session's is forbidden.
 	refused string
 	private bool
+	// joining is called before an open is answered; role is the client's, a user's unless set.
+	joining func()
+	role    string
 	// epoch names the log that a fall-back begins: the mids of what follows.
 	epoch int
 }
@@ -169,8 +173,8 @@ func (f *fake) OnOpen(ws *gws.Conn) {
 	if f.unnamed {
 		named = nil
 	}
-	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","me":{"id":"uma","role":"user"},"heartbeat":25,"unread":0,"offers":[],"sessions":[%s],"more":%t}`,
-		strings.Join(named, ","), f.listed != nil))
+	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","me":{"id":"uma","role":%q},"heartbeat":25,"unread":0,"offers":[],"sessions":[%s],"more":%t}`,
+		cmp.Or(f.role, "user"), strings.Join(named, ","), f.listed != nil))
 }
 
 // session is the session as hello has it. mu is held.
@@ -205,6 +209,9 @@ func (f *fake) OnMessage(ws *gws.Conn, m *gws.Message) {
 	defer f.mu.Unlock()
 	switch c.Cmd {
 	case "open":
+		if f.joining != nil {
+			f.joining()
+		}
 		_ = ws.WriteString(fmt.Sprintf(`{"id":%d,"ok":{"session":{"id":%q,"state":"waiting","seq":%d}}}`, c.ID, session, len(f.log)))
 	case "send":
 		f.send(ws, c.ID, c.Key, c.Body)

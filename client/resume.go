@@ -19,11 +19,11 @@ type held struct {
 	mid     string           // its mid
 	own     map[int64]string // mids by seq, above seq, of what we sent and saw acknowledged
 	over    bool             // it has ended, or is not ours to read: a hello that does not name it says nothing
-	filling bool      // history is being read, or about to be; live messages wait
-	live    []Message // those
-	resets  int       // how many there were
-	hearing bool      // the application has still to hear of the last
-	round   int       // counts what makes the pages read so far void: resets and hellos
+	filling bool             // history is being read, or about to be; live messages wait
+	live    []Message        // those
+	resets  int              // how many there were
+	hearing bool             // the application has still to hear of the last
+	round   int              // counts what makes the pages read so far void: resets and hellos
 }
 
 // hold finds or makes it; mu is held.
@@ -55,7 +55,7 @@ func (h *held) acknowledged(r SendReply) {
 // hello begins a connection: what was not acknowledged goes out again, and
 // what was missed is read.
 func (c *Client) hello(e *Hello) {
-	c.greeted, c.since = true, time.Now()
+	c.greeted, c.since, c.role = true, time.Now(), e.Me.Role
 	c.emit(e)
 	for _, k := range c.sends {
 		c.write(k)
@@ -124,11 +124,32 @@ func (c *Client) resumed() {
 // message delivers a live message, or keeps it while history is read.
 func (c *Client) message(m Message) {
 	h := c.hold(m.Session)
+	if !h.filling && c.missing(h, m) {
+		c.fill(m.Session, h)
+	}
 	if h.filling {
 		h.live = append(h.live, m)
 		return
 	}
 	c.take(h, m)
+}
+
+// missing tells whether a live message shows that some before it are not held: one may
+// come before the answer, or the event, by which we learn that we take part. mu is held.
+func (c *Client) missing(h *held, m Message) bool {
+	seq, _ := h.last()
+	before := m.Seq - seq - 1
+	if seq > 0 {
+		if c.role == "user" {
+			return false // they see no notes, and take part all along
+		}
+		for _, k := range c.sends {
+			if k.session == m.Session {
+				before-- // its answer may be that
+			}
+		}
+	}
+	return before > 0
 }
 
 // take delivers what is not held yet. A message where another one is held tells

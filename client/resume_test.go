@@ -225,6 +225,38 @@ func TestTakingPartAgain(t *testing.T) {
 	}
 }
 
+// Live messages may overtake the answer by which the client learns that it takes part.
+func TestMessagesBeforeTheAnswer(t *testing.T) {
+	for _, role := range []string{"user", "agent"} {
+		for _, before := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s, %d", role, before), func(t *testing.T) {
+				f := start(t)
+				f.locked(func() {
+					f.role, f.unnamed = role, true
+					f.joining = func() {
+						for i := range before {
+							f.append("", fmt.Sprint(i))
+						}
+						f.post("b", "c")
+					}
+				})
+				a := newApp(t, f, client.Options{})
+				t.Cleanup(a.c.Close)
+				_, err := a.c.Open(t.Context(), client.OpenRequest{})
+				require.NoError(t, err)
+				a.holdsTheLog(t)
+				f.locked(func() { f.post("d") })
+				a.holdsTheLog(t)
+				if role == "user" {
+					return // whom nobody can tell a hole from a note
+				}
+				f.locked(func() { f.append("", "e"); f.append("", "f"); f.post("g") })
+				a.holdsTheLog(t)
+			})
+		}
+	}
+}
+
 // A connection that is lost again and again, though it gets a hello, is tried
 // more and more seldom.
 func TestLostWhileReading(t *testing.T) {
