@@ -113,7 +113,21 @@ export class Resume {
     const f = this.filling.get(m.session)
     if (f) f.live.push(m)
     else if (contradicts(this.log(m.session), m)) this.reset(m.session)
-    else this.take(m.session, [m])
+    else if (this.misses(m)) {
+      void this.fill(m.session).catch(() => {})
+      this.filling.get(m.session)?.live.push(m)
+    } else this.take(m.session, [m])
+  }
+
+  /**
+   * Whether a live message shows that some before it are not held: it may have come before one knew that one takes part again. Users
+   * see no notes, and take part all along.
+   */
+  private misses(m: Message) {
+    const log = this.log(m.session)
+    if (!log.loaded || this.client.state.me?.role === 'user') return false
+    const own = log.messages.filter((o) => o.seq > log.cursor.seq).length + log.pending.filter((p) => p.state === 'sending').length
+    return m.seq - log.cursor.seq - 1 > own
   }
 
   /** A send of one's own that is in the log. */

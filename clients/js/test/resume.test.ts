@@ -80,6 +80,17 @@ for (const [name, fall] of Object.entries(falls)) {
   })
 }
 
+it('reads what is before a message that came before it knew that it takes part', async () => {
+  fake.me = { id: 'ann', name: 'Ann', role: 'agent' }
+  const c = await hold(3)
+  fake.append('x')
+  fake.append('y')
+  fake.post('z')
+  await holdsTheLog(c)
+  fake.post('and on')
+  await holdsTheLog(c)
+})
+
 it('asks for nothing where nothing was missed, its own sends included', async () => {
   const c = await hold(2)
   await c.send(session, 'mine')
