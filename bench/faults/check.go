@@ -205,9 +205,15 @@ func (e *evidence) checkCount(c count) []violation {
 func (e *evidence) checkMarks() (found []violation) {
 	furthest := map[[2]string]readMark{}
 	for _, r := range e.reads {
+		if e.maybeLost(r.At.Add(-patience), r.At) {
+			continue
+		}
 		at := [2]string{r.Session, r.By}
-		if r.Seq > furthest[at].Seq && !e.maybeLost(r.At.Add(-patience), r.At) {
+		if r.Seq > furthest[at].Seq {
 			furthest[at] = r
+		}
+		if r.Told < r.Seq {
+			found = append(found, violation{fmt.Sprintf("%s has read up to %d and is told %d", r.By, r.Seq, r.Told), r.Session, r.At})
 		}
 	}
 	for _, c := range e.counts {

@@ -45,7 +45,7 @@ func sound() *evidence {
 			"user-00.2":  {Mark: "user-00.2", Session: "s", By: "user-00", Began: at(4)},   // and not
 		},
 		ops:    []op{{"s", opGrab, "agent-00", "", at(2.9), at(3.1), outOK}},
-		reads:  []readMark{{"s", "user-00", 3, at(4)}},
+		reads:  []readMark{{"s", "user-00", 3, at(4), 3}},
 		rates:  []rated{{"s", 4, at(4)}},
 		opened: map[string]string{"s": "sales"},
 	}

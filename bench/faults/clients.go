@@ -309,11 +309,8 @@ func (p *person) look(ctx context.Context, s client.Session) {
 	seq := 1 + p.rng.Int64N(s.Seq)
 	r, err := c.Read(ctx, s.ID, seq)
 	if err == nil {
-		p.rec.read(readMark{s.ID, p.ID, seq, time.Now()})
+		p.rec.read(readMark{s.ID, p.ID, seq, time.Now(), r.ReadSeq})
 		p.rec.counted("reads")
-		if r.ReadSeq < seq {
-			p.rec.violate(s.ID, "%s has read up to %d and is told %d", p.ID, seq, r.ReadSeq)
-		}
 	}
 }
 

@@ -61,6 +61,7 @@ type readMark struct {
 	Session, By string
 	Seq         int64
 	At          time.Time
+	Told        int64 // up to where, by the answer
 }
 
 // rated is an acknowledged rating.

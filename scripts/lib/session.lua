@@ -19,11 +19,9 @@ end
 local seq = tonumber(s.seq or 0)
 local set, del, effects, said = {}, {}, {}, {}
 
--- replayed(): whether this very call took effect before. The client library
--- repeats a call whose answer it did not get; the last four are remembered.
-local function replayed()
-  return s.ops and string.find(s.ops, a.op, 1, true)
-end
+-- The client library repeats a call whose answer it did not get, perhaps much later: one that took
+-- effect, whatever came since, is not carried out again. The last four are remembered.
+if s.ops and string.find(s.ops, a.op, 1, true) then return {'ok', snapshot()} end
 
 -- append(mid, head, body, by, author_code, note, key): one message at the end of the log.
 local function append(mid, head, body, by, author_code, note, key)

@@ -8,7 +8,6 @@
 if not s.state then return {'not_found'} end
 local mine = redis.call('HEXISTS', unread, 'a:' .. a.by) == 1 or s.state == 'ended' and took_part(a.by)
 if not (a.boss or mine) then return {'forbidden'} end
-if replayed() then return {'ok', snapshot()} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 
 local n, added, fields = 0, 0, {}

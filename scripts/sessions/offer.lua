@@ -4,11 +4,10 @@
 -- ARGV: a = JSON (op, session, by, rules, boss? (supervisor or host), sticky? (the broker), agent, info, token, queues, note, ttl (ms, 0 for ever))
 -- reply: {'ok', snapshot, effect} | {'late'} | {code, state} | {'kept', one of these}
 -- holds: the owner stays; at most one offer is open; its target's place is held.
---#include session places snapshot
+--#include session places
 if not s.state then return {'not_found'} end
 if not (a.boss or a.sticky or s.agent == a.by) then return refuse('forbidden') end
 if s.state == 'ended' then return {'ended'} end
-if replayed() then return {'ok', snapshot()} end
 if s.agent == a.agent then return refuse('bad_request', 'it is theirs already') end
 if not (s.state == 'serving' and not a.sticky or s.state == 'waiting' and not s.target and (a.boss or a.sticky)) then
   return refuse('wrong_state', s.state)

@@ -9,7 +9,7 @@
 if not s.state then return {'not_found'} end
 if not (a.boss or a.by == 'u:' .. s.user) then return {'forbidden'} end
 if s.state ~= 'ended' then
-  if replayed() or s.reopened and s.state == 'waiting' then return {'ok', snapshot()} end
+  if s.reopened and s.state == 'waiting' then return {'ok', snapshot()} end
   return {'wrong_state', s.state}
 end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end

@@ -10,11 +10,10 @@ if not s.state then return {'not_found'} end
 if a.gone and s.agent ~= a.gone then return {'forbidden'} end
 if a.from and not (s.state == 'waiting' and s.queue == a.from) then return {'wrong_state', s.state} end
 if not (a.boss or a.gone or s.agent == a.by) then
-  if replayed() or s.state == 'waiting' and s.queue == a.to and s.moved_by == a.by then return {'ok', snapshot()} end
+  if s.state == 'waiting' and s.queue == a.to and s.moved_by == a.by then return {'ok', snapshot()} end
   return {'forbidden'}
 end
 if s.state == 'ended' then return {'ended'} end
-if replayed() then return {'ok', snapshot()} end
 if s.queue ~= a.queue then return {'moved', s.queue, s.user} end
 if s.state == 'waiting' and a.to == s.queue then return {'ok', snapshot()} end
 
