@@ -14,9 +14,10 @@ func (d *deployment) trusting() *tls.Config {
 	return &tls.Config{RootCAs: d.ca.Trust, MinVersion: tls.VersionTLS12}
 }
 
-// renew puts another certificate of the same authority in place, and has its server take it.
+// renew puts another certificate of the same authority in place, has its server take it, and leaves it there for
+// a while: nginx keeps a worker for each certificate under which somebody is connected still.
 func (d *deployment) renew(ctx context.Context, f Fault) {
-	ctx = context.WithoutCancel(ctx)
+	wait, ctx := ctx, context.WithoutCancel(ctx)
 	addr, cert, take := d.nginx.Addr(), d.frontCert, d.nginx.Reload
 	if f.Kind == redisRenewed {
 		addr, cert = d.redisTLS, d.redisCert
@@ -34,6 +35,7 @@ func (d *deployment) renew(ctx context.Context, f Fault) {
 	}); err != nil {
 		d.h.Fatalf("%s: %v", f.Kind, err)
 	}
+	sleep(wait, f.Lasts)
 }
 
 // serves tells whether a server shows the certificate of a number.

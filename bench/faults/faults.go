@@ -160,13 +160,13 @@ func tracks(engine string) map[string][]kind {
 			{nodeStopped, 1, 13 * time.Second, 16 * time.Second}, {nodeRestarted, 1, 100 * ms, time.Second},
 			{nodeAhead, 2, time.Second, 15 * time.Second}, {nodeBehind, 2, time.Second, 15 * time.Second}},
 		"archive":      {{archiveAway, 1, 2 * time.Second, 12 * time.Second}, {dataFull, 1, 2 * time.Second, 12 * time.Second}},
-		"certificates": {{frontRenewed, 1, 0, 0}},
+		"certificates": {{frontRenewed, 1, 5 * time.Second, 25 * time.Second}},
 	}
 	switch engine {
 	case engineRedis:
 		out["redis"] = []kind{{redisKilled, 3, 200 * ms, 3 * time.Second}, {redisStalled, 3, 200 * ms, 5 * time.Second}, {hungUp, 1, 0, 0},
 			{redisFull, 2, time.Second, 8 * time.Second}, {redisAhead, 1, time.Second, 10 * time.Second}, {redisBehind, 2, time.Second, 10 * time.Second}}
-		out["certificates"] = append(out["certificates"], kind{redisRenewed, 1, 0, 0})
+		out["certificates"] = append(out["certificates"], kind{redisRenewed, 1, 5 * time.Second, 25 * time.Second})
 		out["way"] = []kind{{wayCut, 2, 500 * ms, 5 * time.Second}, {waySlow, 2, 2 * time.Second, 8 * time.Second},
 			{wayHalfOpen, 2, time.Second, 8 * time.Second}}
 	case engineSentinel:
@@ -204,7 +204,7 @@ func Schedule(o Options) []Fault {
 			f := Fault{At: at, Track: track, Kind: k.name, Target: rng.IntN(o.Nodes),
 				Lasts: k.least + time.Duration(rng.Int64N(int64(k.most-k.least)+1))}
 			if most, jumps := jumps[f.Kind]; jumps {
-				f.By = time.Duration(rng.Float64() * float64(most)).Round(time.Second)
+				f.By = time.Duration((0.05 + 0.95*rng.Float64()) * float64(most)).Round(time.Second)
 			}
 			all = append(all, f)
 			at += f.Lasts + pause()
