@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -32,7 +33,9 @@ const asClock = "BELLHOP_FAULTS_CLOCK"
 // Nor is it otherwise with a program of Go's; its timers go by another clock.
 func TestANodesClockJumps(t *testing.T) {
 	if os.Getenv(asClock) != "" {
-		for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		began := time.Now()
+		_, _ = os.Stdout.WriteString("began")
+		for ; ; time.Sleep(10 * time.Millisecond) {
 			if time.Now().Round(0).Sub(began.Round(0)) > 30*time.Minute {
 				if time.Since(began) > time.Minute {
 					os.Exit(3)
@@ -43,8 +46,11 @@ func TestANodesClockJumps(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestANodesClockJumps$")
 	cmd.Env = append(os.Environ(), asClock+"=1")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	time.Sleep(500 * time.Millisecond)
+	_, err = io.ReadFull(out, make([]byte, len("began")))
+	require.NoError(t, err)
 	require.NoError(t, setClock(cmd.Process.Pid, time.Hour))
 	_ = cmd.Wait()
 	require.Equal(t, 42, cmd.ProcessState.ExitCode())
