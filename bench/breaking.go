@@ -26,6 +26,9 @@ type faultsCommand struct {
 
 // Run breaks it, reports, and fails where a promise was broken.
 func (c *faultsCommand) Run(ctx context.Context) error {
+	if ran, err := faults.Apart(ctx, os.Stdout, os.Args[1:]...); ran {
+		return err
+	}
 	bin, err := build(ctx)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -51,6 +52,8 @@ type Options struct {
 	MinBackoff, MaxBackoff time.Duration
 	// DialTimeout bounds one try, 10 s.
 	DialTimeout time.Duration
+	// TLSConfig is for a server whose certificate the system does not trust; nil: the default.
+	TLSConfig *tls.Config
 }
 
 // Client is one participant's connection. Its methods may be called concurrently.
@@ -169,6 +172,7 @@ func (c *Client) connect(ctx context.Context) error {
 	l := &link{c: c, hello: make(chan struct{}), gone: make(chan struct{})}
 	ws, res, err := gws.NewClient(l, //nolint:bodyclose // refused closes it; an upgrade's is empty
 		&gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
+			TlsConfig:        c.opt.TLSConfig.Clone(), // gws writes to it
 			RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
 			HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx}, nil }})
 	if err != nil {

@@ -35,6 +35,7 @@ type evidence struct {
 	rates    []rated
 	opened   map[string]string // sessions' first queues, of those of which it is known
 	lossy    []span
+	clock    []step // of Redis's
 }
 
 // maybeLost tells whether Redis may have lost what it did in a time.

@@ -286,6 +286,7 @@ func TestTheScheduleIsTheSeeds(t *testing.T) {
 			require.GreaterOrEqual(t, f.At, until[f.Track])
 			until[f.Track] = f.At + f.Lasts
 			kinds[f.Kind] = true
+			require.Equal(t, jumps[f.Kind] != 0, f.By != 0)
 		}
 		for _, list := range tracks(engine) {
 			for _, k := range list {

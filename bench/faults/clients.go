@@ -84,7 +84,7 @@ func (p *person) connect(ctx context.Context) error {
 		p.view, p.known, p.offers = v, map[string]client.Session{}, map[string]bool{}
 		p.mu.Unlock()
 		c, err := client.Dial(ctx, client.Options{URL: p.d.front, Token: p.token, OnEvent: func(e client.Event) { p.saw(v, e) },
-			MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second})
+			MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, TLSConfig: p.d.trusting()})
 		if err == nil {
 			p.mu.Lock()
 			p.c = c

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,6 +32,16 @@ type deployment struct {
 	data  string // folder of archive and files, which nodes share
 	front string // nginx
 
+	ca        *testenv.Authority // of nginx's certificate, and of Redis's
+	nginx     *testenv.NginxServer
+	frontCert *testenv.Issued
+	redisCert *testenv.Issued
+	redisTLS  string // where Redis listens for nodes
+	asking    *http.Client
+	dataDisk  *disk // nil where none can be mounted
+	redisDisk *disk
+	noDisks   error // why not
+
 	redis    *testenv.RedisServer
 	sentinel *testenv.SentinelSet
 	cluster  *testenv.RedisCluster
@@ -37,6 +50,7 @@ type deployment struct {
 
 	mu    sync.Mutex
 	lossy []span // when what was acknowledged may be lost, as documented
+	clock []step // of Redis's
 }
 
 // span is a time.
@@ -48,9 +62,11 @@ func deployAll(ctx context.Context, o Options) (d *deployment, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d = &deployment{o: o, h: h}
+	d = &deployment{o: o, h: h, clock: []step{{from: time.Now(), to: time.Now()}}}
 	err = h.guard(func() {
-		d.data = h.TempDir()
+		d.ca = testenv.NewAuthority(h)
+		d.asking = &http.Client{Timeout: asking.Timeout, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: d.trusting()}}
+		d.data, d.dataDisk = d.folder()
 		redisURL := d.startRedis()
 		if o.Archive == archiveMongo {
 			d.mongo = testenv.Mongo(h)
@@ -79,7 +95,12 @@ func (d *deployment) startRedis() (url string) {
 		d.cluster = testenv.Cluster(d.h)
 		return d.cluster.URL()
 	}
-	d.redis = testenv.Redis(d.h, "--appendonly", "yes", "--appendfsync", d.o.Fsync)
+	var dir string
+	dir, d.redisDisk = d.folder()
+	d.redisTLS, d.redisCert = testenv.Addr(d.h), d.ca.Issue(d.h, "redis.example.org")
+	_, port, _ := net.SplitHostPort(d.redisTLS)
+	d.redis = testenv.Redis(d.h, "--appendonly", "yes", "--appendfsync", d.o.Fsync, "--dir", dir, "--tls-port", port, "--tls-auth-clients", "no",
+		"--tls-cert-file", d.redisCert.Cert, "--tls-key-file", d.redisCert.Key, "--tls-ca-cert-file", d.ca.File)
 	return d.redis.URL()
 }
 
@@ -106,9 +127,10 @@ func (d *deployment) stores(redisURL string) []string {
 func (d *deployment) newNode(i int, redisURL string) *node {
 	n := &node{name: fmt.Sprint("node ", i), bin: d.o.Binary, addr: testenv.Addr(d.h), log: filepath.Join(d.h.TempDir(), "log")}
 	if d.redis != nil { // each has a way of its own
-		n.way = testenv.Proxy(d.h, d.redis.Addr())
-		redisURL = d.redis.Through(n.way.Addr())
+		n.way = testenv.Proxy(d.h, d.redisTLS)
+		redisURL = strings.Replace(d.redis.Through(n.way.Addr()), "redis://", "rediss://", 1)
 	}
+	n.env = append(os.Environ(), "SSL_CERT_FILE="+d.ca.File)
 	n.args = append([]string{"--addr", n.addr, "--api-key", apiKey, "--send-rate", "0", "--open-sessions", "0", "--upload-budget", "0",
 		"--log-level", "warn", "--drain", "1s"}, d.stores(redisURL)...)
 	d.h.Cleanup(func() {
@@ -120,9 +142,9 @@ func (d *deployment) newNode(i int, redisURL string) *node {
 
 // startNginx starts the deployed configuration before the nodes.
 func (d *deployment) startNginx() string {
-	cert, key, _ := testenv.Certificate(d.h, "chat.example.org")
-	conf := strings.NewReplacer("listen 443 ssl;", "listen {{listen}};", "listen 80;", "listen "+testenv.Addr(d.h)+";",
-		"/etc/ssl/certs/chat.example.org.pem", cert, "/etc/ssl/private/chat.example.org.key", key).Replace(deploy.Nginx)
+	d.frontCert = d.ca.Issue(d.h, "chat.example.org")
+	conf := strings.NewReplacer("listen 443 ssl;", "listen {{listen}} ssl;", "listen 80;", "listen "+testenv.Addr(d.h)+";",
+		"/etc/ssl/certs/chat.example.org.pem", d.frontCert.Cert, "/etc/ssl/private/chat.example.org.key", d.frontCert.Key).Replace(deploy.Nginx)
 	var lines []string
 	for line := range strings.Lines(conf) {
 		if strings.Contains(line, "server 127.0.0.1:8082") {
@@ -136,7 +158,8 @@ func (d *deployment) startNginx() string {
 			lines = append(lines, strings.Replace(line, "127.0.0.1:8081", n.addr, 1))
 		}
 	}
-	return testenv.Nginx(d.h, strings.Join(lines, ""), nil).URL()
+	d.nginx = testenv.Nginx(d.h, strings.Join(lines, ""), nil)
+	return "https://" + d.nginx.Addr()
 }
 
 // limit is a documented time, several times over.
@@ -199,7 +222,7 @@ func (d *deployment) lossySpans() []span {
 
 // host is the host application.
 func (d *deployment) api(key string) client.API {
-	return client.API{BaseURL: d.front, Key: key, HTTP: asking}
+	return client.API{BaseURL: d.front, Key: key, HTTP: d.asking}
 }
 
 // openArchive opens it beside the nodes.

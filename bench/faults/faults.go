@@ -100,10 +100,19 @@ type Fault struct {
 	Kind   string
 	Target int // the node, where it is one's
 	Lasts  time.Duration
+	By     time.Duration // how far a clock jumps
 }
 
 func (f Fault) String() string {
-	return fmt.Sprintf("%7.1f s  %-16s node %d, %.1f s", f.At.Seconds(), f.Kind, f.Target, f.Lasts.Seconds())
+	return fmt.Sprintf("%7.1f s  %-28s node %d, %.1f s", f.At.Seconds(), f.Kind, f.Target, f.Lasts.Seconds())
+}
+
+// by tells how far a clock jumps, for the journal.
+func (f Fault) by() string {
+	if f.By == 0 {
+		return ""
+	}
+	return ", by " + f.By.String()
 }
 
 // kind is a kind of fault: how often among those of its track, and how long it lasts.
@@ -129,20 +138,35 @@ const (
 	slotMoved     = "slot moved"          // key by key
 	hungUp        = "connections hung up" // all to a server of Redis
 	archiveAway   = "archive away"
+	dataFull      = "data disk full" // of the archive, its inbox and the uploads
+	redisFull     = "redis's disk full"
+	nodeAhead     = "node's clock ahead" // by up to an hour, and then right again
+	nodeBehind    = "node's clock behind"
+	redisAhead    = "redis's clock ahead"  // by little: timers set meanwhile are late by as much
+	redisBehind   = "redis's clock behind" // by up to an hour
+	frontRenewed  = "nginx's certificate renewed"
+	redisRenewed  = "redis's certificate renewed"
 )
 
 const ms = time.Millisecond
+
+// jumps are how far clocks jump at most. What Redis times while its clock is ahead is late by as much.
+var jumps = map[string]time.Duration{nodeAhead: time.Hour, nodeBehind: -time.Hour, redisAhead: 30 * time.Second, redisBehind: -time.Hour}
 
 // tracks are the kinds of faults of an engine, and the mean pause between two of a track.
 func tracks(engine string) map[string][]kind {
 	out := map[string][]kind{
 		"node": {{nodeKilled, 4, 300 * ms, 4 * time.Second}, {nodeStopped, 3, 300 * ms, 8 * time.Second},
-			{nodeStopped, 1, 13 * time.Second, 16 * time.Second}, {nodeRestarted, 1, 100 * ms, time.Second}},
-		"archive": {{archiveAway, 1, 2 * time.Second, 12 * time.Second}},
+			{nodeStopped, 1, 13 * time.Second, 16 * time.Second}, {nodeRestarted, 1, 100 * ms, time.Second},
+			{nodeAhead, 2, time.Second, 15 * time.Second}, {nodeBehind, 2, time.Second, 15 * time.Second}},
+		"archive":      {{archiveAway, 1, 2 * time.Second, 12 * time.Second}, {dataFull, 1, 2 * time.Second, 12 * time.Second}},
+		"certificates": {{frontRenewed, 1, 5 * time.Second, 25 * time.Second}},
 	}
 	switch engine {
 	case engineRedis:
-		out["redis"] = []kind{{redisKilled, 3, 200 * ms, 3 * time.Second}, {redisStalled, 3, 200 * ms, 5 * time.Second}, {hungUp, 1, 0, 0}}
+		out["redis"] = []kind{{redisKilled, 3, 200 * ms, 3 * time.Second}, {redisStalled, 3, 200 * ms, 5 * time.Second}, {hungUp, 1, 0, 0},
+			{redisFull, 2, time.Second, 8 * time.Second}, {redisAhead, 1, time.Second, 10 * time.Second}, {redisBehind, 2, time.Second, 10 * time.Second}}
+		out["certificates"] = append(out["certificates"], kind{redisRenewed, 1, 5 * time.Second, 25 * time.Second})
 		out["way"] = []kind{{wayCut, 2, 500 * ms, 5 * time.Second}, {waySlow, 2, 2 * time.Second, 8 * time.Second},
 			{wayHalfOpen, 2, time.Second, 8 * time.Second}}
 	case engineSentinel:
@@ -179,6 +203,9 @@ func Schedule(o Options) []Fault {
 			}
 			f := Fault{At: at, Track: track, Kind: k.name, Target: rng.IntN(o.Nodes),
 				Lasts: k.least + time.Duration(rng.Int64N(int64(k.most-k.least)+1))}
+			if most, jumps := jumps[f.Kind]; jumps {
+				f.By = time.Duration((0.05 + 0.95*rng.Float64()) * float64(most)).Round(time.Second)
+			}
 			all = append(all, f)
 			at += f.Lasts + pause()
 		}

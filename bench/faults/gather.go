@@ -13,6 +13,7 @@ import (
 // gather asks the deployment what it has, by HTTP and beside it.
 func (d *deployment) gather(ctx context.Context, rec *record, all []*person, store archive.Archive) (*evidence, error) {
 	e := rec.evidence(d.lossySpans())
+	e.clock = d.clockSteps()
 	sessions, err := d.sessions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)

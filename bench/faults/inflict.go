@@ -33,7 +33,11 @@ func (d *deployment) inflict(ctx context.Context, schedule []Fault, rec *record)
 				if !sleep(ctx, f.At-time.Since(began)) {
 					return
 				}
-				rec.note("", "fault begins: %s, node %d, for %v", f.Kind, f.Target, f.Lasts.Round(time.Millisecond))
+				if d.lacks(f.Kind) {
+					rec.counted("fault left out, for no disk can be mounted: " + f.Kind)
+					continue
+				}
+				rec.note("", "fault begins: %s, node %d, for %v%s", f.Kind, f.Target, f.Lasts.Round(time.Millisecond), f.by())
 				err := d.h.guard(func() { d.break1(ctx, f) })
 				rec.note("", "fault is over: %s (%v)", f.Kind, errOr(err, "mended"))
 				rec.counted("fault: " + f.Kind)
@@ -74,7 +78,13 @@ func (d *deployment) break1(ctx context.Context, f Fault) {
 		d.breakNode(ctx, n, f)
 	case "way":
 		d.breakWay(ctx, n, f)
+	case "certificates":
+		d.renew(ctx, f)
 	case "archive":
+		if f.Kind == dataFull {
+			d.full(ctx, d.dataDisk, f)
+			return
+		}
 		unlock, err := d.lockArchive(ctx)
 		if err != nil {
 			d.h.Fatalf("archive: %v", err)
@@ -88,6 +98,9 @@ func (d *deployment) break1(ctx context.Context, f Fault) {
 
 func (d *deployment) breakNode(ctx context.Context, n *node, f Fault) {
 	switch f.Kind {
+	case nodeAhead, nodeBehind:
+		d.jumpNode(ctx, n, f)
+		return
 	case nodeStopped:
 		n.signal(syscall.SIGSTOP)
 		sleep(ctx, f.Lasts)
@@ -135,6 +148,11 @@ func (d *deployment) breakRedis(ctx context.Context, f Fault) {
 		d.redis.Kill()
 		sleep(ctx, f.Lasts)
 		d.redis.Restart()
+	case redisFull:
+		d.full(ctx, d.redisDisk, f)
+		d.redisAgain(ctx)
+	case redisAhead, redisBehind:
+		d.jumpRedis(ctx, f)
 	case slotMoved:
 		d.cluster.WaitOK()
 		if key := d.someKey(ctx); key != "" {

@@ -21,7 +21,7 @@ import (
 // node is a process of the server's, which a supervisor would start again.
 type node struct {
 	name, bin, addr, log string
-	args                 []string
+	args, env            []string
 	way                  *testenv.ProxyServer // to Redis, where it has one of its own
 
 	mu      sync.Mutex
@@ -45,7 +45,7 @@ func (n *node) start() error {
 	}
 	defer func() { _ = log.Close() }()    // the child has its own
 	cmd := exec.Command(n.bin, n.args...) //nolint:noctx // kill ends it
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, n.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -91,6 +91,16 @@ func (n *node) signal(sig syscall.Signal) {
 	if n.cmd != nil {
 		_ = n.cmd.Process.Signal(sig)
 	}
+}
+
+// pid is its process's id, 0 while it does not run.
+func (n *node) pid() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return 0
+	}
+	return n.cmd.Process.Pid
 }
 
 var asking = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -142,11 +142,12 @@ func systemOf(m message) (s system, ok bool) {
 }
 
 // bySelf are the broker's own steps, which the log tells of, each within a moment of its time.
-func bySelf(session, user string, log []message) (ops []op) {
+func (e *evidence) bySelf(session, user string, log []message) (ops []op) {
 	const clocks = 20 * time.Millisecond
 	for _, m := range log {
 		s, ok := systemOf(m)
-		o := op{Session: session, Call: m.At.Add(-clocks), Return: m.At.Add(clocks), Out: outOK}
+		from, to := when(e.clock, m.At)
+		o := op{Session: session, Call: from.Add(-clocks), Return: to.Add(clocks), Out: outOK}
 		switch {
 		case !ok:
 		case s.What == "requeued":
@@ -189,7 +190,7 @@ func (e *evidence) checkOwnership(limit time.Duration) (found []violation, check
 		if !known || assigns(e.opened[id], e.log[id]) || slices.ContainsFunc(ops, func(o op) bool { return e.maybeLost(o.Call, o.Return) }) {
 			continue
 		}
-		ops = append(ops, bySelf(id, s.User, e.log[id])...)
+		ops = append(ops, e.bySelf(id, s.User, e.log[id])...)
 		ops = append(ops, e.loose(e.log[id])...)
 		var all []porcupine.Operation
 		for _, o := range ops {
@@ -246,7 +247,8 @@ func (e *evidence) loose(log []message) (ops []op) {
 		}
 		if slices.ContainsFunc(log, func(m message) bool {
 			s, ok := systemOf(m)
-			return ok && s.What == "grabbed" && s.Agent.ID == o.By && m.At.After(o.Call.Add(-time.Second))
+			_, at := when(e.clock, m.At)
+			return ok && s.What == "grabbed" && s.Agent.ID == o.By && at.After(o.Call.Add(-time.Second))
 		}) {
 			ops = append(ops, o)
 		}

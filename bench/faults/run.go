@@ -35,6 +35,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if r.d, err = deployAll(ctx, o); err != nil {
 		return nil, err
 	}
+	if r.d.noDisks != nil {
+		r.say("no disk gets full: %v", r.d.noDisks)
+	}
 	err = r.all(ctx)
 	for _, p := range r.people {
 		p.leave()
@@ -133,7 +136,7 @@ func (r *run) settle(ctx context.Context) error {
 	if err := r.gatherAll(ctx); err != nil {
 		return err
 	}
-	e, err := r.converge(ctx, r.d.limit(20*time.Second), (*evidence).converging)
+	e, err := r.converge(ctx, r.d.limit(20*time.Second)+r.d.owed(), (*evidence).converging)
 	if err != nil {
 		return err
 	}
@@ -209,7 +212,7 @@ func (r *run) check(e *evidence) {
 
 // ending waits until each session has ended by its timers, and checks what is left.
 func (r *run) ending(ctx context.Context) error {
-	e, err := r.converge(ctx, r.d.limit(nodeNoticed+agentGrace+abandonTimeout+offerTimeout), func(e *evidence) []violation {
+	e, err := r.converge(ctx, r.d.limit(nodeNoticed+agentGrace+abandonTimeout+offerTimeout)+r.d.owed(), func(e *evidence) []violation {
 		return append(e.checkEnded(), e.converging()...)
 	})
 	if err != nil {

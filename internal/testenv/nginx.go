@@ -87,6 +87,10 @@ func replaced(t testing.TB, path string, replacements map[string]string) string 
 	return strings.NewReplacer(pairs...).Replace(string(data))
 }
 
+// Reload has it read its configuration and certificates again: new connections come to new workers,
+// and old ones go on until their connections have ended. It returns before that is done.
+func (n *NginxServer) Reload() error { return n.proc.signal(syscall.SIGHUP) }
+
 // URL is where it listens.
 func (n *NginxServer) URL() string { return "http://" + n.Addr() }
 

@@ -169,3 +169,10 @@ func (p *process) tail() string {
 	all := strings.Split(strings.TrimSpace(string(data)), "\n")
 	return "its log ends:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }
+
+// id is its process id, 0 while it does not run.
+func (p *process) id() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid
+}

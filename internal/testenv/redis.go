@@ -169,6 +169,9 @@ func (r *RedisServer) Resume() {
 	}
 }
 
+// Pid is its process's id, 0 while it does not run.
+func (r *RedisServer) Pid() int { return r.proc.id() }
+
 // Running tells whether the server runs and is not paused.
 func (r *RedisServer) Running() bool { return r.proc.serving() }
 

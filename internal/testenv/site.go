@@ -39,40 +39,93 @@ func NginxSite(t testing.TB, path string, nodes [2]string, changes map[string]st
 	return NginxFile(t, path, all)
 }
 
-// Certificate makes one for a name, signed by itself: two files, and whom a client
-// has to trust for it.
+// Certificate makes one for a name: two files, and whom a client has to trust for it.
 func Certificate(t testing.TB, name string) (certFile, keyFile string, trust *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatalf("testenv: %v", err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatalf("testenv: %v", err)
-	}
-	secret, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatalf("testenv: %v", err)
-	}
-	dir := t.TempDir()
-	write := func(name, kind string, bytes []byte) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
-			t.Fatalf("testenv: %v", err)
-		}
-		return file
-	}
-	certFile, keyFile = write("cert.pem", "CERTIFICATE", der), write("key.pem", "EC PRIVATE KEY", secret)
+	a := NewAuthority(t)
+	s := a.Issue(t, name)
+	return s.Cert, s.Key, a.Trust
+}
+
+// Authority signs certificates.
+type Authority struct {
+	Trust *x509.CertPool // of who trusts it
+	File  string         // its own certificate
+	cert  *x509.Certificate
+	key   *ecdsa.PrivateKey
+}
+
+// NewAuthority makes one.
+func NewAuthority(t testing.TB) *Authority {
+	t.Helper()
+	a := &Authority{Trust: x509.NewCertPool(), File: filepath.Join(t.TempDir(), "ca.pem"), key: newKey(t)}
+	a.cert = &x509.Certificate{SerialNumber: serial(t), Subject: pkix.Name{CommonName: "Tests"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der := a.sign(t, a.cert, a.key)
 	own, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
-	trust = x509.NewCertPool()
-	trust.AddCert(own)
-	return certFile, keyFile, trust
+	a.cert = own
+	a.Trust.AddCert(own)
+	writePEM(t, a.File, "CERTIFICATE", der)
+	return a
+}
+
+// Issued is a server's certificate and key, in files.
+type Issued struct{ Cert, Key, name string }
+
+// Issue makes a certificate for a name and for 127.0.0.1.
+func (a *Authority) Issue(t testing.TB, name string) *Issued {
+	t.Helper()
+	dir := t.TempDir()
+	s := &Issued{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), name}
+	a.Renew(t, s)
+	return s
+}
+
+// Renew puts another certificate, of another key, in its place. It gives the new one's serial number.
+func (a *Authority) Renew(t testing.TB, s *Issued) *big.Int {
+	t.Helper()
+	key := newKey(t)
+	template := &x509.Certificate{SerialNumber: serial(t), Subject: pkix.Name{CommonName: s.name}, DNSNames: []string{s.name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	secret, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	writePEM(t, s.Cert, "CERTIFICATE", a.sign(t, template, key))
+	writePEM(t, s.Key, "EC PRIVATE KEY", secret)
+	return template.SerialNumber
+}
+
+func (a *Authority) sign(t testing.TB, template *x509.Certificate, of *ecdsa.PrivateKey) []byte {
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, of.Public(), a.key)
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return der
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return key
+}
+
+func serial(t testing.TB) *big.Int {
+	n, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return n
+}
+
+func writePEM(t testing.TB, file, kind string, data []byte) {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
 }
