@@ -140,9 +140,9 @@ func TestTraces(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ann.Grab(t.Context(), s.ID)
 	require.NoError(t, err)
-	_, err = uma.Send(t.Context(), client.SendRequest{Session: s.ID, Body: []byte(`"sesame text"`), Key: "sesame-key"})
+	_, err = uma.Send(t.Context(), client.SendRequest{Session: s.ID, Body: "sesame text", Key: "sesame-key"})
 	require.NoError(t, err)
-	await(ann, func(e *client.MessageEvent) bool { return strings.Contains(string(e.Body), "sesame") })
+	await(ann, func(e *client.MessageEvent) bool { return e.Text() == "sesame text" })
 	_, err = uma.Grab(t.Context(), s.ID)
 	require.Error(t, err)
 	const given, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -158,10 +158,10 @@ func TestTraces(t *testing.T) {
 	}
 	post(token(t, b, client.TokenRequest{Role: "user", ID: uma.id}), `{"body":"sesame of hers"}`) // b samples nothing of hers
 	post(key, `{"as":"bot","body":"sesame of the host"}`)
-	await(uma, func(e *client.MessageEvent) bool { return strings.Contains(string(e.Body), "of the host") })
-	_, err = uma.End(t.Context(), client.EndRequest{Session: s.ID, Reason: "sesame reason"})
+	await(uma, func(e *client.MessageEvent) bool { return e.Text() == "sesame of the host" })
+	_, err = uma.End(t.Context(), s.ID, "sesame reason", false)
 	require.NoError(t, err)
-	await(ann, func(e *client.SessionEvent) bool { return e.Session.State == "ended" })
+	await(ann, func(e *client.SessionChanged) bool { return e.Session.State == "ended" })
 	b.stop()
 	a.stop()
 
