@@ -17,12 +17,11 @@ func newLog(s *Stores) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum's
 	o := &slog.HandlerOptions{Level: level}
-	var log *slog.Logger
+	var lines slog.Handler = slog.NewJSONHandler(os.Stderr, o)
 	if s.textLog() {
-		log = slog.New(slog.NewTextHandler(os.Stderr, o))
-	} else {
-		log = slog.New(slog.NewJSONHandler(os.Stderr, o))
+		lines = slog.NewTextHandler(os.Stderr, o)
 	}
+	log := slog.New(traceLog{lines})
 	slog.SetDefault(log) // of those that use slog, or package log: JWKS, WebSockets
 	redis.SetLogger(redisLog{log})
 	return log

@@ -104,9 +104,9 @@ func TestWhichSettingsAreSecret(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string][]string{
-		"serve":   {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret"},
+		"serve":   {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "otlp-endpoint"},
 		"restore": {"redis-url", "mongo-url"}, "audit": {"redis-url", "mongo-url"}, "repartition": {"redis-url", "mongo-url"}, "token": {"url", "api-key"},
-		"doctor": {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "url"},
+		"doctor": {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "otlp-endpoint", "url"},
 	}, names)
 }
 

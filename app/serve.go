@@ -23,6 +23,7 @@ import (
 	"bellhop/internal/embedded"
 	"bellhop/internal/heap"
 	"bellhop/internal/jwt"
+	"bellhop/internal/trace"
 	"bellhop/webhook"
 )
 
@@ -62,6 +63,7 @@ const renumberDrain = 2 * time.Second
 type App struct {
 	settings Settings
 	log      *slog.Logger
+	tracer   *trace.Tracer    // nil for none
 	base     string           // path, without a slash at its end
 	embedded *embedded.Server // nil with a Redis of one's own
 	rdb      redis.UniversalClient
@@ -96,6 +98,9 @@ func New(ctx context.Context, s Settings) (app *App, err error) {
 			a.Close(ctx)
 		}
 	}()
+	if a.tracer, err = s.tracer(ctx, a.log); err != nil {
+		return nil, settingsError{err}
+	}
 	if a.filter, err = newFilter(&s); err != nil {
 		return nil, settingsError{err}
 	}
@@ -149,7 +154,7 @@ func (a *App) startBroker(ctx context.Context) error {
 	if a.jwt != nil {
 		o.JWT = a.jwt.Verify
 	}
-	o.BasePath, o.Filter, o.ReadRate = a.base, a.filter, a.settings.readRate
+	o.BasePath, o.Filter, o.ReadRate, o.Trace = a.base, a.filter, a.settings.readRate, a.tracer
 	o.OpenSessions = a.settings.OpenSessions
 	o.WaitReplicas = a.settings.WaitReplicas
 	if o.SendRate == 0 {
@@ -198,7 +203,7 @@ func (a *App) restoreEmbedded(ctx context.Context, o broker.Options) error {
 
 func (a *App) startEdge() {
 	o := handlers.Options{Broker: a.broker, APIKeys: a.settings.apiKeys(), BasePath: a.base, Origins: a.settings.Origins, Local: a.settings.local(), OpenKey: a.settings.openToAll(),
-		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Log: a.log}
+		Drain: a.settings.Drain, MaxConns: a.settings.MaxConns, Files: a.sharing.Store, Trace: a.tracer, Log: a.log}
 	if a.shop != nil {
 		o.Demo = a.demoEdge()
 		o.Origins = append(slices.Clip(o.Origins), a.shop.Origin())
@@ -299,6 +304,7 @@ func (a *App) Close(ctx context.Context) {
 	if a.embedded != nil {
 		a.embedded.Close()
 	}
+	a.tracer.Close(ctx)
 }
 
 func (a *App) announce() {

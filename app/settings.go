@@ -62,6 +62,8 @@ type Settings struct {
 	MaxConns      int           `default:"0" help:"Connections this node takes at most; 0: no limit."`
 	Archiver      bool          `default:"true" negatable:"" help:"Whether this node archives; at least one must."`
 	Drain         time.Duration `default:"10s" help:"How long a stopping node takes to hand its connections over."`
+	OTLPEndpoint  Secret        `name:"otlp-endpoint" help:"Export traces over OTLP/HTTP: http(s)://host:4318, /v1/traces unless it has a path. Unset: no traces." placeholder:"URL"`
+	TraceRatio    float64       `name:"trace-ratio" default:"0.01" help:"How many of the traces that begin here are sampled, 0 to 1."`
 	PprofAddr     string        `name:"pprof-addr" help:"Serve Go's profiles here, at a loopback address such as 127.0.0.1:6060. Unset: nowhere." placeholder:"ADDR"`
 	AllowEviction bool          `help:"Start although Redis may evict."`
 	Demo          bool          `help:"Bots on both sides, for a look at a busy system: in memory and on a loopback address only."`
@@ -123,6 +125,9 @@ func (s *Settings) Validate() error {
 		return err
 	}
 	if err := s.validateDemo(); err != nil {
+		return err
+	}
+	if err := s.validateTraces(); err != nil {
 		return err
 	}
 	if s.PprofAddr != "" && !loopback(s.PprofAddr) {

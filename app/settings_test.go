@@ -29,7 +29,7 @@ func TestUnusableSettings(t *testing.T) {
 		{"--base-path support", "--base-path"}, {"--base-path https://example.org/support", "--base-path"}, {"--base-path //support", "--base-path"},
 		{"--base-path /a//b", "--base-path"}, {"--base-path /a/../b", "--base-path"}, {"--base-path /a?b", "--base-path"}, {"--base-path /客服", "--base-path"}, {"--base-path /%61", "--base-path"},
 		{"--pprof-addr 0.0.0.0:6060", "--pprof-addr"}, {"--pprof-addr :6060", "--pprof-addr"}, {"--pprof-addr 6060", "--pprof-addr"}, {"--pprof-addr 127.0.0.1:99999", "--pprof-addr"},
-		{"--pprof-addr example.org:6060", "--pprof-addr"},
+		{"--pprof-addr example.org:6060", "--pprof-addr"}, {"--trace-ratio 1.1", "--trace-ratio"}, {"--trace-ratio NaN", "--trace-ratio"}, {"--otlp-endpoint grpc://h:4317", "--otlp-endpoint"},
 		{"--origins example.org", "--origins"}, {"--jwt-secret short", "--jwt-secret"}, {"--jwks-url ftp://x", "--jwks-url"},
 		{"--send-rate -1", "--send-rate"}, {"--send-rate NaN", "--send-rate"}, {"--log-level loud", "--log-level"}, {"--drain -1s", "--drain"}, {"--wait-replicas 1", "--wait-replicas"}, {"--wait-replicas -1", "--wait-replicas"}, {"--fly", "--fly"},
 		{"--mongo-url http://x", "--mongo-url"}, {"--mongo-url mongodb://127.0.0.1", "--mongo-url"}, {"--config " + file, "redis-ulr"}, {"--redis-url " + evicting + " --api-key k", "maxmemory-policy"},

@@ -52,6 +52,7 @@ import (
 	"bellhop/broker/internal/stats"
 	"bellhop/broker/internal/store"
 	"bellhop/broker/internal/uploads"
+	"bellhop/internal/trace"
 )
 
 // Options of a Broker. Only Redis is required.
@@ -114,6 +115,8 @@ type Options struct {
 	// again; after the last it is given up. Nil takes those of Standard Webhooks:
 	// 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 	HookRetries []time.Duration
+	// Trace follows commands to the deliveries that they cause; nil for none.
+	Trace *trace.Tracer
 	// Log gets what operators should know; slog.Default() when nil.
 	Log *slog.Logger
 
@@ -214,6 +217,7 @@ func open(ctx context.Context, o Options) (*Broker, error) {
 		o.OpenSessions = 5
 	}
 	st := store.NewStore(o.Redis, o.Log)
+	st.Trace = o.Trace
 	b := &Broker{store: st, settings: routing.NewSettings(st), waiting: routing.NewWaiting(st), sessions: sessions.NewReader(st, o.Archive, o.BasePath), opt: o, working: make(chan struct{}, atOnce),
 		renumbered: make(chan struct{})}
 	b.places = places.New(st, func(ctx context.Context, agent, session string) error {

@@ -108,12 +108,12 @@ func FuzzLuaReplies(f *testing.F) {
 				shows(t, r.Str(1))
 			}
 			shows(t, text)
-			if e, _, _, ok := chat.ParseMessage(text); ok {
+			if e, _, _, _, ok := chat.ParseMessage(text); ok {
 				_ = e.Size("s", true)
 				_ = e.Line("s", true)
 				_, _ = e.Message("s", false)
 			}
-			said, inner, err := chat.ParseSaid(text)
+			said, inner, _, err := chat.ParseSaid(text)
 			if err == nil {
 				for i := range said {
 					_ = said[i].Line("s", false)

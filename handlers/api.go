@@ -56,10 +56,14 @@ func (s *Server) answer(f call) gin.HandlerFunc {
 			return
 		}
 		defer s.delivered(c, a)
+		span := s.traced(c, a)
+		defer span.End()
 		answer, err := f(c, a)
 		if err != nil {
-			if chat.AsError(err).Code == chat.CodeInternal {
-				s.log.Error("request failed", "method", c.Request.Method, "route", c.FullPath(), "session", sessionName(c.Param("id")), "error", err)
+			code := chat.AsError(err).Code
+			refusal(span, code)
+			if code == chat.CodeInternal {
+				s.log.ErrorContext(c.Request.Context(), "request failed", "method", c.Request.Method, "route", c.FullPath(), "session", sessionName(c.Param("id")), "error", err)
 			}
 			problem(c, err)
 			return

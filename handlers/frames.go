@@ -148,19 +148,22 @@ func (s *socket) execute(c *command, id int64) {
 		return
 	}
 	began := time.Now()
+	ctx, span := s.traced(c)
+	defer span.End()
 	var answer any
 	err := chat.Allow(actor, chat.Action(c.Cmd))
 	if err == nil {
-		answer, err = run(s.srv.commands.Load().ctx, s.srv.broker, actor, c)
+		answer, err = run(ctx, s.srv.broker, actor, c)
 	}
 	s.srv.meters.took[c.Cmd].Observe(time.Since(began).Seconds())
 	switch {
 	case err != nil:
 		e := chat.AsError(err)
+		refusal(span, e.Code)
 		if e.Code == chat.CodeInternal {
-			s.srv.log.Error("command failed", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "error", err)
+			s.srv.log.ErrorContext(ctx, "command failed", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "error", err)
 		} else {
-			s.srv.log.Debug("command refused", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "code", e.Code)
+			s.srv.log.DebugContext(ctx, "command refused", "connection", s.name(), "cmd", c.Cmd, "session", sessionName(c.Session), "code", e.Code)
 		}
 		s.refused(id, err)
 	case answer != nil:

@@ -66,6 +66,6 @@ func (s *Server) count(c *gin.Context) {
 	if code, ok := c.Get(refusedKey); ok {
 		code, _ := code.(chat.Code)
 		s.meters.refuse(code)
-		s.log.Debug("request refused", "method", c.Request.Method, "route", c.FullPath(), "session", sessionName(c.Param("id")), "code", code)
+		s.log.DebugContext(c.Request.Context(), "request refused", "method", c.Request.Method, "route", c.FullPath(), "session", sessionName(c.Param("id")), "code", code)
 	}
 }

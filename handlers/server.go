@@ -18,6 +18,7 @@ import (
 	"bellhop/broker"
 	"bellhop/broker/chat"
 	"bellhop/files"
+	"bellhop/internal/trace"
 )
 
 // Options of a Server. Broker and APIKeys are required; zero values are the
@@ -53,6 +54,8 @@ type Options struct {
 	Files *files.Store
 	// Demo has people to log in as; nil for none.
 	Demo *Demo
+	// Trace follows commands and requests to the deliveries that they cause; nil for none.
+	Trace *trace.Tracer
 	// Log is slog.Default() when nil.
 	Log *slog.Logger
 }

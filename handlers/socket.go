@@ -13,6 +13,7 @@ import (
 
 	"bellhop/broker"
 	"bellhop/broker/chat"
+	"bellhop/internal/trace"
 )
 
 const (
@@ -26,8 +27,9 @@ type socket struct {
 	srv     *Server
 	ws      *gws.Conn // nil until bound; under mu until then
 	peer    *broker.Conn
-	expires int64 // of its token, seconds; 0: never
-	bad     int   // lines that were no JSON object; only the read loop counts
+	expires int64         // of its token, seconds; 0: never
+	from    *trace.Origin // the handshake's span; nil for none
+	bad     int           // lines that were no JSON object; only the read loop counts
 
 	seen atomic.Int64 // last sign of life, on the node's clock
 	next int64        // when the next ping is due, on that clock; only the heartbeat touches it

@@ -43,7 +43,7 @@ func (s *Server) stats(c *gin.Context, a chat.Actor) (any, error) {
 	c.Header("Content-Disposition", `attachment; filename="statistics.csv"`)
 	c.Status(http.StatusOK)
 	if err := writeTable(c.Writer, statsTable(&reply), bom); err != nil {
-		s.log.Warn("statistics broken off", "error", err)
+		s.log.WarnContext(c.Request.Context(), "statistics broken off", "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: nobody must take it for whole
 	}
 	return written{}, nil

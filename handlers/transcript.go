@@ -71,7 +71,7 @@ func (s *Server) transcript(c *gin.Context, a chat.Actor) (any, error) {
 		counted = c.Writer.Size()
 	}
 	if err = errors.Join(err, sc.end(c.Writer)); err != nil {
-		s.log.Warn("transcript broken off", "session", session.ID, "error", err)
+		s.log.WarnContext(c.Request.Context(), "transcript broken off", "session", session.ID, "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: nobody must take it for whole
 	}
 	return written{}, nil

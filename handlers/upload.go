@@ -113,7 +113,7 @@ func (s *Server) upload(c *gin.Context, a chat.Actor) (any, error) {
 		kept = f.Size
 	}
 	if failed := room.Keep(ctx, kept); failed != nil {
-		s.log.Warn("an upload counts for more than it has; for a day", "error", failed)
+		s.log.WarnContext(c.Request.Context(), "an upload counts for more than it has; for a day", "error", failed)
 	}
 	if err != nil {
 		return nil, err

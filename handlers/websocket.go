@@ -167,6 +167,7 @@ func (h *handshake) protocols(header http.Header) error {
 // accept registers the connection, so that it can still be refused, and upgrades it.
 func (s *Server) accept(c *gin.Context, h handshake, id chat.Identity) {
 	sock := newSocket(s)
+	sock.from = s.opt.Trace.Origin(c.Request)
 	conn, err := s.admit(c.Request.Context(), sock, h, id)
 	if err != nil {
 		problem(c, err)

@@ -49,6 +49,9 @@ type Script struct {
 	// reads all of them, and no others.
 	Fields map[string]bool
 
+	// Traced says that it publishes the span that it is given as the field `trace` of its JSON.
+	Traced bool
+
 	// Each is how many keys and arguments each call brings, where the script is for many calls at once.
 	Each struct{ Keys, Args int }
 
@@ -171,6 +174,11 @@ func (h *collection) compile(f *file, o Options) *Script {
 	}
 	if s.Hooks && s.most > 0 {
 		s.most--
+	}
+	for _, part := range append(h.all(f), f) {
+		for _, a := range part.args {
+			s.Traced = s.Traced || slices.ContainsFunc(a.fields, func(f field) bool { return f.name == "trace" })
+		}
 	}
 	s.Each.Keys, s.Each.Args = len(f.each.keys), len(f.each.args)
 	for _, a := range f.args {

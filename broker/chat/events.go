@@ -10,10 +10,10 @@ import (
 
 // What scripts publish on a session's channel: one letter, then fields.
 const (
-	PubMessage  = 'M' // seq, at, by, kind, origin, key, counts, head, body
+	PubMessage  = 'M' // seq, at, by, kind, origin, key, counts and perhaps trace, head, body
 	PubRead     = 'R' // by, seq, unread, origin
 	PubRecalled = 'X' // seq, kind
-	PubSession  = 'S' // JSON {said, snap}
+	PubSession  = 'S' // JSON {said, snap, trace?}
 	PubTyping   = 'T' // by, origin, text
 	PubStale    = 'L' // nothing: Redis is to be read again
 )
@@ -143,18 +143,19 @@ func MidOf(head string) string {
 	return mid
 }
 
-// ParseMessage reads what send.lua publishes; counts are the receivers' unread.
-func ParseMessage(payload string) (e Entry, origin string, counts map[string]int64, ok bool) {
+// ParseMessage reads what send.lua publishes; counts are the receivers' unread, trace the span of who
+// sent it, "" where that is not sampled.
+func ParseMessage(payload string) (e Entry, origin string, counts map[string]int64, trace string, ok bool) {
 	f := strings.SplitN(payload, SepField, 9)
 	if len(f) != 9 {
-		return e, "", nil, false
+		return e, "", nil, "", false
 	}
 	e = Entry{By: f[2], Note: f[3] == "n", Key: f[5], Head: f[7], Body: f[8]}
 	var err1, err2 error
 	e.Seq, err1 = strconv.ParseInt(f[0], 10, 64)
 	e.At, err2 = strconv.ParseInt(f[1], 10, 64)
 	if err1 != nil || err2 != nil {
-		return e, "", nil, false
+		return e, "", nil, "", false
 	}
 	if f[6] != "" {
 		pairs := strings.Split(f[6], sepCount)
@@ -162,38 +163,42 @@ func ParseMessage(payload string) (e Entry, origin string, counts map[string]int
 		for i := 0; i+1 < len(pairs); i += 2 {
 			counts[pairs[i]], _ = strconv.ParseInt(pairs[i+1], 10, 64)
 		}
+		if len(pairs)%2 == 1 { // before there were traces, this was not looked at
+			trace = pairs[len(pairs)-1]
+		}
 	}
-	return e, f[4], counts, true
+	return e, f[4], counts, trace, true
 }
 
-// ParseSaid reads what a transition publishes.
-func ParseSaid(payload string) (said []Entry, snap string, err error) {
+// ParseSaid reads what a transition publishes; trace is as ParseMessage's.
+func ParseSaid(payload string) (said []Entry, snap, trace string, err error) {
 	var p struct {
-		Said json.RawMessage
-		Snap string
+		Said  json.RawMessage
+		Snap  string
+		Trace string
 	}
 	if err := json.Unmarshal([]byte(payload), &p); err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	if len(p.Said) == 0 || p.Said[0] != '[' { // cjson writes an empty list as {}
-		return nil, p.Snap, nil
+		return nil, p.Snap, p.Trace, nil
 	}
 	var list [][6]json.RawMessage
 	if err := json.Unmarshal(p.Said, &list); err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	for _, raw := range list {
 		var e Entry
 		var kind string
 		for i, to := range []any{&e.Seq, &e.At, &e.By, &kind, &e.Head, &e.Body} {
 			if err := json.Unmarshal(raw[i], to); err != nil {
-				return nil, "", err
+				return nil, "", "", err
 			}
 		}
 		e.Note = kind == "n"
 		said = append(said, e)
 	}
-	return said, p.Snap, nil
+	return said, p.Snap, p.Trace, nil
 }
 
 // EventLine is an event of a name, with the fields of a struct that has some.
@@ -222,6 +227,7 @@ type Personal struct {
 	Before     int64  `json:"before,omitempty"` // ms
 	Generation int64  `json:"generation,omitempty"`
 	Unread     int64  `json:"unread,omitempty"`
+	Trace      string `json:"trace,omitempty"` // as ParseMessage's
 	Extra      *struct {
 		Kind    string `json:"kind"` // offer, offer-ended
 		From    string `json:"from"`

@@ -2,8 +2,9 @@
 -- an argument in JSON: op (this call's own id, and the system message's mid), session, by (who acts) and what the
 -- script's header names. Its reply is {'ok', snapshot, effect...} or {code, detail...}. What uses settings names in
 -- `rules` the last change that its node knew when it read them: {'stale', the last one} where there was another since.
+-- `trace` is the span that its deliveries are of, as traceparent has it.
 -- KEYS: session, log, unread, read, authors, timers, dirty, outbox, states, rules, stats, hooks?
--- ARGV: a = JSON (op, session, rules?)
+-- ARGV: a = JSON (op, session, rules?, trace?)
 --#include time unread states snapshot
 if a.rules then
   local newest = redis.call('GET', rules) or ''
@@ -67,6 +68,6 @@ local function commit(only_said)
   for f, v in pairs(set) do all[#all + 1], all[#all + 2], s[f] = f, type(v) == 'number' and string.format('%.17g', v) or v, nil end
   for f, v in pairs(s) do all[#all + 1], all[#all + 2] = f, v end
   local snap = snapshot(nil, all)
-  redis.call('PUBLISH', session, 'S' .. cjson.encode({said = said, snap = snap}))
+  redis.call('PUBLISH', session, 'S' .. cjson.encode({said = said, snap = snap, trace = a.trace}))
   return {'ok', snap, unpack(effects)}
 end

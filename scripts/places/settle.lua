@@ -2,7 +2,7 @@
 --#flags allow-oom
 -- KEYS: profile, load, mine, listed, timers, stats, presences
 -- ARGV: e = JSON (agent, session, rev, role (owner | target | assistant | past | none | expired), token, hold, created?, ended?, extra?,
---   sure? (rev may be lower than known: the session fell back)), channels (prefix of queue channels)
+--   sure? (rev may be lower than known: the session fell back), trace? (as in lib/session.lua)), channels (prefix of queue channels)
 -- reply: {'ok'}
 -- holds: a place goes only by the token that took it, so that a late effect never takes a newer place away;
 --   an older rev never overwrites a newer.

@@ -5,7 +5,8 @@
 -- EACH ARGV: id, by (participant, or h:… for a host), hash (of sender and key), key, head, body, kind ('n' for a note, else 'm'),
 --   origin (the sending connection), reply_to (seq, or 0), interval = number (µs between two sends at the rate; 0: any rate;
 --   -1: nothing new, only a duplicate is answered), burst = number, bots ('1' for a bot's), op (the last transition that its
---   node knows of, if `by` takes part since; else ''), other (the only one besides who may see it then, or '')
+--   node knows of, if `by` takes part since; else ''), other (the only one besides who may see it then, or ''),
+--   trace (the span that its deliveries are of, as traceparent has it; '' where it is not sampled)
 -- reply: for each {'ok', seq, at} | {'dup', seq, at, head} | {'rate_limited', wait: ms} | {code, state} | {'error', why}
 -- holds: seq has no gap; a key makes one message; unread of all others grows by one; a blocked user sends nothing new;
 --   what is refused stores nothing, and a repeated key is answered all the same.
@@ -57,6 +58,7 @@ elseif other ~= '' then
 end
 call('APPEND', authors, author(tonumber(s[4] or (by == 'h:bot' and BOT or HOST)), note))
 --#hooks if call('ZADD', hooks, 'NX', at, id) == 1 then call('HSETNX', session, 'hooked', 2 * s[2]) end
+if trace ~= '' then counts[#counts + 1] = trace end -- one more than pairs
 call('PUBLISH', session, table.concat({'M' .. seq, at, by, kind, origin, key, table.concat(counts, '\30'), head, body}, '\31'))
 local staff, bot = who == 'a:', bots == '1'
 if (staff or bot) and not note and not s[5] then

@@ -153,8 +153,8 @@ func (f *feed) sends(mid, conn string) {
 }
 
 // message delivers one entry to everybody who may see it, and to each its new
-// unread, if that is known, together: they are one frame then.
-func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
+// unread, if that is known, together: they are one frame then. It gives how many connections there are.
+func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) int {
 	f.seq, f.mid = e.Seq, chat.MidOf(e.Head)
 	if origin != "" {
 		delete(f.sending, chat.MidOf(e.Head))
@@ -185,6 +185,7 @@ func (f *feed) message(e *chat.Entry, origin string, counts map[string]int64) {
 		c.Deliver(e.Line(f.id, false))
 	}
 	f.h.delivered.Add(int64(given))
+	return given
 }
 
 // count sets one participant's unread and tells its connections.

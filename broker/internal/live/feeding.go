@@ -8,6 +8,7 @@ import (
 
 	"bellhop/broker/chat"
 	"bellhop/broker/internal/store"
+	"bellhop/internal/trace"
 )
 
 // open subscribes, then reads the session: what happens after the read is heard. known
@@ -291,14 +292,16 @@ func (f *feed) apply(payload string) bool {
 	rest := payload[1:]
 	switch payload[0] {
 	case chat.PubMessage:
-		e, origin, counts, ok := chat.ParseMessage(rest)
+		e, origin, counts, carried, ok := chat.ParseMessage(rest)
 		if !ok {
 			return true
 		}
 		if e.Seq != f.seq+1 {
 			return e.Seq <= f.seq && !f.odd(&e)
 		}
-		f.message(&e, origin, counts)
+		span := f.traced(carried)
+		span.Count("bellhop.connections", f.message(&e, origin, counts))
+		span.End()
 	case chat.PubSession:
 		return f.transition(rest)
 	case chat.PubRead:
@@ -320,12 +323,19 @@ func (f *feed) odd(e *chat.Entry) bool {
 	return f.mid != "" && (mid > f.mid || e.Seq == f.seq && mid != f.mid)
 }
 
+// traced begins the span of giving an event to connections here.
+func (f *feed) traced(carried string) trace.Span {
+	return f.h.store.Trace.Deliver(f.h.store.Life, carried, f.id)
+}
+
 func (f *feed) transition(payload string) bool {
-	said, snap, err := chat.ParseSaid(payload)
+	said, snap, carried, err := chat.ParseSaid(payload)
 	if err != nil {
 		f.h.store.Log.Error("unreadable event", "session", f.id, "error", err)
 		return true
 	}
+	span := f.traced(carried)
+	defer span.End()
 	for i := range said {
 		if said[i].Seq > f.seq+1 || said[i].Seq <= f.seq && f.odd(&said[i]) {
 			return false

@@ -88,6 +88,8 @@ func (p *hubPart) personal(m *member, payload string) {
 	case "mine":
 		p.h.store.Tasks.Go(func() {
 			defer m.ruined("an event of one's own")
+			span := p.h.store.Trace.Deliver(p.h.store.Life, ev.Trace, ev.Session)
+			defer span.End()
 			p.h.mine(m, ev)
 		})
 	case "settings":

@@ -93,10 +93,15 @@ func (s *Store) Run(ctx context.Context, script string, keys []string, args ...a
 		keys = append(slices.Clip(keys), p.Hooks())
 		defer s.told(p)
 	}
+	span := s.traced(ctx, script, keys)
+	defer span.End()
+	if span.Sampled() && run.Traced {
+		args = withTrace(args, span)
+	}
 	v, err := s.eval(ctx, run, keys, args)
 	if err != nil {
 		s.lookAgain(ctx, err)
-		return nil, RedisError(script, err)
+		return nil, failed(span, RedisError(script, err))
 	}
 	switch v := v.(type) {
 	case []any:
@@ -262,6 +267,8 @@ func (s *Store) Hash(script string) string { return s.scripts[script].Hash() }
 
 // Publish sends one event on a session's or queue's channel, from outside a script.
 func (s *Store) Publish(ctx context.Context, channel, payload string) error {
+	span := s.traced(ctx, "publish", []string{channel})
+	defer span.End()
 	var cmd *redis.IntCmd
 	if s.Sharded {
 		cmd = s.Pipe.SPublish(ctx, channel, payload)
@@ -269,5 +276,5 @@ func (s *Store) Publish(ctx context.Context, channel, payload string) error {
 		cmd = s.Pipe.Publish(ctx, channel, payload)
 	}
 	s.meter.fail(cmd.Err())
-	return RedisError("publish", cmd.Err())
+	return failed(span, RedisError("publish", cmd.Err()))
 }

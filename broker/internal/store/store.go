@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/redis/go-redis/v9"
 
+	"bellhop/internal/trace"
 	"bellhop/scripts"
 )
 
@@ -25,8 +26,9 @@ type Store struct {
 	Numbering
 	Node    string // this process, among all that ever ran
 	Log     *slog.Logger
-	Calls   atomic.Int64 // scripts run
-	Emptied atomic.Bool  // Redis has lost everything: nothing may be built on what is left
+	Trace   *trace.Tracer // nil for none
+	Calls   atomic.Int64  // scripts run
+	Emptied atomic.Bool   // Redis has lost everything: nothing may be built on what is left
 
 	Life  context.Context //nolint:containedctx // of what runs in the background, from Begin to Stop
 	Tasks sync.WaitGroup

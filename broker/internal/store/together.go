@@ -64,7 +64,8 @@ func NewTogether(s *Store, script string, shared func(p Partition) []string) *To
 }
 
 // Run carries out one call; its reply and error are as those of Store.Run. The call
-// may be carried out even if its context has ended: its caller does not know then.
+// may be carried out even if its context has ended: its caller does not know then. The last argument
+// is "", the place for the span that the script publishes.
 func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...any) (Reply, error) {
 	s := t.store
 	s.Calls.Add(1)
@@ -75,6 +76,11 @@ func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...
 	if len(keys) != run.Each.Keys || len(args) != run.Each.Args {
 		return nil, fmt.Errorf("script %s: %d keys and %d arguments are given, and each call brings %d and %d", t.script, len(keys), len(args),
 			run.Each.Keys, run.Each.Args)
+	}
+	span := s.traced(ctx, t.script, keys)
+	defer span.End()
+	if span.Sampled() {
+		args[len(args)-1] = span.Carried()
 	}
 	c := &joined{keys: keys, args: args, done: make(chan struct{})}
 	for _, a := range args {
@@ -96,9 +102,9 @@ func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...
 	}
 	select {
 	case <-c.done:
-		return c.reply, c.err
+		return c.reply, failed(span, c.err)
 	case <-ctx.Done():
-		return nil, RedisError(t.script, ctx.Err())
+		return nil, failed(span, RedisError(t.script, ctx.Err()))
 	}
 }
 
