@@ -23,6 +23,9 @@ type topCommand struct {
 
 // Validate refuses what cannot work, with a sentence that names the setting.
 func (c *topCommand) Validate() error {
+	if len(c.URL) == 0 {
+		return errors.New("--url: a node's address, one at least")
+	}
 	for _, u := range c.URL {
 		if err := top.CheckURL(u.Reveal()); err != nil {
 			return fmt.Errorf("--url: %w", err)

@@ -55,7 +55,7 @@ func TestTop(t *testing.T) {
 		`2 of 3 nodes answer, 4 connections`, regexp.QuoteMeta(gone) + ` does not answer: .*refused`, `waiting 2 \(oldest \d+s\)  serving 1 `,
 		`rates +[1-9]\d*\.\d messages/s  [1-9]\d*\.\d delivered/s`, `send +p50 [1-9][\d.]*(µs|ms|s)  p99 [1-9]`, `redis +p50 [1-9].* [1-9][\d.]* scripts/s`,
 		`archive +lag \d+s, \d+ messages`, `events +lag 0s, 0 sessions`, `refused +not_found [1-9]`,
-		`(?m)^` + deserted + ` +\S+ +2 +\d+s +0 +0 of 0 `, `(?m)^` + q + ` +\S+ +0 +- +1 +1 of 1 grab`, `(?m)^` + ann.id + ` +王小明 +online +1 of 3 +33% ` + q,
+		`(?m)^` + deserted + ` +\S+ +2 +\d+s +0 +0 of 0$`, `(?m)^` + q + ` +\S+ +0 +- +1 +1 of 1 grab`, `(?m)^` + ann.id + ` +王小明 +online +1 of 3 +33% ` + q,
 		`(?m)^` + regexp.QuoteMeta(one.Addr()) + ` +ready +3 `, `(?m)^` + regexp.QuoteMeta(two.Addr()) + ` +ready +1 `, `(?m)^` + regexp.QuoteMeta(gone) + ` +no answer$`,
 	} {
 		require.Regexp(t, want, out.String())
@@ -84,7 +84,7 @@ func TestTopRefuses(t *testing.T) {
 		{[]string{"--url", n.Addr() + marker}, exitSettings, "--url: it is not http(s)://host:port, a base path after it or not\n"},
 		{[]string{"--url", n.url() + "?" + marker}, exitSettings, "--url: it is not http"},
 		{[]string{"--url", n.url() + ",ftp://" + marker}, exitSettings, "--url: it is not http"},
-		{[]string{"--url", ""}, exitSettings, "--url: it is not http"},
+		{[]string{"--url", ""}, exitSettings, "--url: a node's address, one at least\n"},
 		{[]string{"--every", "1ms"}, exitSettings, "--every: 500ms to 1m\n"},
 	} {
 		var out, bad bytes.Buffer

@@ -49,17 +49,15 @@ func node(sends, started float64) http.HandlerFunc {
 
 // A node that answers late, wrongly or not at all is told so, hides no other, and counts again from its restart once it is back.
 func TestNodesThatDoNotAnswer(t *testing.T) {
-	release := make(chan struct{})
 	started := float64(time.Now().Add(-time.Hour).Unix())
 	well, ill := startSite(t, node(10, started)), startSite(t, node(1000, started))
 	w := newWatcher(Options{URLs: []string{well.URL, ill.URL + "/"}, Every: time.Second})
 	t.Cleanup(w.close)
-	t.Cleanup(func() { close(release) })
 	v := w.look(t.Context())
 	require.Equal(t, 2, v.answering())
 	require.InDelta(t, 14, v.Totals.conns, 0)
 	for why, h := range map[string]http.HandlerFunc{
-		"no answer in time": func(http.ResponseWriter, *http.Request) { <-release },
+		"no answer in time": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"502 Bad Gateway":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 		"302 Found": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, well.URL+"/metrics", http.StatusFound)
