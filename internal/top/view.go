@@ -27,7 +27,7 @@ func (p palette) alarm(line string) string {
 // summary is what is above the tables, a line for each subject, all at most so many cells wide.
 func summary(v View, width int, p palette) []string {
 	t := v.Totals
-	lines := []string{p.head(cut(fmt.Sprintf("bellhop top  %s  %d of %d nodes answer, %.0f connections", v.At.Format(time.TimeOnly), v.answering(), len(v.Nodes), t.conns), width))}
+	lines := []string{p.head(cut(fmt.Sprintf("%s  %d of %d nodes answer, %.0f connections", v.At.Format(time.TimeOnly), v.answering(), len(v.Nodes), t.conns), width))}
 	for _, n := range v.Nodes {
 		if n.Err != nil {
 			lines = append(lines, p.alarm(cut(clean(fmt.Sprintf("%s does not answer: %v", n.Name, n.Err)), width)))
