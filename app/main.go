@@ -32,6 +32,7 @@ type commands struct {
 	Audit       auditCommand       `cmd:"" help:"Check the promises on a live deployment; exit status 1 if one is broken."`
 	Repartition repartitionCommand `cmd:"" help:"Move a deployment to another number of partitions. Nodes stop meanwhile, and go on by themselves."`
 	Doctor      doctorCommand      `cmd:"" help:"Look at a deployment and say what would hurt it; exit status 3 for warnings, 4 for what is worse."`
+	Top         topCommand         `cmd:"" help:"Show queues, agents, nodes, rates and lags of a deployment, live in the terminal."`
 	Token       tokenCommand       `cmd:"" help:"Ask a running node for a participant's token."`
 	Health      healthCommand      `cmd:"" help:"Ask a running node whether it is alive; for container health checks."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

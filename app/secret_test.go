@@ -107,6 +107,7 @@ func TestWhichSettingsAreSecret(t *testing.T) {
 		"serve":   {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "otlp-endpoint"},
 		"restore": {"redis-url", "mongo-url"}, "audit": {"redis-url", "mongo-url"}, "repartition": {"redis-url", "mongo-url"}, "token": {"url", "api-key"},
 		"doctor": {"redis-url", "mongo-url", "api-key", "jwt-secret", "jwks-url", "files-url", "webhook-url", "webhook-secret", "otlp-endpoint", "url"},
+		"top":    {"url", "api-key"},
 	}, names)
 }
 
