@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,8 +90,8 @@ type two struct {
 	mongo          string
 }
 
-// beside gives both; nil where there is no previous release.
-func beside(t *testing.T) *two {
+// sideBySide gives both; nil where there is no previous release.
+func sideBySide(t *testing.T) *two {
 	t.Helper()
 	earlier, err := previous()
 	if errors.Is(err, errNoHistory) {
@@ -108,16 +109,11 @@ func (b *two) start(bin string) process {
 	return startProgram(b.t, bin, b.rdb.URL(), b.dir, b.hook.URL, "--mongo-url", b.mongo)
 }
 
-// clean has both versions audit what there is.
-func (b *two) clean() {
+// audit is what a version's audit says, and whether all promises hold.
+func (b *two) audit(bin string) (said string, clean bool) {
 	b.t.Helper()
-	caughtUp := func(bin string) {
-		out, err := exec.CommandContext(b.t.Context(), bin, "audit", "--redis-url", b.rdb.URL(), "--mongo-url", b.mongo, "--log-level", "error").CombinedOutput()
-		require.NoError(b.t, err, "%s: %s", filepath.Base(bin), out)
-		require.Contains(b.t, string(out), "all promises hold")
-	}
-	caughtUp(b.earlier)
-	caughtUp(b.today)
+	out, err := exec.CommandContext(b.t.Context(), bin, "audit", "--redis-url", b.rdb.URL(), "--mongo-url", b.mongo, "--log-level", "error").CombinedOutput()
+	return string(out), err == nil && bytes.Contains(out, []byte("all promises hold"))
 }
 
 // worksOn has people go on with what was filled, users at one node and staff at the other.
@@ -130,8 +126,8 @@ func (b *two) worksOn(w *world, users, staff process) {
 	w.goesOn()
 }
 
-// alone has the rest be done at one node, with the other one gone.
-func (b *two) alone(w *world, node process) {
+// alone has the rest be done at one node, with the other one gone; it is of the version that audits then.
+func (b *two) alone(w *world, node process, bin string) {
 	b.t.Helper()
 	w.leave()
 	w.node, w.desk = node, process{}
@@ -140,13 +136,15 @@ func (b *two) alone(w *world, node process) {
 	w.knowsPeople()
 	w.tells(b.hook)
 	caughtUp(b.t, node.base)
-	b.clean()
+	said, clean := b.audit(bin)
+	require.True(b.t, clean, said)
 }
 
 // An upgrade: the previous release has sessions in every state when this version comes beside it. Users stay
 // at the one, agents are at the other; then the earlier node goes.
 func TestBesideThePreviousRelease(t *testing.T) {
-	b := beside(t)
+	t.Parallel()
+	b := sideBySide(t)
 	if b == nil {
 		return
 	}
@@ -160,13 +158,14 @@ func TestBesideThePreviousRelease(t *testing.T) {
 	w.saysTheSame()
 	b.worksOn(w, earlier, today)
 	require.Zero(t, earlier.stop())
-	b.alone(w, today)
+	b.alone(w, today, b.today)
 }
 
 // And back: what this version began, beside a node of the previous release on whose deployment it is, that one
-// works on, and goes on with alone.
+// works on, and goes on with alone. Then this version comes once more.
 func TestBackToThePreviousRelease(t *testing.T) {
-	b := beside(t)
+	t.Parallel()
+	b := sideBySide(t)
 	if b == nil {
 		return
 	}
@@ -181,7 +180,18 @@ func TestBackToThePreviousRelease(t *testing.T) {
 	require.Zero(t, today.stop())
 	require.Zero(t, earlier.stop())
 	require.Equal(t, record, b.rdb.Client().Get(t.Context(), "bellhop:partitions").Val(), "nothing says that it is a later version's")
-	b.alone(w, b.start(b.earlier))
+	earlier = b.start(b.earlier)
+	b.alone(w, earlier, b.earlier)
+
+	require.Zero(t, earlier.stop())
+	b.start(b.today) // finds out anew what the earlier one does not keep
+	require.Eventually(t, func() bool {
+		said, clean := b.audit(b.today)
+		if !clean {
+			t.Log(said)
+		}
+		return clean
+	}, 20*time.Second, 200*time.Millisecond)
 }
 
 // What has a shape that this version does not know is left alone: by a node that starts, which says so in its log,
@@ -190,10 +200,11 @@ func TestAShapeOfALaterVersionIsRefused(t *testing.T) {
 	bin, err := build()
 	require.NoError(t, err)
 	rdb, dir := testenv.Redis(t), t.TempDir()
+	t.Setenv("BELLHOP_API_KEY", key)
 	args := []string{"--redis-url", rdb.URL(), "--data-dir", dir, "--log-format", "json"}
 	addr := freeAddr(t)
 	var log bytes.Buffer
-	running := exec.CommandContext(t.Context(), bin, append([]string{"--addr", addr, "--api-key", key, "--drain", "100ms"}, args...)...)
+	running := exec.CommandContext(t.Context(), bin, append([]string{"--addr", addr, "--drain", "100ms"}, args...)...)
 	running.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	running.Stderr = &log
 	require.NoError(t, running.Start())
