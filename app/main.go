@@ -67,6 +67,9 @@ func untilSignal() context.Context {
 // settingsError is a setting that cannot be used.
 type settingsError struct{ error }
 
+// Unwrap gives what is wrong with it.
+func (e settingsError) Unwrap() error { return e.error }
+
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd, status := parse(ctx, args, stdout, stderr)
