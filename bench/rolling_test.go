@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"bellhop/client"
 )
 
 // Three nodes behind the deployed nginx are restarted one after the other while clients talk: every acknowledged
@@ -26,4 +29,33 @@ func TestARollingRestart(t *testing.T) {
 	}
 	require.Positive(t, away, "somebody had to move")
 	t.Log(r.title() + "\n" + table(r.figures()))
+}
+
+// What a rolling restart must not do is seen.
+func TestWhatARollingRestartBreaksIsSeen(t *testing.T) {
+	message := func(seq int64, text string) client.Message {
+		body, err := json.Marshal(text)
+		require.NoError(t, err)
+		return client.Message{Seq: seq, Type: "text", Body: body}
+	}
+	log := map[int64]string{2: "a", 3: "b", 4: "c"}
+	for name, c := range map[string]struct {
+		acked map[string]int64
+		saw   []client.Message
+		holds bool
+	}{
+		"all":                  {map[string]int64{"a": 2}, []client.Message{message(3, "b"), message(4, "c")}, true},
+		"acknowledged, lost":   {map[string]int64{"a": 2, "d": 5}, []client.Message{message(3, "b"), message(4, "c")}, false},
+		"not seen":             {map[string]int64{"a": 2}, []client.Message{message(4, "c")}, false},
+		"seen twice":           {map[string]int64{"a": 2}, []client.Message{message(3, "b"), message(3, "b"), message(4, "c")}, false},
+		"in another order":     {map[string]int64{"a": 2}, []client.Message{message(4, "c"), message(3, "b")}, false},
+		"one's own as another": {map[string]int64{"a": 2}, []client.Message{message(2, "a"), message(3, "b"), message(4, "c")}, false},
+		"another text":         {map[string]int64{"a": 2}, []client.Message{message(3, "x"), message(4, "c")}, false},
+	} {
+		who := &talker{name: "u", acked: c.acked, saw: c.saw}
+		require.Equal(t, c.holds, who.holds(log) == nil, name)
+	}
+	slow := &rollingReport{command: &rollingCommand{}, steps: []rolled{{Away: 3.1}, {killed: true, Away: 9}}}
+	require.ErrorContains(t, slow.broken(), "node 0 drained: away")
+	require.NotContains(t, slow.broken().Error(), "killed")
 }
