@@ -56,7 +56,7 @@ func refusedStores(err error) error {
 		return settingsError{fmt.Errorf("--partitions: %w", err)}
 	case errors.Is(err, broker.ErrArchive):
 		return settingsError{fmt.Errorf("--mongo-url, --data-dir: %w", err)}
-	case errors.Is(err, broker.ErrNotEmpty):
+	case errors.Is(err, broker.ErrNotEmpty), errors.Is(err, broker.ErrShape):
 		return settingsError{fmt.Errorf("--redis-url: %w", err)}
 	}
 	return err

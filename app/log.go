@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"bellhop/broker"
 )
 
 // newLog makes the one log of this process: libraries that log by themselves write to
@@ -47,8 +49,12 @@ func (r redisLog) Printf(ctx context.Context, format string, v ...any) {
 type toldError struct{ error }
 
 // told logs why a node does not serve, in the set format. A setting that cannot be used
-// may be the format's own: that stays a line for people.
+// may be the format's own: that stays a line for people. What a later version has stored is no setting,
+// though it is refused as one: no second start helps.
 func told(s *Stores, what string, err error) error {
+	if errors.Is(err, broker.ErrShape) {
+		newLog(s).Error(what, "error", err)
+	}
 	var bad settingsError
 	if err == nil || errors.As(err, &bad) {
 		return err

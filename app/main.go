@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -22,7 +23,9 @@ import (
 // Exit statuses.
 const (
 	exitFailed   = 1 // something did not answer, or broke
-	exitSettings = 2 // a setting cannot be used
+	exitSettings = 2 // a setting cannot be used, nor what is stored there
+
+	exitSignal = 128 // and the number of the second signal
 )
 
 // commands is the command line.
@@ -42,13 +45,31 @@ func main() {
 	if status, is := files.Worker(os.Args); is {
 		os.Exit(status)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr)) //nolint:gocritic // stop only restores signals
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal is a context that the first SIGINT or SIGTERM ends. A second one ends the process,
+// as if it had not been caught: 130 or 143.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		sig := <-signals
+		slog.Warn("ends at once, by a second signal", "signal", sig.String())
+		n, _ := sig.(syscall.Signal)
+		os.Exit(exitSignal + int(n))
+	}()
+	return ctx
 }
 
 // settingsError is a setting that cannot be used.
 type settingsError struct{ error }
+
+// Unwrap gives what is wrong with it.
+func (e settingsError) Unwrap() error { return e.error }
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

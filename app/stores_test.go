@@ -66,31 +66,34 @@ type toldSession struct {
 	Mid         string
 }
 
-// process is a node's program, and how it is killed.
+// process is a node's program, and how it is killed, or told to stop, which gives its exit status.
 type process struct {
 	base string
 	kill func()
+	stop func() int
 }
 
 func (p process) api() client.API { return client.API{BaseURL: p.base, Key: key} }
 
 // startProgram starts a node of whatever version, on stores and with webhooks.
-func startProgram(t testing.TB, bin, redisURL, dir, hook string) process {
+func startProgram(t testing.TB, bin, redisURL, dir, hook string, more ...string) process {
 	t.Helper()
 	addr := freeAddr(t)
-	cmd := exec.CommandContext(t.Context(), bin, "--addr", addr, "--redis-url", redisURL, "--data-dir", dir, "--api-key", key, "--log-level", "warn",
-		"--send-rate", "0", "--webhook-url", hook+"/hooks", "--webhook-secret", newSecret+","+oldSecret)
+	cmd := exec.CommandContext(t.Context(), bin, append([]string{"--addr", addr, "--redis-url", redisURL, "--data-dir", dir, "--api-key", key, "--log-level", "warn",
+		"--send-rate", "0", "--drain", "500ms", "--webhook-url", hook + "/hooks", "--webhook-secret", newSecret + "," + oldSecret}, more...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	require.NoError(t, cmd.Start())
 	var once sync.Once
-	kill := func() {
+	end := func(by os.Signal) int {
 		once.Do(func() {
-			_ = cmd.Process.Kill()
+			_ = cmd.Process.Signal(by)
 			_ = cmd.Wait()
 		})
+		return cmd.ProcessState.ExitCode()
 	}
+	kill := func() { end(os.Kill) }
 	t.Cleanup(func() {
 		kill()
 		if t.Failed() {
@@ -98,7 +101,7 @@ func startProgram(t testing.TB, bin, redisURL, dir, hook string) process {
 		}
 	})
 	ready(t, addr)
-	return process{"http://" + addr, kill}
+	return process{"http://" + addr, kill, func() int { return end(syscall.SIGTERM) }}
 }
 
 // storedKey is one of Redis, as DUMP gives it and RESTORE takes it.

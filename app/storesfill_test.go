@@ -16,10 +16,11 @@ import (
 	"bellhop/internal/testenv"
 )
 
-// world is a node with people at it.
+// world is a node with people at it, or two.
 type world struct {
 	t      *testing.T
 	node   process
+	desk   process // where staff connect, if that is another one
 	said   account
 	people map[string]*party
 }
@@ -42,7 +43,11 @@ func (w *world) come(id string) *party {
 	w.t.Helper()
 	p := &party{t: w.t, id: id, more: make(chan struct{})}
 	var err error
-	p.Client, err = client.Dial(w.t.Context(), client.Options{URL: w.node.base, Token: w.said.Tokens[id], Device: "d", NoReconnect: true, OnEvent: p.saw})
+	at := w.node
+	if w.desk.base != "" && strings.Contains(" ann bea dan lee otto sue tess tim ", " "+id+" ") {
+		at = w.desk
+	}
+	p.Client, err = client.Dial(w.t.Context(), client.Options{URL: at.base, Token: w.said.Tokens[id], Device: "d", NoReconnect: true, OnEvent: p.saw})
 	require.NoError(w.t, err, id)
 	w.t.Cleanup(p.Close)
 	w.people[id] = p
@@ -95,9 +100,22 @@ var queueSettings = map[string]map[string]any{
 // The program is killed in the middle of it all.
 func fill(t *testing.T, bin string, rdb *testenv.RedisServer, dir string) account {
 	t.Helper()
-	ctx, hook := t.Context(), newHostApp(t)
-	w := &world{t: t, node: startProgram(t, bin, rdb.URL(), dir, hook.URL), people: map[string]*party{}, said: account{Since: time.Now().Truncate(time.Hour), Tokens: map[string]string{}, Sessions: map[string]string{}, Keys: map[string]sent{}, Hellos: map[string]toldHello{}}}
-	api := w.node.api()
+	hook := newHostApp(t)
+	w := newWorld(t, startProgram(t, bin, rdb.URL(), dir, hook.URL))
+	w.fill(rdb, hook)
+	w.node.kill()
+	w.leave()
+	return w.said
+}
+
+func newWorld(t *testing.T, node process) *world {
+	return &world{t: t, node: node, people: map[string]*party{}, said: account{Since: time.Now().Truncate(time.Hour), Tokens: map[string]string{}, Sessions: map[string]string{}, Keys: map[string]sent{}, Hellos: map[string]toldHello{}}}
+}
+
+// fill makes its node store something of every kind, and notes what it says of it.
+func (w *world) fill(rdb *testenv.RedisServer, hook *hostApp) {
+	w.t.Helper()
+	t, ctx, api := w.t, w.t.Context(), w.node.api()
 	for id, settings := range queueSettings {
 		require.NoError(t, api.Do(ctx, http.MethodPut, "/queues/"+id, settings, nil))
 	}
@@ -117,11 +135,13 @@ func fill(t *testing.T, bin string, rdb *testenv.RedisServer, dir string) accoun
 	for _, id := range []string{"ann", "bea", "una", "uma"} {
 		w.hello(id)
 	}
-	w.node.kill()
+}
+
+// leave has everybody go.
+func (w *world) leave() {
 	for _, p := range w.people {
 		p.Close()
 	}
-	return w.said
 }
 
 // chats are sessions that go on.

@@ -31,6 +31,7 @@ var attacks = map[string]func(*attackCommand, context.Context){
 	"control":     (*attackCommand).control,
 	"slow-heads":  (*attackCommand).slowHeads,
 	"never-read":  (*attackCommand).neverRead,
+	"slow-reads":  (*attackCommand).slowReads,
 	"frames":      (*attackCommand).frames,
 	"lengths":     (*attackCommand).lengths,
 	"reconnects":  (*attackCommand).reconnects,
@@ -112,16 +113,29 @@ func masked(opcode byte, payload []byte) []byte {
 	return append(append(head, 0, 0, 0, 0), payload...)
 }
 
-// flood writes the same frame on all its devices' connections; reading tells whether answers are read.
-func (c *attackCommand) flood(ctx context.Context, reading bool, frame []byte) {
+// takeAll reads what comes.
+func takeAll(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// takeSlowly reads 1 KiB a second.
+func takeSlowly(conn net.Conn) {
+	for {
+		if _, err := io.CopyN(io.Discard, conn, 1<<10); err != nil {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// flood writes the same frame on all its devices' connections; take reads the answers, unless it is nil.
+func (c *attackCommand) flood(ctx context.Context, take func(net.Conn), frame []byte) {
 	swarm(ctx, devices, func(ctx context.Context, i int) error {
 		conn, err := c.upgraded(ctx, i)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = conn.Close() }()
-		if reading {
-			go func() { _, _ = io.Copy(io.Discard, conn) }()
+		if take != nil {
+			go take(conn)
 		}
 		for err == nil {
 			_, err = conn.Write(frame)
@@ -178,24 +192,28 @@ func (c *attackCommand) slowHeads(ctx context.Context) {
 }
 
 func (c *attackCommand) neverRead(ctx context.Context) {
-	c.flood(ctx, false, lines(`{"id":1,"cmd":"history","session":"`+c.Session+`","limit":200}`))
+	c.flood(ctx, nil, lines(`{"id":1,"cmd":"history","session":"`+c.Session+`","limit":200}`))
+}
+
+func (c *attackCommand) slowReads(ctx context.Context) {
+	c.flood(ctx, takeSlowly, lines(`{"id":1,"cmd":"history","session":"`+c.Session+`","limit":200}`))
 }
 
 func (c *attackCommand) frames(ctx context.Context) {
-	c.flood(ctx, true, slices.Concat(lines(`{"id":1,"cmd":"ping"}`), masked(9, nil), lines(`{"id":2,"cmd":"no such"}`)))
+	c.flood(ctx, takeAll, slices.Concat(lines(`{"id":1,"cmd":"ping"}`), masked(9, nil), lines(`{"id":2,"cmd":"no such"}`)))
 }
 
 func (c *attackCommand) reads(ctx context.Context) {
-	c.flood(ctx, true, lines(`{"id":1,"cmd":"history","session":"`+c.Session+`","limit":200}`+"\n"+`{"id":2,"cmd":"sessions","limit":200}`))
+	c.flood(ctx, takeAll, lines(`{"id":1,"cmd":"history","session":"`+c.Session+`","limit":200}`+"\n"+`{"id":2,"cmd":"sessions","limit":200}`))
 }
 
 func (c *attackCommand) opens(ctx context.Context) {
-	c.flood(ctx, true, lines(`{"id":1,"cmd":"open","queue":"hostile"}`+"\n"+`{"id":2,"cmd":"send","session":"`+c.Session+`","body":"x"}`))
+	c.flood(ctx, takeAll, lines(`{"id":1,"cmd":"open","queue":"hostile"}`+"\n"+`{"id":2,"cmd":"send","session":"`+c.Session+`","body":"x"}`))
 }
 
 func (c *attackCommand) deepJSON(ctx context.Context) {
 	deep := strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000)
-	c.flood(ctx, true, masked(1, []byte(`{"id":1,"cmd":"send","session":"`+c.Session+`","type":"card","body":`+deep+`}`)))
+	c.flood(ctx, takeAll, masked(1, []byte(`{"id":1,"cmd":"send","session":"`+c.Session+`","type":"card","body":`+deep+`}`)))
 }
 
 // lengths sends headers that claim what no frame has.

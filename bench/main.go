@@ -15,6 +15,7 @@
 //	go run ./bench life       # what opening, grabbing and ending a session cost
 //	go run ./bench hall       # agents who watch a queue that many orders come to
 //	go run ./bench storm      # ten thousand clients who come back within a second
+//	go run ./bench rolling    # nodes behind nginx end one after the other while clients talk
 //	go run ./bench fanout     # one session with fifty assistants
 //	go run ./bench grow       # a message's cost as sessions, nodes, watchers and logs grow
 //	go run ./bench memory     # Redis memory of open sessions
@@ -29,6 +30,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -56,6 +58,7 @@ type options struct {
 	Archive archiveCommand `cmd:"" help:"What the archiver writes, beside raw inserts."`
 	Life    lifeCommand    `cmd:"" help:"What opening, grabbing and ending a session cost."`
 	Storm   stormCommand   `cmd:"" help:"Very many clients who come back at once, having missed messages."`
+	Rolling rollingCommand `cmd:"" help:"Nodes behind nginx that end, one after the other, while clients talk; exit status 1 where a message is lost or doubled, or somebody is away for too long."`
 	Hall    hallCommand    `cmd:"" help:"Agents who watch a queue that many orders come to."`
 	Memory  memoryCommand  `cmd:"" help:"Redis memory of open sessions."`
 	History historyCommand `cmd:"" help:"Pages of history deep in a very long session."`
@@ -94,8 +97,11 @@ func (o *options) run(ctx context.Context, name string, s scenario) error {
 	}
 	d.take(r)
 	fmt.Printf("%s\n%s", r.title(), table(d.Figures))
-	if o.JSON == "" {
-		return nil
+	if o.JSON != "" {
+		err = d.write(o.JSON)
 	}
-	return d.write(o.JSON)
+	if b, ok := r.(interface{ broken() error }); ok { // what must hold, and does not
+		err = errors.Join(err, b.broken())
+	}
+	return err
 }

@@ -160,6 +160,11 @@ func startServer(ctx context.Context, bin, dir string, rdb *proc, args ...string
 	if err != nil {
 		return nil, err
 	}
+	return startServerAt(ctx, addr, bin, dir, rdb, args...)
+}
+
+// startServerAt starts a node at an address of one's own choice.
+func startServerAt(ctx context.Context, addr, bin, dir string, rdb *proc, args ...string) (*proc, error) {
 	p, err := start(addr, bin, append([]string{"--addr", addr, "--redis-url", "redis://" + rdb.addr, "--data-dir", dir, "--no-archiver",
 		"--api-key", apiKey, "--send-rate", "0", "--log-level", "warn", "--drain", "1s"}, args...)...)
 	if err != nil {

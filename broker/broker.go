@@ -160,6 +160,9 @@ type Broker struct {
 	tally  tally
 }
 
+// ErrShape says that a later version has changed what is stored, so that this one cannot read it.
+var ErrShape = store.ErrShape
+
 // ErrPartitions says that Redis was set up with another number of partitions.
 var ErrPartitions = errors.New("another number of partitions")
 

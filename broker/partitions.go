@@ -25,7 +25,7 @@ func (b *Broker) fixPartitions(ctx context.Context) (n store.Numbering, err erro
 	if err != nil {
 		return n, err
 	}
-	if err := b.store.Redis.SetNX(ctx, store.PartitionsKey, store.Record{Numbering: first}.Text(), 0).Err(); err != nil {
+	if err := b.store.Redis.SetNX(ctx, store.PartitionsKey, store.Record{Numbering: first, Shape: store.Shape}.Text(), 0).Err(); err != nil {
 		return n, store.RedisError("partitions", err)
 	}
 	r, err := b.store.AwaitRecord(ctx)
@@ -45,7 +45,7 @@ func (b *Broker) fixPartitions(ctx context.Context) (n store.Numbering, err erro
 
 // unread is the error of a record that cannot be read.
 func unread(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || store.IsUnavailable(err) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrShape) || store.IsUnavailable(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrPartitions, err)
@@ -75,7 +75,8 @@ func (b *Broker) firstNumbering(ctx context.Context, want int) (store.Numbering,
 }
 
 // Renumbered is closed when the deployment has, or will soon have, other partitions than
-// this node knows: it must be closed, and another one made, which waits until that is done.
+// this node knows: it must be closed, and another one made, which waits until that is done. So it
+// is when what is stored gets a shape that this version cannot read: the other one is refused then.
 func (b *Broker) Renumbered() <-chan struct{} { return b.renumbered }
 
 // lookRenumbered finds that out; false where Redis does not say.
@@ -83,7 +84,7 @@ func (b *Broker) lookRenumbered(ctx context.Context) bool {
 	is, err := b.store.Renumbered(ctx)
 	if is {
 		b.leaves.Do(func() {
-			b.store.Log.Warn("the deployment gets another number of partitions: this node leaves", "from", b.store.Partitions)
+			b.store.Log.Warn("the deployment gets another number of partitions, or another shape: this node leaves", "from", b.store.Partitions)
 			close(b.renumbered)
 		})
 	}

@@ -229,7 +229,7 @@ func (m *repartition) move(ctx context.Context) error {
 	if err := mover.Copy(ctx); err != nil {
 		return err
 	}
-	if err := m.write(ctx, store.Record{Numbering: *m.record.Next, Clean: append(m.record.Clean, m.record.Numbering)}); err != nil {
+	if err := m.write(ctx, store.Record{Numbering: *m.record.Next, Shape: store.Shape, Clean: append(m.record.Clean, m.record.Numbering)}); err != nil {
 		return err
 	}
 	m.stop = time.Since(m.began)

@@ -9,8 +9,8 @@ import (
 	"bellhop/broker/chat"
 )
 
-// Drain hands the connections over: it tells every client when to come back
-// (jittered over the drain time), then closes each with 1001, and returns when
+// Drain hands the connections over, one after the other over the drain time: it tells
+// a client when to come back, then closes with 1001. It returns when
 // all are gone or the context ends. New handshakes are refused meanwhile.
 func (s *Server) Drain(ctx context.Context) {
 	s.draining.Store(true)
@@ -44,16 +44,25 @@ func (s *Server) Close() {
 	s.writers.once.Do(func() { close(s.writers.stop) })
 }
 
-// handOver lets a client finish what is under way, then closes it.
+// returnPause is how long a client that was handed over waits at most before it comes back: those of
+// one moment come apart, and nobody is away for long.
+const returnPause = time.Second
+
+// handOver waits for the client's turn, which is random, so that they are spread over the drain time.
+// Then it tells the client, and closes.
 func (s *socket) handOver(ctx context.Context, within time.Duration) {
 	defer s.caught("hand over")
-	after := time.Duration(rand.Int64N(int64(within)*3/4 + 1)) //nolint:gosec // spreads the reconnects
-	s.Deliver(fmt.Appendf(nil, `{"event":"closing","reason":"draining","reconnectAfter":%d,"jittered":true}`, after.Milliseconds()))
-	t := time.NewTimer(after)
+	t := time.NewTimer(upTo(within * 3 / 4))
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	s.Deliver(fmt.Appendf(nil, `{"event":"closing","reason":"draining","reconnectAfter":%d,"jittered":true}`, upTo(returnPause).Milliseconds()))
 	s.Close(chat.CloseGoingAway, "draining")
+}
+
+// upTo is random.
+func upTo(most time.Duration) time.Duration {
+	return time.Duration(rand.Int64N(int64(most) + 1)) //nolint:gosec // spreads what comes at once
 }

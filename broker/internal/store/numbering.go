@@ -24,9 +24,16 @@ type Numbering struct {
 	Named bool `json:"named,omitempty"`
 }
 
+// Shape is the newest shape of what is stored in Redis that this program can read and write. It grows
+// where an earlier release could not live with what is stored any more: docs/architecture.md,
+// Changing what is stored, has the rule.
+const Shape = 1
+
 // Record is what Redis holds of a deployment's partitions.
 type Record struct {
 	Numbering
+	// Shape is that of what is stored: 0, and 1, for the first. No node is on one that it does not know.
+	Shape  int         `json:"shape,omitempty"`
 	Next   *Numbering  `json:"next,omitempty"`   // a repartition is under way: no node may be on it
 	Frozen bool        `json:"frozen,omitempty"` // it cannot be called off any more
 	Clean  []Numbering `json:"clean,omitempty"`  // what was copied, and is not removed yet
@@ -34,7 +41,7 @@ type Record struct {
 
 // Text is the record as it is kept: that of an earlier version is a plain number.
 func (r Record) Text() string {
-	if r.Named && r.Next == nil && len(r.Clean) == 0 {
+	if r.Named && r.Next == nil && len(r.Clean) == 0 && r.Shape <= 1 {
 		return strconv.Itoa(r.Partitions)
 	}
 	data, _ := json.Marshal(r) //nolint:errchkjson // numbers
@@ -48,7 +55,10 @@ func ParseRecord(text string) (r Record, err error) {
 	} else if json.Unmarshal([]byte(text), &r) != nil {
 		return r, fmt.Errorf("what Redis has of it is %q", text)
 	}
-	if !r.valid() || r.Next != nil && !r.Next.valid() {
+	if r.Shape > Shape {
+		return r, fmt.Errorf("%w: what is stored there has shape %d, and this version knows shapes up to %d: start a later version", ErrShape, r.Shape, Shape)
+	}
+	if !r.valid() || r.Shape < 0 || r.Next != nil && !r.Next.valid() {
 		return r, fmt.Errorf("what Redis has of it is %q", text)
 	}
 	return r, nil
@@ -57,6 +67,9 @@ func ParseRecord(text string) (r Record, err error) {
 func (n Numbering) valid() bool {
 	return n.Partitions >= 1 && n.Partitions <= MaxPartitions && n.Generation >= 0
 }
+
+// ErrShape says that a later version has changed what is stored, so that this one cannot read it.
+var ErrShape = errors.New("a later version's Redis")
 
 // ErrNoRecord says that there is no deployment on this Redis.
 var ErrNoRecord = errors.New("there is no deployment on this Redis")
@@ -105,9 +118,12 @@ func (s *Store) AwaitRecord(ctx context.Context) (Record, error) {
 }
 
 // Renumbered tells whether this node's numbering is not the deployment's any more, or
-// will soon not be.
+// will soon not be, or what is stored has a shape that it does not know.
 func (s *Store) Renumbered(ctx context.Context) (bool, error) {
 	r, err := ReadRecord(ctx, s.Redis)
+	if errors.Is(err, ErrShape) {
+		return true, nil
+	}
 	return err == nil && (r.Next != nil || r.Numbering != s.Numbering), err
 }
 
