@@ -36,8 +36,8 @@ test-web: web-deps ## test the JavaScript client and, in a browser, the pages
 	go build -o bin/server-under-test ./app
 	SERVER_UNDER_TEST=$(CURDIR)/bin/server-under-test npm test
 
-test-deps: ## install redis-server, nginx, promtool and systemd-analyze, which the tests start themselves
-	@.ci/test-deps redis-server nginx promtool systemd-analyze openssl
+test-deps: ## install redis-server, nginx, promtool, systemd-analyze and PostgreSQL, which the tests start themselves
+	@.ci/test-deps redis-server nginx promtool systemd-analyze openssl postgres
 
 # Failures are told again at the end, where many packages would hide them.
 test: test-deps ## test everything, with the race detector, and the pages in a browser

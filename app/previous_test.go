@@ -53,11 +53,15 @@ var previous = sync.OnceValues(func() (string, error) {
 	if out, err := unpack.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(source, "built"), "./app")
-	build.Dir, build.Env = source, append(os.Environ(), "GOPROXY=off", "GOFLAGS=-buildvcs=false", "GOWORK=off")
-	if out, err := build.CombinedOutput(); bytes.Contains(out, []byte("GOPROXY=off")) {
-		return "", fmt.Errorf("%w: it wants modules that are not: %s", errNoHistory, out)
-	} else if err != nil {
+	run := func(args ...string) ([]byte, error) {
+		cmd := exec.Command("go", args...)
+		cmd.Dir, cmd.Env = source, append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
+		return cmd.CombinedOutput()
+	}
+	if out, err := run("list", "-deps", "./app"); err != nil { // it fetches the modules that it wants
+		return "", fmt.Errorf("%w: its modules are not: %s", errNoHistory, out)
+	}
+	if out, err := run("build", "-o", filepath.Join(source, "built"), "./app"); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return bin, install(filepath.Join(source, "built"), bin)

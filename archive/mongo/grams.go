@@ -42,7 +42,8 @@ func grams(folded string) []string {
 }
 
 // pieces are the grams of a text, and whether each is whole. None begins with
-// a space: words hardly have these.
+// a space: words hardly have these. None has a NUL, before which a text ends as
+// it were: no pattern can have one, and what stores in PostgreSQL has none.
 func pieces(s string) iter.Seq2[string, bool] {
 	return func(yield func(string, bool) bool) {
 		for len(s) > 0 {
@@ -56,7 +57,10 @@ func pieces(s string) iter.Seq2[string, bool] {
 				_, next := utf8.DecodeRuneInString(s[end:])
 				end += next
 			}
-			if !unicode.IsSpace(first) && !yield(s[:end], n == span) {
+			if nul := strings.IndexByte(s[:end], 0); nul >= 0 {
+				end, n = nul, 0
+			}
+			if end > 0 && !unicode.IsSpace(first) && !yield(s[:end], n == span) {
 				return
 			}
 			s = s[size:]
@@ -80,7 +84,7 @@ func lookups(words []string) []bson.D {
 		for gram, whole := range pieces(w) {
 			if whole {
 				add(gram)
-			} else if gram == w && !strings.Contains(w, "\x00") { // no pattern can have that
+			} else if gram == w {
 				add(bson.Regex{Pattern: "^" + regexp.QuoteMeta(w)})
 			}
 		}

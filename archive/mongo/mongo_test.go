@@ -149,6 +149,7 @@ func TestGrams(t *testing.T) {
 	require.Equal(t, []string{"发货", "货o", "ok?", "k?", "?"}, grams("发货ok?"))
 	require.Empty(t, grams(""))
 	require.Empty(t, grams(" \n"))
+	require.Equal(t, []string{"ab", "b", "cde", "de", "e"}, grams("ab\x00cde\x00"))
 	var b strings.Builder
 	for i := range rune(maxGrams) {
 		b.WriteRune(0x10000 + i)

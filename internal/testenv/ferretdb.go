@@ -21,7 +21,7 @@ import (
 )
 
 // MongoServer is a FerretDB, which speaks MongoDB's protocol and stores in
-// SQLite. Kill, Restart, Pause and Resume may be called from any goroutine;
+// SQLite or PostgreSQL. Kill, Restart, Pause and Resume may be called from any goroutine;
 // what goes wrong in them is an error of the test, which goes on.
 type MongoServer struct {
 	t    testing.TB
@@ -32,18 +32,29 @@ type MongoServer struct {
 // Mongo starts a FerretDB. The first test to ask on a machine waits until it is built.
 func Mongo(t testing.TB) *MongoServer {
 	t.Helper()
+	files := filepath.Join(t.TempDir(), "files")
+	if err := os.Mkdir(files, 0o700); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return ferret(t, "-dir", files)
+}
+
+// MongoOnPostgres starts a FerretDB that stores in a PostgreSQL of its own.
+func MongoOnPostgres(t testing.TB) *MongoServer {
+	t.Helper()
+	return ferret(t, "-postgresql", Postgres(t))
+}
+
+// ferret starts a FerretDB that stores where it is told.
+func ferret(t testing.TB, where ...string) *MongoServer {
+	t.Helper()
 	path, err := ferretProgram()
 	if err != nil {
 		t.Fatalf("testenv: building ferretdb: %v", err)
 	}
-	dir := t.TempDir()
-	files := filepath.Join(dir, "files")
-	if err := os.Mkdir(files, 0o700); err != nil {
-		t.Fatalf("testenv: %v", err)
-	}
 	p := freePorts(t, 1)[0]
 	m := &MongoServer{t: t, port: p, proc: &process{
-		path: path, args: []string{"-addr", p.addr(), "-dir", files}, dir: dir, death: syscall.SIGKILL,
+		path: path, args: append([]string{"-addr", p.addr()}, where...), dir: t.TempDir(), death: syscall.SIGKILL,
 	}}
 	t.Cleanup(m.proc.kill)
 	if err := m.proc.start(); err != nil {

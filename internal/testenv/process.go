@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,7 +22,8 @@ type process struct {
 	path  string
 	args  []string
 	dir   string
-	death syscall.Signal // what it gets when this process dies (Linux)
+	death syscall.Signal      // what it gets when this process dies (Linux)
+	as    *syscall.Credential // whose process it is; nil for ours
 
 	mu     sync.Mutex
 	pid    int // 0 when it does not run
@@ -31,7 +33,10 @@ type process struct {
 // program finds an executable; Debian keeps some where only root looks.
 func program(t testing.TB, name string) string {
 	t.Helper()
-	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
+	candidates := []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name}
+	versions, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	slices.Reverse(versions) // the newest first
+	for _, candidate := range append(candidates, versions...) {
 		if path, err := exec.LookPath(candidate); err == nil {
 			return path
 		}
@@ -56,6 +61,7 @@ func (p *process) start() error {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = childAttr(p.death)
+	cmd.SysProcAttr.Credential = p.as
 	if err := cmd.Start(); err != nil {
 		return err
 	}
