@@ -46,7 +46,7 @@ func startFront(ctx context.Context, dir string, clients int, nodes []*proc) (*p
 		return nil, fmt.Errorf("%w: `make test-deps` installs it", err)
 	}
 	return p, until(ctx, func() error {
-		c, err := net.DialTimeout("tcp", addr, time.Second)
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = c.Close()
 		}

@@ -22,7 +22,7 @@ func TestCertificatesAreRenewed(t *testing.T) {
 		d.nodes = []*node{{addr: testenv.Addr(h)}}
 		d.startNginx()
 	}))
-	connected, err := tls.Dial("tcp", d.redisTLS, d.trusting()) //nolint:noctx // loopback, once
+	connected, err := tls.Dial("tcp", d.redisTLS, d.trusting())
 	require.NoError(t, err)
 	defer func() { _ = connected.Close() }()
 	for kind, addr := range map[string]string{frontRenewed: d.nginx.Addr(), redisRenewed: d.redisTLS} {

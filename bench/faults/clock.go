@@ -89,7 +89,7 @@ func openVDSO(pid int) (*vdso, error) {
 
 func (v *vdso) symbols() error {
 	image := make([]byte, v.to-v.from)
-	if _, err := v.mem.ReadAt(image, int64(v.from)); err != nil { //nolint:gosec // an address of a process
+	if _, err := v.mem.ReadAt(image, int64(v.from)); err != nil {
 		return err
 	}
 	file, err := elf.NewFile(bytes.NewReader(image))
@@ -147,12 +147,12 @@ func (v *vdso) outside() (bool, error) {
 func (v *vdso) write(ahead time.Duration) error {
 	for name, code := range clockCodes {
 		f, ok := v.functions[name]
-		whole := binary.LittleEndian.AppendUint64(bytes.Clone(code[0]), uint64(int64(ahead/time.Second))) //nolint:gosec // in two's complement
+		whole := binary.LittleEndian.AppendUint64(bytes.Clone(code[0]), uint64(int64(ahead/time.Second)))
 		whole = append(whole, code[1]...)
 		if !ok || f.Size < uint64(len(whole)) {
 			return fmt.Errorf("its %s is %d bytes, which is too little room for another", name, f.Size)
 		}
-		if _, err := v.mem.WriteAt(whole, int64(v.from+f.Value)); err != nil { //nolint:gosec // an address of a process
+		if _, err := v.mem.WriteAt(whole, int64(v.from+f.Value)); err != nil {
 			return err
 		}
 	}

@@ -26,10 +26,11 @@ func Apart(ctx context.Context, out io.Writer, args ...string) (ran bool, err er
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, append(os.Environ(), ofApart+"=1")
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, time.Minute
 	setApart(cmd)
-	if cmd.Start() != nil { // the run will tell
-		return false, nil
+	started := cmd.Start() == nil // where it is not, the run will tell
+	if started {
+		err = cmd.Wait()
 	}
-	return true, cmd.Wait()
+	return started, err
 }
 
 func setApart(cmd *exec.Cmd) {
@@ -76,7 +77,7 @@ func (d *disk) fill() error {
 		if err = syscall.Statfs(d.dir, &at); err != nil {
 			return err
 		}
-		used := int64(at.Blocks-at.Bfree) * at.Bsize //nolint:gosec // of one gigabyte
+		used := int64(at.Blocks-at.Bfree) * at.Bsize
 		if err = d.resize(max(used, at.Bsize)); err == nil {
 			return nil
 		}

@@ -26,9 +26,11 @@ func Postgres(t testing.TB) string {
 		t.Fatalf("testenv: %v", err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	as, err := postgresAccount(dir)
-	if err != nil {
-		t.Fatalf("testenv: whose PostgreSQL is: %v", err)
+	var as *syscall.Credential
+	if os.Getuid() == 0 {
+		if as, err = postgresAccount(dir); err != nil {
+			t.Fatalf("testenv: whose PostgreSQL is: %v", err)
+		}
 	}
 	data := filepath.Join(dir, "data")
 	cmd := exec.Command(initdb, "--pgdata", data, "--username", "bellhop", "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
@@ -53,11 +55,8 @@ func Postgres(t testing.TB) string {
 	return fmt.Sprintf("postgres://bellhop@%s/postgres", p.addr())
 }
 
-// postgresAccount gives a folder to whom the server belongs; nil for us.
+// postgresAccount gives a folder to the server's own account.
 func postgresAccount(dir string) (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
 	account, err := user.Lookup("postgres")
 	if err != nil {
 		return nil, err
