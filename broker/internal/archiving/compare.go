@@ -161,6 +161,7 @@ const comparePage = 200
 
 // messages compares the newest.
 func (c *compared) messages(ctx context.Context, a *Archiver) error {
+	p, _ := a.store.Of(c.st.ID)
 	last := max(c.doc.Seq, c.st.Seq)
 	from := max(1, min(c.fields.Num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
 	for more := true; more; from += comparePage {
@@ -169,7 +170,12 @@ func (c *compared) messages(ctx context.Context, a *Archiver) error {
 			return store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		held, err := a.needs.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, c.st.Seq))
+		// What was said and archived since the session was looked at is no more than Redis has by now.
+		seq, err := a.store.Pipe.HGet(ctx, p.Session(c.st.ID), "seq").Int64()
+		if err != nil && !store.IsNil(err) {
+			return store.RedisError("compare", err)
+		}
+		held, err := a.needs.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, seq))
 		if err != nil {
 			return err
 		}

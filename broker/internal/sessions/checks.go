@@ -49,7 +49,11 @@ func (rd *Reader) logCheck(ctx context.Context, st *chat.Snapshot, _ chat.Flat) 
 			return "", err
 		}
 		if int64(len(list)) != to-from+1 {
-			return fmt.Sprintf("%d of the seqs %d to %d are missing", to-from+1-int64(len(list)), from, to), nil
+			first := from
+			for first-from < int64(len(list)) && list[first-from].Seq == first {
+				first++
+			}
+			return fmt.Sprintf("%d of the seqs %d to %d are missing, %d is the first", to-from+1-int64(len(list)), from, to, first), nil
 		}
 		for i := range list {
 			mid := chat.MidOf(list[i].Head)
