@@ -80,7 +80,8 @@ func TestScenariosRun(t *testing.T) {
 			for _, f := range d.Figures {
 				require.True(t, strings.HasPrefix(f.Scenario, s.name), f.Scenario)
 				require.Nil(t, f.Goal, "%s: a goal at a size that it is not set for", f.Name)
-				require.False(t, f.Value != f.Value || f.Value < -1000, "%s: %v", f.Name, f.Value)
+				// What is the difference of two processor times, which come in ticks of 10 ms, may be some ticks of so few orders below 0.
+				require.False(t, f.Value != f.Value || f.Value < -10_000, "%s: %v", f.Name, f.Value)
 			}
 			_, err = json.Marshal(d)
 			require.NoError(t, err, "no number is infinite")
