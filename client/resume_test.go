@@ -283,7 +283,7 @@ func TestLostWhileReading(t *testing.T) {
 func TestBigPages(t *testing.T) {
 	f, a := hold(t, 1)
 	a.back(t, f, func() {
-		for range 40 {
+		for range 12 {
 			f.post(strings.Repeat("\n", 130_000)) // two bytes each on the wire, two a page
 		}
 	})
