@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,35 +22,27 @@ import (
 var errNoHistory = errors.New("the previous release is not here")
 
 // previous builds the release before this one, which testdata/previous-release names, from the
-// history of this tree. It is kept beside the tools of the tests, as it never changes.
+// history of this tree.
 var previous = sync.OnceValues(func() (string, error) {
 	named, err := os.ReadFile("testdata/previous-release")
 	if err != nil {
 		return "", err
 	}
 	commit := strings.TrimSpace(string(named))
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "bellhop", "previous")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, commit+"-"+runtime.Version())
-	if _, err := os.Stat(bin); err == nil {
-		return bin, nil
-	}
+	return testenv.Built("bellhop-"+commit+"-"+runtime.Version(), func(to string) error { return buildCommit(commit, to) })
+})
+
+func buildCommit(commit, to string) error {
 	if exec.Command("git", "cat-file", "-e", commit+"^{commit}").Run() != nil {
-		return "", fmt.Errorf("%w: no history holds commit %s", errNoHistory, commit)
+		return fmt.Errorf("%w: no history holds commit %s", errNoHistory, commit)
 	}
 	source, err := os.MkdirTemp(binDir, "previous")
 	if err != nil {
-		return "", err
+		return err
 	}
 	unpack := exec.Command("sh", "-c", `git -C "$(git rev-parse --show-toplevel)" archive "$0" | tar -x -C "$1"`, commit, source)
 	if out, err := unpack.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	run := func(args ...string) ([]byte, error) {
 		cmd := exec.Command("go", args...)
@@ -59,29 +50,12 @@ var previous = sync.OnceValues(func() (string, error) {
 		return cmd.CombinedOutput()
 	}
 	if out, err := run("list", "-deps", "./app"); err != nil { // it fetches the modules that it wants
-		return "", fmt.Errorf("%w: its modules are not: %s", errNoHistory, out)
+		return fmt.Errorf("%w: its modules are not: %s", errNoHistory, out)
 	}
-	if out, err := run("build", "-o", filepath.Join(source, "built"), "./app"); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+	if out, err := run("build", "-o", to, "./app"); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
-	return bin, install(filepath.Join(source, "built"), bin)
-})
-
-// install puts a program where nobody sees it before it is whole.
-func install(from, to string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	whole, err := os.CreateTemp(filepath.Dir(to), "new")
-	if err != nil {
-		return err
-	}
-	_, err = whole.Write(data)
-	if err = errors.Join(err, whole.Chmod(0o700), whole.Close()); err != nil {
-		return err
-	}
-	return os.Rename(whole.Name(), to)
+	return nil
 }
 
 // two are a node of the previous release and one of this version, on one Redis and one archive.

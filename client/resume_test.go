@@ -283,8 +283,8 @@ func TestLostWhileReading(t *testing.T) {
 func TestBigPages(t *testing.T) {
 	f, a := hold(t, 1)
 	a.back(t, f, func() {
-		for range 12 {
-			f.post(strings.Repeat("\n", 130_000)) // two bytes each on the wire, two a page
+		for range 40 {
+			f.append("", strings.Repeat("\n", 130_000)) // two bytes each on the wire, two a page
 		}
 	})
 	a.holdsTheLog(t)

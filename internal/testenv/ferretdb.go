@@ -151,19 +151,19 @@ var ferretProgram = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
+	name, err := ferretName(source)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "bellhop", "testenv")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	path, err := ferretPath(dir, source)
-	if err != nil {
-		return "", err
-	}
-	return path, buildOnce(path, source)
+	return Built(name, func(to string) error {
+		cmd := exec.Command("go", "build", "-o", to, ".")
+		cmd.Dir = source
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		return nil
+	})
 })
 
 // ferretSource finds the module: tests run in the folder of their package,
@@ -185,9 +185,9 @@ func ferretSource() (string, error) {
 	}
 }
 
-// ferretPath names the program after what it is built from, so that one that
+// ferretName names the program after what it is built from, so that one that
 // is there is the right one, and none is replaced while it runs.
-func ferretPath(dir, source string) (string, error) {
+func ferretName(source string) (string, error) {
 	h := sha256.New()
 	_, _ = fmt.Fprintln(h, runtime.GOOS, runtime.GOARCH, runtime.Version())
 	for _, name := range []string{"go.mod", "go.sum", "main.go", "relay.go"} {
@@ -198,30 +198,5 @@ func ferretPath(dir, source string) (string, error) {
 		_, _ = fmt.Fprintln(h, name, len(data))
 		h.Write(data)
 	}
-	return filepath.Join(dir, fmt.Sprintf("ferretdb-%x", h.Sum(nil)[:8])), nil
-}
-
-// buildOnce builds the program unless it is there. Several test processes may
-// want it at the same time: one builds, the others wait for its lock, which
-// goes with the process that holds it.
-func buildOnce(path, source string) error {
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lock.Close() }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	unfinished := path + ".new"
-	cmd := exec.Command("go", "build", "-o", unfinished, ".")
-	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return os.Rename(unfinished, path)
+	return fmt.Sprintf("ferretdb-%x", h.Sum(nil)[:8]), nil
 }
