@@ -93,7 +93,7 @@ func TestLogsKeepSilent(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 3 {
 		uma.say(s.ID, fmt.Sprint("sesame text ", i))
-		_, err = ann.Send(t.Context(), client.SendRequest{Session: s.ID, Type: "note", Body: []byte(`"sesame note"`), Key: fmt.Sprint("sesame-key-", i)})
+		_, err = ann.Send(t.Context(), client.SendRequest{Session: s.ID, Type: "note", Body: "sesame note", Key: fmt.Sprint("sesame-key-", i)})
 		require.NoError(t, err)
 	}
 	words = append(words, refusedLogins(t, n)...)
