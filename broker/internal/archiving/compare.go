@@ -134,7 +134,10 @@ func (a *Archiver) both(ctx context.Context, id string) (*compared, error) {
 	if quiet, err := c.quiet(ctx, a); err != nil || quiet {
 		return nil, err
 	}
-	return c, c.messages(ctx, a)
+	if there, err := c.messages(ctx, a); err != nil || !there {
+		return nil, err
+	}
+	return c, nil
 }
 
 // quietFor is how long nobody must have written for a session's last message to tell of all.
@@ -159,25 +162,28 @@ func (c *compared) quiet(ctx context.Context, a *Archiver) (bool, error) {
 // below what Redis says is archived that begins: so many may have been archived since it fell back.
 const comparePage = 200
 
-// messages compares the newest.
-func (c *compared) messages(ctx context.Context, a *Archiver) error {
+// messages compares the newest; false where the session has left Redis meanwhile.
+func (c *compared) messages(ctx context.Context, a *Archiver) (there bool, err error) {
 	p, _ := a.store.Of(c.st.ID)
 	last := max(c.doc.Seq, c.st.Seq)
 	from := max(1, min(c.fields.Num("archived"), c.doc.Seq, c.st.Seq)-comparePage)
 	for more := true; more; from += comparePage {
 		list, err := a.archive.Messages(ctx, c.st.ID, from, from+comparePage-1)
 		if err != nil {
-			return store.ArchiveError("messages", err)
+			return false, store.ArchiveError("messages", err)
 		}
 		more = len(list) > 0 || from <= last
-		// What was said and archived since the session was looked at is no more than Redis has by now.
+		// More was said, perhaps, and archived, since the session was looked at.
 		seq, err := a.store.Pipe.HGet(ctx, p.Session(c.st.ID), "seq").Int64()
-		if err != nil && !store.IsNil(err) {
-			return store.RedisError("compare", err)
+		if store.IsNil(err) {
+			return false, nil
 		}
-		held, err := a.needs.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, seq))
 		if err != nil {
-			return err
+			return false, store.RedisError("compare", err)
+		}
+		held, err := a.needs.ReadLog(ctx, c.st.ID, from, min(from+comparePage-1, max(seq, c.st.Seq)))
+		if err != nil {
+			return false, err
 		}
 		mids := make(map[int64]string, len(held))
 		for i := range held {
@@ -189,7 +195,7 @@ func (c *compared) messages(ctx context.Context, a *Archiver) error {
 			}
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // ahead tells whether the archive has what Redis has not.
