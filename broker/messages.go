@@ -66,7 +66,7 @@ func (b *Broker) send(ctx context.Context, a chat.Actor, r chat.SendRequest) (ch
 	}
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Keys(s), p.Rate(people.RateSend, d.by)}
 	reply, err := b.sends.Run(ctx, p, keys, s, d.by, store.KeyHash(d.by, r.Key, mid), r.Key, chat.Head(mid, d.from, r.Type, r.ReplyTo), d.body,
-		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot, op, other, "")
+		d.kind, origin, r.ReplyTo, d.quota.Interval, d.quota.Burst, bot, op, other)
 	if err != nil {
 		return chat.SendReply{}, err
 	}

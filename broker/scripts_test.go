@@ -97,7 +97,7 @@ func (g *stage) send(by string) store.Reply {
 	g.t.Helper()
 	p, s := g.p, g.session
 	keys := []string{p.Session(s), p.Log(s), p.Unread(s), p.Read(s), p.Authors(s), p.Keys(s), p.Rate(people.RateSend, by)}
-	r, err := g.b.sends.Run(g.t.Context(), p, keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1, "", "", "", "")
+	r, err := g.b.sends.Run(g.t.Context(), p, keys, s, by, g.key, g.key, chat.Head(g.op, chat.Author{}, chat.TypeText, 0), `"x"`, "m", "", 0, 1, 1, "", "", "")
 	require.NoError(g.t, err)
 	return r
 }

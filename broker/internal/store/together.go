@@ -64,23 +64,21 @@ func NewTogether(s *Store, script string, shared func(p Partition) []string) *To
 }
 
 // Run carries out one call; its reply and error are as those of Store.Run. The call
-// may be carried out even if its context has ended: its caller does not know then. The last argument
-// is "", the place for the span that the script publishes.
+// may be carried out even if its context has ended: its caller does not know then. The
+// script's last argument is the span that it publishes, which is not among these.
 func (t *Together) Run(ctx context.Context, p Partition, keys []string, args ...any) (Reply, error) {
 	s := t.store
 	s.Calls.Add(1)
 	if s.Emptied.Load() {
 		return nil, ErrEmptied
 	}
+	span := s.traced(ctx, t.script, keys)
+	defer span.End()
+	args = append(args, span.Carried())
 	run := s.scripts[t.script]
 	if len(keys) != run.Each.Keys || len(args) != run.Each.Args {
 		return nil, fmt.Errorf("script %s: %d keys and %d arguments are given, and each call brings %d and %d", t.script, len(keys), len(args),
 			run.Each.Keys, run.Each.Args)
-	}
-	span := s.traced(ctx, t.script, keys)
-	defer span.End()
-	if span.Sampled() {
-		args[len(args)-1] = span.Carried()
 	}
 	c := &joined{keys: keys, args: args, done: make(chan struct{})}
 	for _, a := range args {

@@ -48,7 +48,7 @@ func (m *mailbox) id(i int) string { return fmt.Sprintf("01-%026d", i) }
 func (m *mailbox) send(ctx context.Context, session, by, key, op, other string) (store.Reply, error) {
 	p := m.p
 	keys := []string{p.Session(session), p.Log(session), p.Unread(session), p.Read(session), p.Authors(session), p.Keys(session), p.Rate("send", by)}
-	return m.sends.Run(ctx, p, keys, session, by, store.KeyHash(by, key, key), key, `"mid":"`+key+`"`, `"x"`, "m", "", 0, 0, 0, "", op, other, "")
+	return m.sends.Run(ctx, p, keys, session, by, store.KeyHash(by, key, key), key, `"mid":"`+key+`"`, `"x"`, "m", "", 0, 0, 0, "", op, other)
 }
 
 func (m *mailbox) unread(session, who string) int {
