@@ -2,11 +2,13 @@ package trace
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -73,6 +75,20 @@ func TestMemoryIsBounded(t *testing.T) {
 		require.NotEmpty(t, follow(t.Context(), tracer, r))
 	}
 	require.Less(t, live(), before+12<<20, "30,000 spans would be more")
+}
+
+// A node that stops waits two seconds for a collector that does not answer.
+func TestCloseDoesNotWaitForLong(t *testing.T) {
+	stuck := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // then it hears when the other side has gone
+		<-r.Context().Done()
+	}))
+	t.Cleanup(stuck.Close)
+	tracer := started(t, stuck.URL, 1)
+	follow(t.Context(), tracer, request(t))
+	began := time.Now()
+	tracer.Close(t.Context())
+	require.Less(t, time.Since(began), closePatience+3*time.Second, "a batch may take half a minute")
 }
 
 func TestCheckURL(t *testing.T) {
