@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -50,7 +51,8 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the pause between two tries: 200 ms and
 	// 20 s. It doubles, with full jitter.
 	MinBackoff, MaxBackoff time.Duration
-	// DialTimeout bounds one try, 10 s.
+	// DialTimeout bounds one try, 10 s; and how late a heartbeat may be before a
+	// connection is given up.
 	DialTimeout time.Duration
 	// TLSConfig is for a server whose certificate the system does not trust; nil: the default.
 	TLSConfig *tls.Config
@@ -148,6 +150,8 @@ type link struct {
 	gone  chan struct{} // closed when the connection was lost before that
 	code  uint16        // why; set before
 	once  sync.Once
+	// silence is for how many ns nothing may come: the server pings after each heartbeat.
+	silence atomic.Int64
 }
 
 // lostError is a connection lost before hello.
@@ -174,7 +178,7 @@ func (c *Client) connect(ctx context.Context) error {
 		&gws.ClientOption{Addr: c.address(), ReadMaxPayloadSize: 16 << 20, ReadBufferSize: 1 << 10,
 			TlsConfig:        c.opt.TLSConfig.Clone(), // gws writes to it
 			RequestHeader:    http.Header{"Sec-Websocket-Protocol": {"bellhop.v1, " + token}},
-			HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx}, nil }})
+			HandshakeTimeout: c.opt.DialTimeout, NewDialer: func() (gws.Dialer, error) { return dialer{ctx, &l.silence}, nil }})
 	if err != nil {
 		return refused(res, err)
 	}
@@ -213,12 +217,35 @@ func (l *link) abandon(err error) error {
 	return err
 }
 
-// dialer dials within a context.
-type dialer struct{ ctx context.Context } //nolint:containedctx // gws's interface has no room for one
+// dialer dials within a context, connections that are given up after a silence.
+type dialer struct {
+	ctx     context.Context //nolint:containedctx // gws's interface has no room for one
+	silence *atomic.Int64
+}
 
 // Dial implements gws.Dialer.
 func (d dialer) Dial(network, addr string) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(d.ctx, network, addr)
+	conn, err := (&net.Dialer{}).DialContext(d.ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return heard{conn, d.silence}, nil
+}
+
+// heard is a connection of which reading fails after silence, in ns, without a
+// byte; 0: whenever. A peer that is gone without a word is noticed by that alone.
+type heard struct {
+	net.Conn
+	silence *atomic.Int64
+}
+
+func (h heard) Read(p []byte) (int, error) {
+	if d := h.silence.Load(); d > 0 {
+		if err := h.SetReadDeadline(time.Now().Add(time.Duration(d))); err != nil {
+			return 0, err
+		}
+	}
+	return h.Conn.Read(p)
 }
 
 func (c *Client) address() string {

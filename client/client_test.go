@@ -155,6 +155,31 @@ func TestClosing(t *testing.T) {
 	require.GreaterOrEqual(t, f.dials[1].Sub(began), 250*time.Millisecond)
 }
 
+// A server that is gone without a word is given up soon after its next heartbeat;
+// one that is slow is not: each byte is a sign of life.
+func TestSilence(t *testing.T) {
+	f := start(t)
+	f.heartbeat = 1
+	_, events := dial(t, f, client.Options{DialTimeout: 500 * time.Millisecond})
+	f.locked(func() {
+		for ws := range f.conns {
+			typing := `{"event":"typing","session":"` + session + `","by":"ann","text":"slowly"}`
+			for _, b := range append([]byte{0x81, byte(len(typing))}, typing...) {
+				_, err := ws.NetConn().Write([]byte{b})
+				require.NoError(t, err)
+				time.Sleep(25 * time.Millisecond) // more than two seconds in all
+			}
+		}
+	})
+	is := func(e client.Event) bool { _, ok := e.(*client.Typing); return ok }
+	lost := func(e client.Event) bool { _, ok := e.(*client.Disconnected); return ok }
+	require.Eventually(t, func() bool { return slices.ContainsFunc(events(), is) }, 5*time.Second, time.Millisecond)
+	require.False(t, slices.ContainsFunc(events(), lost), "while something came")
+	began := time.Now()
+	require.Eventually(t, func() bool { return slices.ContainsFunc(events(), lost) }, 5*time.Second, time.Millisecond)
+	require.Greater(t, time.Since(began), time.Second)
+}
+
 // Some closes are for good; a token that ended is replaced where there is a way to.
 func TestForGood(t *testing.T) {
 	for code, again := range map[uint16]bool{4001: false, 4002: false, 4005: false, 4003: true, 4008: true, 1001: true} {

@@ -35,6 +35,8 @@ type fake struct {
 	busy int
 	// rude makes it cut that many connections before hello, silent not greet them at all.
 	rude, silent int
+	// heartbeat is what hello says, 25 s unless set; nothing is pinged.
+	heartbeat int
 	// old makes it one that names no mids in hello.
 	old bool
 	// unnamed leaves the session out of hello; listed is what sessions lists, one a page.
@@ -173,8 +175,8 @@ func (f *fake) OnOpen(ws *gws.Conn) {
 	if f.unnamed {
 		named = nil
 	}
-	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","me":{"id":"uma","role":%q},"heartbeat":25,"unread":0,"offers":[],"sessions":[%s],"more":%t}`,
-		cmp.Or(f.role, "user"), strings.Join(named, ","), f.listed != nil))
+	_ = ws.WriteString(fmt.Sprintf(`{"event":"hello","connection":"c","me":{"id":"uma","role":%q},"heartbeat":%d,"unread":0,"offers":[],"sessions":[%s],"more":%t}`,
+		cmp.Or(f.role, "user"), cmp.Or(f.heartbeat, 25), strings.Join(named, ","), f.listed != nil))
 }
 
 // session is the session as hello has it. mu is held.

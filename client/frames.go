@@ -60,6 +60,9 @@ func (c *Client) line(l *link, line []byte) {
 	}
 	switch e := e.(type) {
 	case *Hello:
+		if e.Heartbeat > 0 {
+			l.silence.Store(int64(time.Duration(e.Heartbeat)*time.Second + c.opt.DialTimeout))
+		}
 		c.hello(e)
 		l.once.Do(func() { close(l.hello) })
 		return
