@@ -170,26 +170,41 @@ var ErrPartitions = errors.New("another number of partitions")
 var ErrRestoring = errors.New("a restore was begun and has not ended: run it to its end")
 
 // New starts a node: it fixes or reads the number of partitions, loads the
-// scripts and starts the background loops. The context bounds only the start.
+// scripts and starts the background loops. The context bounds only the start. Where the
+// deployment gets another number of partitions meanwhile, it waits until that is done, and
+// begins anew.
 func New(ctx context.Context, o Options) (*Broker, error) {
-	b, err := open(ctx, o)
-	if err != nil {
-		return nil, err
+	for {
+		b, err := open(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if err = b.start(ctx); err == nil {
+			return b, nil
+		}
+		again, _ := b.store.Renumbered(ctx)
+		if err = errors.Join(err, b.store.Pipe.Close()); !again || ctx.Err() != nil {
+			return nil, err
+		}
 	}
+}
+
+// start does what comes before the first connection.
+func (b *Broker) start(ctx context.Context) error {
 	if n, err := b.store.Redis.Exists(ctx, store.RestoringKey).Result(); err != nil || n > 0 {
-		return nil, errors.Join(store.RedisError("restoring", err), b.store.Pipe.Close(), ErrRestoring)
+		return errors.Join(store.RedisError("restoring", err), ErrRestoring)
 	}
 	if b.archiver != nil {
 		if err := b.archiver.Claim(ctx); err != nil {
-			return nil, errors.Join(err, b.store.Pipe.Close())
+			return err
 		}
 	}
 	b.dispatchers = routing.NewDispatchers(b.store, b.settings, b.people, dispatchNeeds{liveSessions{b.sessions, b}})
 	if err := b.settings.Start(ctx); err != nil {
-		return nil, errors.Join(err, b.store.Pipe.Close())
+		return err
 	}
 	if err := b.people.Recount(ctx); err != nil {
-		return nil, errors.Join(err, b.store.Pipe.Close())
+		return err
 	}
 	b.store.Begin(ctx)
 	var g sync.WaitGroup
@@ -204,7 +219,7 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	b.sessions.KeepStates()
 	b.people.RecountLater()
 	b.lookAtMasters(ctx)
-	return b, nil
+	return nil
 }
 
 // open makes a broker whose loops do not run yet.
