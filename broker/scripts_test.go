@@ -257,7 +257,7 @@ func (b *Broker) mustRun(t *testing.T, script string, keys []string, arg any) st
 // says, the second as the first and changes nothing.
 func TestEveryTransitionInEveryState(t *testing.T) {
 	engines := []testenv.Engine{testenv.EngineRedis, testenv.EngineEmbedded}
-	if raceDetector { // what Lua does there is the same without it, and ten times as fast: make test runs it so
+	if testenv.RaceDetector { // what Lua does there is the same without it, and ten times as fast
 		engines = engines[:1]
 	}
 	for _, e := range engines {

@@ -394,7 +394,7 @@ func TestManyTimersAtOnce(t *testing.T) {
 		n.set(t, q, func(s *chat.QueueSettings) { s.AbandonTimeout = 3600 })
 	}
 	many := 5000
-	if raceDetector {
+	if testenv.RaceDetector {
 		many = 500 // ten times as slow
 	}
 	p := b.store.Parts[0]

@@ -8,22 +8,19 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/archivetest"
+	"bellhop/internal/testenv"
 )
 
-func TestContract(t *testing.T) {
-	archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive { return open(t, filepath.Join(t.TempDir(), "archive.db")) }, age)
-}
-
-// TestContractOfBursts has every write go through the inbox: it stays there, or
+// Written at once, and with every write going through the inbox: it stays there, or
 // only what is newest, or as it happens.
-func TestContractOfBursts(t *testing.T) {
-	for name, opt := range map[string]Option{"all stays": bursts(0, 1<<40), "little stays": bursts(0, 20), "anything stays": bursts(20, 500)} {
-		if raceDetector && name != "anything stays" { // what goes on beside is the same there; make test runs all without it, ten times as fast
+func TestContract(t *testing.T) {
+	for name, opts := range map[string][]Option{"no inbox": nil, "all stays": {bursts(0, 1<<40)}, "little stays": {bursts(0, 20)}, "anything stays": {bursts(20, 500)}} {
+		if testenv.RaceDetector && name != "anything stays" { // what goes on beside is the same there
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive {
-				return open(t, filepath.Join(t.TempDir(), "archive.db"), opt)
+				return open(t, filepath.Join(t.TempDir(), "archive.db"), opts...)
 			}, age)
 		})
 	}
