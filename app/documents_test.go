@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 )
 
@@ -22,18 +21,12 @@ var (
 // What the documents name, in any language, exists: settings and command lines. The
 // README, in each language, lists all settings of a node, and no flag that is not.
 func TestDocumentsNameWhatExists(t *testing.T) {
-	var cli commands
-	parser, err := kong.New(&cli, kong.Name("bellhop"), kong.DefaultEnvars("BELLHOP"), kong.Configuration(loadYAML))
-	require.NoError(t, err)
 	known, serving := map[string]bool{}, []string{}
-	for _, command := range parser.Model.Leaves(false) {
-		for _, f := range flagsOf(command) {
-			known["--"+f.Name], known["--no-"+f.Name] = true, f.IsBool()
-			for _, env := range f.Envs {
-				known[env] = true
-				if command.Name == "serve" && f.Name != "config" {
-					serving = append(serving, env)
-				}
+	for _, command := range program(&commands{}).Commands {
+		for _, f := range command.Flags {
+			known["--"+f.Name], known["--no-"+f.Name], known[f.Env] = true, f.IsBool(), true
+			if command.Name == "serve" && f.Name != "config" {
+				serving = append(serving, f.Env)
 			}
 		}
 	}
@@ -52,9 +45,8 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		}
 		for _, m := range commandLine.FindAllStringSubmatch(text, -1) {
 			lines++
-			ctx, err := kong.Trace(parser, strings.Fields(m[1]))
-			require.NoError(t, err)
-			require.NoErrorf(t, ctx.Error, "%s: %s", path, m[0])
+			_, err := program(&commands{}).Trace(strings.Fields(m[1]))
+			require.NoErrorf(t, err, "%s: %s", path, m[0])
 		}
 		if match, _ := filepath.Match("../README*.md", filepath.ToSlash(path)); !match {
 			return
@@ -70,13 +62,6 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	require.Greater(t, settings, 100)
 	require.Greater(t, lines, 10)
 	require.GreaterOrEqual(t, readmes, 2)
-}
-
-func flagsOf(command *kong.Node) (flags []*kong.Flag) {
-	for _, group := range command.AllFlags(false) {
-		flags = append(flags, group...)
-	}
-	return flags
 }
 
 // documents calls f with every document of the repository.

@@ -8,46 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"bellhop/broker"
+	"bellhop/internal/cli"
 )
 
-// reading reads settings as run does. It connects to nothing and opens nothing.
-type reading struct {
-	cli    commands
-	parser *kong.Kong
-	file   kong.Resolver // this time's
-}
-
-func newReading(t testing.TB) *reading {
-	t.Helper()
-	r := &reading{file: fileSettings{}}
-	var err error
-	r.parser, err = kong.New(&r.cli, kong.Name("bellhop"), kong.DefaultEnvars("BELLHOP"), kong.Resolvers(r),
-		kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func (r *reading) Validate(app *kong.Application) error { return r.file.Validate(app) }
-
-func (r *reading) Resolve(c *kong.Context, p *kong.Path, f *kong.Flag) (any, error) {
-	return r.file.Resolve(c, p, f)
-}
-
-// of reads a file's text, the environment and a command line.
-func (r *reading) of(yaml string, args ...string) (s Settings, err error) {
-	if r.file, err = loadYAML(strings.NewReader(yaml)); err != nil {
+// settingsFrom reads a file's text, the environment and a command line as run does. It
+// connects to nothing and opens nothing.
+func settingsFrom(yaml string, args ...string) (s Settings, err error) {
+	var all commands
+	opts := options()
+	opts.File = func(string) (map[string]string, error) { return settingsOf([]byte(yaml)) }
+	if _, err := cli.New(&all, opts).Parse(append([]string{"serve", "--config=x"}, args...), io.Discard); err != nil {
 		return s, err
 	}
-	r.cli = commands{}
-	if _, err := r.parser.Parse(append([]string{"serve"}, args...)); err != nil {
-		return s, err
-	}
-	s = r.cli.Serve.Settings
+	s = all.Serve.Settings
 	return s, s.Validate()
 }
 
@@ -65,10 +39,10 @@ func FuzzSettings(f *testing.F) {
 		"send-rate": "NaN", "open-sessions": "-0", "drain": "1e9s", "log-level": "\x00", "partitions": "١", "demo": "true", "no-archiver": "false", "data-dir": ""} {
 		f.Add("", flag, value)
 	}
-	r, known := newReading(f), map[string]bool{}
-	for _, node := range r.parser.Model.Children {
-		if node.Name == "serve" {
-			for _, flag := range node.Flags {
+	known := map[string]bool{}
+	for _, command := range program(&commands{}).Commands {
+		if command.Name == "serve" {
+			for _, flag := range command.Flags {
 				known[flag.Name] = true
 			}
 		}
@@ -80,24 +54,24 @@ func FuzzSettings(f *testing.F) {
 		if !known[flag] || flag == "config" || flag == "help" || strings.Contains(yaml, "config:") {
 			flag, value = "partitions", "4" // --config opens files
 		}
-		r.check(t, yaml)
-		given := r.check(t, yaml, "--"+flag+"="+value)
+		checkSettings(t, yaml)
+		given := checkSettings(t, yaml, "--"+flag+"="+value)
 		if strings.Contains(value, "\x00") {
 			return // no environment has that
 		}
 		env := "BELLHOP_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 		t.Setenv(env, value)
-		if took := r.check(t, yaml); given && !took && value != "" {
+		if took := checkSettings(t, yaml); given && !took && value != "" {
 			t.Fatalf("--%s=%q is taken, and refused as %s", flag, value, env)
 		}
 		_ = os.Unsetenv(env)
 	})
 }
 
-// check fails where settings were taken that must not be, and tells whether they were.
-func (r *reading) check(t *testing.T, yaml string, args ...string) (taken bool) {
+// checkSettings fails where settings were taken that must not be, and tells whether they were.
+func checkSettings(t *testing.T, yaml string, args ...string) (taken bool) {
 	t.Helper()
-	s, err := r.of(yaml, args...)
+	s, err := settingsFrom(yaml, args...)
 	if err != nil {
 		if strings.TrimSpace(err.Error()) == "" {
 			t.Fatal("refused without a word")

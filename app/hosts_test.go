@@ -136,9 +136,9 @@ func TestTheDemoSwitch(t *testing.T) {
 	people := func(args ...string) bool {
 		t.Helper()
 		var out bytes.Buffer
-		cmd, status := parse(t.Context(), append(args, "--data-dir", t.TempDir()), &out, &out)
+		cmd, status := parse(append(args, "--data-dir", t.TempDir()), &out, &out)
 		require.Zero(t, status, out.String())
-		c, ok := cmd.Selected().Target.Addr().Interface().(*serveCommand)
+		c, ok := cmd.(*serveCommand)
 		require.True(t, ok)
 		return c.DemoPeople
 	}

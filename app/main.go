@@ -15,9 +15,8 @@ import (
 	"syscall"
 	_ "time/tzdata" // queues name time zones, and a container may have none
 
-	"github.com/alecthomas/kong"
-
 	"bellhop/files"
+	"bellhop/internal/cli"
 )
 
 // Exit statuses.
@@ -73,11 +72,11 @@ func (e settingsError) Unwrap() error { return e.error }
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cmd, status := parse(ctx, args, stdout, stderr)
+	cmd, status := parse(args, stdout, stderr)
 	if cmd == nil {
 		return status
 	}
-	err := cmd.Run()
+	err := cmd.Run(ctx, stdout)
 	var bad settingsError
 	var known toldError
 	var exit statusError
@@ -95,25 +94,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// command is what each field of commands is.
+type command interface {
+	Run(ctx context.Context, out io.Writer) error
+}
+
+func options() cli.Options {
+	return cli.Options{Name: "bellhop", Help: "A broker for customer-service chat.", Env: "BELLHOP", File: readSettings}
+}
+
+// program is the command line that sets these.
+func program(c *commands) *cli.Program { return cli.New(c, options()) }
+
 // parse finds the command and its settings; nil if there is nothing to run, with the exit status.
-func parse(ctx context.Context, args []string, stdout, stderr io.Writer) (*kong.Context, int) {
-	var cli commands
-	exited := -1
-	parser, err := kong.New(&cli, kong.Name("bellhop"), kong.Description("A broker for customer-service chat."),
-		kong.DefaultEnvars("BELLHOP"), kong.Configuration(loadYAML), kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }), kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.BindTo(stdout, (*io.Writer)(nil)))
-	if err != nil {
-		return nil, fail(stderr, exitFailed, err)
-	}
-	cmd, err := parser.Parse(args)
-	if exited >= 0 { // --help
-		return nil, exited
-	}
-	if err != nil {
+func parse(args []string, stdout, stderr io.Writer) (command, int) {
+	c, err := program(&commands{}).Parse(args, stdout)
+	switch {
+	case errors.Is(err, cli.ErrHelp):
+		return nil, 0
+	case err != nil:
 		return nil, fail(stderr, exitSettings, err)
 	}
-	return cmd, 0
+	return c.Target.(command), 0 //nolint:forcetypeassert // a test has each
 }
 
 func fail(w io.Writer, code int, err error) int {
@@ -124,7 +126,7 @@ func fail(w io.Writer, code int, err error) int {
 type versionCommand struct{}
 
 // Run prints the version.
-func (versionCommand) Run(out io.Writer) error {
+func (versionCommand) Run(_ context.Context, out io.Writer) error {
 	_, err := fmt.Fprintln(out, "bellhop", version())
 	return err
 }

@@ -50,7 +50,7 @@ type healthCommand struct {
 }
 
 // Run fails unless /healthz answers 200 within three seconds.
-func (c *healthCommand) Run(ctx context.Context) error {
+func (c *healthCommand) Run(ctx context.Context, _ io.Writer) error {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {
 		return settingsError{fmt.Errorf("--addr: %q is not host:port", c.Addr)}

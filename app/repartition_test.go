@@ -26,7 +26,7 @@ func serving(t *testing.T, redisURL, dir string) (url string, stop func()) {
 		Addr: freeAddr(t), APIKey: newSecrets(key), Archiver: true, Drain: 300 * time.Millisecond, readRate: -1}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&serveCommand{s}).Run(ctx) }()
+	go func() { done <- (&serveCommand{s}).Run(ctx, io.Discard) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {

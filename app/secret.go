@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-
-	"github.com/alecthomas/kong"
 )
 
 // Secret is a setting whose text may hold a password: a key, or a URL. Whatever prints,
@@ -73,12 +70,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText implements encoding.TextMarshaler, for JSON and YAML, too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil } //nolint:unparam // the interface
 
-// Decode implements kong.MapperValue: kong's own errors quote what they got.
-func (s *Secret) Decode(ctx *kong.DecodeContext) error {
-	t, err := ctx.Scan.PopValue("value")
-	if err != nil {
-		return errors.New("its value is missing; one that begins with a - is given as --name=VALUE")
-	}
-	*s = NewSecret(fmt.Sprint(t.Value))
+// UnmarshalText implements encoding.TextUnmarshaler: internal/cli reads a setting by it.
+func (s *Secret) UnmarshalText(text []byte) error { //nolint:unparam // the interface
+	*s = NewSecret(string(text))
 	return nil
 }

@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/davecgh/go-spew/spew"
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
+	"bellhop/internal/cli"
 	"bellhop/internal/testenv"
 )
 
@@ -74,14 +74,12 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 var secretName = regexp.MustCompile(`(?i)url|key|secret|password|token|dsn|credential|auth$`)
 
 // secretFlags are the settings of every command that are secrets; a string that might be one and is not fails the test.
-func secretFlags(t *testing.T) map[string][]*kong.Flag {
+func secretFlags(t *testing.T) map[string][]*cli.Flag {
 	t.Helper()
-	parser, err := kong.New(&commands{}, kong.Name("bellhop"), kong.DefaultEnvars("BELLHOP"))
-	require.NoError(t, err)
-	found := map[string][]*kong.Flag{}
-	for _, cmd := range parser.Model.Leaves(false) {
+	found := map[string][]*cli.Flag{}
+	for _, cmd := range program(&commands{}).Commands {
 		for _, f := range cmd.Flags {
-			typ := f.Target.Type()
+			typ := f.Field.Type()
 			for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Map {
 				typ = typ.Elem()
 			}
@@ -89,7 +87,7 @@ func secretFlags(t *testing.T) map[string][]*kong.Flag {
 				found[cmd.Name] = append(found[cmd.Name], f)
 				continue
 			}
-			require.False(t, typ.Kind() != reflect.Bool && secretName.MatchString(f.Name), "--%s looks like a secret and is a %s", f.Name, f.Target.Type())
+			require.False(t, typ.Kind() != reflect.Bool && secretName.MatchString(f.Name), "--%s looks like a secret and is a %s", f.Name, f.Field.Type())
 		}
 	}
 	return found
@@ -147,14 +145,20 @@ func valuesOf(name string) (values []string) {
 func parsed(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd, status := parse(t.Context(), args, &out, &out)
+	cmd, status := parse(args, &out, &out)
 	if status == exitSettings {
 		require.Equal(t, 1, strings.Count(out.String(), "\n"), "%q: %s", args, out.String())
 	}
 	if cmd != nil {
-		fmt.Fprintf(&out, "%v %+v %#v", cmd.Selected().Target, cmd.Selected().Target, cmd.Model.Target)
-		for _, f := range cmd.Flags() {
-			fmt.Fprintf(&out, "%v %#v %s", cmd.FlagValue(f), f.Target, f.Summary())
+		fmt.Fprintf(&out, "%v %+v %#v", cmd, cmd, cmd)
+	}
+	var all commands
+	if p := program(&all); cmd != nil {
+		c, err := p.Parse(args, &out)
+		require.NoError(t, err)
+		fmt.Fprintf(&out, "%v %+v %#v %v %#v", all, all, all, p, p)
+		for _, f := range c.Flags {
+			fmt.Fprintf(&out, "%v %#v %v %#v %s %s", f, f, f.Field, f.Field, f.String(), f.Type())
 		}
 	}
 	return out.String(), status
@@ -184,16 +188,12 @@ func TestNoSettingIsQuoted(t *testing.T) {
 				check(what, append(base, "--"+f.Name+"="+value)...)
 				check(what, append(base, "--"+f.Name, value)...)
 				check(what, append(base, "--"+f.Name[:len(f.Name)-1]+"="+value)...) // misspelt
-				for _, env := range f.Envs {
-					t.Setenv(env, value)
-				}
+				t.Setenv(f.Env, value)
 				check("by environment: "+what, base...)
 				if i%10 == 0 {
 					check("help, with "+what, cmd, "--help")
 				}
-				for _, env := range f.Envs {
-					require.NoError(t, os.Unsetenv(env))
-				}
+				require.NoError(t, os.Unsetenv(f.Env))
 				if cmd != "serve" || i%3 > 0 {
 					continue
 				}

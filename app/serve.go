@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,7 +33,7 @@ type serveCommand struct {
 }
 
 // Run serves until the context ends, then drains.
-func (c *serveCommand) Run(ctx context.Context) error {
+func (c *serveCommand) Run(ctx context.Context, _ io.Writer) error {
 	stop := heap.Tune()
 	defer stop()
 	for {

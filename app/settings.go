@@ -1,17 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
 	"golang.org/x/term"
 
@@ -24,7 +23,7 @@ import (
 
 // Stores are the settings that every command on a deployment needs.
 type Stores struct {
-	Config kong.ConfigFlag `help:"YAML file with settings, one a line." placeholder:"FILE"`
+	Config string `help:"YAML file with settings, one a line." placeholder:"FILE"`
 
 	RedisURL   Secret `name:"redis-url" help:"redis://, rediss://, redis+cluster://h:p,h:p or redis+sentinel://h:p,h:p/master. Unset: in memory, embedded." placeholder:"URL"`
 	MongoURL   Secret `name:"mongo-url" help:"mongodb://host/database: where everything is kept for good. Unset: SQLite in the data folder." placeholder:"URL"`
@@ -220,66 +219,35 @@ func (s *Stores) textLog() bool {
 	return s.LogFormat == "text" || s.LogFormat == "" && term.IsTerminal(int(os.Stderr.Fd()))
 }
 
-// loadYAML reads a flat file of settings for kong. Unknown names are refused:
-// a setting that is misspelt would silently not hold. The library's errors quote the
-// file, which holds secrets: only the place is told.
-func loadYAML(r io.Reader) (kong.Resolver, error) {
-	values := map[string]any{}
-	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+// readSettings reads a flat file of settings: texts by their names. The library's errors
+// quote the file, which holds secrets: only the place is told.
+func readSettings(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator's own
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(text)
+}
+
+// settingsOf takes such a file's text apart. A list becomes a text as the command line has it.
+func settingsOf(text []byte) (map[string]string, error) {
+	values, texts := map[string]any{}, map[string]string{}
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
-			return nil, fmt.Errorf("--config: line %d is not name: value in YAML", at.GetToken().Position.Line)
+			return nil, fmt.Errorf("line %d is not name: value in YAML", at.GetToken().Position.Line)
 		}
-		return nil, errors.New("--config: not YAML, one name: value a line")
+		return nil, errors.New("not YAML, one name: value a line")
 	}
-	return fileSettings(values), nil
-}
-
-type fileSettings map[string]any
-
-// settingName is what may be a name that was misspelt; anything else may be a secret.
-var settingName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
-
-// Validate implements kong.Resolver.
-func (f fileSettings) Validate(app *kong.Application) error {
-	known := map[string]bool{} // of all commands that read a file, since several may read this one
-	for _, command := range app.Leaves(false) {
-		if !slices.ContainsFunc(command.Flags, func(flag *kong.Flag) bool { return flag.Name == "config" }) {
-			continue
+	for name, value := range values {
+		if list, ok := value.([]any); ok {
+			words := make([]string, len(list))
+			for i, v := range list {
+				words[i] = fmt.Sprint(v)
+			}
+			value = strings.Join(words, ",")
 		}
-		for _, flag := range command.Flags {
-			known[flag.Name] = true
-		}
+		texts[name] = fmt.Sprint(value)
 	}
-	for name := range f {
-		switch {
-		case known[name] && name != "config" && name != "help":
-		case settingName.MatchString(name):
-			return fmt.Errorf("--config: no setting is called %q", name)
-		default:
-			return errors.New("--config: a line does not begin with the name of a setting")
-		}
-	}
-	return nil
-}
-
-// Resolve implements kong.Resolver.
-func (f fileSettings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	for _, env := range flag.Envs {
-		if _, set := os.LookupEnv(env); set {
-			return nil, nil //nolint:nilnil // not resolved here: the environment comes before the file
-		}
-	}
-	value, ok := f[flag.Name]
-	if !ok {
-		return nil, nil //nolint:nilnil // not in the file
-	}
-	if list, ok := value.([]any); ok {
-		words := make([]string, len(list))
-		for i, v := range list {
-			words[i] = fmt.Sprint(v)
-		}
-		return strings.Join(words, ","), nil
-	}
-	return fmt.Sprint(value), nil
+	return texts, nil
 }

@@ -49,7 +49,7 @@ var attacks = map[string]func(*attackCommand, context.Context){
 func attackNames() []string { return slices.Sorted(maps.Keys(attacks)) }
 
 // Run attacks as long as it was told to.
-func (c *attackCommand) Run(ctx context.Context) error {
+func (c *attackCommand) Run(ctx context.Context, _ *options) error {
 	ctx, stop := context.WithTimeout(ctx, c.Lasts)
 	defer stop()
 	attacks[c.Kind](c, ctx)

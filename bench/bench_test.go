@@ -11,20 +11,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
+
+	"bellhop/internal/cli"
 )
 
 // TestMain also is the program that floors start: a bare echo server.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "echo" {
 		var o options
-		k, err := kong.New(&o)
+		c, err := o.parse(os.Args[1:])
 		if err == nil {
-			var c *kong.Context
-			if c, err = k.Parse(os.Args[1:]); err == nil {
-				err = c.Run()
-			}
+			err = o.do(context.Background(), c)
 		}
 		if err != nil {
 			os.Exit(1)
@@ -34,6 +32,16 @@ func TestMain(m *testing.M) {
 	status := m.Run()
 	unbuild()
 	os.Exit(status)
+}
+
+// Each command of the command line can be carried out.
+func TestCommandsRun(t *testing.T) {
+	var o options
+	for _, c := range cli.New(&o, cli.Options{}).Commands {
+		_, measures := c.Target.(scenario)
+		_, runs := c.Target.(runner)
+		require.True(t, measures != runs, c.Name)
+	}
 }
 
 // tiny are scenarios at sizes that take seconds.

@@ -25,7 +25,7 @@ type faultsCommand struct {
 }
 
 // Run breaks it, reports, and fails where a promise was broken.
-func (c *faultsCommand) Run(ctx context.Context) error {
+func (c *faultsCommand) Run(ctx context.Context, _ *options) error {
 	if ran, err := faults.Apart(ctx, os.Stdout, os.Args[1:]...); ran {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -11,7 +12,7 @@ type compareCommand struct {
 }
 
 // Run shows ratios of the second to the first.
-func (c *compareCommand) Run() error {
+func (c *compareCommand) Run(context.Context, *options) error {
 	a, err := readDocument(c.A)
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func (echo) OnMessage(ws *gws.Conn, m *gws.Message) {
 }
 
 // Run serves until it is killed.
-func (c *echoCommand) Run() error {
+func (c *echoCommand) Run(context.Context, *options) error {
 	up := gws.NewUpgrader(echo{}, &gws.ServerOption{ReadBufferSize: 1 << 10})
 	l, err := net.Listen("tcp", c.Addr) //nolint:noctx // until it is killed
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -11,7 +12,7 @@ type goalsCommand struct {
 }
 
 // Run shows the goals as a table of a document.
-func (c *goalsCommand) Run() error {
+func (c *goalsCommand) Run(context.Context, *options) error {
 	_, d, err := (&simCommand{From: c.From}).figures()
 	if err != nil {
 		return err

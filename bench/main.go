@@ -35,7 +35,7 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/alecthomas/kong"
+	"bellhop/internal/cli"
 )
 
 type options struct {
@@ -72,20 +72,38 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var o options
-	k := kong.Parse(&o, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&o))
-	profileTo = o.Profile
-	err := o.do(ctx, k)
+	command, err := o.parse(os.Args[1:])
+	if errors.Is(err, cli.ErrHelp) {
+		return
+	}
+	if err == nil {
+		profileTo = o.Profile
+		err = o.do(ctx, command)
+	}
 	unbuild()
 	stop()
-	k.FatalIfErrorf(err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
 }
 
-// do carries out what was asked for.
-func (o *options) do(ctx context.Context, k *kong.Context) error {
-	if s, ok := k.Selected().Target.Addr().Interface().(scenario); ok {
-		return o.run(ctx, k.Selected().Name, s)
+// runner is a command that is no scenario.
+type runner interface {
+	Run(ctx context.Context, o *options) error
+}
+
+// parse finds what is asked for. Help goes to stdout.
+func (o *options) parse(args []string) (*cli.Command, error) {
+	return cli.New(o, cli.Options{Name: "bench", Help: "Measures Bellhop."}).Parse(args, os.Stdout)
+}
+
+// do carries it out.
+func (o *options) do(ctx context.Context, c *cli.Command) error {
+	if s, ok := c.Target.(scenario); ok {
+		return o.run(ctx, c.Name, s)
 	}
-	return k.Run()
+	return c.Target.(runner).Run(ctx, o) //nolint:forcetypeassert // a test has each
 }
 
 // run measures one scenario, shows it, and writes it where that is wanted.

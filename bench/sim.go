@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (c *simCommand) figures() (prices, *document, error) {
 }
 
 // Run simulates, and shows it.
-func (c *simCommand) Run() error {
+func (c *simCommand) Run(context.Context, *options) error {
 	if err := c.check(); err != nil {
 		return err
 	}
