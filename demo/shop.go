@@ -5,10 +5,12 @@ import (
 	_ "embed" // the shop
 	"encoding/json"
 	"fmt"
-	"html/template"
+	"html"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -17,12 +19,12 @@ import (
 )
 
 //go:embed shop.html
-var shopHTML string
+var shopHTML string // a text stands there as {{English|Chinese}}
 
 //go:embed shop.css
 var shopCSS []byte
 
-var shopPage = template.Must(template.New("shop").Parse(shopHTML))
+var twoTexts = regexp.MustCompile(`\{\{([^{}|]+)\|([^{}|]+)\}\}`)
 
 // Shop is an imaginary site of somebody else's that has the widget: on an origin
 // of its own, with a policy of its own that allows nothing inline.
@@ -33,7 +35,6 @@ type Shop struct {
 	chat     string // Bellhop's origin
 	base     string // and the path below which it serves
 	tokens   Tokens
-	log      *slog.Logger
 }
 
 // Tokens is what a site's own server asks of Bellhop: a token for whoever is logged in
@@ -60,7 +61,7 @@ func OpenShop(ctx context.Context, o ShopOptions) (*Shop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the demo's shop: %w", err)
 	}
-	s := &Shop{listener: listener, chat: "http://" + pageHost(o.Node), base: o.Base, tokens: o.Tokens, log: o.Log}
+	s := &Shop{listener: listener, chat: "http://" + pageHost(o.Node), base: o.Base, tokens: o.Tokens}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /shop.css", func(w http.ResponseWriter, _ *http.Request) {
@@ -120,33 +121,19 @@ func (s *Shop) guard(next http.Handler) http.Handler {
 	})
 }
 
-// shopView is what the page is made of.
-type shopView struct {
-	Chat string // Bellhop's address
-	Lang string
-}
-
-// T is a text in the page's language.
-func (v shopView) T(en, zh string) string {
-	if v.Lang == "zh" {
-		return zh
-	}
-	return en
-}
-
 func (s *Shop) page(w http.ResponseWriter, r *http.Request) {
 	lang := r.URL.Query().Get("lang")
 	if lang == "" {
 		lang = r.Header.Get("Accept-Language")
 	}
-	v := shopView{Chat: s.chat + s.base, Lang: "en"}
+	shown, text := "en", "$1"
 	if strings.HasPrefix(strings.ToLower(lang), "zh") {
-		v.Lang = "zh"
+		shown, text = "zh", "$2"
 	}
+	page := strings.NewReplacer("{{lang}}", shown, "{{chat}}", html.EscapeString(s.chat+s.base)).
+		Replace(twoTexts.ReplaceAllString(shopHTML, text))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := shopPage.Execute(w, v); err != nil {
-		s.log.Debug("the demo's shop", "error", err)
-	}
+	_, _ = io.WriteString(w, page)
 }
 
 // token is what a site's own server does for whoever is logged in there: here, always the same visitor.

@@ -1,9 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	_ "embed" // the transcript
 	"fmt"
-	"html/template"
+	"html"
 	"io"
 	"strings"
 	"unicode"
@@ -12,9 +13,7 @@ import (
 )
 
 //go:embed transcript.html
-var transcriptHTML string
-
-var transcriptPage = template.Must(template.New("transcript").Parse(transcriptHTML))
+var transcriptHTML string // up to its messages; a format for markup
 
 type textScribe struct{ *teller }
 
@@ -87,26 +86,61 @@ type htmlScribe struct {
 }
 
 func (s htmlScribe) begin(w io.Writer) error {
-	return transcriptPage.ExecuteTemplate(w, "head", struct {
-		Lang, Title, Nonce string
-		Head               []string
-	}{s.words["lang"], s.title(), s.nonce, s.head()})
+	page := markup(transcriptHTML, s.words["lang"], s.title(), s.nonce)
+	for _, h := range s.head() {
+		page += markup("  <p dir=\"auto\">%s</p>\n", h)
+	}
+	_, err := io.WriteString(w, page+"</header>\n<ol>\n")
+	return err
 }
 
 func (s htmlScribe) write(w io.Writer, m chat.Message) error {
 	if l, ok := s.line(m); ok {
-		return transcriptPage.ExecuteTemplate(w, "message", l)
+		return s.put(w, l)
 	}
 	return nil
 }
 
+func (s htmlScribe) put(w io.Writer, l line) error {
+	item := markup(`  <li class="%s">`, l.Class)
+	if l.Who != "" {
+		item += markup("<b><bdi>%s</bdi></b> ", l.Who)
+	}
+	item += markup(`<time datetime="%s">%s</time><div class="what" dir="auto">`, l.At, l.When)
+	if l.Kind != "" {
+		item += markup("%s ", l.Kind)
+	}
+	if l.URL != "" {
+		item += markup(`<a href="%s" target="_blank" rel="noopener noreferrer nofollow">%s</a>`, l.URL, cmp.Or(l.What, l.URL))
+	} else {
+		item += markup("%s", l.What)
+	}
+	if l.More != "" {
+		item += markup("\n%s", l.More)
+	}
+	_, err := io.WriteString(w, item+"</div></li>\n")
+	return err
+}
+
 func (s htmlScribe) end(w io.Writer) error {
 	if l, ok := s.rated(); ok {
-		if err := transcriptPage.ExecuteTemplate(w, "message", l); err != nil {
+		if err := s.put(w, l); err != nil {
 			return err
 		}
 	}
-	return transcriptPage.ExecuteTemplate(w, "foot", nil)
+	_, err := io.WriteString(w, "</ol>\n</body>\n</html>\n")
+	return err
+}
+
+// markup is HTML with texts in it: each is escaped, for a place between tags or in a
+// quoted attribute. (html/template looks methods up by name, for which the linker would
+// have to keep every method of the program.)
+func markup(format string, texts ...string) string {
+	escaped := make([]any, len(texts))
+	for i, t := range texts {
+		escaped[i] = html.EscapeString(t)
+	}
+	return fmt.Sprintf(format, escaped...)
 }
 
 // jsonScribe writes {"session":…,"messages":[…]}.
