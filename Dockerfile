@@ -8,7 +8,7 @@ RUN go mod download
 COPY . .
 # Static, and with its own time zones: the last stage has nothing to link to or
 # look them up in. deploy/dockerfile_test.go runs this line.
-RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags "-s -w" -o /out/bellhop ./app
+RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata,nomsgpack,grpcnotrace -ldflags "-s -w" -o /out/bellhop ./app
 RUN mkdir -p /out/data /out/tmp
 
 FROM scratch
