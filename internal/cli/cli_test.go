@@ -52,14 +52,21 @@ type workCommand struct {
 type tellCommand struct {
 	ID    string `arg:"" help:"Whom."`
 	Level string `default:"1" help:"Another than work's."`
+	Loud  bool
 }
+
+// hiddenCommand finds nothing wrong by itself.
+type hiddenCommand struct{ Common }
+
+// Validate implements validator.
+func (*hiddenCommand) Validate() error { return nil }
 
 type everything struct {
 	JSON string `help:"Of all." placeholder:"FILE"`
 
-	Work   workCommand `cmd:"" default:"withargs" help:"Work."`
-	Tell   tellCommand `cmd:"" help:"Tell somebody."`
-	Hidden struct{}    `cmd:"" hidden:"" help:"Told nobody."`
+	Work   workCommand   `cmd:"" default:"withargs" help:"Work."`
+	Tell   tellCommand   `cmd:"" help:"Tell somebody."`
+	Hidden hiddenCommand `cmd:"" hidden:"" help:"Told nobody."`
 }
 
 // read parses a line, with a file where a path is named.
@@ -131,7 +138,7 @@ func TestWhereValuesComeFrom(t *testing.T) {
 	t.Setenv("PROG_LEVEL", "low")
 	_, _, err = read(t, map[string]string{"large": "x"}, "--max-conns=1")
 	require.EqualError(t, err, "--large: must be a whole number, 0 or more (in the file of --config)")
-	for _, name := range []string{"larg", "no-on", "config", "help", "json"} {
+	for _, name := range []string{"larg", "no-on", "config", "help", "json", "loud"} {
 		_, _, err = read(t, map[string]string{name: "1"}, "--max-conns=1")
 		require.EqualError(t, err, `--config: no setting is called "`+name+`"`)
 	}
@@ -154,7 +161,7 @@ func TestRefused(t *testing.T) {
 		"stray": "unexpected argument stray", "work work": "unexpected argument work", "-- --all": "unexpected argument --all", "help": "unexpected argument help", "completion bash": "unexpected argument completion", "__complete work": "unexpected argument __complete",
 		"tell": "<id> is missing", "tell a b": "unexpected argument b", "tell --all a": "unknown flag --all", "wor": "unexpected argument wor", "WORK": "unexpected argument WORK",
 		"--level low tell a": `flag --level applies to the default command "work", not "tell"`, "--no-on tell a": `flag --no-on applies to the default command "work", not "tell"`, "--level=low tell a": `flag --level applies to the default command "work", not "tell"`,
-		"--secret=refused": "work: --secret: it is refused", "work --secret refused": "work: --secret: it is refused", "--help --fly": "unknown flag --fly", "tell a b --help": "unexpected argument b",
+		"--secret=refused": "work: --secret: it is refused", "work --secret refused": "work: --secret: it is refused", "hidden --secret=refused": "hidden: --secret: it is refused", "--help --fly": "unknown flag --fly", "tell a b --help": "unexpected argument b",
 	} {
 		_, _, err := read(t, nil, strings.Fields(line)...)
 		require.EqualError(t, err, want, line)
@@ -203,6 +210,7 @@ Arguments:
 
 Flags:
       --level TEXT   Another than work's. (default 1; $PROG_LEVEL)
+      --loud         ($PROG_LOUD)
       --json FILE    Of all. ($PROG_JSON)
   -h, --help         Show context-sensitive help.
 `, help("tell", "--help"))
