@@ -8,16 +8,12 @@ import (
 
 	"bellhop/archive"
 	"bellhop/archive/archivetest"
-	"bellhop/internal/testenv"
 )
 
 // Written at once, and with every write going through the inbox: it stays there, or
 // only what is newest, or as it happens.
 func TestContract(t *testing.T) {
 	for name, opts := range map[string][]Option{"no inbox": nil, "all stays": {bursts(0, 1<<40)}, "little stays": {bursts(0, 20)}, "anything stays": {bursts(20, 500)}} {
-		if testenv.RaceDetector && name != "anything stays" { // what goes on beside is the same there
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			archivetest.Run(t, archivetest.Full, func(t *testing.T) archive.Archive {
 				return open(t, filepath.Join(t.TempDir(), "archive.db"), opts...)
