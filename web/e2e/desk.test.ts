@@ -161,15 +161,11 @@ it('shows 1,000 waiting orders and stays quick', async () => {
   const rows = await ann.page.getByRole('row').count()
   expect(rows).toBeLessThan(60)
   await ann.page.getByRole('grid').focus()
-  const steps: number[] = [] // ms of one, each over 50: the least, since others use the machine, too
-  for (let round = 0; round < 3; round++) {
-    const began = Date.now()
-    for (let i = 0; i < 50; i++) await ann.page.keyboard.press('ArrowDown')
-    await ann.page.locator('[role=row][aria-selected=true]').waitFor()
-    steps.push((Date.now() - began) / 50)
-  }
-  console.info(`1,000 orders: ${rows} rows, ${steps.join(', ')} ms a step`)
-  expect(Math.min(...steps)).toBeLessThan(60)
+  const began = Date.now()
+  for (let i = 0; i < 100; i++) await ann.page.keyboard.press('ArrowDown')
+  await ann.page.locator('[role=row][aria-selected=true]').waitFor()
+  console.info(`1,000 orders: ${rows} rows, ${(Date.now() - began) / 100} ms a step`)
+  expect((Date.now() - began) / 100).toBeLessThan(60)
   ann.p.calm()
   await ann.p.close()
 })
