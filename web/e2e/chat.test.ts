@@ -1,7 +1,7 @@
 import { logOf, type FileBody } from 'bellhop-client'
 import { expect, it } from 'vitest'
 import type { Person, View } from './browser.js'
-import { agent, name, until, user, useWorld, waiting } from './world.js'
+import { agent, name, speak, until, user, useWorld, waiting } from './world.js'
 
 useWorld()
 
@@ -39,14 +39,11 @@ for (const v of [{ lang: 'zh-CN', phone: true }, { lang: 'en-GB', phone: true, d
     await until(() => logOf(ann.state, id).messages.some((m) => m.type === 'image'), 'the picture')
     await page.locator('.bh-picture img').waitFor()
     await page.getByRole('button', { name: zh ? '语音消息' : 'Voice message' }).click()
-    const hold = page.getByRole('button', { name: zh ? '按住 说话' : 'Hold to talk' })
-    await hold.hover()
-    await page.mouse.down()
-    await page.waitForTimeout(1200)
-    await page.mouse.up()
+    await page.getByRole('button', { name: zh ? '按住 说话' : 'Hold to talk' }).waitFor()
+    await speak(page, 1200)
     await until(() => logOf(ann.state, id).messages.some((m) => m.type === 'voice'), 'the voice')
     const voice = logOf(ann.state, id).messages.find((m) => m.type === 'voice')!
-    expect((voice.body as { duration: number }).duration).toBeGreaterThan(0.7)
+    expect((voice.body as { duration: number }).duration).toBeGreaterThan(0.9)
     await page.getByRole('button', { name: zh ? '键盘' : 'Keyboard' }).click()
 
     // The other way: from the agent, and pasted.

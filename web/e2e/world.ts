@@ -1,5 +1,5 @@
 import { Client } from 'bellhop-client'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
 import { Server } from '../../clients/js/test/server.js'
 import { at, launch, Person, type View } from './browser.js'
@@ -29,6 +29,17 @@ export async function until(ok: () => boolean | Promise<boolean>, what: string) 
     if (i > 1200) throw new Error(`${what}: it did not come`)
     await new Promise((done) => setTimeout(done, 25))
   }
+}
+
+/** Holds the button for as long, in ms, from when the microphone is open, which takes a moment. */
+export async function speak(page: Page, ms: number, meanwhile?: () => Promise<void>) {
+  await page.locator('.bh-hold').hover()
+  await page.mouse.down()
+  await page.locator('.bh-recording').waitFor()
+  await meanwhile?.()
+  await page.locator('.bh-recording', { hasText: '0:0' }).waitFor()
+  await page.waitForTimeout(ms)
+  await page.mouse.up()
 }
 
 /** An agent by the SDK, for where the page under test is the user's. */

@@ -10,7 +10,7 @@ const longest = 60
 export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, duration: number) => void; onError: (why: RecorderError['why']) => void }) {
   const t = useT()
   const [state, setState] = useState<'idle' | 'recording' | 'cancelling'>('idle')
-  const [seconds, setSeconds] = useState(0)
+  const [seconds, setSeconds] = useState<number>() // none while the microphone opens
   const recording = useRef<Promise<Recording>>(undefined)
   const from = useRef(0)
 
@@ -26,10 +26,11 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
   }
   const begin = () => {
     if (recording.current) return
-    recording.current = record()
+    const r = record()
+    recording.current = r
     setState('recording')
-    setSeconds(0)
-    recording.current.catch(() => finish(true))
+    setSeconds(undefined)
+    r.then(() => recording.current === r && setSeconds(0), () => finish(true))
   }
   const over = useRef(finish)
   useEffect(() => {
@@ -37,7 +38,7 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
   })
 
   useEffect(() => {
-    if (state === 'idle') return
+    if (state === 'idle' || seconds === undefined) return
     const began = Date.now()
     const timer = setInterval(() => {
       const s = (Date.now() - began) / 1000
@@ -45,7 +46,7 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
       if (s >= longest) over.current(true)
     }, 200)
     return () => clearInterval(timer)
-  }, [state === 'idle']) // eslint-disable-line react-hooks/exhaustive-deps -- one timer for a recording
+  }, [state === 'idle', seconds === undefined]) // eslint-disable-line react-hooks/exhaustive-deps -- one timer for a recording
   useEffect(() => () => over.current(false), [])
 
   const down = (e: PointerEvent<HTMLButtonElement>) => {
@@ -66,7 +67,7 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
       </button>
       {state !== 'idle' && (
         <div className={`bh-recording ${state}`} role="status">
-          <b>{clock(seconds)}</b>
+          <b>{seconds === undefined ? '…' : clock(seconds)}</b>
           <span>{t(state === 'recording' ? 'voice.slide' : 'voice.cancelling')}</span>
         </div>
       )}

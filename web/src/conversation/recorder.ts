@@ -13,7 +13,7 @@ export interface Recording {
   cancel: () => void
 }
 
-/** Begins to record; rejects with a RecorderError. */
+/** Records from when it resolves: a microphone takes a moment to open. Rejects with a RecorderError. */
 export async function record(): Promise<Recording> {
   const type = kinds.find((k) => window.MediaRecorder?.isTypeSupported(k))
   if (!type || !navigator.mediaDevices) throw new RecorderError('unsupported')
@@ -26,17 +26,21 @@ export async function record(): Promise<Recording> {
   const recorder = new MediaRecorder(stream, { mimeType: type, audioBitsPerSecond: 32_000 })
   const parts: Blob[] = []
   recorder.ondataavailable = (e) => parts.push(e.data)
-  const began = Date.now()
+  const comes = (event: 'start' | 'stop') => new Promise<number>((done) => recorder.addEventListener(event, () => done(Date.now()), { once: true }))
+  const stopped = comes('stop') // by itself, too, where the microphone is gone
+  let over = Infinity
+  void stopped.then((at) => (over = at))
+  const started = comes('start')
   recorder.start()
-  const end = () =>
-    new Promise<void>((done) => {
-      recorder.onstop = () => done()
-      recorder.stop()
-      for (const track of stream.getTracks()) track.stop()
-    })
+  const began = await Promise.race([started, stopped])
+  const end = () => {
+    if (recorder.state !== 'inactive') recorder.stop()
+    for (const track of stream.getTracks()) track.stop()
+    return stopped
+  }
   return {
     stop: async () => {
-      const duration = (Date.now() - began) / 1000
+      const duration = (Math.min(Date.now(), over) - began) / 1000
       await end()
       if (duration < 0.7) throw new RecorderError('short')
       return { blob: new Blob(parts, { type: type.split(';')[0] }), duration: Math.round(duration * 10) / 10 }
