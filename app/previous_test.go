@@ -46,7 +46,7 @@ func buildCommit(commit, to string) error {
 	}
 	run := func(args ...string) ([]byte, error) {
 		cmd := exec.Command("go", args...)
-		cmd.Dir, cmd.Env = source, append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
+		cmd.Dir, cmd.Env = source, append(os.Environ(), "GOFLAGS=-buildvcs=false "+os.Getenv("GOFLAGS"), "GOWORK=off")
 		return cmd.CombinedOutput()
 	}
 	if out, err := run("list", "-deps", "./app"); err != nil { // it fetches the modules that it wants

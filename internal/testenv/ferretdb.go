@@ -158,7 +158,7 @@ var ferretProgram = sync.OnceValues(func() (string, error) {
 	return Built(name, func(to string) error {
 		cmd := exec.Command("go", "build", "-o", to, ".")
 		cmd.Dir = source
-		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-trimpath", "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
