@@ -1,7 +1,7 @@
 import { logOf, type FileBody } from 'bellhop-client'
 import { expect, it } from 'vitest'
 import type { Person, View } from './browser.js'
-import { agent, name, speak, until, user, useWorld, waiting } from './world.js'
+import { agent, hold, name, press, until, user, useWorld, waiting } from './world.js'
 
 useWorld()
 
@@ -40,7 +40,8 @@ for (const v of [{ lang: 'zh-CN', phone: true }, { lang: 'en-GB', phone: true, d
     await page.locator('.bh-picture img').waitFor()
     await page.getByRole('button', { name: zh ? '语音消息' : 'Voice message' }).click()
     await page.getByRole('button', { name: zh ? '按住 说话' : 'Hold to talk' }).waitFor()
-    await speak(page, 1200)
+    await press(page)
+    await hold(page, 1200)
     await until(() => logOf(ann.state, id).messages.some((m) => m.type === 'voice'), 'the voice')
     const voice = logOf(ann.state, id).messages.find((m) => m.type === 'voice')!
     expect((voice.body as { duration: number }).duration).toBeGreaterThan(0.9)

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { at, Person } from './browser.js'
-import { browser, name, server, speak, until, user, useWorld } from './world.js'
+import { browser, hold, name, press, server, until, user, useWorld } from './world.js'
 
 useWorld()
 
@@ -19,9 +19,10 @@ const write = async (page: Page, text: string) => {
 }
 const shown = (page: Page) => page.locator('.bh-text').allTextContents()
 
-async function says(page: Page) {
+async function speak(page: Page) {
   await page.getByRole('button', { name: '语音消息' }).click()
-  await speak(page, 1200)
+  await press(page)
+  await hold(page, 1200)
   await page.getByRole('button', { name: '键盘' }).click()
 }
 
@@ -46,7 +47,7 @@ it('lets a user and two agents talk, page to page', async () => {
     await to.locator('.bh-row.other .bh-text', { hasText: words }).waitFor()
     await from.locator('.bh-input input[type=file]').setInputFiles(picture)
     await to.locator('.bh-row.other .bh-picture img').waitFor()
-    await says(from)
+    await speak(from)
     const voice = to.locator('.bh-row.other .bh-voice')
     await voice.waitFor()
     await voice.click()

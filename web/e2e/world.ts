@@ -31,12 +31,15 @@ export async function until(ok: () => boolean | Promise<boolean>, what: string) 
   }
 }
 
-/** Holds the button for as long, in ms, from when the microphone is open, which takes a moment. */
-export async function speak(page: Page, ms: number, meanwhile?: () => Promise<void>) {
+/** Presses the button that is held to talk. */
+export async function press(page: Page) {
   await page.locator('.bh-hold').hover()
   await page.mouse.down()
   await page.locator('.bh-recording').waitFor()
-  await meanwhile?.()
+}
+
+/** Holds it for as long, in ms, from when the microphone is open, which takes a moment, and lets go. */
+export async function hold(page: Page, ms: number) {
   await page.locator('.bh-recording', { hasText: '0:0' }).waitFor()
   await page.waitForTimeout(ms)
   await page.mouse.up()

@@ -30,7 +30,8 @@ export function VoiceButton({ onVoice, onError }: { onVoice: (blob: Blob, durati
     recording.current = r
     setState('recording')
     setSeconds(undefined)
-    r.then(() => recording.current === r && setSeconds(0), () => finish(true))
+    const held = () => recording.current === r
+    r.then(() => held() && setSeconds(0), () => held() && finish(true))
   }
   const over = useRef(finish)
   useEffect(() => {
